@@ -1,0 +1,1 @@
+"""Trees, hashes and commit plans, all pure."""

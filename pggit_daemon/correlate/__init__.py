@@ -1,0 +1,1 @@
+"""Which DDL belongs to which migration, decided purely, with the evidence."""

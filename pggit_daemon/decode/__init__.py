@@ -1,0 +1,1 @@
+"""Frames of the output plugin into typed transactions."""

@@ -1,0 +1,88 @@
+"""The one error tree.
+
+    PggitDaemonError                 everything we raise on purpose: what failed, where, what to do
+    ├── ConfigError                  a file, key or value of the configuration          (exit 2)
+    ├── ConnectError                 the server cannot be reached or refuses us         (exit 3)
+    ├── PrerequisiteError            wal_level, plugin, rights, not initialised: `mend` (exit 4)
+    │   └── InstallError             init, upgrade or uninstall could not go on         (exit 4)
+    ├── SlotError                    the replication slot
+    │   ├── SlotInUse                another process streams from it: wait and retry
+    │   └── SlotLost                 missing or invalidated: record the gap, make a new one
+    ├── StreamError                  the replication stream ended or broke: reconnect
+    │   └── ProtocolError            bytes that the protocol does not allow
+    ├── StoreError                   a result could not be written: reconnect and redo
+    └── NotFoundError                a commit, migration or object that is not recorded (exit 5)
+
+Database errors are translated once, at the boundary that met them, by SQLSTATE, with `raise … from`.
+"""
+
+from __future__ import annotations
+
+
+class PggitDaemonError(Exception):
+    """Base of all errors raised on purpose.
+
+    `message` says what failed and where; `mend` is the statement or step that mends it, if there is one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  to mend: {self.mend}" if self.mend else self.message
+
+
+class ConfigError(PggitDaemonError):
+    """A file, key or value of the configuration is wrong."""
+
+    exit_code = 2
+
+
+class ConnectError(PggitDaemonError):
+    """The server cannot be reached, or refuses the login."""
+
+    exit_code = 3
+
+
+class PrerequisiteError(PggitDaemonError):
+    """The server or the database lacks what the daemon needs; `mend` says how to give it."""
+
+    exit_code = 4
+
+
+class InstallError(PrerequisiteError):
+    """init, upgrade or uninstall could not go on; nothing was changed."""
+
+
+class SlotError(PggitDaemonError):
+    """Something about the replication slot."""
+
+
+class SlotInUse(SlotError):
+    """Another process streams from the slot (SQLSTATE 55006)."""
+
+
+class SlotLost(SlotError):
+    """The slot is missing (42704) or invalidated (55000): WAL after it is gone for us."""
+
+
+class StreamError(PggitDaemonError):
+    """The replication stream ended or broke."""
+
+
+class ProtocolError(StreamError):
+    """The server sent bytes that the protocol does not allow."""
+
+
+class StoreError(PggitDaemonError):
+    """A result could not be written."""
+
+
+class NotFoundError(PggitDaemonError):
+    """A commit, migration or object that is not recorded."""
+
+    exit_code = 5

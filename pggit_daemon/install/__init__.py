@@ -1,0 +1,1 @@
+"""init, upgrade and uninstall of the two schemas."""

@@ -1,0 +1,1 @@
+"""Plans into tables, with the progress, in one transaction."""

@@ -1,0 +1,1 @@
+"""The replication protocol and its connection: bytes from the slot."""
