@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
+from sandbox.databases import Databases
 from sandbox.servers import find_server, server_user
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class ClusterFailed(Exception):
     """The server did not start; the message carries the end of its log."""
 
 
-class Cluster:
+class Cluster(Databases):
     """One server. `with Cluster.start() as cluster: …` removes it at the end, also after a failure."""
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, durable: bool = False) -> None:
@@ -60,7 +59,6 @@ class Cluster:
         self.folder = Path(tempfile.mkdtemp(prefix="pggit-"))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
-        self.port = 0
         self.settings = SETTINGS | ({} if durable else {"fsync": "off"}) | dict(settings or {})
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -119,33 +117,6 @@ class Cluster:
     def pid(self) -> int | None:
         """The postmaster's process id; None while stopped."""
         return self._server.pid if self._server else None
-
-    # ------------------------------------------------------------------ databases
-
-    def dsn(self, dbname: str = "postgres", user: str = "postgres") -> str:
-        """Return a libpq connection string."""
-        return make_conninfo(host="127.0.0.1", port=self.port, dbname=dbname, user=user)
-
-    def create_database(self, name: str, template: str | None = None) -> None:
-        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-        if template:
-            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
-        self._execute(statement)
-
-    def drop_database(self, name: str) -> None:
-        """Drop it with its sessions and replication slots: a stream that still runs is ended first."""
-        with self._connect() as conn:
-            deadline = time.monotonic() + STOP_TIMEOUT
-            while time.monotonic() < deadline:
-                streams = conn.execute(
-                    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
-                    " WHERE database = %s AND active_pid IS NOT NULL",
-                    [name],
-                ).fetchall()
-                if not streams:
-                    break
-                time.sleep(0.02)
-            conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def log_text(self) -> str:
         """Return the server's log so far."""
@@ -216,13 +187,6 @@ class Cluster:
             return False
         self._server = None
         return True
-
-    def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=5)
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with self._connect() as conn:
-            conn.execute(statement)
 
 
 def _free_port() -> int:

@@ -1,0 +1,53 @@
+"""Databases on a test server: their connection strings, creation from templates, removal.
+
+In: a server's address. Out: what `cluster.py` and `container.py` have in common.
+"""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+STREAM_END_TIMEOUT = 15.0  # seconds for replication streams to end when their database is dropped
+
+
+class Databases:
+    """The databases of a server that runs at `host` and `port` and trusts `postgres`."""
+
+    host = "127.0.0.1"
+    port = 0
+
+    def dsn(self, dbname: str = "postgres", user: str = "postgres") -> str:
+        """Return a libpq connection string."""
+        return make_conninfo(host=self.host, port=self.port, dbname=dbname, user=user)
+
+    def create_database(self, name: str, template: str | None = None) -> None:
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        self._execute(statement)
+
+    def drop_database(self, name: str) -> None:
+        """Drop it with its sessions and replication slots: a stream that still runs is ended first."""
+        with self._connect() as conn:
+            deadline = time.monotonic() + STREAM_END_TIMEOUT
+            while time.monotonic() < deadline:
+                streams = conn.execute(
+                    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                    " WHERE database = %s AND active_pid IS NOT NULL",
+                    [name],
+                ).fetchall()
+                if not streams:
+                    break
+                time.sleep(0.02)
+            conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=5)
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with self._connect() as conn:
+            conn.execute(statement)

@@ -1,0 +1,71 @@
+"""What all tests share: a real PostgreSQL server, and databases on it.
+
+`cluster` is a server with wal_level=logical and wal2json, one for the whole run: in a container where a
+Docker engine answers, otherwise a private cluster from the installed programs. No server at all is a
+failure, not a reason to skip. `database` and `installed_database` are fresh for each test.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from sandbox.cluster import Cluster
+from sandbox.container import ContainerCluster, engine_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.databases import Databases
+
+TEMPLATE = "installed_template"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster | ContainerCluster]:
+    """Give a running server; `PGGIT_TEST_SERVER=local` prefers the private cluster over Docker."""
+    if os.environ.get("PGGIT_TEST_SERVER") != "local" and engine_answers():
+        with ContainerCluster() as container:
+            yield container
+    else:
+        with Cluster.start() as private:
+            yield private
+
+
+@pytest.fixture
+def database(cluster: Databases) -> Iterator[str]:
+    """Give the superuser's connection string to an empty database."""
+    yield from _fresh_database(cluster, template=None)
+
+
+@pytest.fixture
+def installed_database(cluster: Databases, installed_template: str) -> Iterator[str]:
+    """Give the superuser's connection string to a database on which `init` has run."""
+    yield from _fresh_database(cluster, template=installed_template)
+
+
+@pytest.fixture(scope="session")
+def installed_template(cluster: Databases) -> str:
+    """Install once; cloning the result is much quicker than installing for each test."""
+    # Imported here: the pure tests must run even while the installer is broken.
+    from pggit_daemon.install import install  # noqa: PLC0415
+
+    cluster.create_database(TEMPLATE)
+    with psycopg.connect(cluster.dsn(TEMPLATE)) as conn:
+        install(conn)
+    return TEMPLATE
+
+
+def _fresh_database(cluster: Databases, template: str | None) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    cluster.create_database(name, template)
+    try:
+        yield cluster.dsn(name)
+    finally:
+        cluster.drop_database(name)
