@@ -1,0 +1,80 @@
+"""From a file, or from one connection string, to a checked `Config`.
+
+In: what --config, --dsn and the environment say. Out: `Config`, or a ConfigError that lists everything that
+is wrong with the file at once. Called by `cli/`, and again on SIGHUP.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import ValidationError
+
+from pggit_daemon.config.explain import explain
+from pggit_daemon.config.model import Config
+from pggit_daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFIG_VARIABLE = "PGGIT_DAEMON_CONFIG"
+DEFAULT_PATH = Path("/etc/pggit-daemon/config.toml")
+_CHECK = "pggit-daemon config check"
+
+
+def find_path(option: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """Choose the file that counts: --config, then $PGGIT_DAEMON_CONFIG, then /etc; None when there is none."""
+    if option is not None:
+        return option
+    if named := environment.get(CONFIG_VARIABLE):
+        return Path(named)
+    return DEFAULT_PATH if DEFAULT_PATH.exists() else None
+
+
+def load(path: Path) -> Config:
+    """Read and check a file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        raise ConfigError(f"{path}: {reason}", mend=f"write it (see config.example.toml), then: {_CHECK}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: not UTF-8 at byte {exc.start}") from exc
+    return parse(text, origin=str(path))
+
+
+def parse(text: str, *, origin: str) -> Config:
+    """Check the text of a file; `origin` is its name in errors."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{origin}: not TOML: {exc}") from exc
+    try:
+        return Config.model_validate(data)
+    except ValidationError as exc:
+        lines = explain(exc, Config)
+        if len(lines) == 1:
+            raise ConfigError(f"{origin}: {lines[0]}") from exc
+        listed = "".join(f"\n  {line}" for line in lines)
+        raise ConfigError(f"{origin}: {len(lines)} errors{listed}") from exc
+
+
+def for_dsn(dsn: str) -> Config:
+    """Make the configuration of one database from its connection string, all else as by default."""
+    try:
+        return Config.model_validate({"database": [{"name": _label(dsn), "dsn": dsn}]})
+    except ValidationError as exc:
+        raise ConfigError(f"--dsn: {explain(exc, Config)[0]}") from exc
+
+
+def _label(dsn: str) -> str:
+    """Name the database: by its own name where that may stand in a label."""
+    try:
+        name = str(conninfo_to_dict(dsn).get("dbname") or "default")
+    except Exception:  # noqa: BLE001  (whatever libpq dislikes is reported by the model, with the key)
+        return "default"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:63].lstrip(".-") or "default"

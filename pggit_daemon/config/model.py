@@ -1,0 +1,214 @@
+"""The configuration as frozen values, with every rule that one value or one section can break.
+
+In: plain mappings (from TOML). Out: models; pydantic's errors are put into words by `explain.py`.
+A duration's key carries its unit. The descriptions are what docs and error messages say about a key.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from pggit_daemon.config.names import parse_table
+
+if TYPE_CHECKING:
+    from pggit_daemon.records import TableName
+
+DEFAULT_PORT = 8432  # 9100 to 9999 is allotted to Prometheus exporters to the last number, so one outside it
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys and wrong types are errors, values do not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}", value):
+        msg = "allowed: 1 to 63 letters, digits, '_', '.' or '-', not starting with '.' or '-'"
+        raise ValueError(msg)
+    return value
+
+
+def _slot(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]{1,63}", value):
+        msg = "allowed: 1 to 63 lower-case letters, digits and '_', as PostgreSQL names slots"
+        raise ValueError(msg)
+    return value
+
+
+def _dsn(value: str) -> str:
+    try:
+        parts = conninfo_to_dict(value)
+    except psycopg.ProgrammingError as exc:
+        # libpq repeats the word it stumbled over, which may be the password.
+        reason = re.sub(r'"[^"]*"', '"…"', str(exc)).strip()
+        msg = f"allowed: a libpq connection string (host=… dbname=… user=…) or URI; libpq says: {reason}"
+        raise ValueError(msg) from None
+    if "replication" in parts:
+        msg = "allowed: a connection string without 'replication', which the daemon sets itself"
+        raise ValueError(msg)
+    return value
+
+
+def _table(value: str) -> str:
+    parse_table(value)
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Column = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class Columns(Section):
+    """`[database.source.columns]`: which column of the table means what."""
+
+    id: Column = Field(description="the migration's own id; together with the source it names one migration")
+    name: Column | None = Field(default=None, description="a title or file name")
+    checksum: Column | None = Field(
+        default=None, description="a checksum of the script; a later change of it is reported"
+    )
+    applied_at: Column | None = Field(default=None, description="when it was applied (timestamp, timestamptz or date)")
+    applied_by: Column | None = Field(default=None, description="who applied it")
+    success: Column | None = Field(default=None, description="boolean; false is a failed migration")
+    execution_time: Column | None = Field(default=None, description="how long it took, in milliseconds")
+
+
+class Source(Section):
+    """`[[database.source]]`: a history table that no preset knows."""
+
+    name: Name = Field(description="names the source in metrics, logs and commands; unique in its database")
+    table: Annotated[str, AfterValidator(_table)] = Field(
+        description="schema.table as in SQL: folded to lower case unless in double quotes"
+    )
+    tool: Name = Field(default="custom", description="the tool_name of its migrations; any word")
+    ddl: Literal["same", "after"] = Field(
+        default="same",
+        description="'same': the row is written in the transaction that ran the DDL; 'after': in a later one",
+    )
+    grace_seconds: Seconds | None = Field(
+        default=None, description="seconds that DDL waits for its row; default: the database's grace_seconds"
+    )
+    user: str | None = Field(default=None, description="only DDL of this session user can belong to the source")
+    application_name: str | None = Field(
+        default=None, description="only DDL under this application_name can belong to it"
+    )
+    columns: Columns = Field(description="which column means what; id is required")
+
+    @property
+    def table_name(self) -> TableName:
+        """The table by its real names."""
+        return parse_table(self.table)
+
+
+class Database(Section):
+    """`[[database]]`: one database to follow."""
+
+    name: Name = Field(description="names the database in metrics, logs and commands; unique")
+    dsn: Annotated[str, AfterValidator(_dsn)] = Field(
+        default="",
+        repr=False,
+        description="libpq connection string or URI; what it leaves out comes from PG* variables, service and "
+        "password files",
+    )
+    slot: Annotated[str, AfterValidator(_slot)] = Field(
+        default="pggit_daemon", description="replication slot, unique in the whole server"
+    )
+    plugin: Literal["wal2json"] = Field(default="wal2json", description="logical decoding plugin")
+    create_baseline: bool = Field(
+        default=True,
+        description="make the slot and the first baseline commit when there is none; false: refuse to start",
+    )
+    grace_seconds: Seconds = Field(
+        default=30.0,
+        description="seconds that DDL of a tool's session waits for its history row before it is a commit alone",
+    )
+    status_interval_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=2.0, description="seconds between status messages to the server; keep well below wal_sender_timeout"
+    )
+    reconcile_interval_seconds: Seconds = Field(
+        default=60.0, description="seconds between comparisons of the history tables with what is recorded"
+    )
+    metrics_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
+        default=10.0, description="seconds between readings of the metrics that come from SQL"
+    )
+    outbox_retention_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
+        default=7.0, description="days that handled rows stay in the outbox tables before they are deleted"
+    )
+    sources: tuple[Source, ...] = Field(
+        default=(), alias="source", strict=False, description="history tables that no preset knows"
+    )
+
+    @model_validator(mode="after")
+    def _sources_differ(self) -> Self:
+        _no_duplicates([s.name for s in self.sources], "source", "name")
+        _no_duplicates([str(s.table_name) for s in self.sources], "source", "table")
+        return self
+
+
+class Daemon(Section):
+    """`[daemon]`: the process."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level that is logged"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, JSON lines under systemd and in pipes"
+    )
+    http_address: Annotated[str, Field(min_length=1)] = Field(
+        default="127.0.0.1", description="address that /metrics, /healthz and /readyz listen on"
+    )
+    http_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=DEFAULT_PORT, description="TCP port of it; 0: no HTTP"
+    )
+    stop_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=10.0, description="seconds that a stop waits for the transaction in hand"
+    )
+    stall_seconds: Annotated[float, Field(ge=5, le=3_600)] = Field(
+        default=30.0, description="seconds without a turn of its loop after which a database counts as stalled"
+    )
+
+
+class Config(Section):
+    """The whole file."""
+
+    daemon: Daemon = Field(default=Daemon(), description="the process")
+    databases: tuple[Database, ...] = Field(
+        alias="database", strict=False, description="the databases to follow, at least one"
+    )
+
+    @model_validator(mode="after")
+    def _databases_differ(self) -> Self:
+        if not self.databases:
+            msg = "database: no [[database]] section; allowed: one or more"
+            raise ValueError(msg)
+        _no_duplicates([d.name for d in self.databases], "database", "name")
+        seen: dict[tuple[object, ...], str] = {}
+        for database in self.databases:
+            key = (*_server(database.dsn), database.slot)
+            if key in seen:
+                msg = (
+                    f"database: {seen[key]!r} and {database.name!r} use the slot {database.slot!r} on the same server; "
+                    f"allowed: a slot of its own for each"
+                )
+                raise ValueError(msg)
+            seen[key] = database.name
+        return self
+
+
+def _no_duplicates(values: list[str], section: str, key: str) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            msg = f"{section}[{index}].{key} = {value!r}: given twice; allowed: each {section} has a {key} of its own"
+            raise ValueError(msg)
+
+
+def _server(dsn: str) -> tuple[object, ...]:
+    """Take what tells servers apart from a connection string; equal parts mean the same server."""
+    parts = conninfo_to_dict(dsn)
+    return tuple(parts.get(key) for key in ("service", "host", "hostaddr", "port"))
