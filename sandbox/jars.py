@@ -1,0 +1,122 @@
+"""The Java tools' jars: fetched once with Maven, kept in `.cache/java/` of the checkout.
+
+In: a tool's name and version, and the pom of the tool in `sandbox/java/`.
+Out: a folder of jars. Called by `flyway.py` and `liquibase.py`; `python -m sandbox.jars` fetches all.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parent / ".cache" / "java"
+
+FLYWAY_VERSIONS = ("13.7.0", "11.20.0")
+LIQUIBASE_VERSION = "4.33.0"
+
+
+class ToolMissing(Exception):
+    """Java or Maven is not installed, or the jars cannot be fetched; the message says what to do."""
+
+
+class ToolFailed(Exception):
+    """A tool ended with an error where success was expected; the message carries its output."""
+
+
+@dataclass(frozen=True)
+class ToolRun:
+    """How one run of a tool ended. `output` is what it printed, errors included."""
+
+    exit_code: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    def check(self) -> ToolRun:
+        """Return itself, or raise ToolFailed where the run failed."""
+        if not self.ok:
+            raise ToolFailed(f"exit code {self.exit_code}:\n{self.output}")
+        return self
+
+
+def jars(tool: str, version: str) -> Path:
+    """Return the folder with the tool's jars, fetching them if they are not there yet."""
+    complete = CACHE / f"{tool}-{version}"
+    if complete.exists():
+        return complete
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # Fetched beside it and renamed when all is there: what a broken download leaves never counts.
+    partial = Path(tempfile.mkdtemp(prefix=f"{complete.name}.part-", dir=CACHE))
+    try:
+        _fetch(tool, version, partial)
+        partial.chmod(0o755)
+        try:
+            partial.rename(complete)
+        except OSError:
+            if not complete.exists():  # otherwise another process was quicker
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return complete
+
+
+def program(name: str) -> str:
+    """Return the path of `java` or `mvn`."""
+    found = shutil.which(name)
+    if not found:
+        package = {"java": "default-jdk-headless", "mvn": "maven"}[name]
+        raise ToolMissing(f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}")
+    return found
+
+
+def run_java(classpath: Path, *arguments: str, cwd: Path | None = None) -> ToolRun:
+    """Run a Java program with all jars of a folder. The quick compiler only: these are short runs."""
+    done = subprocess.run(
+        [program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{classpath}/*", *arguments],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+    )
+    return ToolRun(done.returncode, done.stdout)
+
+
+def jdbc(dsn: str, **properties: str) -> tuple[str, str, str]:
+    """Turn a libpq connection string into JDBC's URL, user and password."""
+    parts = conninfo_to_dict(dsn)
+    query = "&".join(f"{key}={value}" for key, value in properties.items())
+    url = f"jdbc:postgresql://{parts['host']}:{parts['port']}/{parts['dbname']}" + (f"?{query}" if query else "")
+    return url, str(parts.get("user", "postgres")), str(parts.get("password", ""))
+
+
+def _fetch(tool: str, version: str, folder: Path) -> None:
+    program("java")
+    pom = str(HERE / "java" / tool / "pom.xml")
+    maven = [program("mvn"), "-q", "-B", "-f", pom, "dependency:copy-dependencies"]
+    done = subprocess.run(
+        [*maven, f"-D{tool}.version={version}", f"-DoutputDirectory={folder}"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0 or not any(folder.glob(f"{tool}-core-{version}.jar")):
+        raise ToolMissing(f"Maven could not fetch {tool} {version}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def fetch_all() -> None:
+    for version in FLYWAY_VERSIONS:
+        print(jars("flyway", version))
+    print(jars("liquibase", LIQUIBASE_VERSION))
+
+
+if __name__ == "__main__":
+    fetch_all()
