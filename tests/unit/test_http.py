@@ -1,0 +1,163 @@
+"""The status pages over a real socket, and the health behind them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pggit_daemon.errors import ConfigError
+from pggit_daemon.health import Health, State
+from pggit_daemon.http import StatusServer, start
+from pggit_daemon.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Clock:
+    """A time that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(stall_seconds=30, monotonic=clock, wall=clock)
+
+
+@pytest.fixture
+def server(health: Health) -> Iterator[StatusServer]:
+    running = start("127.0.0.1", 0, Metrics(), health)
+    yield running
+    running.close()
+
+
+def get(server: StatusServer, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = http.client.HTTPConnection(*server.address, timeout=5)
+    connection.request(method, path)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body
+
+
+def page(server: StatusServer, path: str) -> tuple[int, dict[str, Any]]:
+    status, body = get(server, path)
+    return status, json.loads(body)
+
+
+def test_health_follows_the_loops(server: StatusServer, health: Health, clock: Clock) -> None:
+    """/healthz names the database whose loop stands still, and forgives once it turns."""
+    health.database("good")
+    slow = health.database("slow")
+    assert page(server, "/healthz")[0] == 200
+    clock.now += 31
+    health.database("good").beat()
+    status, body = page(server, "/healthz")
+    assert (status, body["alive"], body["failing"]) == (503, False, ["slow"])
+    slow.beat()
+    assert page(server, "/healthz")[0] == 200
+
+
+def test_no_database_is_neither_alive_nor_ready(server: StatusServer) -> None:
+    """Before the supervisor has begun, nothing claims to work."""
+    assert page(server, "/healthz")[0] == 503
+    assert page(server, "/readyz")[0] == 503
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_ready_only_when_caught_up_or_standing_by(server: StatusServer, health: Health, state: State) -> None:
+    """Every state has its answer."""
+    health.database("a").enter(state)
+    expected = 200 if state in {State.STREAMING, State.STANDBY} else 503
+    status, body = page(server, "/readyz")
+    assert status == expected
+    assert body["databases"]["a"]["state"] == state.value
+
+
+def test_ready_page_hides_secrets(server: StatusServer, health: Health) -> None:
+    """An error's text may hold the connection string."""
+    health.database("a").enter(State.FAILED, "connection to postgresql://u:hunter2@h/d failed")
+    status, body = get(server, "/readyz")
+    assert status == 503
+    assert "hunter2" not in body
+    assert "postgresql://u:***@h/d" in body
+
+
+def test_started_waits_for_every_database(health: Health) -> None:
+    """READY=1: one that has its baseline counts, also while it reconnects."""
+    health.database("a").enter(State.STREAMING)
+    other = health.database("b")
+    assert health.started().failing == ("b",)
+    other.enter(State.BASELINE)
+    assert not health.started().ok
+    other.has_baseline = True
+    other.enter(State.FAILED, "gone again")
+    assert health.started().ok
+    health.forget("b")
+    assert [d.name for d in health.databases()] == ["a"]
+
+
+def test_lag_grows_until_the_next_sign(health: Health, clock: Clock) -> None:
+    """A stream that says nothing falls behind by itself; an older moment never takes back a newer one."""
+    database = health.database("a")
+    assert database.lag_seconds() is None
+    database.synced(990)
+    assert database.lag_seconds() == 10
+    database.synced(980)
+    assert database.lag_seconds() == 10
+    clock.now += 5
+    assert database.lag_seconds() == 15
+    database.synced()
+    assert database.lag_seconds() == 0
+
+
+def test_metrics_page_shows_health(server: StatusServer, health: Health) -> None:
+    """State, lag and up of each database stand in /metrics, and Prometheus' own checker likes the page."""
+    health.database("a").enter("streaming")
+    health.database("a").synced(997.5)
+    status, text = get(server, "/metrics")
+    assert status == 200
+    assert 'pggit_up{database="a"} 1.0' in text
+    assert 'pggit_stream_state{database="a",state="streaming"} 1.0' in text
+    assert 'pggit_stream_state{database="a",state="failed"} 0.0' in text
+    assert 'pggit_replication_lag_seconds{database="a"} 2.5' in text
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_other_paths_and_methods(server: StatusServer) -> None:
+    """404 and 405; HEAD has no body."""
+    assert get(server, "/")[0] == 404
+    assert get(server, "/metrics/../etc/passwd")[0] == 404
+    assert get(server, "/metrics", "POST")[0] == 405
+    assert get(server, "/metrics", "HEAD") == (200, "")
+
+
+def test_a_taken_port_is_an_error_that_says_what_to_do(server: StatusServer, health: Health) -> None:
+    """Not a traceback."""
+    with pytest.raises(ConfigError, match="HTTP cannot listen on") as caught:
+        start("127.0.0.1", server.address[1], Metrics(), health)
+    assert caught.value.mend is not None
+    assert "--http" in caught.value.mend
+
+
+def test_a_silent_client_does_not_block_others(server: StatusServer, health: Health) -> None:
+    """Each connection has its thread."""
+    health.database("a")
+    with socket.create_connection(server.address):
+        assert page(server, "/healthz")[0] == 200

@@ -1,0 +1,96 @@
+"""What the log shows, and what it never shows."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from pggit_daemon import log
+from pggit_daemon.lsn import LSN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def out() -> Iterator[io.StringIO]:
+    """Give a place to log to, and put the process-wide settings back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def lines(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_json_has_event_level_and_time(out: io.StringIO) -> None:
+    """One JSON object a line, values that are not JSON as their text."""
+    log.configure("info", "auto", stream=out)
+    structlog.get_logger().info("slot_created", slot="s", lsn=LSN(0x16B374D848))
+    (line,) = lines(out)
+    assert (line["event"], line["level"], line["lsn"]) == ("slot_created", "info", "16/B374D848")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_level_filters_and_a_second_configure_reaches_old_loggers(out: io.StringIO) -> None:
+    """SIGHUP changes the level of loggers that exist already."""
+    log.configure("warning", "json", stream=out)
+    logger = structlog.get_logger()
+    logger.info("quiet")
+    log.configure("info", "json", stream=out)
+    logger.info("heard")
+    assert [line["event"] for line in lines(out)] == ["heard"]
+
+
+def test_secrets_are_hidden_wherever_they_stand(out: io.StringIO) -> None:
+    """No password leaves through a key, a string, a nested value, an exception or another library's logger."""
+    log.configure("info", "json", stream=out)
+    logger = structlog.get_logger()
+    logger.info(
+        "connecting",
+        dsn="host=h password=hunter2 user=u",
+        uri="postgresql://u:hunter2@h/d",
+        **dict.fromkeys(["password"], "hunter2"),
+        nested={"sslpassword": "hunter2", "list": ["password='hunter2 hunter2'"]},
+        error=ValueError("password=hunter2"),
+    )
+    try:
+        int("postgresql://u:hunter2@h/d")
+    except ValueError:
+        logger.exception("failed")
+    logging.getLogger("psycopg").warning("ALTER ROLE x PASSWORD 'hunter2'")
+    text = out.getvalue()
+    assert "hunter2" not in text
+    assert len(lines(out)) == 3
+    assert "ValueError" in lines(out)[1]["exception"]
+    assert lines(out)[2]["logger"] == "psycopg"
+
+
+def test_console_only_on_a_terminal_outside_systemd() -> None:
+    """`auto` writes for a person only where one reads."""
+    assert log.is_console("auto", Terminal(), {})
+    assert not log.is_console("auto", Terminal(), {"JOURNAL_STREAM": "8:1"})
+    assert not log.is_console("auto", io.StringIO(), {})
+    assert log.is_console("console", io.StringIO(), {})
+    assert not log.is_console("json", Terminal(), {})
+
+
+def test_console_lines_are_not_json(out: io.StringIO) -> None:
+    """The console format shows the event and its values."""
+    log.configure("info", "console", stream=out)
+    structlog.get_logger().info("slot_created", slot="s")
+    assert "slot_created" in out.getvalue()
+    assert "slot=s" in out.getvalue()
