@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,9 @@ class ToolRun:
 
 def jars(tool: str, version: str) -> Path:
     """Return the folder with the tool's jars, fetching them if they are not there yet."""
-    complete = CACHE / f"{tool}-{version}"
+    # The pom is part of the name: after a change of it the old jars do not count.
+    pom = zlib.crc32((HERE / "java" / tool / "pom.xml").read_bytes())
+    complete = CACHE / f"{tool}-{version}-{pom:08x}"
     if complete.exists():
         return complete
     CACHE.mkdir(parents=True, exist_ok=True)

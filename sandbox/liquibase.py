@@ -31,7 +31,7 @@ class Liquibase:
         return self.run("rollback-count", f"--count={count}")
 
     def tag(self, name: str) -> ToolRun:
-        return self.run("tag", f"--tag={name}")
+        return self.run("tag", f"--tag={name}", changelog=False)
 
     def changelog_sync(self) -> ToolRun:
         return self.run("changelog-sync")

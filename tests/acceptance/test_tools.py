@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from sandbox.flyway import Flyway
+from sandbox.flyway import NO_LOCK, Flyway
 from sandbox.jars import FLYWAY_VERSIONS, ToolFailed, ToolMissing, jars
 from sandbox.liquibase import Liquibase
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.mark.parametrize("version", FLYWAY_VERSIONS)
+def test_flyway_takes_its_plugin_settings(database: str, tmp_path: Path, version: str) -> None:
+    """With lock=false the row is written by the transaction that ran the DDL: the setting has arrived."""
+    (tmp_path / "V1__first.sql").write_text("CREATE TABLE first AS SELECT pg_current_xact_id()::xid AS xid;")
+    Flyway(database, tmp_path, version=version).migrate(**NO_LOCK).check()
+    with psycopg.connect(database) as conn:
+        same = "SELECT history.xmin = first.xid FROM flyway_schema_history AS history, first"
+        assert conn.execute(same).fetchall() == [(True,)]
 
 
 @pytest.mark.parametrize("version", FLYWAY_VERSIONS)
@@ -41,6 +51,7 @@ def test_liquibase_updates_and_rolls_back(database: str, tmp_path: Path) -> None
     )
     liquibase = Liquibase(database, changelog)
     liquibase.update().check()
+    liquibase.tag("both").check()
     liquibase.rollback_count(1).check()
     with psycopg.connect(database) as conn:
         assert conn.execute("SELECT id, filename FROM databasechangelog").fetchall() == [("1", "changelog.sql")]
