@@ -72,9 +72,9 @@ def jars(tool: str, version: str) -> Path:
 
 
 def program(name: str) -> str:
-    """Return the path of `java` or `mvn`."""
+    """Return the path of `java` or `mvn`. Java must be a JDK: the launcher is compiled as it runs."""
     found = shutil.which(name)
-    if not found:
+    if not found or (name == "java" and not shutil.which("javac")):
         package = {"java": "default-jdk-headless", "mvn": "maven"}[name]
         raise ToolMissing(f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}")
     return found

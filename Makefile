@@ -1,0 +1,35 @@
+# make demo | test | lint | bench | clean.  Everything is set up on the way, in .venv and .cache of this folder.
+PYTHON ?= python3
+RUN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+# The real tools at work: Flyway, Liquibase and a custom table, with the commits that come of them.
+demo: .venv/ready
+	sandbox/setup.sh server
+	$(RUN)/python -m sandbox.demo
+
+# All checks. Real PostgreSQL, real Flyway, real Liquibase: what is missing is installed (root) or named (user).
+test: lint
+	sandbox/setup.sh server java
+	$(RUN)/pytest
+
+lint: .venv/ready
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/mypy
+
+bench: .venv/ready
+	sandbox/setup.sh server
+	$(RUN)/python -m tests.bench
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Written last: an installation that broke off is made again.
+.venv/ready: pyproject.toml constraints.txt
+	PYTHON=$(PYTHON) sandbox/setup.sh python
+	$(PYTHON) -m venv .venv
+	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks: sandbox/setup.sh python|server|java …
+#   python  Python 3.11+ that can make virtual environments
+#   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
+#   java    a JDK and Maven, for the real Flyway and Liquibase
+# Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
+set -euo pipefail
+
+install_packages() {
+    local why=$1
+    shift
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        echo "setup: $why; installing $*"
+        refresh_packages
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+    else
+        echo "setup: $why. On Debian and Ubuntu this mends it:" >&2
+        echo "    sudo apt-get update && sudo apt-get install -y --no-install-recommends $*" >&2
+        exit 1
+    fi
+}
+
+refreshed=
+refresh_packages() {
+    if [ -z "$refreshed" ]; then
+        apt-get update -q
+        refreshed=yes
+    fi
+}
+
+need_python() {
+    local python=${PYTHON:-python3}
+    command -v "$python" >/dev/null || install_packages "Python is missing" python3 python3-venv
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "setup: Python 3.11 or newer is needed, $python is $("$python" -V); choose one with PYTHON=…" >&2
+        exit 1
+    fi
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "Python cannot make virtual environments" python3-venv
+}
+
+# The same places as sandbox/servers.py.
+servers() {
+    local postgres
+    for postgres in /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres /opt/homebrew/opt/postgresql@*/bin/postgres; do
+        if [ -x "$postgres" ]; then dirname "$postgres"; fi
+    done
+    if command -v pg_config >/dev/null; then pg_config --bindir; fi
+}
+
+has_wal2json() {
+    local libraries=$1/../lib
+    if [ -x "$1/pg_config" ]; then libraries=$("$1/pg_config" --pkglibdir); fi
+    [ -x "$1/initdb" ] && { [ -e "$libraries/wal2json.so" ] || [ -e "$libraries/wal2json.dylib" ]; }
+}
+
+need_server() {
+    local folder major
+    if [ -n "${PGGIT_PG_BIN:-}" ]; then return; fi
+    for folder in $(servers); do
+        if has_wal2json "$folder"; then return; fi
+    done
+    # The plugin for the newest server that is there, otherwise for the distribution's own version: it brings the
+    # server. The server's package is not named: that would upgrade one that is already installed.
+    major=$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | sed 's|/usr/lib/postgresql/||; s|/.*||' | sort -n | tail -1) || true
+    if [ -z "$major" ] && command -v apt-cache >/dev/null; then
+        if [ "$(id -u)" -eq 0 ]; then refresh_packages; fi
+        major=$(apt-cache show postgresql 2>/dev/null | sed -n 's/^Version: \([0-9]*\).*/\1/p' | sort -n | tail -1) || true
+    fi
+    install_packages "no PostgreSQL server with wal2json found" "postgresql-${major:-15}-wal2json"
+}
+
+need_java() {
+    local packages=()
+    command -v javac >/dev/null || packages+=(default-jdk-headless)
+    command -v mvn >/dev/null || packages+=(maven)
+    if [ ${#packages[@]} -gt 0 ]; then
+        install_packages "Java or Maven is missing" "${packages[@]}"
+    fi
+}
+
+for part in "$@"; do
+    case $part in
+    python | server | java) "need_$part" ;;
+    *)
+        echo "setup: unknown part: $part (python, server, java)" >&2
+        exit 2
+        ;;
+    esac
+done
