@@ -1,1 +1,12 @@
-"""init, upgrade and uninstall of the two schemas."""
+"""Installing, upgrading and removing the database side.
+
+In: a superuser's connection to the database to follow. Out: the schemas `pggit` and `pggit_daemon` as this
+version of the code needs them, or nothing changed at all. Called by `pggit-daemon init` and `uninstall`,
+and by the tests. Everything happens in one transaction.
+"""
+
+from pggit_daemon.install.install import InstallReport, install, plan
+from pggit_daemon.install.state import installed_version
+from pggit_daemon.install.uninstall import UninstallReport, uninstall
+
+__all__ = ["InstallReport", "UninstallReport", "install", "installed_version", "plan", "uninstall"]

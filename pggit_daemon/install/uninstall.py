@@ -1,0 +1,142 @@
+"""Remove what installations added, and nothing else.
+
+In: a superuser's connection. Out: a report, or an error and nothing changed. Over an existing pgGit its
+tables, rows, functions, views and keys are as they were; on a bare database both schemas go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import errors, sql
+
+from pggit_daemon.errors import InstallError
+from pggit_daemon.install.state import exclusive, installed_version, object_list, queries, rows, run_file
+
+if TYPE_CHECKING:
+    import psycopg
+
+DROPS = {
+    # What can be dropped by its identity, in the order in which it goes.
+    "view": "VIEW",
+    "function": "FUNCTION",
+    "procedure": "PROCEDURE",
+    "table": "TABLE",
+    "sequence": "SEQUENCE",
+    "index": "INDEX",
+    "type": "TYPE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UninstallReport:
+    """What a removal did.
+
+    `version` is None where nothing was installed; `restored` are older functions, views and keys that came
+    back; `left` are objects in schema pggit that are not ours, because of which the schema stayed.
+    """
+
+    version: int | None
+    restored: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
+    """Remove everything of ours; objects of users that rest on it are an error that names them."""
+    with exclusive(conn):
+        version = installed_version(conn)
+        if version is None:
+            return UninstallReport(None)
+        conn.execute("SELECT set_config('check_function_bodies', 'off', true)")
+        before = object_list(conn)
+        added = {(row[0], row[1]) for row in rows(conn, queries["added"])}
+        ours = added | _drop_triggers(conn)
+        had_pggit = ("schema", "pggit") not in added
+        if had_pggit:
+            for name in ("forget_rows", "forget_heads", "forget_commits"):
+                run_file(conn, name, queries[name])
+        _drop_added(conn, added)
+        restored = _restore(conn)
+        conn.execute("DROP SCHEMA pggit_daemon CASCADE")
+        left = () if had_pggit else _drop_public_schema(conn)
+        _refuse_others(conn, before, ours)
+        return UninstallReport(version, restored, left)
+
+
+def _drop_triggers(conn: psycopg.Connection[Any]) -> set[tuple[str, str]]:
+    """Drop event triggers and triggers that call us, wherever they are; return what they were."""
+    gone = set()
+    for (name,) in rows(conn, queries["event_triggers_of_ours"]):
+        conn.execute(sql.SQL("DROP EVENT TRIGGER {}").format(sql.Identifier(name)))
+        gone.add(("event trigger", sql.Identifier(name).as_string(conn)))
+        gone.add(("event trigger", name))
+    for name, schema, table, kind, identity in rows(conn, queries["triggers_of_ours"]):
+        conn.execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(name), sql.Identifier(schema, table)))
+        gone.add((kind, identity))
+    return gone
+
+
+def _drop_added(conn: psycopg.Connection[Any], added: set[tuple[str, str]]) -> None:
+    """Drop what we put into schema pggit: what is no longer there is no error."""
+    # Identities come from the server, quoted as SQL needs them.
+    for kind, word in DROPS.items():
+        for identity in sorted(name for of_kind, name in added if of_kind == kind):
+            if kind == "type" and identity.endswith("[]"):
+                continue
+            if kind == "type" and ("table", identity) in added | {("view", identity)}:
+                continue
+            conn.execute(sql.SQL(f"DROP {word} IF EXISTS {identity} CASCADE"))
+    for identity in sorted(name for kind, name in added if kind == "table column"):
+        table, _, column = identity.rpartition(".")
+        if ("table", table) not in added:
+            conn.execute(sql.SQL(f"ALTER TABLE IF EXISTS {table} DROP COLUMN IF EXISTS {column} CASCADE"))
+
+
+def _restore(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Bring back what was there before us and was replaced or dropped by us."""
+    restored = []
+    for kind, identity, definition, present in rows(conn, queries["changed_since"]):
+        try:
+            if present and kind == "view":
+                conn.execute(sql.SQL(f"DROP VIEW {identity}"))
+            with conn.transaction():
+                conn.execute(definition.encode())
+        except errors.InvalidFunctionDefinition:
+            # Another result type or other argument names: it cannot be replaced, only made anew.
+            conn.execute(sql.SQL(f"DROP ROUTINE {identity}"))
+            conn.execute(definition.encode())
+        except errors.UniqueViolation as exc:
+            raise InstallError(
+                f"{identity} cannot come back, nothing was changed: {exc.diag.message_detail}",
+                mend="delete one of these rows of pggit.external_migrations, then uninstall again",
+            ) from exc
+        restored.append(f"{kind} {identity}")
+    return tuple(restored)
+
+
+def _drop_public_schema(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
+    left = tuple(row[0] for row in rows(conn, queries["left_in_pggit"]))
+    if not left:
+        conn.execute("DROP SCHEMA IF EXISTS pggit")
+    return left
+
+
+def _refuse_others(
+    conn: psycopg.Connection[Any], before: dict[tuple[str, str], str | None], ours: set[tuple[str, str]]
+) -> None:
+    """Raise, and so undo everything, when something that is not ours went along."""
+    now = object_list(conn)
+    lost = [
+        f"{kind} {identity}"
+        for (kind, identity), schema in before.items()
+        if (kind, identity) not in now
+        and (kind, identity) not in ours
+        and schema != "pggit_daemon"
+        and (kind, identity) != ("schema", "pggit_daemon")
+    ]
+    if lost:
+        raise InstallError(
+            f"these objects rest on what would be removed, nothing was changed: {', '.join(sorted(lost))}",
+            mend="drop or change them first",
+        )

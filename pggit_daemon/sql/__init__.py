@@ -1,0 +1,89 @@
+"""The packaged SQL, as values.
+
+In: the .sql files of this package. Out: whole files for the installer (`steps`, `repeatable`) and named
+statements for everybody else (`load_queries("store")["insert_commit"]`). Nothing here talks to a server.
+
+A file of named statements holds blocks like this; comments right under the name describe the block:
+
+    -- name: newest_commit
+    -- The head of a branch, or no row.
+    SELECT …
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPEATABLE = ("describe", "export", "capture", "api")  # in this order: each may use those before it
+
+_STEP = re.compile(r"(\d{4})_.+\.sql")
+_BLOCK = re.compile(r"^-- name: (\w+)\n((?:--.*\n)*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """A file: `name` as `folder/file.sql`, and its text."""
+
+    name: str
+    text: str
+
+    @property
+    def number(self) -> int:
+        """The number of a step."""
+        found = _STEP.fullmatch(self.name.rpartition("/")[2])
+        if found is None:
+            msg = f"not a numbered step: {self.name}"
+            raise ValueError(msg)
+        return int(found[1])
+
+
+def steps() -> tuple[SqlFile, ...]:
+    """Return the numbered steps: 1, 2, 3, … without holes."""
+    found = _folder("steps")
+    if [step.number for step in found] != list(range(1, len(found) + 1)):
+        msg = f"steps are not numbered 1, 2, 3, …: {[step.name for step in found]}"
+        raise ValueError(msg)
+    return found
+
+
+def repeatable() -> tuple[SqlFile, ...]:
+    """Return the files that may run again at any time, in the order in which they must run."""
+    return tuple(file for folder in REPEATABLE for file in _folder(folder))
+
+
+def digest(sql_files: tuple[SqlFile, ...]) -> str:
+    """SHA-256 (hexadecimal) over names and texts, in their order."""
+    whole = hashlib.sha256()
+    for file in sql_files:
+        whole.update(f"{file.name}\0{file.text}\0".encode())
+    return whole.hexdigest()
+
+
+@cache
+def load_queries(name: str) -> Mapping[str, str]:
+    """Return the named statements of `queries/<name>.sql`."""
+    text = (files(__name__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    heads = list(_BLOCK.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    queries = {head[1]: text[head.end() : end].strip() for head, end in zip(heads, ends, strict=True)}
+    if len(queries) != len(heads):
+        msg = f"queries/{name}.sql has a name twice"
+        raise ValueError(msg)
+    return MappingProxyType(queries)
+
+
+def _folder(folder: str) -> tuple[SqlFile, ...]:
+    found = [entry for entry in (files(__name__) / folder).iterdir() if entry.name.endswith(".sql")]
+    return tuple(
+        SqlFile(f"{folder}/{entry.name}", entry.read_text(encoding="utf-8"))
+        for entry in sorted(found, key=lambda entry: entry.name)
+    )

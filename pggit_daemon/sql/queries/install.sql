@@ -1,0 +1,276 @@
+-- Statements of the installer.
+
+-- name: bookkeeping
+-- What the installer must remember, made before the first step.
+CREATE SCHEMA IF NOT EXISTS pggit_daemon;
+REVOKE ALL ON SCHEMA pggit_daemon FROM PUBLIC;
+CREATE TABLE IF NOT EXISTS pggit_daemon.schema_step (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- The repeatable files as they ran last. One row.
+CREATE TABLE IF NOT EXISTS pggit_daemon.repeatable (
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- What schema pggit held before the first installation, with the definition of what may be replaced.
+CREATE TABLE IF NOT EXISTS pggit_daemon.object_before (
+    type       text NOT NULL,
+    identity   text NOT NULL,
+    definition text,                       -- NULL: the branch had no head
+    PRIMARY KEY (type, identity)
+);
+-- What we added outside of our own schema.
+CREATE TABLE IF NOT EXISTS pggit_daemon.object_added (
+    type     text NOT NULL,
+    identity text NOT NULL,
+    PRIMARY KEY (type, identity)
+);
+
+-- name: settings
+SELECT set_config('lock_timeout', %(lock_timeout)s, true),
+       set_config('search_path', 'pg_catalog, pg_temp', true),
+       set_config('client_min_messages', 'warning', true),
+       set_config('statement_timeout', '0', true);
+
+-- name: lock
+SELECT pg_catalog.pg_advisory_xact_lock(%(key)s);
+
+-- name: lock_holders
+-- Who stands in the way of an installation: holders of its advisory lock or of locks on its tables.
+SELECT DISTINCT a.pid, a.usename, a.application_name, a.state, left(a.query, 80) AS query
+  FROM pg_catalog.pg_locks l
+  JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
+  LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+   AND (n.nspname IN ('pggit', 'pggit_daemon')
+        OR l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s)
+ ORDER BY a.pid;
+
+-- name: rights
+SELECT r.rolsuper, r.rolname, pg_catalog.current_setting('server_version_num')::integer AS server
+  FROM pg_catalog.pg_roles r WHERE r.rolname = current_user;
+
+-- name: is_installed
+SELECT pg_catalog.to_regclass('pggit_daemon.schema_step') IS NOT NULL;
+
+-- name: version
+SELECT max(number) FROM pggit_daemon.schema_step;
+
+-- name: applied_steps
+SELECT number FROM pggit_daemon.schema_step ORDER BY number;
+
+-- name: repeatable_digest
+SELECT sha256 FROM pggit_daemon.repeatable;
+
+-- name: record_step
+INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (%(number)s, %(name)s, %(sha256)s);
+
+-- name: record_repeatable
+INSERT INTO pggit_daemon.repeatable (sha256) VALUES (%(sha256)s)
+    ON CONFLICT (singleton) DO UPDATE SET sha256 = excluded.sha256, applied_at = clock_timestamp();
+
+-- name: remember_before
+-- The definitions in schema pggit that steps and repeatable files may replace: functions, views, constraints.
+INSERT INTO pggit_daemon.object_before (type, identity, definition)
+SELECT i.type, i.identity,
+       format(E'%s;\nALTER ROUTINE %s OWNER TO %I;\n', rtrim(pg_get_functiondef(p.oid), E'\n'), i.identity,
+              pg_get_userbyid(p.proowner))
+  FROM pg_proc p, pg_identify_object('pg_proc'::regclass, p.oid, 0) i
+ WHERE p.pronamespace = to_regnamespace('pggit') AND p.prokind <> 'a'
+UNION ALL
+SELECT i.type, i.identity,
+       format(E'CREATE VIEW %s AS %s\nALTER VIEW %1$s OWNER TO %3$I;\n', i.identity, pg_get_viewdef(c.oid),
+              pg_get_userbyid(c.relowner))
+  FROM pg_class c, pg_identify_object('pg_class'::regclass, c.oid, 0) i
+ WHERE c.relnamespace = to_regnamespace('pggit') AND c.relkind = 'v'
+UNION ALL
+SELECT i.type, i.identity,
+       format(E'ALTER TABLE %s ADD CONSTRAINT %I %s;\n', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid))
+  FROM pg_constraint k, pg_identify_object('pg_constraint'::regclass, k.oid, 0) i
+ WHERE k.connamespace = to_regnamespace('pggit') AND k.conrelid <> 0;
+
+-- name: remember_heads
+-- Where the branches stood before us, kept like a definition.
+INSERT INTO pggit_daemon.object_before (type, identity, definition)
+SELECT 'branch head', b.id::text, b.head_commit_hash FROM pggit.branches b;
+
+-- name: changed_since
+-- What was there before us and is gone or says something else now.
+SELECT o.type, o.identity, o.definition, now.definition IS NOT NULL AS present
+  FROM pggit_daemon.object_before o
+  LEFT JOIN LATERAL (
+       SELECT format(E'%s;\nALTER ROUTINE %s OWNER TO %I;\n', rtrim(pg_get_functiondef(p.oid), E'\n'), o.identity,
+                     pg_get_userbyid(p.proowner))
+         FROM pg_proc p WHERE o.type IN ('function', 'procedure') AND p.oid = to_regprocedure(o.identity)
+       UNION ALL
+       SELECT format(E'CREATE VIEW %s AS %s\nALTER VIEW %1$s OWNER TO %3$I;\n', o.identity, pg_get_viewdef(c.oid),
+                     pg_get_userbyid(c.relowner))
+         FROM pg_class c WHERE o.type = 'view' AND c.oid = to_regclass(o.identity)
+       UNION ALL
+       SELECT format(E'ALTER TABLE %s ADD CONSTRAINT %I %s;\n', k.conrelid::regclass, k.conname,
+                     pg_get_constraintdef(k.oid))
+         FROM pg_constraint k, pg_identify_object('pg_constraint'::regclass, k.oid, 0) i
+        WHERE o.type = 'table constraint' AND i.identity = o.identity
+          AND k.connamespace = to_regnamespace('pggit')
+  ) AS now (definition) ON true
+ WHERE o.type <> 'branch head' AND now.definition IS DISTINCT FROM o.definition
+ ORDER BY o.type <> 'table constraint', o.identity;
+
+-- name: objects
+-- Every object of the users and of ours that an installation can add or a removal can take along.
+SELECT i.type, i.identity, o.home::regnamespace::text AS schema
+  FROM (
+       SELECT 'pg_catalog.pg_namespace'::regclass, n.oid, 0, n.oid FROM pg_catalog.pg_namespace n
+        WHERE n.oid >= 16384
+       UNION ALL
+       SELECT 'pg_catalog.pg_class'::regclass, c.oid, 0, c.relnamespace FROM pg_catalog.pg_class c
+        WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relnamespace <> 'pg_toast'::regnamespace
+       UNION ALL
+       SELECT 'pg_catalog.pg_class'::regclass, c.oid, a.attnum, c.relnamespace
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+        WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+          AND a.attnum > 0 AND NOT a.attisdropped
+       UNION ALL
+       SELECT 'pg_catalog.pg_attrdef'::regclass, d.oid, 0, c.relnamespace
+         FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
+        WHERE c.oid >= 16384 AND c.relpersistence <> 't'
+       UNION ALL
+       SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 0, p.pronamespace FROM pg_catalog.pg_proc p
+        WHERE p.oid >= 16384
+       UNION ALL
+       SELECT 'pg_catalog.pg_type'::regclass, t.oid, 0, t.typnamespace FROM pg_catalog.pg_type t
+        WHERE t.oid >= 16384 AND t.typnamespace <> pg_catalog.pg_my_temp_schema()
+       UNION ALL
+       SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, 0, k.connamespace FROM pg_catalog.pg_constraint k
+        WHERE k.oid >= 16384 AND k.contype <> 't' AND k.connamespace <> pg_catalog.pg_my_temp_schema()
+       UNION ALL
+       SELECT 'pg_catalog.pg_trigger'::regclass, t.oid, 0, c.relnamespace
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+        WHERE NOT t.tgisinternal AND t.tgparentid = 0
+       UNION ALL
+       SELECT 'pg_catalog.pg_policy'::regclass, p.oid, 0, c.relnamespace
+         FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+       UNION ALL
+       SELECT 'pg_catalog.pg_rewrite'::regclass, r.oid, 0, c.relnamespace
+         FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+        WHERE r.oid >= 16384 AND r.rulename <> '_RETURN'
+       UNION ALL
+       SELECT 'pg_catalog.pg_publication_rel'::regclass, p.oid, 0, NULL FROM pg_catalog.pg_publication_rel p
+       UNION ALL
+       SELECT 'pg_catalog.pg_event_trigger'::regclass, e.oid, 0, NULL FROM pg_catalog.pg_event_trigger e
+  ) AS o (classid, objid, objsubid, home)
+ CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, o.objsubid) i;
+
+-- name: record_added
+INSERT INTO pggit_daemon.object_added (type, identity) VALUES (%(type)s, %(identity)s) ON CONFLICT DO NOTHING;
+
+-- name: close_to_public
+-- New functions are open to everybody until somebody says otherwise.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pggit_daemon FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA pggit_daemon FROM PUBLIC;
+
+-- name: role
+SELECT r.rolcanlogin, r.rolreplication OR r.rolsuper AS may_replicate, r.rolsuper
+  FROM pg_catalog.pg_roles r WHERE r.rolname = %(role)s;
+
+-- name: our_tables
+-- Tables of the two schemas the daemon's role works on, with the rights each needs.
+SELECT n.nspname, c.relname, c.relkind::text,
+       CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
+            WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
+            WHEN c.relkind = 'S' THEN 'USAGE'
+            WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added') THEN 'SELECT'
+            WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
+            ELSE 'SELECT, INSERT, UPDATE, DELETE'
+       END AS rights
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
+   AND (n.nspname = 'pggit_daemon'
+        OR n.nspname = 'pggit'
+           AND (c.relname IN ('branches', 'commits', 'external_migrations')
+                OR c.relname IN ('branches_id_seq', 'commits_id_seq')
+                OR EXISTS (SELECT FROM pggit_daemon.object_added a
+                            WHERE a.identity = quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+                              AND a.type IN ('table', 'view', 'materialized view', 'sequence'))))
+   AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                                           AND d.deptype = 'i'))
+ ORDER BY 1, 2;
+
+-- name: our_functions
+-- Functions of ours that the daemon's role may call: all but those that the server itself calls.
+SELECT p.oid::regprocedure::text AS signature, p.prokind = 'p' AS is_procedure
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
+   AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
+ ORDER BY 1;
+
+-- name: triggers_of_ours
+-- Triggers that call functions of ours, also on tables of the users: integrate_flyway makes such.
+SELECT t.tgname, n.nspname, c.relname, i.type, i.identity
+  FROM pg_catalog.pg_trigger t
+  JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+  JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
+ CROSS JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_trigger'::regclass, t.oid, 0) i
+ CROSS JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_proc'::regclass, p.oid, 0) g
+ WHERE NOT t.tgisinternal AND t.tgparentid = 0
+   AND (f.nspname = 'pggit_daemon'
+        OR EXISTS (SELECT FROM pggit_daemon.object_added a WHERE a.type = g.type AND a.identity = g.identity))
+ ORDER BY 2, 3, 1;
+
+-- name: event_triggers_of_ours
+SELECT e.evtname
+  FROM pg_catalog.pg_event_trigger e
+  JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname = 'pggit_daemon'
+ ORDER BY 1;
+
+-- name: added
+SELECT type, identity FROM pggit_daemon.object_added;
+
+-- name: forget_rows
+-- Rows that the daemon wrote into tables that stay: its commits, and the migrations it recorded.
+DELETE FROM pggit.external_migrations WHERE source_lsn IS NOT NULL;
+UPDATE pggit.external_migrations m SET pggit_commit_id = NULL
+  FROM pggit.commits c WHERE c.id = m.pggit_commit_id AND c.kind IS NOT NULL;
+
+-- name: forget_heads
+UPDATE pggit.branches b SET head_commit_hash = o.definition
+  FROM pggit_daemon.object_before o
+ WHERE o.type = 'branch head' AND o.identity = b.id::text
+   AND EXISTS (SELECT FROM pggit.commits c WHERE c.hash = b.head_commit_hash AND c.kind IS NOT NULL);
+
+-- name: forget_commits
+DELETE FROM pggit.commits WHERE kind IS NOT NULL;
+
+-- name: left_in_pggit
+SELECT x.type || ' ' || x.identity AS what
+  FROM pg_catalog.pg_namespace n
+ CROSS JOIN LATERAL (
+       SELECT i.type, i.identity FROM pg_catalog.pg_class c,
+              pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, c.oid, 0) i
+        WHERE c.relnamespace = n.oid AND c.relkind NOT IN ('i', 'I', 't', 'c')
+       UNION ALL
+       SELECT i.type, i.identity FROM pg_catalog.pg_proc p,
+              pg_catalog.pg_identify_object('pg_catalog.pg_proc'::regclass, p.oid, 0) i
+        WHERE p.pronamespace = n.oid
+       UNION ALL
+       SELECT i.type, i.identity FROM pg_catalog.pg_type t,
+              pg_catalog.pg_identify_object('pg_catalog.pg_type'::regclass, t.oid, 0) i
+        WHERE t.typnamespace = n.oid AND t.typelem = 0
+          AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class c
+                                          WHERE c.oid = t.typrelid AND c.relkind = 'c'))
+ ) x
+ WHERE n.nspname = 'pggit'
+ ORDER BY 1;
