@@ -1,0 +1,113 @@
+"""`diff` and `export`: what lies between two commits, and the whole schema at one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pggit_daemon.cli import records
+from pggit_daemon.cli.changes import pair, unified
+from pggit_daemon.cli.connect import connection
+from pggit_daemon.cli.history import SourceOption, ToolOption
+from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
+from pggit_daemon.cli.output import print_diff, print_json, print_text
+from pggit_daemon.cli.reference import FORMS
+from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.sql import load_queries
+
+_FILE_MODE = 0o666  # as the shell's own redirection makes files: what the umask leaves
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help=f"From: {FORMS}.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="To: the same forms.", metavar="B")],
+    *,
+    config: ConfigOption = None,
+    dsn: DsnOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare the schema at two commits or migrations, object by object."""
+    chosen = choose_database(config, dsn, database)
+    with connection(chosen.dsn, purpose="diff") as conn:
+        first, second = records.find_commit(conn, a), records.find_commit(conn, b)
+        changes = pair(records.changed_between(conn, first, second))
+    if json:
+        print_json(
+            {
+                "database": chosen.name,
+                "from": {"id": first.id, "hash": first.hash},
+                "to": {"id": second.id, "hash": second.hash},
+                "changes": [change.as_json() for change in changes],
+            }
+        )
+        return
+    if not changes:
+        print_text(f"no difference between {first.label} and {second.label}")
+    for change in changes:
+        print_text(f"{change.operation.value} {change.label}")
+        print_diff([*unified(change, first.label, second.label), ""])
+
+
+def export(
+    reference: Annotated[str, typer.Argument(help=f"The moment: {FORMS}.", metavar="COMMIT|MIGRATION")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of to stdout.", metavar="FILE")
+    ] = None,
+    config: ConfigOption = None,
+    dsn: DsnOption = None,
+    database: DatabaseOption = None,
+    tool: ToolOption = None,
+    source: SourceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the whole schema at a commit or migration as one SQL script."""
+    chosen = choose_database(config, dsn, database)
+    with connection(chosen.dsn, purpose="export") as conn:
+        commit = records.find_commit(conn, reference, tool=tool, source=source)
+        row = conn.execute(load_queries("cli")["export"], {"commit": commit.id}).fetchone()
+    script = str(row[0]) if row and row[0] is not None else ""
+    if output is not None and str(output) != "-":
+        write_whole(output, script)
+    if json:
+        written = None if output is None else str(output)
+        print_json({"commit": {"id": commit.id, "hash": commit.hash}, "output": written, "sql": script})
+    elif output is None or str(output) == "-":
+        sys.stdout.write(script)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    try:
+        if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
+            path.write_text(text, encoding="utf-8")
+            return
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as exc:
+        raise _not_written(path, exc) from exc
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else _FILE_MODE & ~_umask())
+        Path(name).replace(path)
+    except OSError as exc:
+        Path(name).unlink(missing_ok=True)
+        raise _not_written(path, exc) from exc
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _not_written(path: Path, error: OSError) -> PggitDaemonError:
+    return PggitDaemonError(f"{path} could not be written: {error.strerror or error}")

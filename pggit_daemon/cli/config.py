@@ -1,0 +1,53 @@
+"""`config check`: whether the daemon would take a configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import typer
+
+from pggit_daemon.cli.options import ConfigOption, DsnOption, JsonOption, choose
+from pggit_daemon.cli.output import print_json, print_pairs, print_table, print_text
+from pggit_daemon.config import Config, find_path, redact_dsn
+
+app = typer.Typer(help="The configuration.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keep `check` a command of its own: typer would merge a group of one into its parent."""
+
+
+@app.command("check")
+def check(*, config: ConfigOption = None, dsn: DsnOption = None, json: JsonOption = False) -> None:
+    """Read and check the configuration without connecting anywhere; show what counts, without secrets."""
+    chosen = choose(config, dsn)
+    path = None if dsn is not None else find_path(config, os.environ)
+    origin = str(path) if path else "--dsn" if dsn is not None else "PG* variables"
+    if json:
+        print_json({"origin": origin, "config": _document(chosen)})
+        return
+    print_text(f"{origin}: correct")
+    print_pairs(sorted(chosen.daemon.model_dump().items()))
+    print_table(
+        ("database", "connection", "slot", "plugin", "grace (s)", "sources"),
+        [
+            (
+                d.name,
+                redact_dsn(d.dsn) or "PG* variables",
+                d.slot,
+                d.plugin,
+                d.grace_seconds,
+                ", ".join(f"{s.name} ({s.table_name})" for s in d.sources),
+            )
+            for d in chosen.databases
+        ],
+    )
+
+
+def _document(config: Config) -> dict[str, Any]:
+    document = config.model_dump(mode="json", by_alias=True)
+    for database in document["database"]:
+        database["dsn"] = redact_dsn(database["dsn"])
+    return document

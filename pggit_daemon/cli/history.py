@@ -1,0 +1,148 @@
+"""`log` and `show`: the commits, and one of them in full."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pggit_daemon.cli import records
+from pggit_daemon.cli.changes import Change, pair, unified
+from pggit_daemon.cli.connect import connection
+from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
+from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_table, print_text
+from pggit_daemon.cli.reference import FORMS
+
+if TYPE_CHECKING:
+    from pggit_daemon.cli.records import Commit, Found
+
+ToolOption = Annotated[str | None, typer.Option("--tool", help="Only migrations of this tool.", metavar="TOOL")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Only migrations of this source (history table).", metavar="NAME")
+]
+
+
+def log(
+    *,
+    config: ConfigOption = None,
+    dsn: DsnOption = None,
+    database: DatabaseOption = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many commits.")] = 20,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Only this kind: baseline, migration, tool, out_of_band, rollback, snapshot, gap."),
+    ] = None,
+    tool: ToolOption = None,
+    source: SourceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the commits, newest first, with the migrations linked to them."""
+    chosen = choose_database(config, dsn, database)
+    with connection(chosen.dsn, purpose="log") as conn:
+        rows = records.commits(conn, limit=limit, kind=kind, tool=tool, source=source, migrations=records.FEW)
+    if json:
+        print_json({"database": chosen.name, "commits": [row.as_json() for row in rows]})
+        return
+    print_table(
+        ("id", "commit", "when", "kind", "author", "migration", "evidence", "objects", "message"),
+        [
+            (
+                row.id,
+                row.hash[:12],
+                row.occurred_at,
+                row.kind,
+                row.author,
+                _migrations(row),
+                ", ".join(sorted({m["evidence"] or "none" for m in row.migrations})),
+                row.objects_changed,
+                row.message,
+            )
+            for row in rows
+        ],
+    )
+
+
+def show(
+    reference: Annotated[str, typer.Argument(help=f"What to show: {FORMS}.", metavar="COMMIT|MIGRATION")],
+    *,
+    config: ConfigOption = None,
+    dsn: DsnOption = None,
+    database: DatabaseOption = None,
+    tool: ToolOption = None,
+    source: SourceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a commit or a migration: who, when, on which evidence, and the diff of every object it changed."""
+    chosen = choose_database(config, dsn, database)
+    with connection(chosen.dsn, purpose="show") as conn:
+        found = records.find(conn, reference, tool=tool, source=source)
+        changes = pair(records.changed_by(conn, found.commit)) if found.commit else []
+    if json:
+        print_json(_document(chosen.name, found, changes))
+        return
+    if found.commit is None:
+        _print_unlinked(found)
+        return
+    _print_commit(found.commit)
+    for change in changes:
+        print_text(f"\n{change.operation.value} {change.label}")
+        print_diff(unified(change, "before", "after"))
+
+
+def _document(database: str, found: Found, changes: list[Change]) -> dict[str, Any]:
+    return {
+        "database": database,
+        "migration": asdict(found.migration) if found.migration else None,
+        "commit": found.commit.as_json() if found.commit else None,
+        "changes": [change.as_json() for change in changes],
+    }
+
+
+def _migrations(commit: Commit) -> str:
+    labels = [f"{m['tool']}:{m['migration_id']} {m['name'] or ''}".strip() for m in commit.migrations[: records.FEW]]
+    more = commit.migration_count - len(labels)
+    return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
+
+
+def _print_unlinked(found: Found) -> None:
+    migration = found.migration
+    assert migration is not None  # noqa: S101  (a reference leads to a commit or to a migration)
+    print_text(f"migration {migration.label}: no commit is linked to it")
+    print_pairs((key, value) for key, value in asdict(migration).items())
+
+
+def _print_commit(commit: Commit) -> None:
+    print_pairs(
+        [
+            ("commit", f"{commit.id} {commit.hash}"),
+            ("parent", commit.parent),
+            ("kind", commit.kind),
+            ("author", commit.author),
+            ("when", commit.occurred_at),
+            ("message", commit.message),
+            ("position", f"{commit.source_lsn or 'unknown'}, transaction {commit.source_xid or 'unknown'}"),
+            ("tree", commit.tree_hash),
+            ("objects", commit.objects_changed),
+            *((f"  {key}", value) for key, value in sorted(commit.metadata.items())),
+        ]
+    )
+    if commit.migrations:
+        print_table(
+            ("tool", "source", "id", "version", "name", "status", "evidence", "applied", "by", "ms"),
+            [
+                (
+                    m["tool"],
+                    m["source"],
+                    m["migration_id"],
+                    m["version"],
+                    m["name"],
+                    m["status"],
+                    m["evidence"],
+                    m["applied_at"],
+                    m["applied_by"],
+                    m["execution_ms"],
+                )
+                for m in commit.migrations
+            ],
+        )

@@ -1,0 +1,105 @@
+"""The program `pggit-daemon`: its commands, and what an error looks like.
+
+Exit codes: 0 done · 1 any other failure · 2 wrong usage or configuration · 3 the server cannot be reached or refuses
+the login · 4 the server or database lacks something (the message says what mends it) · 5 no such commit, migration
+or object · 128+n ended by the signal n.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pggit_daemon import __version__
+from pggit_daemon.cli import compare, config, history, install, run, status
+from pggit_daemon.cli.output import visible
+from pggit_daemon.config import redact
+from pggit_daemon.errors import PggitDaemonError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 other failure, 2 wrong usage or configuration, 3 server not reachable or login refused, "
+    "4 something is missing on the server (the message says what mends it), 5 no such commit, migration or object, "
+    "128+n ended by signal n."
+)
+
+app = typer.Typer(
+    name="pggit-daemon",
+    help="A true, linked, exportable history of every PostgreSQL schema, without touching its migration tools.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init")(install.init)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("log")(history.log)
+app.command("show")(history.show)
+app.command("diff")(compare.diff)
+app.command("export")(compare.export)
+app.command("uninstall")(install.uninstall)
+app.add_typer(config.app, name="config")
+
+
+class _Options:
+    """What the program was told before the command's name."""
+
+    debug = False
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  (the shape that typer calls)
+    if wanted:
+        typer.echo(f"pggit-daemon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    _Options.debug = debug
+
+
+def main() -> None:
+    """Run a command and end the process with its exit code."""
+    _Options.debug = False
+    try:
+        app()
+    except PggitDaemonError as exc:
+        _print_error(exc)
+        sys.exit(exc.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as exc:  # noqa: BLE001  (the last place: a person gets a sentence, --debug the traceback)
+        _print_unexpected(exc)
+        sys.exit(1)
+
+
+def _print_error(error: PggitDaemonError) -> None:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if _Options.debug:
+        console.print(Text(visible(redact("".join(traceback.format_exception(error))))))
+    console.print(Text.assemble(("error: ", "bold red"), visible(redact(error.message))))
+    if error.mend:
+        console.print(Text.assemble(("to mend: ", "bold"), visible(redact(error.mend))))
+
+
+def _print_unexpected(error: Exception) -> None:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if _Options.debug:
+        console.print(Text(visible(redact("".join(traceback.format_exception(error))))))
+    summary = visible(redact(f"{type(error).__name__}: {error}"))
+    console.print(Text.assemble(("error: ", "bold red"), f"this should not happen: {summary}"))
+    console.print(Text("to mend: report it with the output of the same command after `pggit-daemon --debug`"))

@@ -1,0 +1,82 @@
+"""How people name a commit or a migration on the command line.
+
+In: one word. Out: what it can mean, in the order in which to look. Pure; `history.py` does the looking.
+
+    head            the newest commit
+    @12             the commit with the id 12
+    3f9a1c0         a commit, by 7 or more first digits of its hash
+    flyway:12       a migration, by tool and id or the tool's own version (flyway:1.2, flyway:-12 a rollback)
+    12              a migration by id, whatever its tool; where there is none, the commit with that id
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pggit_daemon.errors import ConfigError
+
+FORMS = "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id"
+_MAX_BIGINT = 2**63 - 1
+_MAX_INTEGER = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitId:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class HashPrefix:
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationRef:
+    """A migration by id or by the tool's own version; without a tool, whatever its tool."""
+
+    tool: str | None
+    migration_id: int | None
+    version: str | None
+
+
+Reference = Head | CommitId | HashPrefix | MigrationRef
+
+
+class UsageError(ConfigError):
+    """A command was called in a way that means nothing (exit 2, as the shell's own usage errors)."""
+
+
+def parse_reference(word: str) -> tuple[Reference, ...]:
+    """Read a word; several meanings come in the order in which they count."""
+    if word.lower() == "head":
+        return (Head(),)
+    if match := re.fullmatch(r"@([0-9]+)", word):
+        return (CommitId(_within(word, match[1], _MAX_INTEGER)),)
+    tool, colon, rest = word.partition(":")
+    if colon and tool and rest:
+        number = int(rest) if re.fullmatch(r"-?[0-9]+", rest) and abs(int(rest)) <= _MAX_BIGINT else None
+        return (MigrationRef(tool, number, rest),)
+    found: list[Reference] = []
+    if re.fullmatch(r"-?[0-9]+", word):
+        number = _within(word, word, _MAX_BIGINT)
+        found.append(MigrationRef(None, number, None))
+        if 0 <= number <= _MAX_INTEGER:
+            found.append(CommitId(number))
+    if re.fullmatch(r"[0-9a-fA-F]{7,128}", word):
+        found.append(HashPrefix(word.lower()))
+    if not found:
+        raise UsageError(f"{word!r} names no commit and no migration; allowed: {FORMS}")
+    return tuple(found)
+
+
+def _within(word: str, digits: str, limit: int) -> int:
+    number = int(digits)
+    if abs(number) > limit:
+        raise UsageError(f"{word!r} is too large; allowed: up to {limit}")
+    return number

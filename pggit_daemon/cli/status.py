@@ -1,0 +1,106 @@
+"""`status`: how far the daemon has come in each database, and what needs somebody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pggit_daemon.cli.connect import connection
+from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose, choose_database
+from pggit_daemon.cli.output import print_json, print_pairs, print_table, print_text, size
+from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.sql import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pggit_daemon.config import Database
+
+
+def status(
+    *,
+    config: ConfigOption = None,
+    dsn: DsnOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how far the daemon has come, its slot, the migrations by source, and what is open."""
+    databases = (choose_database(config, dsn, database),) if database else choose(config, dsn).databases
+    documents: dict[str, dict[str, Any]] = {}
+    failures: list[PggitDaemonError] = []
+    for chosen in databases:
+        try:
+            documents[chosen.name] = _read(chosen)
+        except PggitDaemonError as exc:
+            if len(databases) == 1:
+                raise
+            # The others' state is still worth showing; the exit code says that one failed.
+            documents[chosen.name] = {"error": exc.message, "mend": exc.mend}
+            failures.append(exc)
+    if json:
+        print_json({"databases": documents})
+    else:
+        for name, document in documents.items():
+            _print(name, document)
+    if failures:
+        raise failures[0]
+
+
+def _read(database: Database) -> dict[str, Any]:
+    with connection(database.dsn, purpose="status") as conn:
+        row = conn.execute(load_queries("cli")["status"]).fetchone()
+    document: dict[str, Any] = row[0] if row else {}
+    return document
+
+
+def _print(name: str, document: Mapping[str, Any]) -> None:
+    if "error" in document:
+        print_text(f"{name}: {document['error']}")
+        return
+    progress, slot, head = document["progress"] or {}, document["slot"], document["head"] or {}
+    print_pairs(
+        [
+            ("database", f"{name} ({document['database']}, PostgreSQL {document['server_version']})"),
+            (
+                "head",
+                f"{head['id']} {head['hash'][:12]} {head['kind']}: {head['message']}" if head else "no commit yet",
+            ),
+            ("handled up to", f"{progress['end_lsn']} at {progress['updated_at']}" if progress else "nothing yet"),
+            ("slot", _slot(slot, progress)),
+            ("commits", _counts(document["commits"])),
+            ("conflicts", _counts(document["conflicts"]) or "none"),
+            ("quarantined", document["quarantined"]),
+        ]
+    )
+    if document["sources"]:
+        print_table(
+            ("source", "tool", "table", "found by", "migrations", "unlinked"),
+            [
+                (
+                    s["name"],
+                    s["tool"],
+                    f"{s['schema']}.{s['table']}" + ("" if s["present"] else " (dropped)"),
+                    s["origin"],
+                    _counts(s["migrations"]),
+                    s["unlinked"],
+                )
+                for s in document["sources"]
+            ],
+        )
+
+
+def _slot(slot: Mapping[str, Any] | None, progress: Mapping[str, Any]) -> str:
+    if slot is None:
+        return f"{progress['slot']} is missing" if progress else "none yet"
+    state = f"read by process {slot['active_pid']}" if slot["active"] else "not read by anybody"
+    parts = [
+        f"{slot['name']} ({slot['plugin']}), {state}",
+        f"{size(slot['lag_bytes'])} behind" if slot["lag_bytes"] is not None else None,
+        f"{size(slot['retained_bytes'])} kept" if slot["retained_bytes"] is not None else None,
+        f"{size(slot['safe_wal_bytes'])} left before it is lost" if slot["safe_wal_bytes"] is not None else None,
+        f"WAL {slot['wal_status']}" if slot["wal_status"] not in {None, "reserved"} else None,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{total} {name}" for name, total in sorted(counts.items()))

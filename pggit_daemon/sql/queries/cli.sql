@@ -1,0 +1,145 @@
+-- What the commands read. No command writes but init and uninstall, which have SQL of their own.
+
+-- name: commits
+-- Commits, newest first, each with the first few of its migrations. Filters that are NULL let all pass.
+SELECT c.id,
+       c.hash,
+       c.parent_commit_hash AS parent,
+       c.kind,
+       c.author,
+       c.message,
+       coalesce(c.occurred_at, c.committed_at AT TIME ZONE 'UTC') AS occurred_at,
+       c.source_lsn::text AS source_lsn,
+       c.source_xid,
+       c.tree_hash,
+       coalesce(c.objects_changed, 0) AS objects_changed,
+       coalesce(c.metadata, '{}'::jsonb) AS metadata,
+       coalesce(linked.total, 0) AS migration_count,
+       coalesce(linked.first_few, '[]'::jsonb) AS migrations
+FROM pggit.commits AS c
+LEFT JOIN LATERAL (
+    SELECT max(numbered.total) AS total, jsonb_agg(numbered.migration ORDER BY numbered.place) AS first_few
+    FROM (
+        SELECT count(*) OVER () AS total,
+               row_number() OVER (ORDER BY m.source, m.sequence, m.migration_id) AS place,
+               jsonb_build_object(
+                   'tool', m.tool_name, 'source', m.source, 'migration_id', m.migration_id, 'version', m.version,
+                   'name', m.migration_name, 'status', m.status, 'success', m.success, 'evidence', m.evidence,
+                   'rollback_of', m.rollback_of, 'checksum', m.checksum, 'applied_at', m.applied_at,
+                   'applied_by', m.applied_by, 'error_message', m.error_message,
+                   'execution_ms', round(extract(epoch FROM m.execution_time) * 1000)) AS migration
+        FROM pggit.external_migrations AS m
+        WHERE m.pggit_commit_id = c.id
+    ) AS numbered
+    WHERE numbered.place <= %(migrations)s::bigint
+) AS linked ON true
+WHERE (%(id)s::integer IS NULL OR c.id = %(id)s::integer)
+  AND (%(prefix)s::text IS NULL OR starts_with(c.hash, %(prefix)s::text))
+  AND (%(kind)s::text IS NULL OR c.kind = %(kind)s::text)
+  AND ((%(tool)s::text IS NULL AND %(source)s::text IS NULL)
+       OR EXISTS (SELECT FROM pggit.external_migrations AS m
+                  WHERE m.pggit_commit_id = c.id
+                    AND (%(tool)s::text IS NULL OR m.tool_name = %(tool)s::text)
+                    AND (%(source)s::text IS NULL OR m.source = %(source)s::text)))
+ORDER BY c.id DESC
+LIMIT %(limit)s::bigint;
+
+-- name: migrations
+-- Migrations of an id or of a tool's own version, with the commit each is linked to.
+SELECT m.tool_name AS tool,
+       m.source,
+       m.migration_id,
+       m.version,
+       m.migration_name AS name,
+       m.status,
+       m.success,
+       m.error_message,
+       m.evidence,
+       m.applied_at,
+       m.applied_by,
+       m.checksum,
+       round(extract(epoch FROM m.execution_time) * 1000)::bigint AS execution_ms,
+       m.rollback_of,
+       m.pggit_commit_id AS commit_id
+FROM pggit.external_migrations AS m
+WHERE (m.migration_id = %(migration_id)s::bigint OR m.version = %(version)s::text)
+  AND (%(tool)s::text IS NULL OR m.tool_name = %(tool)s::text)
+  AND (%(source)s::text IS NULL OR m.source = %(source)s::text)
+ORDER BY m.migration_id = %(migration_id)s::bigint DESC NULLS LAST, m.tool_name, m.source, m.migration_id;
+
+-- name: versions_of_commit
+-- What a commit changed: the versions that it ended (old) and those that it began.
+SELECT v.to_commit IS NOT DISTINCT FROM %(commit)s::integer AS old,
+       v.type, v.schema_name, v.identity, v.classid::bigint AS classid, v.objid::bigint AS objid,
+       encode(v.blob, 'hex') AS blob,
+       b.definition || coalesce(b.later, '') AS definition
+FROM pggit_daemon.object_version AS v
+JOIN pggit_daemon.blob AS b ON b.sha256 = v.blob
+WHERE %(commit)s::integer IN (v.from_commit, v.to_commit)
+ORDER BY v.type, v.identity;
+
+-- name: versions_between
+-- The versions that held at one of two commits and not at the other; old are those of the first.
+SELECT held.at_a AS old,
+       v.type, v.schema_name, v.identity, v.classid::bigint AS classid, v.objid::bigint AS objid,
+       encode(v.blob, 'hex') AS blob,
+       b.definition || coalesce(b.later, '') AS definition
+FROM pggit_daemon.object_version AS v
+CROSS JOIN LATERAL (
+    SELECT v.from_commit <= %(a)s::integer AND coalesce(v.to_commit > %(a)s::integer, true) AS at_a,
+           v.from_commit <= %(b)s::integer AND coalesce(v.to_commit > %(b)s::integer, true) AS at_b
+) AS held
+JOIN pggit_daemon.blob AS b ON b.sha256 = v.blob
+WHERE held.at_a <> held.at_b
+ORDER BY v.type, v.identity;
+
+-- name: export
+-- The whole schema at a commit as one script.
+SELECT pggit_daemon.export_tree(%(commit)s::integer) AS script;
+
+-- name: status
+-- Everything that `status` shows, as one document.
+SELECT jsonb_build_object(
+    'database', current_database(),
+    'server_version', current_setting('server_version'),
+    'progress', (
+        SELECT jsonb_build_object('slot', p.slot_name, 'commit_lsn', p.commit_lsn, 'end_lsn', p.end_lsn,
+                                  'updated_at', p.updated_at)
+        FROM pggit_daemon.progress AS p),
+    'slot', (
+        SELECT jsonb_build_object(
+            'name', s.slot_name, 'plugin', s.plugin, 'active', s.active, 'active_pid', s.active_pid,
+            'confirmed_flush_lsn', s.confirmed_flush_lsn, 'wal_status', s.wal_status,
+            'lag_bytes', position.lsn - s.confirmed_flush_lsn,
+            'retained_bytes', position.lsn - s.restart_lsn,
+            'safe_wal_bytes', s.safe_wal_size)
+        FROM pg_catalog.pg_replication_slots AS s
+        JOIN pggit_daemon.progress AS p ON p.slot_name = s.slot_name
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
+        ) AS position
+        WHERE s.database = current_database()),
+    'head', (
+        SELECT jsonb_build_object('id', c.id, 'hash', c.hash, 'kind', c.kind, 'message', c.message,
+                                  'occurred_at', c.occurred_at)
+        FROM pggit.commits AS c ORDER BY c.id DESC LIMIT 1),
+    'commits', coalesce((
+        SELECT jsonb_object_agg(k.kind, k.total)
+        FROM (SELECT coalesce(kind, 'other') AS kind, count(*) AS total FROM pggit.commits GROUP BY 1) AS k), '{}'),
+    'sources', coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+            'name', s.name, 'tool', s.tool_name, 'preset', s.preset, 'schema', s.schema_name, 'table', s.table_name,
+            'origin', s.origin, 'present', s.present,
+            'migrations', coalesce((
+                SELECT jsonb_object_agg(m.status, m.total)
+                FROM (SELECT status, count(*) AS total FROM pggit.external_migrations
+                      WHERE source = s.name GROUP BY status) AS m), '{}'),
+            'unlinked', (SELECT count(*) FROM pggit.external_migrations AS m
+                         WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success)) ORDER BY s.name)
+        FROM pggit_daemon.source AS s), '[]'),
+    'conflicts', coalesce((
+        SELECT jsonb_object_agg(c.conflict_type, c.total)
+        FROM (SELECT conflict_type, count(*) AS total FROM pggit.conflicts
+              WHERE status = 'unresolved' GROUP BY conflict_type) AS c), '{}'),
+    'quarantined', (SELECT count(*) FROM pggit_daemon.quarantine)
+) AS document;

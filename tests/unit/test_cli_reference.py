@@ -1,0 +1,64 @@
+"""How words on the command line are read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pggit_daemon.cli.reference import (
+    CommitId,
+    HashPrefix,
+    Head,
+    MigrationRef,
+    Reference,
+    UsageError,
+    parse_reference,
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "meanings"),
+    [
+        ("head", (Head(),)),
+        ("HEAD", (Head(),)),
+        ("@12", (CommitId(12),)),
+        ("12", (MigrationRef(None, 12, None), CommitId(12))),
+        ("-12", (MigrationRef(None, -12, None),)),
+        ("flyway:12", (MigrationRef("flyway", 12, "12"),)),
+        ("flyway:-12", (MigrationRef("flyway", -12, "-12"),)),
+        ("flyway:1.2", (MigrationRef("flyway", None, "1.2"),)),
+        ("liquibase:a:b::c", (MigrationRef("liquibase", None, "a:b::c"),)),
+        ("3F9a1c0", (HashPrefix("3f9a1c0"),)),
+        ("1234567", (MigrationRef(None, 1234567, None), CommitId(1234567), HashPrefix("1234567"))),
+        ("20240120001", (MigrationRef(None, 20240120001, None), HashPrefix("20240120001"))),
+    ],
+)
+def test_forms(word: str, meanings: tuple[Reference, ...]) -> None:
+    """Each form has its meanings, in the order in which they count."""
+    assert parse_reference(word) == meanings
+
+
+@pytest.mark.parametrize(
+    "word", ["", "abc", "@", "@x", ":1", "flyway:", "3f9a1c", "1.2", "9" * 19 + "9", "@3000000000"]
+)
+def test_what_means_nothing_is_a_usage_error(word: str) -> None:
+    """Exit 2, with the forms that are allowed."""
+    with pytest.raises(UsageError, match="allowed") as caught:
+        parse_reference(word)
+    assert caught.value.exit_code == 2
+
+
+@given(st.text(max_size=40))
+def test_any_text_has_a_meaning_or_is_refused(word: str) -> None:
+    """Nothing else is ever raised, and numbers always fit the columns they are compared with."""
+    try:
+        meanings = parse_reference(word)
+    except UsageError:
+        return
+    assert meanings
+    for meaning in meanings:
+        if isinstance(meaning, CommitId):
+            assert 0 <= meaning.id < 2**31
+        if isinstance(meaning, MigrationRef) and meaning.migration_id is not None:
+            assert abs(meaning.migration_id) < 2**63
