@@ -6,7 +6,10 @@ Out: a totally ordered value. Used wherever a position is held; never a bare int
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_TEXT = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -18,14 +21,24 @@ class LSN:
     @classmethod
     def parse(cls, text: str) -> LSN:
         """Read `X/Y` (both hexadecimal); ValueError on anything else."""
-        high, slash, low = text.partition("/")
-        if not slash:
+        if not _TEXT.fullmatch(text):
             msg = f"not a WAL position: {text!r}"
             raise ValueError(msg)
+        high, _slash, low = text.partition("/")
         return cls((int(high, 16) << 32) | int(low, 16))
 
     def __str__(self) -> str:
         return f"{self.value >> 32:X}/{self.value & 0xFFFFFFFF:X}"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Durable:
+    """A position whose results are committed, so that the slot may forget the WAL before it.
+
+    Only `store/` makes one, after its COMMIT: what it does not hold cannot be acknowledged by mistake.
+    """
+
+    lsn: LSN
 
 
 ZERO = LSN(0)

@@ -1,0 +1,152 @@
+"""From frames to committed transactions. Pure.
+
+In: the frames of the stream, in order. Out: for each lot of them a `Batch`. Called by `stream/feed.py`; one
+assembler serves one connection, because after a reconnect the stream starts at a transaction's begin again.
+
+Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with
+nothing between. They are told by their first bytes and counted; of a whole lot of them only the last commit is
+parsed, for its position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pggit_daemon.decode.wal2json import BEGIN, COMMIT, Commit, parse_change, parse_commit
+from pggit_daemon.errors import ProtocolError
+from pggit_daemon.lsn import LSN, ZERO
+from pggit_daemon.records import Change, Message, Transaction
+from pggit_daemon.stream.protocol import KEEPALIVE, XLOG_DATA, XLOG_HEADER, Keepalive, data_start, keepalive, payload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+_HEAD = slice(XLOG_HEADER, XLOG_HEADER + len(BEGIN))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a lot of frames held.
+
+    `received` is how far the stream has been read without a gap: everything committed before it was in this
+    batch or an earlier one. It may be acknowledged when nothing is waiting for its results.
+
+    `stream_time` is the newest commit timestamp so far. `server_time` takes the clock of keepalives as well;
+    a keepalive can come in the middle of a backlog, so the clock says how late it is and not that the stream
+    has nothing older to bring. Both are None until the first commit (or keepalive).
+
+    `messages` are the non-transactional ones: they belong to no transaction.
+    """
+
+    transactions: tuple[Transaction, ...]
+    messages: tuple[Message, ...]
+    received: LSN
+    stream_time: datetime | None
+    server_time: datetime | None
+    empties: int
+    repeats: int
+    reply_requested: bool
+    in_transaction: bool
+
+
+class Assembler:
+    """Builds transactions out of the frames of one connection.
+
+    `after` is the commit position of the last transaction whose results are stored: what the server sends
+    again up to there is dropped and counted as `repeats`. `encoding` is the database's.
+    """
+
+    def __init__(self, *, after: LSN = ZERO, encoding: str = "utf-8") -> None:
+        self._after = after
+        self._encoding = encoding
+        self._open = False
+        self._changes: list[Change] = []
+        self._messages: list[Message] = []
+        self._transactions: list[Transaction] = []
+        self._repeats = 0
+        self._received = ZERO
+        self._stream_time: datetime | None = None
+        self._server_time: datetime | None = None
+        self._reply_requested = False
+
+    def feed(self, frames: Sequence[bytes]) -> Batch:
+        """Take the next frames; ProtocolError when they do not fit together, and the stream must end."""
+        empties = 0
+        last_empty = b""
+        is_open = self._open
+        for frame in frames:
+            head = frame[_HEAD]
+            if head == COMMIT and frame[0] == XLOG_DATA:
+                if not is_open:
+                    raise ProtocolError("a commit came without its begin")
+                is_open = False
+                if self._changes:
+                    self._complete(frame)
+                else:
+                    empties += 1
+                    last_empty = frame
+            elif head == BEGIN and frame[0] == XLOG_DATA:
+                if is_open:
+                    raise ProtocolError("a begin came inside an open transaction")
+                is_open = True
+            elif frame and frame[0] == KEEPALIVE:
+                self._pulse(keepalive(frame), is_open=is_open)
+            else:
+                self._change(frame, is_open=is_open)
+        self._open = is_open
+        if last_empty:
+            self._passed(last_empty)
+        return self._batch(empties)
+
+    def _change(self, frame: bytes, *, is_open: bool) -> None:
+        change = parse_change(payload(frame), data_start(frame), self._encoding)
+        if isinstance(change, Message) and not change.transactional:
+            self._messages.append(change)
+        elif is_open:
+            self._changes.append(change)
+        else:
+            raise ProtocolError(f"a change came outside a transaction: {frame[XLOG_HEADER:][:200]!r}")
+
+    def _complete(self, frame: bytes) -> None:
+        changes, self._changes = tuple(self._changes), []
+        commit = self._passed(frame)
+        if commit.lsn <= self._after:
+            self._repeats += 1
+        else:
+            self._transactions.append(Transaction(commit.xid, commit.lsn, commit.end, commit.time, changes))
+
+    def _passed(self, frame: bytes) -> Commit:
+        """Move on to the end of a commit record: its own end, as the frame's length is none in the WAL."""
+        commit = parse_commit(payload(frame))
+        self._received = max(self._received, commit.end)
+        self._stream_time = _newer(self._stream_time, commit.time)
+        self._server_time = _newer(self._server_time, commit.time)
+        return commit
+
+    def _pulse(self, pulse: Keepalive, *, is_open: bool) -> None:
+        # Inside a transaction the WAL's end lies before its commit or says nothing about it: hold.
+        if not is_open:
+            self._received = max(self._received, pulse.wal_end)
+        self._server_time = _newer(self._server_time, pulse.server_time)
+        self._reply_requested |= pulse.reply_requested
+
+    def _batch(self, empties: int) -> Batch:
+        batch = Batch(
+            transactions=tuple(self._transactions),
+            messages=tuple(self._messages),
+            received=self._received,
+            stream_time=self._stream_time,
+            server_time=self._server_time,
+            empties=empties,
+            repeats=self._repeats,
+            reply_requested=self._reply_requested,
+            in_transaction=self._open,
+        )
+        self._transactions, self._messages, self._repeats, self._reply_requested = [], [], 0, False
+        return batch
+
+
+def _newer(known: datetime | None, seen: datetime) -> datetime:
+    return seen if known is None or seen > known else known

@@ -1,0 +1,41 @@
+-- What the server says about the replication slot and about what a slot needs.
+-- Read by stream/slot.py, also on a replication connection, which takes only the simple query protocol.
+
+-- name: slot
+-- Columns that only newer servers have (invalidation_reason 17, conflicting 16) are looked up by name in the row.
+SELECT s.slot_name,
+       s.plugin,
+       s.database,
+       s.active_pid,
+       s.restart_lsn::text                                AS restart_lsn,
+       s.confirmed_flush_lsn::text                        AS confirmed_lsn,
+       s.wal_status,
+       s.safe_wal_size,
+       coalesce(pg_catalog.pg_wal_lsn_diff(
+           CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+                ELSE pg_catalog.pg_current_wal_lsn() END,
+           s.restart_lsn), 0)::bigint                     AS retained_bytes,
+       coalesce(
+           pg_catalog.to_jsonb(s) ->> 'invalidation_reason',
+           CASE WHEN (pg_catalog.to_jsonb(s) ->> 'conflicting')::boolean THEN 'conflict with recovery' END,
+           CASE WHEN s.wal_status = 'lost' THEN 'wal_removed' END
+       )                                                  AS invalidation_reason
+  FROM pg_catalog.pg_replication_slots AS s
+ WHERE s.slot_name = %(slot)s;
+
+-- name: requirements
+-- Why a slot could not be made or read. Settings that a server does not know are NULL.
+SELECT pg_catalog.current_setting('wal_level')                                       AS wal_level,
+       pg_catalog.current_setting('server_version_num')::integer / 10000             AS major_version,
+       pg_catalog.current_setting('output_plugin_libraries', true)                   AS plugin_libraries,
+       pg_catalog.current_setting('max_wal_senders')::integer                        AS max_wal_senders,
+       pg_catalog.current_setting('max_replication_slots')::integer                  AS max_replication_slots,
+       (SELECT count(*) FROM pg_catalog.pg_stat_replication)                         AS wal_senders,
+       current_user                                                                  AS role_name,
+       (SELECT r.rolreplication OR r.rolsuper
+          FROM pg_catalog.pg_roles AS r
+         WHERE r.rolname = current_user)                                             AS may_replicate;
+
+-- name: wal_sender_timeout
+-- Milliseconds after which the server gives up on a receiver that says nothing; 0 is never.
+SELECT setting::integer AS milliseconds FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout';

@@ -1,0 +1,136 @@
+"""How fast a backlog of unrelated transactions is drained, against pg_recvlogical: `python -m tests.bench.drain`.
+
+A private server runs pgbench behind a slot; copies of that slot drain the same WAL in turns, once with
+pg_recvlogical and once with the real connection, assembler and feed in a process of its own.
+Out: wall time of pg_recvlogical / ours (median of the rounds), CPU per frame, and our memory.
+"""
+
+# ruff: noqa: T201 - a bench prints its figures
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+
+from pggit_daemon.decode.assembler import Assembler
+from pggit_daemon.decode.wal2json import options
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName
+from pggit_daemon.stream.connection import ReplicationConnection
+from pggit_daemon.stream.feed import Feed
+from sandbox.cluster import Cluster
+
+WATCHED = TableName("public", "flyway_schema_history")
+CLIENTS = 8
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--transactions", type=int, default=150_000)
+    arguments.add_argument("--rounds", type=int, default=4)
+    arguments.add_argument("--drain", nargs=3, metavar=("DSN", "SLOT", "END"), help="(inner) drain one slot")
+    chosen = arguments.parse_args()
+    if chosen.drain:
+        print(json.dumps(asyncio.run(drain(chosen.drain[0], chosen.drain[1], LSN.parse(chosen.drain[2])))))
+    else:
+        compare(chosen.transactions, chosen.rounds)
+
+
+async def drain(dsn: str, slot: str, end: LSN) -> dict[str, float]:
+    """Read the slot up to `end`; return seconds, CPU seconds, frames, and the peak of memory in MB."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    empties = batches = 0
+    async with await ReplicationConnection.open(dsn) as connection:
+        await connection.start(slot, LSN(0), options([WATCHED]))
+        async with Feed(connection, Assembler(encoding=connection.encoding), LSN(0)) as feed:
+            async for batch in feed.batches():
+                empties += batch.empties
+                batches += 1
+                feed.acknowledge_idle(batch, pending=False)
+                if batch.received >= end:
+                    break
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "cpu": cpu, "frames": 2 * empties, "batches": batches, "peak_mb": peak}
+
+
+def compare(transactions: int, rounds: int) -> None:
+    with Cluster.start() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as conn:
+            conn.execute("SELECT pg_create_logical_replication_slot('origin', 'wal2json')")
+        print(f"running {transactions} transactions of pgbench …", flush=True)
+        pgbench(cluster, transactions)
+        row = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
+        assert row is not None
+        theirs, ours = [], []
+        for number in range(rounds):
+            # Who goes first changes, so that neither always finds the warmer caches.
+            for mine in (number % 2 == 0, number % 2 == 1):
+                slot = f"{'ours' if mine else 'theirs'}_{number}"
+                conn.execute("SELECT pg_copy_logical_replication_slot('origin', %s)", [slot])
+                if mine:
+                    ours.append(our_drain(cluster, slot, row[0]))
+                else:
+                    theirs.append(their_drain(cluster, slot, row[0]))
+                conn.execute("SELECT pg_drop_replication_slot(%s)", [slot])
+            print(
+                f"round {number + 1}: pg_recvlogical {theirs[-1]:.2f} s, ours {ours[-1]['seconds']:.2f} s",
+                flush=True,
+            )
+    report(theirs, ours)
+
+
+def report(theirs: list[float], ours: list[dict[str, float]]) -> None:
+    ratio = statistics.median(theirs) / statistics.median(one["seconds"] for one in ours)
+    frames = ours[0]["frames"]
+    cpu = statistics.median(one["cpu"] / one["frames"] for one in ours) * 1e6
+    print(f"frames {frames:.0f}, in {statistics.median(one['batches'] for one in ours):.0f} batches")
+    print(f"pg_recvlogical / ours: {ratio:.2f} (aim: at least 0.9)")
+    print(f"CPU per frame: {cpu:.2f} µs")
+    print(f"peak memory: {max(one['peak_mb'] for one in ours):.0f} MB (aim: at most 80)")
+
+
+def pgbench(cluster: Cluster, transactions: int) -> None:
+    environment = os.environ | {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.port), "PGUSER": "postgres"}
+    for command in (
+        ["pgbench", "-i", "-q", "-s", "10", "postgres"],
+        # No fsync wait: the backlog is what counts, not how fast it came to be.
+        ["pgbench", "-n", "-N", "-c", str(CLIENTS), "-j", "2", "-t", str(transactions // CLIENTS), "postgres"],
+    ):
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+
+
+def our_drain(cluster: Cluster, slot: str, end: str) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.drain", "--drain", cluster.dsn(), slot, end],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def their_drain(cluster: Cluster, slot: str, end: str) -> float:
+    """Run pg_recvlogical with the same options; its start takes some 10 ms of the measured time."""
+    settings = [part for pair in options([WATCHED]).items() for part in ("-o", "=".join(pair))]
+    begun = time.perf_counter()
+    subprocess.run(
+        [Path(cluster.bin) / "pg_recvlogical", "-d", cluster.dsn(), "-S", slot, "--start", "-f", "/dev/null",
+         "--endpos", end, "--no-loop", *settings],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()
