@@ -5,16 +5,17 @@ In: deploy/postgres.Dockerfile. Out: the part of Cluster's interface that the te
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Self
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
+import docker  # type: ignore[import-untyped]  # it carries no types
+import psycopg
+from docker.errors import DockerException  # type: ignore[import-untyped]  # it carries no types
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.image import DockerImage
-from testcontainers.core.waiting_utils import wait_for_logs
 
-from sandbox.cluster import SETTINGS
+from sandbox.cluster import SETTINGS, START_TIMEOUT, ClusterFailed
 from sandbox.databases import Databases
 
 HERE = Path(__file__).resolve().parent.parent
@@ -50,16 +51,31 @@ class ContainerCluster(Databases):
         container = DockerContainer(str(self._image)).with_exposed_ports(5432)
         container = container.with_env("POSTGRES_HOST_AUTH_METHOD", "trust").with_command(f"postgres {options}")
         self._container = container.start()
-        # The image's first start is for its own initialisation; the second one is ours.
-        wait_for_logs(container, "(?s)ready to accept connections.*ready to accept connections", timeout=60)
-        self.host = container.get_container_host_ip()
-        self.port = int(container.get_exposed_port(5432))
+        try:
+            self.host = container.get_container_host_ip()
+            self.port = int(container.get_exposed_port(5432))
+            self._wait()
+        except BaseException:
+            container.stop()
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:
         if self._container is not None:
             self._container.stop()
-        self._image.remove()
+
+    def _wait(self) -> None:
+        """Wait for the server. While the image initialises itself, the server there has no TCP port."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                self._connect().close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise ClusterFailed(f"PostgreSQL did not start:\n{self.log_text()[-4000:]}") from None
+                time.sleep(0.1)
+            else:
+                return
 
     def log_text(self) -> str:
         """Return the server's log so far."""
