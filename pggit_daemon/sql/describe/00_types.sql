@@ -1,0 +1,22 @@
+-- The values that describe an object. Created if missing: tables and functions of ours hold them.
+
+DO $$
+BEGIN
+    -- An object by the server's own address.
+    IF pg_catalog.to_regtype('pggit_daemon.object_address') IS NULL THEN
+        CREATE TYPE pggit_daemon.object_address AS (classid oid, objid oid);
+    END IF;
+    IF pg_catalog.to_regtype('pggit_daemon.description') IS NULL THEN
+        CREATE TYPE pggit_daemon.description AS (
+            classid     oid,
+            objid       oid,
+            type        text,     -- with identity: the key in the tree
+            schema_name text,     -- the plain name, not quoted; NULL for objects outside schemas
+            identity    text,     -- as pg_identify_object says it
+            definition  text,     -- the statements that create the object, each ending in ";\n"
+            later       text,     -- the statements that must wait until every object exists, or NULL
+            depends     text[],   -- sorted 'type identity' keys of what must exist before it
+            columns     text[]    -- of tables: the names of the columns in their order
+        );
+    END IF;
+END $$;

@@ -1,0 +1,40 @@
+-- Schemas. Every database is born with "public", so of it only what differs from its birth is written (maybe nothing).
+
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_schema(o oid) RETURNS pggit_daemon.description
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    d       pggit_daemon.description;
+    schema  pg_catalog.pg_namespace;
+    what    text;
+    born_by oid;        -- who owns "public" in a new database
+    born    aclitem[];  -- and what others may do there
+    words   text;
+BEGIN
+    SELECT * INTO schema FROM pg_catalog.pg_namespace n WHERE n.oid = o;
+    what := format('SCHEMA %I', schema.nspname);
+    IF schema.nspname <> 'public' THEN
+        d.definition := format(E'CREATE SCHEMA %I;\n', schema.nspname)
+            || pggit_daemon.owner(what, schema.nspowner)
+            || pggit_daemon.comments('pg_catalog.pg_namespace'::regclass, o, what)
+            || pggit_daemon.grants(schema.nspacl, 'n', what, schema.nspowner);
+        RETURN d;
+    END IF;
+
+    IF current_setting('server_version_num')::integer >= 150000 THEN
+        born_by := 6171;  -- pg_database_owner
+        born := ARRAY[pg_catalog.makeaclitem(schema.nspowner, schema.nspowner, 'USAGE, CREATE', false),
+                      pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE', false)];
+    ELSE
+        born_by := 10;    -- the bootstrap superuser
+        born := ARRAY[pg_catalog.makeaclitem(schema.nspowner, schema.nspowner, 'USAGE, CREATE', false),
+                      pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE, CREATE', false)];
+    END IF;
+    words := pggit_daemon.comments('pg_catalog.pg_namespace'::regclass, o, what);
+    d.definition := CASE WHEN schema.nspowner <> born_by THEN pggit_daemon.owner(what, schema.nspowner) ELSE '' END
+        || CASE words WHEN E'COMMENT ON SCHEMA public IS ''standard public schema'';\n' THEN ''
+                      WHEN '' THEN E'COMMENT ON SCHEMA public IS NULL;\n'
+                      ELSE words END
+        || pggit_daemon.grants(coalesce(schema.nspacl, pg_catalog.acldefault('n', schema.nspowner)),
+                               born, 'n', what, schema.nspowner);
+    RETURN d;
+END $$;

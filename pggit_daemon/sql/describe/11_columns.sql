@@ -1,0 +1,171 @@
+-- The columns of tables: their part of CREATE TABLE, and what only ALTER TABLE can say.
+
+-- The parameters of a sequence, as CREATE SEQUENCE takes them after the type.
+CREATE OR REPLACE FUNCTION pggit_daemon.sequence_parameters(o oid) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    s    pg_catalog.pg_sequence;
+    high bigint;
+    low  bigint;
+BEGIN
+    SELECT * INTO s FROM pg_catalog.pg_sequence q WHERE q.seqrelid = o;
+    high := CASE s.seqtypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
+                            ELSE 9223372036854775807 END;
+    low := -high - 1;
+    IF s.seqincrement > 0 THEN
+        low := 1;
+    ELSE
+        high := -1;
+    END IF;
+    RETURN format('START WITH %s INCREMENT BY %s %s %s CACHE %s%s', s.seqstart, s.seqincrement,
+        CASE WHEN s.seqmin = low THEN 'NO MINVALUE' ELSE 'MINVALUE ' || s.seqmin END,
+        CASE WHEN s.seqmax = high THEN 'NO MAXVALUE' ELSE 'MAXVALUE ' || s.seqmax END,
+        s.seqcache, CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END);
+END $$;
+
+-- The sequence behind an identity column.
+CREATE OR REPLACE FUNCTION pggit_daemon.identity_sequence(relation oid, attribute integer) RETURNS oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT d.objid FROM pg_catalog.pg_depend d
+             WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = relation
+               AND d.refobjsubid = attribute AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'i'
+               AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.objid AND c.relkind = 'S'));
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.identity_clause(relation oid, attribute integer, kind "char") RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    sequence oid := pggit_daemon.identity_sequence(relation, attribute);
+BEGIN
+    RETURN (SELECT format(' GENERATED %s AS IDENTITY (SEQUENCE NAME %I.%I %s)',
+                          CASE kind WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END,
+                          n.nspname, c.relname, pggit_daemon.sequence_parameters(sequence))
+              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.oid = sequence);
+END $$;
+
+-- The list between the parentheses of CREATE TABLE, one column a line; NULL when no column is to be written.
+-- form: 'all' columns, 'local' ones only (the others come from INHERITS), 'typed' (the type gives the columns).
+-- A NOT NULL constraint has a name and a row in pg_constraint from 18 on.
+CREATE OR REPLACE FUNCTION pggit_daemon.column_list(relation oid, form text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT string_agg('    ' || l.line, E',\n' ORDER BY l.attnum) FROM (
+            SELECT a.attnum,
+                   quote_ident(a.attname)
+                   || CASE form WHEN 'typed' THEN ' WITH OPTIONS' ELSE ' ' || format_type(a.atttypid, a.atttypmod) END
+                   || CASE WHEN form <> 'typed' AND a.attcollation <> t.typcollation AND a.attcollation <> 0
+                           THEN (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+                                   FROM pg_catalog.pg_collation c
+                                   JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+                                  WHERE c.oid = a.attcollation) ELSE '' END
+                   || CASE WHEN x.oid IS NULL THEN ''
+                           WHEN a.attgenerated = 's'
+                           THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(x.adbin, x.adrelid))
+                           WHEN a.attgenerated <> ''
+                           THEN format(' GENERATED ALWAYS AS (%s)', pg_get_expr(x.adbin, x.adrelid))
+                           WHEN pggit_daemon.is_late_default(x.oid, relation) THEN ''
+                           ELSE ' DEFAULT ' || pg_get_expr(x.adbin, x.adrelid) END
+                   || CASE WHEN a.attidentity <> '' AND a.attidentity IS NOT NULL
+                           THEN coalesce(pggit_daemon.identity_clause(relation, a.attnum, a.attidentity), '') ELSE '' END
+                   || CASE WHEN NOT a.attnotnull THEN ''
+                           WHEN k.oid IS NULL THEN ' NOT NULL'
+                           WHEN NOT k.convalidated OR NOT (k.conislocal OR form = 'all') THEN ''
+                           ELSE format(' CONSTRAINT %I NOT NULL', k.conname)
+                                || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END END AS line
+              FROM pg_catalog.pg_attribute a
+              JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+              LEFT JOIN pg_catalog.pg_attrdef x ON x.adrelid = a.attrelid AND x.adnum = a.attnum AND a.atthasdef
+              LEFT JOIN pg_catalog.pg_constraint k
+                     ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
+             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+               AND (form <> 'local' OR a.attislocal)
+               AND (form <> 'typed' OR a.attnotnull
+                    OR x.oid IS NOT NULL AND NOT pggit_daemon.is_late_default(x.oid, relation))
+        ) l);
+END $$;
+
+-- What is set on columns after CREATE TABLE. `what`: 'TABLE ONLY public.t'; `own`: whether inherited columns were left out.
+CREATE OR REPLACE FUNCTION pggit_daemon.column_settings(relation oid, what text, form text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    statements text := '';
+    a          record;
+    alter_it   text;
+BEGIN
+    FOR a IN
+        SELECT x.attnum, x.attname, x.attislocal, x.attnotnull, x.atthasdef, x.attgenerated, x.attoptions,
+               x.attfdwoptions, x.attrelid,
+               CASE WHEN x.attstorage <> t.typstorage THEN x.attstorage END AS storage,
+               nullif(x.attcompression, '') AS compression,
+               CASE WHEN x.attstattarget >= 0 THEN x.attstattarget END AS target
+          FROM pg_catalog.pg_attribute x
+          JOIN pg_catalog.pg_type t ON t.oid = x.atttypid
+         WHERE x.attrelid = relation AND x.attnum > 0 AND NOT x.attisdropped
+           AND (x.attstorage <> t.typstorage OR x.attcompression <> '' OR x.attstattarget >= 0
+                OR x.attoptions IS NOT NULL OR x.attfdwoptions IS NOT NULL OR NOT x.attislocal)
+         ORDER BY x.attnum
+    LOOP
+        alter_it := format('ALTER %s ALTER COLUMN %I ', what, a.attname);
+        IF form = 'local' AND NOT a.attislocal THEN
+            statements := statements || pggit_daemon.inherited_column(relation, a.attnum, alter_it, what);
+        END IF;
+        IF a.storage IS NOT NULL THEN
+            statements := statements || alter_it || format(E'SET STORAGE %s;\n',
+                CASE a.storage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END);
+        END IF;
+        IF a.compression IS NOT NULL THEN
+            statements := statements || alter_it || format(E'SET COMPRESSION %s;\n',
+                CASE a.compression WHEN 'p' THEN 'pglz' ELSE 'lz4' END);
+        END IF;
+        IF a.target IS NOT NULL THEN
+            statements := statements || alter_it || format(E'SET STATISTICS %s;\n', a.target);
+        END IF;
+        IF a.attoptions IS NOT NULL THEN
+            statements := statements || alter_it
+                || format(E'SET (%s);\n', pggit_daemon.storage_options(a.attoptions));
+        END IF;
+        IF a.attfdwoptions IS NOT NULL THEN
+            statements := statements || alter_it || ltrim(pggit_daemon.foreign_options(a.attfdwoptions)) || E';\n';
+        END IF;
+    END LOOP;
+    RETURN statements;
+END $$;
+
+-- What a column that comes from INHERITS has beyond its parents': NOT NULL and default of its own, or no default.
+CREATE OR REPLACE FUNCTION pggit_daemon.inherited_column(relation oid, attribute integer, alter_it text, what text)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    a          pg_catalog.pg_attribute;
+    k          pg_catalog.pg_constraint;
+    default_is text;
+    statements text := '';
+BEGIN
+    SELECT * INTO a FROM pg_catalog.pg_attribute x WHERE x.attrelid = relation AND x.attnum = attribute;
+    IF a.attnotnull THEN
+        SELECT * INTO k FROM pg_catalog.pg_constraint x
+         WHERE x.conrelid = relation AND x.contype = 'n' AND x.conkey = ARRAY[attribute::smallint];
+        IF k.oid IS NULL THEN
+            statements := alter_it || E'SET NOT NULL;\n';
+        ELSIF k.conislocal AND k.convalidated THEN
+            statements := format(E'ALTER %s ADD CONSTRAINT %I NOT NULL %I%s;\n', what, k.conname, a.attname,
+                                 CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END);
+        END IF;
+    END IF;
+    IF a.attgenerated <> '' THEN
+        RETURN statements;
+    END IF;
+    SELECT pg_get_expr(x.adbin, x.adrelid) INTO default_is FROM pg_catalog.pg_attrdef x
+     WHERE x.adrelid = relation AND x.adnum = attribute AND NOT pggit_daemon.is_late_default(x.oid, relation);
+    IF default_is IS NOT NULL THEN
+        statements := statements || alter_it || format(E'SET DEFAULT %s;\n', default_is);
+    ELSIF EXISTS (SELECT FROM pg_catalog.pg_inherits i
+                    JOIN pg_catalog.pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname
+                   WHERE i.inhrelid = relation AND p.atthasdef AND p.attgenerated = '') THEN
+        statements := statements || alter_it || E'DROP DEFAULT;\n';
+    END IF;
+    RETURN statements;
+END $$;

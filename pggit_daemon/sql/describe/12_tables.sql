@@ -1,0 +1,167 @@
+-- Tables: ordinary, partitioned, partitions, inheriting, typed, foreign. Constraints other than NOT NULL are objects
+-- of their own, because they may have to wait for other objects and change without their table.
+
+-- The identity sequences of a table hold privileges, comments and their own persistence.
+CREATE OR REPLACE FUNCTION pggit_daemon.identity_sequences(relation oid, persistence "char") RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    statements text := '';
+    s          record;
+    what       text;
+BEGIN
+    FOR s IN
+        SELECT c.oid, n.nspname, c.relname, c.relpersistence, c.relacl, c.relowner
+          FROM pg_catalog.pg_attribute a
+          JOIN pg_catalog.pg_class c ON c.oid = pggit_daemon.identity_sequence(relation, a.attnum)
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE a.attrelid = relation AND a.attidentity <> '' AND NOT a.attisdropped
+         ORDER BY a.attnum
+    LOOP
+        what := format('SEQUENCE %I.%I', s.nspname, s.relname);
+        IF s.relpersistence <> persistence AND current_setting('server_version_num')::integer >= 150000 THEN
+            statements := statements || format(E'ALTER %s SET %s;\n', what,
+                                               CASE s.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE 'LOGGED' END);
+        END IF;
+        statements := statements || pggit_daemon.comments('pg_catalog.pg_class'::regclass, s.oid, what)
+            || pggit_daemon.grants(s.relacl, 's', what, s.relowner);
+    END LOOP;
+    RETURN statements;
+END $$;
+
+-- Privileges of columns, and of the relation itself first.
+CREATE OR REPLACE FUNCTION pggit_daemon.relation_grants(o oid, name text, acl aclitem[], owner oid) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN pggit_daemon.grants(acl, 'r', 'TABLE ' || name, owner)
+        || coalesce((SELECT string_agg(pggit_daemon.grants(a.attacl, NULL, 'c', 'TABLE ' || name, owner, a.attname),
+                                       '' ORDER BY a.attnum)
+                       FROM pg_catalog.pg_attribute a
+                      WHERE a.attrelid = o AND a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped), '');
+END $$;
+
+-- NOT NULL constraints that were never validated (18 and later), and defaults that must come last.
+CREATE OR REPLACE FUNCTION pggit_daemon.late_columns(o oid, what text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT string_agg(format(E'ALTER %s ALTER COLUMN %I SET DEFAULT %s;\n', what, a.attname,
+                                     pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attnum)
+              FROM pg_catalog.pg_attrdef x
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
+             WHERE x.adrelid = o AND pggit_daemon.is_late_default(x.oid, o));
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_table(o oid) RETURNS pggit_daemon.description
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    d         pggit_daemon.description;
+    t         record;
+    parent    record;
+    name      text;
+    kind      text;      -- TABLE or FOREIGN TABLE
+    form      text := 'all';
+    inherits  text;      -- the parents, for INHERITS or for ALTER TABLE INHERIT
+    body      text;
+    list      text;
+BEGIN
+    SELECT c.oid, c.relname, n.nspname, c.relkind, c.relpersistence, c.relowner, c.relacl, c.reloptions, c.relispartition,
+           c.relhassubclass, c.reloftype, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
+           CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound,
+           toast.reloptions AS toast_options, am.amname, space.spcname,
+           EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS has_parent
+      INTO t
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_catalog.pg_class toast ON toast.oid = c.reltoastrelid
+      LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+      LEFT JOIN pg_catalog.pg_tablespace space ON space.oid = c.reltablespace
+     WHERE c.oid = o;
+    d.schema_name := t.nspname;
+    name := format('%I.%I', t.nspname, t.relname);
+    kind := CASE t.relkind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END;
+
+    IF t.reloftype <> 0 THEN
+        form := 'typed';
+    ELSIF t.has_parent AND NOT t.relispartition THEN
+        SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY i.inhseqno) INTO inherits
+          FROM pg_catalog.pg_inherits i
+          JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE i.inhrelid = o;
+        -- INHERITS puts the parents' columns first. Where every column is also the table's own, ALTER TABLE INHERIT
+        -- keeps them in their order.
+        IF EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                    WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attislocal) THEN
+            form := 'local';
+        END IF;
+    END IF;
+
+    list := pggit_daemon.column_list(o, form);
+    body := format('CREATE %s%s %s', CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END, kind, name)
+        || CASE WHEN t.reloftype <> 0 THEN ' OF ' || format_type(t.reloftype, NULL) ELSE '' END
+        || CASE WHEN list IS NOT NULL THEN format(E' (\n%s\n)', list)
+                WHEN form = 'typed' THEN '' ELSE ' ()' END
+        || CASE WHEN form = 'local' THEN format(E'\nINHERITS (%s)', inherits) ELSE '' END;
+    IF t.relkind = 'p' THEN
+        body := body || E'\nPARTITION BY ' || pg_get_partkeydef(o);
+    END IF;
+    IF t.relkind = 'f' THEN
+        body := body || (SELECT format(E'\nSERVER %I', s.srvname) || pggit_daemon.foreign_options(f.ftoptions)
+                           FROM pg_catalog.pg_foreign_table f
+                           JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = o);
+    END IF;
+    IF t.amname <> 'heap' THEN
+        body := body || format(E'\nUSING %I', t.amname);
+    END IF;
+    IF t.reloptions IS NOT NULL OR t.toast_options IS NOT NULL THEN
+        body := body || format(E'\nWITH (%s)', concat_ws(', ', pggit_daemon.storage_options(t.reloptions),
+                                                         pggit_daemon.storage_options(t.toast_options, 'toast.')));
+    END IF;
+    IF t.spcname IS NOT NULL THEN
+        body := body || format(E'\nTABLESPACE %I', t.spcname);
+    END IF;
+    body := body || E';\n';
+
+    IF t.relispartition THEN
+        SELECT format('%I.%I', n.nspname, c.relname) AS name INTO parent
+          FROM pg_catalog.pg_inherits i
+          JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE i.inhrelid = o;
+        body := body || format(E'ALTER TABLE ONLY %s ATTACH PARTITION %s %s;\n', parent.name, name, t.bound);
+    ELSIF inherits IS NOT NULL AND form = 'all' THEN
+        FOR parent IN
+            SELECT format('%I.%I', n.nspname, c.relname) AS name
+              FROM pg_catalog.pg_inherits i
+              JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE i.inhrelid = o ORDER BY i.inhseqno
+        LOOP
+            body := body || format(E'ALTER %s %s INHERIT %s;\n', kind, name, parent.name);
+        END LOOP;
+    END IF;
+
+    body := body || pggit_daemon.column_settings(o, kind || ' ONLY ' || name, form);
+    IF t.relreplident IN ('n', 'f') AND t.relkind IN ('r', 'p') THEN
+        body := body || format(E'ALTER TABLE ONLY %s REPLICA IDENTITY %s;\n', name,
+                               CASE t.relreplident WHEN 'n' THEN 'NOTHING' ELSE 'FULL' END);
+    END IF;
+    IF t.relrowsecurity THEN
+        body := body || format(E'ALTER TABLE %s ENABLE ROW LEVEL SECURITY;\n', name);
+    END IF;
+    IF t.relforcerowsecurity THEN
+        body := body || format(E'ALTER TABLE ONLY %s FORCE ROW LEVEL SECURITY;\n', name);
+    END IF;
+    d.definition := body
+        || pggit_daemon.owner(kind || ' ' || name, t.relowner)
+        || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, kind || ' ' || name)
+        || pggit_daemon.column_comments(o, name)
+        || pggit_daemon.identity_sequences(o, t.relpersistence)
+        || pggit_daemon.relation_grants(o, name, t.relacl, t.relowner);
+    d.later := pggit_daemon.late_columns(o, 'TABLE ONLY ' || name);
+    d.columns := ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                        WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+    IF t.relkind = 'f' THEN
+        d.columns := NULL;
+    END IF;
+    RETURN d;
+END $$;

@@ -1,0 +1,71 @@
+-- The whole database at once: `describe` over every object, so that both can be compared byte by byte.
+
+CREATE OR REPLACE FUNCTION pggit_daemon.snapshot() RETURNS SETOF pggit_daemon.description
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    at record;
+    d  pggit_daemon.description;
+BEGIN
+    FOR at IN SELECT a.classid, a.objid FROM pggit_daemon.addresses() a LOOP
+        d := pggit_daemon.describe(at.classid, at.objid);
+        IF d.type IS NOT NULL THEN
+            RETURN NEXT d;
+        END IF;
+    END LOOP;
+END $$;
+
+-- Every address that may be an object of ours; `describe` decides.
+CREATE OR REPLACE FUNCTION pggit_daemon.addresses() RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    home oid[] := ARRAY(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE pggit_daemon.is_our_schema(n.oid));
+BEGIN
+    RETURN QUERY
+    SELECT 'pg_catalog.pg_namespace'::regclass::oid, u.h FROM unnest(home) u (h)
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::regclass, c.oid FROM pg_catalog.pg_class c
+     WHERE c.relnamespace = ANY (home) AND c.relkind NOT IN ('c', 't')
+    UNION ALL
+    SELECT 'pg_catalog.pg_constraint'::regclass, k.oid FROM pg_catalog.pg_constraint k
+     WHERE k.connamespace = ANY (home) AND k.conrelid <> 0
+    UNION ALL
+    SELECT 'pg_catalog.pg_type'::regclass, t.oid FROM pg_catalog.pg_type t
+     WHERE t.typnamespace = ANY (home) AND t.typcategory <> 'A'
+       AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
+    UNION ALL
+    -- A base type may put itself into the category of arrays.
+    SELECT 'pg_catalog.pg_type'::regclass, t.oid FROM pg_catalog.pg_type t
+     WHERE t.typnamespace = ANY (home) AND t.typcategory = 'A'
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
+    UNION ALL
+    SELECT 'pg_catalog.pg_proc'::regclass, p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = ANY (home)
+    UNION ALL
+    SELECT 'pg_catalog.pg_trigger'::regclass, t.oid FROM pg_catalog.pg_trigger t
+     WHERE NOT t.tgisinternal AND t.tgparentid = 0
+    UNION ALL
+    SELECT 'pg_catalog.pg_rewrite'::regclass, r.oid FROM pg_catalog.pg_rewrite r
+     WHERE r.oid >= 16384 AND r.rulename <> '_RETURN'
+    UNION ALL SELECT 'pg_catalog.pg_policy'::regclass, x.oid FROM pg_catalog.pg_policy x
+    UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::regclass, x.oid FROM pg_catalog.pg_statistic_ext x
+    UNION ALL SELECT 'pg_catalog.pg_extension'::regclass, x.oid FROM pg_catalog.pg_extension x
+    UNION ALL SELECT 'pg_catalog.pg_event_trigger'::regclass, x.oid FROM pg_catalog.pg_event_trigger x
+    UNION ALL SELECT 'pg_catalog.pg_operator'::regclass, x.oid FROM pg_catalog.pg_operator x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_opfamily'::regclass, x.oid FROM pg_catalog.pg_opfamily x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_opclass'::regclass, x.oid FROM pg_catalog.pg_opclass x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_cast'::regclass, x.oid FROM pg_catalog.pg_cast x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_collation'::regclass, x.oid FROM pg_catalog.pg_collation x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_conversion'::regclass, x.oid FROM pg_catalog.pg_conversion x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_am'::regclass, x.oid FROM pg_catalog.pg_am x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_language'::regclass, x.oid FROM pg_catalog.pg_language x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_transform'::regclass, x.oid FROM pg_catalog.pg_transform x
+    UNION ALL SELECT 'pg_catalog.pg_ts_parser'::regclass, x.oid FROM pg_catalog.pg_ts_parser x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_ts_template'::regclass, x.oid FROM pg_catalog.pg_ts_template x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_ts_dict'::regclass, x.oid FROM pg_catalog.pg_ts_dict x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_ts_config'::regclass, x.oid FROM pg_catalog.pg_ts_config x WHERE x.oid >= 16384
+    UNION ALL SELECT 'pg_catalog.pg_foreign_data_wrapper'::regclass, x.oid FROM pg_catalog.pg_foreign_data_wrapper x
+    UNION ALL SELECT 'pg_catalog.pg_foreign_server'::regclass, x.oid FROM pg_catalog.pg_foreign_server x
+    UNION ALL SELECT 'pg_catalog.pg_user_mapping'::regclass, x.umid FROM pg_catalog.pg_user_mappings x
+    UNION ALL SELECT 'pg_catalog.pg_publication'::regclass, x.oid FROM pg_catalog.pg_publication x
+    UNION ALL SELECT 'pg_catalog.pg_subscription'::regclass, x.oid FROM pg_catalog.pg_subscription x
+    UNION ALL SELECT 'pg_catalog.pg_default_acl'::regclass, x.oid FROM pg_catalog.pg_default_acl x;
+END $$;
