@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from pggit_daemon.cli.connect import connection
+from pggit_daemon.cli.connect import Connection, connection
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
 from pggit_daemon.cli.reference import UsageError
+from pggit_daemon.errors import PrerequisiteError
+from pggit_daemon.sql import load_queries
 
 
 def init(
@@ -31,21 +34,23 @@ def init(
     from pggit_daemon import install as installer  # noqa: PLC0415  (reads its SQL; other commands need none of it)
 
     chosen = choose_database(config, dsn, database)
-    with connection(chosen.dsn, purpose="init", autocommit=False) as conn:
+    with connection(chosen.dsn, purpose="init") as conn:
         if dry_run:
             script = installer.plan(conn)
-            conn.rollback()
-        else:
-            installer.install(conn, daemon_role=role)
-            conn.commit()
+            if json:
+                print_json({"database": chosen.name, "sql": script})
+            else:
+                sys.stdout.write(script)
+            return
+        report = installer.install(conn, daemon_role=role)
     if json:
-        print_json(
-            {"database": chosen.name, "sql": script} if dry_run else {"database": chosen.name, "installed": True}
-        )
-    elif dry_run:
-        sys.stdout.write(script)
-    else:
-        print_text(f"{chosen.name}: pggit-daemon is installed; next: pggit-daemon run")
+        print_json({"database": chosen.name, **asdict(report), "changed": report.changed})
+        return
+    before = "nothing" if report.from_version is None else f"version {report.from_version}"
+    done = f"installed version {report.to_version} over {before}" if report.changed else "nothing to do"
+    print_text(f"{chosen.name}: {done}")
+    for note in report.notes:
+        print_text(f"still to do: {note}")
 
 
 def uninstall(
@@ -64,10 +69,30 @@ def uninstall(
         if not sys.stdin.isatty():
             raise UsageError("uninstall removes the recorded history; without a terminal to ask on it wants --yes")
         typer.confirm(f"Remove pggit-daemon and the history it recorded from {chosen.name}?", abort=True)
-    with connection(chosen.dsn, purpose="uninstall", autocommit=False) as conn:
-        installer.uninstall(conn)
-        conn.commit()
+    with connection(chosen.dsn, purpose="uninstall") as conn:
+        slots = _free_slots(conn, chosen.slot) if installer.installed_version(conn) is not None else []
+        report = installer.uninstall(conn)
+        for slot in slots:
+            conn.execute(load_queries("cli")["drop_slot"], {"slot": slot})
     if json:
-        print_json({"database": chosen.name, "uninstalled": True})
-    else:
-        print_text(f"{chosen.name}: pggit-daemon is removed")
+        print_json({"database": chosen.name, **asdict(report), "dropped_slots": slots})
+        return
+    if report.version is None:
+        print_text(f"{chosen.name}: pggit-daemon was not installed")
+        return
+    print_text(f"{chosen.name}: pggit-daemon is removed" + "".join(f"; slot {slot} is dropped" for slot in slots))
+    for label, names in (("brought back", report.restored), ("left, as it is not ours", report.left)):
+        for name in names:
+            print_text(f"{label}: {name}")
+
+
+def _free_slots(conn: Connection, configured: str) -> list[str]:
+    """Find our slots, which a removal would leave behind keeping WAL; one that is read from is an error."""
+    rows = conn.execute(load_queries("cli")["slots"], {"slot": configured}).fetchall()
+    for name, active, pid in rows:
+        if active:
+            raise PrerequisiteError(
+                f"the slot {name} is still read from (server process {pid}); nothing was changed",
+                mend="stop the daemon first: systemctl stop pggit-daemon",
+            )
+    return [name for name, _active, _pid in rows]

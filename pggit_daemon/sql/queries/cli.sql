@@ -143,3 +143,16 @@ SELECT jsonb_build_object(
               WHERE status = 'unresolved' GROUP BY conflict_type) AS c), '{}'),
     'quarantined', (SELECT count(*) FROM pggit_daemon.quarantine)
 ) AS document;
+
+-- name: slots
+-- Our slots of this database: the one of the progress, or the configured one before there is any progress.
+SELECT s.slot_name::text AS name, s.active, s.active_pid
+FROM pg_catalog.pg_replication_slots AS s
+WHERE s.database = current_database()
+  AND (s.slot_name = %(slot)s::text
+       OR s.slot_name IN (SELECT p.slot_name FROM pggit_daemon.progress AS p))
+ORDER BY s.slot_name;
+
+-- name: drop_slot
+-- A slot that nobody reads keeps WAL for ever.
+SELECT pg_catalog.pg_drop_replication_slot(%(slot)s::text);
