@@ -65,7 +65,7 @@ async def drain(dsn: str, slot: str, end: LSN) -> dict[str, float]:
 
 def compare(transactions: int, rounds: int) -> None:
     with Cluster.start() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as conn:
-            conn.execute("SELECT pg_create_logical_replication_slot('origin', 'wal2json')")
+        conn.execute("SELECT pg_create_logical_replication_slot('origin', 'wal2json')")
         print(f"running {transactions} transactions of pgbench …", flush=True)
         pgbench(cluster, transactions)
         row = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()

@@ -1,0 +1,260 @@
+"""Nothing lost, nothing twice: acknowledging, broken connections, a server that stops, long silence."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from pggit_daemon.decode.assembler import Assembler
+from pggit_daemon.decode.wal2json import options
+from pggit_daemon.errors import StreamError
+from pggit_daemon.lsn import LSN, ZERO, Durable
+from pggit_daemon.records import RowChange, TableName
+from pggit_daemon.stream.connection import ReplicationConnection
+from pggit_daemon.stream.feed import Feed
+from sandbox.cluster import Cluster
+from tests.integration.streaming import DEADLINE, MARKER, connect, is_marker, make_slot, mark, read_to_marker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+T = TableName("public", "t")
+
+
+def confirmed(conn: psycopg.Connection, slot: str) -> LSN:
+    row = conn.execute(
+        "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", [slot]
+    ).fetchone()
+    assert row is not None
+    return LSN.parse(row[0])
+
+
+def prepare(conn: psycopg.Connection) -> str:
+    conn.execute("CREATE TABLE t (v int); CREATE TABLE unrelated (v int)")
+    return make_slot(conn)
+
+
+async def test_only_what_is_durable_is_acknowledged(database: str) -> None:
+    """The slot keeps what comes after it, and the next connection gets exactly that."""
+    with connect(database) as conn:
+        slot = prepare(conn)
+        for value in range(5):
+            conn.execute("INSERT INTO t VALUES (%s)", [value])
+        mark(conn)
+        first = await read_to_marker(database, slot, [T])
+        async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
+            await connection.start(slot, ZERO, options([T]))
+            async with Feed(connection, Assembler(), ZERO) as feed:
+                async for batch in feed.batches():
+                    feed.acknowledge_idle(batch, pending=True)
+                    if batch.received >= first[-1].end_lsn:
+                        feed.acknowledge(Durable(first[2].end_lsn))
+                        feed.acknowledge(Durable(first[1].end_lsn))  # never moves back
+                        break
+        assert confirmed(conn, slot) == first[2].end_lsn
+    rest = await read_to_marker(database, slot, [T])
+    assert [t.commit_lsn for t in rest] == [t.commit_lsn for t in first[3:]]
+
+
+async def test_an_idle_stream_lets_go_of_unrelated_wal(database: str) -> None:
+    """Otherwise a database in which nothing of ours happens would keep its WAL for ever."""
+    with connect(database) as conn:
+        slot = prepare(conn)
+        async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
+            await connection.start(slot, ZERO, options([T]))
+            async with Feed(connection, Assembler(), ZERO) as feed:
+                consumer = asyncio.create_task(consume_idle(feed))
+                await asyncio.to_thread(conn.execute, "INSERT INTO unrelated SELECT generate_series(1, 100000)")
+                row = conn.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+                assert row is not None
+                while confirmed(conn, slot) < LSN.parse(row[0]):  # noqa: ASYNC110 - the server tells nobody
+                    await asyncio.sleep(0.02)
+                consumer.cancel()
+
+
+async def consume_idle(feed: Feed) -> None:
+    async for batch in feed.batches():
+        feed.acknowledge_idle(batch, pending=False)
+
+
+async def test_nothing_lost_and_nothing_twice(database: str) -> None:
+    """The walsender is killed at random moments while rows are written; the results are each there once, in order.
+
+    The "store" keeps rows and the position of the last stored commit, as one transaction would.
+    """
+    chance = random.Random(7)  # noqa: S311 - a test's dice
+    total = 400
+    with connect(database) as conn:
+        slot = prepare(conn)
+        writer = threading.Thread(target=write_rows, args=(database, total))
+        writer.start()
+        stored: list[int] = []
+        commit_lsn = end_lsn = ZERO
+        finished, breaks = False, 0
+        async with asyncio.timeout(DEADLINE):
+            while not finished:
+                try:
+                    async with await ReplicationConnection.open(database) as connection:
+                        await connection.start(slot, end_lsn, options([T, MARKER]))
+                        async with Feed(connection, Assembler(after=commit_lsn), end_lsn) as feed:
+                            async for batch in feed.batches():
+                                for transaction in batch.transactions:
+                                    rows = [
+                                        c.new["v"]
+                                        for c in transaction.changes
+                                        if isinstance(c, RowChange) and c.table == T
+                                    ]
+                                    stored += [value for value in rows if isinstance(value, int)]
+                                    commit_lsn, end_lsn = transaction.commit_lsn, transaction.end_lsn
+                                    finished = finished or is_marker(transaction)
+                                    if chance.random() < 0.5:
+                                        feed.acknowledge(Durable(end_lsn))
+                                feed.acknowledge_idle(batch, pending=chance.random() < 0.5)
+                                if finished:
+                                    break
+                                if chance.random() < 0.1 and breaks < 25:
+                                    kill_walsender(conn, slot)
+                                    breaks += 1
+                except StreamError:
+                    continue
+        writer.join()
+    assert stored == list(range(total))
+    assert breaks >= 5
+
+
+def kill_walsender(conn: psycopg.Connection, slot: str) -> None:
+    conn.execute(
+        "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots"
+        " WHERE slot_name = %s AND active_pid IS NOT NULL",
+        [slot],
+    )
+
+
+def write_rows(dsn: str, total: int) -> None:
+    with connect(dsn) as conn:
+        for value in range(total):
+            conn.execute("INSERT INTO t VALUES (%s)", [value])
+            conn.execute("INSERT INTO unrelated VALUES (1)")
+            time.sleep(0.002)
+        mark(conn)
+
+
+async def test_a_silent_consumer_keeps_its_stream(database: str) -> None:
+    """Status goes out by itself: three times the server's timeout without a read, and the stream still stands."""
+    impatient = make_conninfo(database, options="-c wal_sender_timeout=600ms")
+    with connect(database) as conn:
+        slot = prepare(conn)
+        async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(impatient) as connection:
+            assert connection.wal_sender_timeout == 0.6
+            await connection.start(slot, ZERO, options([T]))
+            async with Feed(connection, Assembler(), ZERO) as feed:
+                await asyncio.sleep(1.8)
+                conn.execute("INSERT INTO t VALUES (1)")
+                async for batch in feed.batches():
+                    if batch.transactions:
+                        break
+
+
+async def test_a_reply_brings_the_servers_clock(database: str) -> None:
+    """An idle server says nothing by itself for half of wal_sender_timeout."""
+    with connect(database) as conn:
+        slot = prepare(conn)
+        async with await ReplicationConnection.open(database) as connection:
+            await connection.start(slot, ZERO, options([T]))
+            async with asyncio.timeout(5), Feed(connection, Assembler(), ZERO) as feed:
+                row = None
+                async for batch in feed.batches():
+                    if row is None:
+                        await asyncio.sleep(0.2)  # what the server sent on its own is behind this clock
+                        row = conn.execute("SELECT clock_timestamp()").fetchone()
+                        feed.request_reply()
+                    elif batch.server_time is not None and row is not None and batch.server_time >= row[0]:
+                        break
+
+
+async def test_reading_may_be_cancelled(database: str) -> None:
+    """No frame is lost, and the server's command is not cancelled with it."""
+    with connect(database) as conn:
+        slot = prepare(conn)
+        seen: list[object] = []
+        async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
+            await connection.start(slot, ZERO, options([T]))
+            assembler = Assembler()
+            for value in range(30):
+                reader = asyncio.create_task(connection.read())
+                await asyncio.sleep(0.001 * (value % 4))
+                conn.execute("INSERT INTO t VALUES (%s)", [value])
+                reader.cancel()
+                try:
+                    seen += assembler.feed(await reader).transactions
+                except asyncio.CancelledError:
+                    continue
+            while len(seen) < 30:
+                seen += assembler.feed(await connection.read()).transactions
+
+
+async def test_a_broken_connection_says_why(database: str) -> None:
+    with connect(database) as conn:
+        slot = prepare(conn)
+        async with await ReplicationConnection.open(database) as connection:
+            await connection.start(slot, ZERO, options([T]))
+            kill_walsender(conn, slot)
+            with pytest.raises(StreamError, match="administrator"):
+                await read_to_the_end(connection)
+            with pytest.raises(StreamError, match="administrator"):
+                await connection.read()
+
+
+async def read_to_the_end(connection: ReplicationConnection) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await connection.read()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    with Cluster.start() as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize("pending", [False, True], ids=["idle", "with a result outstanding"])
+async def test_the_server_can_stop(own_cluster: Cluster, *, pending: bool) -> None:
+    """A fast shutdown waits for its receivers; ours lets go within two seconds, and loses nothing by it."""
+    dsn = own_cluster.dsn()
+    with connect(dsn) as conn:
+        slot = prepare(conn)
+    async with await ReplicationConnection.open(dsn) as connection:
+        await connection.start(slot, ZERO, options([T]))
+        ready = asyncio.Event()
+        consumer = asyncio.create_task(consume(connection, ready, pending=pending))
+        with connect(dsn) as conn:
+            conn.execute("INSERT INTO t VALUES (1)")
+            await ready.wait()
+        begun = time.monotonic()
+        stopping = asyncio.create_task(asyncio.to_thread(own_cluster.stop))
+        with pytest.raises(StreamError):
+            await consumer
+        await connection.close()
+        await stopping
+        assert time.monotonic() - begun < 2
+    if pending:
+        own_cluster.start_again()
+        with connect(own_cluster.dsn()) as conn:
+            mark(conn)
+        assert len(await read_to_marker(own_cluster.dsn(), slot, [T])) == 1
+
+
+async def consume(connection: ReplicationConnection, ready: asyncio.Event, *, pending: bool) -> None:
+    async with Feed(connection, Assembler(), ZERO) as feed:
+        async for batch in feed.batches():
+            feed.acknowledge_idle(batch, pending=pending)
+            if batch.transactions:
+                ready.set()

@@ -1,0 +1,123 @@
+"""The pure decisions of stream/: what may be acknowledged, when to wait, when the server wants to stop."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import errors as pg
+
+from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamError
+from pggit_daemon.lsn import LSN
+from pggit_daemon.stream import failures
+from pggit_daemon.stream.backoff import CAP, STABLE, Backoff
+from pggit_daemon.stream.feed import URGES, Urges, acknowledgeable
+from pggit_daemon.stream.pacing import BURST, GATHER, Pace
+from pggit_daemon.stream.slot import Requirements, SlotFacts
+
+LSNS = st.integers(0, 2**40).map(LSN)
+NEEDS = Requirements(
+    wal_level="logical",
+    major_version=17,
+    plugin_libraries=None,
+    max_wal_senders=10,
+    max_replication_slots=10,
+    wal_senders=1,
+    role_name="daemon",
+    may_replicate=True,
+)
+
+
+@given(LSNS, LSNS)
+def test_with_results_outstanding_only_the_durable_is_acknowledged(durable: LSN, received: LSN) -> None:
+    assert acknowledgeable(durable=durable, received=received, pending=True) == durable
+
+
+@given(LSNS, LSNS)
+def test_with_nothing_outstanding_all_that_came_is_acknowledged(durable: LSN, received: LSN) -> None:
+    assert acknowledgeable(durable=durable, received=received, pending=False) == max(durable, received)
+
+
+def test_a_server_that_keeps_asking_wants_to_stop() -> None:
+    urges = Urges()
+    answers = [urges.note(requested=True, holding=True) for _ in range(URGES)]
+    assert answers == [False] * (URGES - 1) + [True]
+
+
+def test_questions_that_can_be_answered_are_no_urge() -> None:
+    urges = Urges()
+    assert not any(urges.note(requested=True, holding=False) for _ in range(URGES * 3))
+
+
+def test_other_work_between_the_questions_is_no_urge() -> None:
+    urges = Urges()
+    assert not any(urges.note(requested=number % 3 != 0, holding=True) for number in range(URGES * 6))
+
+
+def test_a_lone_transaction_is_read_at_once() -> None:
+    """A transaction a second, each with three wake-ups: none of them waits."""
+    pace = Pace()
+    assert all(pace.woken(second + wake / 10_000) == 0 for second in range(60) for wake in range(3))
+
+
+def test_a_steady_flow_gathers() -> None:
+    pace = Pace()
+    waits = [pace.woken(number / 1000) for number in range(1000)]
+    assert waits[: int(BURST)] == [0] * int(BURST)
+    assert sum(wait == GATHER for wait in waits) > 900
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=60))
+def test_waits_stay_below_the_cap_and_above_nothing(chances: list[float]) -> None:
+    chance = iter(chances)
+    backoff = Backoff(lambda: next(chance))
+    assert all(0 < backoff.failed(number) <= CAP for number in range(len(chances)))
+
+
+def test_waits_grow_until_a_connection_was_stable() -> None:
+    backoff = Backoff(lambda: 0.999)
+    waits = [backoff.failed(0.0) for _ in range(10)]
+    assert waits == sorted(waits)
+    assert waits[-1] > CAP * 0.99
+    backoff.connected(100.0)
+    assert backoff.failed(100.0 + STABLE / 2) > CAP * 0.99
+    backoff.connected(200.0)
+    assert backoff.failed(200.0 + STABLE) < 1
+    assert backoff.failures == 1
+
+
+def test_an_endless_outage_does_not_overflow() -> None:
+    backoff = Backoff(random.Random(1).random)  # noqa: S311 - jitter
+    assert all(backoff.failed(0.0) <= CAP for _ in range(5000))
+
+
+def translated(exc: pg.Error, needs: Requirements | None = NEEDS, facts: SlotFacts | None = None) -> Exception:
+    return failures.translate(exc, doing="test", slot="s", facts=facts, needs=needs, plugin="wal2json")
+
+
+def test_a_plugin_that_the_server_does_not_allow() -> None:
+    """Each name must stand by itself: in one pair of quotes the list is one name, and still refused."""
+    needs = Requirements(
+        **{f: getattr(NEEDS, f) for f in NEEDS.__slots__} | {"plugin_libraries": "pgoutput, test_decoding"}
+    )
+    error = translated(pg.InsufficientPrivilege("no"), needs)
+    assert isinstance(error, PrerequisiteError)
+    assert error.mend == (
+        "ALTER SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, wal2json; SELECT pg_reload_conf();"
+    )
+
+
+def test_the_usual_refusals() -> None:
+    assert isinstance(translated(pg.ObjectInUse("x")), SlotInUse)
+    assert isinstance(translated(pg.UndefinedObject("x")), SlotLost)
+    assert isinstance(translated(pg.TooManyConnections("x")), PrerequisiteError)
+    assert type(translated(pg.InternalError_("x"))) is StreamError
+
+
+def test_a_prerequisite_state_is_no_lost_slot_unless_the_server_says_so() -> None:
+    """A lost slot means a gap in the history: it must not be concluded from an SQLSTATE with many causes."""
+    facts = SlotFacts("s", "wal2json", "d", None, None, None, "reserved", None, 0, None)
+    lost = SlotFacts("s", "wal2json", "d", None, None, None, "lost", None, 0, "wal_removed")
+    assert type(translated(pg.ObjectNotInPrerequisiteState("x"), facts=facts)) is StreamError
+    assert isinstance(translated(pg.ObjectNotInPrerequisiteState("x"), facts=lost), SlotLost)
