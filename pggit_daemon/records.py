@@ -69,7 +69,18 @@ class Unreadable:
     reason: str
 
 
-Change = RowChange | Message | Unreadable
+@dataclass(frozen=True, slots=True)
+class Unshown:
+    """A row of a table without replica identity was updated or deleted: the plugin says so and shows nothing.
+
+    `table` is the bare name, as the plugin's warning has it.
+    """
+
+    lsn: LSN
+    table: str
+
+
+Change = RowChange | Message | Unreadable | Unshown
 
 
 @dataclass(frozen=True, slots=True)

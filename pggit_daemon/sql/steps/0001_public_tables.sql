@@ -41,6 +41,7 @@ ALTER TABLE pggit.commits
     ADD COLUMN IF NOT EXISTS occurred_at     timestamptz,
     ADD COLUMN IF NOT EXISTS objects_changed integer;
 CREATE INDEX IF NOT EXISTS commits_kind_idx ON pggit.commits (kind, id);
+CREATE INDEX IF NOT EXISTS commits_source_lsn_idx ON pggit.commits (source_lsn);
 
 CREATE TABLE IF NOT EXISTS pggit.external_migrations (
     migration_id        bigint NOT NULL,

@@ -75,6 +75,22 @@ CREATE TABLE pggit_daemon.source_row (
     PRIMARY KEY (source, row_key)
 );
 
+-- Which commits a migration made, and by what evidence. A migration whose statements were committed one by one
+-- may have several; all but the last are parts.
+CREATE TABLE pggit_daemon.link (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tool_name    text NOT NULL,
+    source       text NOT NULL,
+    migration_id bigint NOT NULL,
+    commit_id    integer NOT NULL REFERENCES pggit.commits (id),
+    evidence     text NOT NULL,
+    part         boolean NOT NULL DEFAULT false,
+    detail       jsonb NOT NULL DEFAULT '{}',
+    linked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (tool_name, source, migration_id, commit_id)
+);
+CREATE INDEX link_commit ON pggit_daemon.link (commit_id);
+
 -- Every observed change of a history table. Append-only.
 CREATE TABLE pggit_daemon.history_event (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,110 @@
+"""What a commit says about itself.
+
+In: a decision. Out: its message, its author, its metadata; all taken from the stream alone, so that the same
+transactions give the same commit. Pure; called by `commit/plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pggit_daemon.correlate.unit import CommitKind, Decision, Recorded
+from pggit_daemon.ddl import DdlEvent
+
+NAMED_OBJECTS = 3
+
+
+def message(decision: Decision) -> str:
+    """One line: which migration, or what was done."""
+    row = migration_row(decision)
+    if row is not None:
+        return _migration(row, decision)
+    done = summary(decision.events)
+    if decision.kind is CommitKind.TOOL:
+        what = "left without a row in" if decision.orphan else "own tables of"
+        return f"{what} {decision.source}: {done}"
+    return f"out of band: {done}"
+
+
+def author(decision: Decision) -> str:
+    """The database user who ran the statements; for a row without any, whom the tool names."""
+    if decision.events:
+        return decision.events[0].session.profile.user
+    row = migration_row(decision)
+    migration = row.principal.migration if row is not None else None
+    return (migration.applied_by if migration is not None else None) or "unknown"
+
+
+def metadata(decision: Decision) -> dict[str, Any]:
+    """Who, from where, by what evidence; the commands, but never their text."""
+    found: dict[str, Any] = {
+        "xid": decision.unit.xid,
+        "lsn": str(decision.unit.commit_lsn),
+        "statements": len(decision.events),
+    }
+    if decision.events:
+        session = decision.events[0].session
+        found["session"] = {
+            "user": session.profile.user,
+            "role": session.role,
+            "application_name": session.profile.application_name,
+            "client_addr": session.profile.client_addr,
+            "pid": session.key.pid,
+            "backend_start": session.key.started,
+        }
+        found["commands"] = sorted({event.tag for event in decision.events})
+        found["first_lsn"] = str(decision.events[0].lsn)
+        found["last_lsn"] = str(decision.events[-1].lsn)
+        holders = sorted({f"{lock.holder.pid}" for event in decision.events for lock in event.locks})
+        if holders:
+            found["lock_holders"] = holders
+    row = migration_row(decision)
+    if row is not None:
+        found["source"] = row.source
+        found["tool"] = row.principal.tool
+        if row.principal.migration is not None:
+            found["migration_id"] = row.principal.migration.migration_id
+            found["version"] = row.principal.migration.version
+        found["part"] = decision.part_of is not None
+    elif decision.source is not None:
+        found["source"] = decision.source
+    if decision.orphan:
+        found["orphan"] = True
+    for link in decision.links:
+        if link.evidence is not None:
+            found["evidence"] = link.evidence.value
+    return found
+
+
+def migration_row(decision: Decision) -> Recorded | None:
+    """The history row that the commit stands for."""
+    if decision.part_of is not None:
+        return decision.part_of
+    return next((link.row for link in decision.links), None)
+
+
+def summary(events: Iterable[DdlEvent]) -> str:
+    """The commands with the objects they name, the first few of them."""
+    named: list[str] = []
+    for event in events:
+        direct = [item.key.identity for item in event.objects if item.direct and item.key is not None]
+        named.append(f"{event.tag} {', '.join(direct[:NAMED_OBJECTS])}".strip())
+    distinct = list(dict.fromkeys(named))
+    more = len(distinct) - NAMED_OBJECTS
+    return "; ".join(distinct[:NAMED_OBJECTS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _migration(row: Recorded, decision: Decision) -> str:
+    migration = row.principal.migration
+    name = "" if migration is None else " ".join(filter(None, (_version(row), migration.name)))
+    prefix = "roll back " if decision.kind is CommitKind.ROLLBACK else ""
+    suffix = "" if migration is None or migration.success else " (failed)"
+    return f"{row.principal.tool}: {prefix}{name}{' (part)' if decision.part_of is not None else ''}{suffix}"
+
+
+def _version(row: Recorded) -> str | None:
+    migration = row.principal.migration
+    if migration is None or migration.version == migration.name:
+        return None
+    return migration.version

@@ -1,0 +1,253 @@
+"""The queue: transactions in commit order, and when the oldest of them are decided.
+
+In: units, and the stream's time. Out: `Settled`, a decided prefix of the stream, as soon as there is one.
+Called by `pipeline.py`; pure, though it holds state: the same units and times give the same decisions.
+
+A unit whose DDL some source may claim waits for that source's row; all units behind it wait too. It is
+free when the row comes, when nothing of the source can come any more (its lock changed hands, its bracket
+closed, its session is gone), or when its grace is over. Time here is the stream's own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pggit_daemon.correlate.claims import claims_on, ruled_out
+from pggit_daemon.correlate.decide import decisions
+from pggit_daemon.correlate.matching import Match, Nothing, match
+from pggit_daemon.correlate.memory import Group, Memory
+from pggit_daemon.correlate.pending import Pending, WaitingRow
+from pggit_daemon.correlate.reveal import reveal
+from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Settled, Unit, Unseen
+from pggit_daemon.ddl import ObjectOp, SessionKey
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName
+from pggit_daemon.sources.migration import HistoryChange
+from pggit_daemon.sources.preset import Claims
+from pggit_daemon.sources.source import Source
+
+
+class Correlator:
+    """Decides which DDL is whose. `sources` may grow while it works."""
+
+    def __init__(self, sources: Mapping[str, Source], remembered: str = "{}") -> None:
+        self._sources = sources
+        self.memory, self._brackets = Memory.load(remembered)
+        self._queue: deque[Pending] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions are in the queue."""
+        return len(self._queue)
+
+    def watched(self) -> frozenset[SessionKey]:
+        """The sessions whose end would free something: lock holders, and for windows the DDL's own."""
+        return frozenset(
+            claim.group if isinstance(claim.group, SessionKey) else pending.session.key
+            for pending in self._queue
+            for claim in pending.claims.values()
+            if pending.session is not None and claim.evidence in {Evidence.LOCK, Evidence.WINDOW}
+        )
+
+    def unseen(self) -> frozenset[str]:
+        """The sources whose table must be compared before the queue can move; not while their bracket is open."""
+        names = {row.source for row in self._rows() if row.matched and isinstance(row.row, Unseen)}
+        return frozenset(name for name in names if self._sources[name].bracket_table not in self._brackets)
+
+    def feed(self, unit: Unit) -> None:
+        """Take in the next transaction of the stream."""
+        closed = self._move_brackets(unit)
+        pending = Pending.of(unit, dict(self._brackets))
+        self._note_keeper(pending)
+        self._take_own(pending)
+        if pending.open_events() and pending.known_tool is None:
+            self._claim(pending)
+        self._queue.append(pending)
+        self._match_rows()
+        for table in closed:
+            self._bracket_closed(table)
+        self._match_rows()
+
+    def tick(self, now: datetime) -> None:
+        """Let the stream's time pass: claims end with their grace, and rows that waited for them are free."""
+        graces = {name: source.grace for name, source in self._sources.items()}
+        for pending in self._queue:
+            for source in list(pending.expired(now, graces)):
+                pending.expire(source)
+                if pending.session is not None:
+                    self.memory.orphaned(source, pending.unit.commit_lsn, pending.session.key)
+        self._match_rows()
+        for row in self._rows():
+            if not row.matched and now - row.unit.commit_time > graces[row.source]:
+                row.match(None, row.note)
+
+    def gone(self, sessions: Iterable[SessionKey]) -> None:
+        """These sessions ended, or gave up their lock, and the stream has passed that moment."""
+        ended = set(sessions)
+        for pending in self._queue:
+            for claim in list(pending.claims.values()):
+                session = claim.group if isinstance(claim.group, SessionKey) else None
+                if claim.evidence is Evidence.WINDOW and pending.session is not None:
+                    session = pending.session.key
+                if session in ended:
+                    pending.expire(claim.source)
+        self._match_rows()
+
+    def reveal(self, source: str, changes: Sequence[HistoryChange]) -> None:
+        """Say what the unseen changes of a source were: what its table and its ledger differ by, in order."""
+        reveal([row for row in self._rows() if row.source == source and isinstance(row.row, Unseen)], changes)
+
+    def settle(self) -> Settled | None:
+        """The decided prefix of the queue, taken off it; None while the oldest transaction waits."""
+        ready = []
+        while self._queue and self._queue[0].ready:
+            ready.append(self._queue.popleft())
+        if not ready:
+            return None
+        decided = tuple(decisions(ready, self.memory.written))
+        last = ready[-1]
+        return Settled(last.unit, decided, self.memory.dump(last.brackets_after))
+
+    def _rows(self) -> list[WaitingRow]:
+        return [row for pending in self._queue for row in pending.rows]
+
+    # -- what a new unit shows
+
+    def _move_brackets(self, unit: Unit) -> list[TableName]:
+        closed = []
+        for item in unit.items:
+            if isinstance(item, BracketMove):
+                if item.opens:
+                    self._brackets[item.table] = unit.commit_lsn
+                elif self._brackets.pop(item.table, None) is not None:
+                    closed.append(item.table)
+        return closed
+
+    def _note_keeper(self, pending: Pending) -> None:
+        """A session that makes or drops a tool's own tables is the tool's, and so is the rest of such a drop."""
+        session = pending.session
+        kept = [item for item in pending.unit.items if isinstance(item, Ddl) and item.keeps in self._sources]
+        if session is None or not kept or kept[-1].keeps is None:
+            return
+        source = self._sources[kept[-1].keeps]
+        if source.preset.claims not in {Claims.LOCK, Claims.BRACKET} or ruled_out(session, source.preset.session):
+            return
+        self.memory.keeps(source.name, session.key)
+        for earlier in self._queue:
+            if earlier.session is not None and earlier.session.key == session.key:
+                for other in [name for name in earlier.claims if name != source.name]:
+                    earlier.refute(other)
+        if any(item.op is ObjectOp.DROP for ddl in kept for item in ddl.event.objects):
+            pending.known_tool = source.name
+
+    def _take_own(self, pending: Pending) -> None:
+        """Rows take the DDL of their own transaction: a lone row all of it, several what stands before each."""
+        for row in pending.rows:
+            if not row.ran_ddl:
+                row.match(self._evidence_alone(row))
+        rows = [row for row in pending.rows if row.ran_ddl]
+        if not rows or not pending.free:
+            return
+        for event in pending.free:
+            after = rows if len(rows) == 1 else [row for row in rows if row.lsn > event.lsn]
+            if after:
+                pending.take(event, after[0])
+        for row in rows:
+            row.match(Evidence.TRANSACTION)
+            self._close(row)
+
+    def _claim(self, pending: Pending) -> None:
+        session = pending.session
+        if session is None:
+            return
+        owner = self.memory.owner_of(session.key)
+        locks = [lock for event in pending.free for lock in event.locks]
+        first = pending.free[0].lsn
+        pending.claims = claims_on(session, locks, first, self._sources, self._brackets, self.memory)
+        if not pending.claims:
+            pending.known_tool = owner
+        for claim in pending.claims.values():
+            if claim.evidence is Evidence.LOCK:
+                self._lock_changed_hands(claim.source, claim.group)
+
+    # -- what ends a wait
+
+    def _lock_changed_hands(self, source: str, holder: Group) -> None:
+        """A tool's next run holds the lock: the row of an earlier run cannot come any more."""
+        for pending in self._queue:
+            claim = pending.claims.get(source)
+            if claim is not None and claim.group != holder:
+                pending.expire(source)
+
+    def _bracket_closed(self, table: TableName) -> None:
+        """The rows of a bracket stand inside it. What its own session ran without a row is the tool's."""
+        sources = [source.name for source in self._sources.values() if source.bracket_table == table]
+        for pending in self._queue:
+            for source in sources:
+                pending.expire(source)
+                if pending.session is not None and self.memory.keepers.get(pending.session.key) == source:
+                    pending.known_tool = source
+
+    def _match_rows(self) -> None:
+        """Give waiting rows their DDL; each row matched may free another, so go on until nothing moves."""
+        moved = True
+        while moved:
+            moved = False
+            blocked: set[str] = set()
+            waiting = [row for row in self._rows() if not row.matched]
+            for row in waiting:
+                if row.source not in blocked and self._match_row(row, waiting):
+                    moved = True
+                else:
+                    blocked.add(row.source)
+
+    def _match_row(self, row: WaitingRow, waiting: list[WaitingRow]) -> bool:
+        source = self._sources[row.source]
+        before = [pending for pending in self._queue if pending.unit.commit_lsn < row.unit.commit_lsn]
+        found = match(row, source, before, waiting)
+        if isinstance(found, Match):
+            group = found.parts[0][0].claims[source.name].group
+            for pending, event in found.parts:
+                pending.take(event, row)
+            row.match(found.evidence)
+            if found.proven:
+                self._learn(source.name, group, found.session)
+        elif isinstance(found, Nothing):
+            row.late = self.memory.late_for(source.name, row.lsn)
+            row.match(self._evidence_alone(row))
+        else:
+            row.note = found.note
+            return False
+        self._close(row)
+        return True
+
+    def _close(self, row: WaitingRow) -> None:
+        """What a row did not take of the DDL before it is not its source's."""
+        self.memory.orphans.pop(row.source, None)
+        for pending in self._queue:
+            if row.source in pending.claims and pending.free[-1].lsn < row.lsn:
+                pending.refute(row.source)
+
+    def _learn(self, source: str, group: Group, session: SessionKey) -> None:
+        """The session runs the DDL of this run: it is no other source's, and the run has no other session."""
+        self.memory.learn(source, group, session)
+        for pending in self._queue:
+            if pending.session is None:
+                continue
+            if pending.session.key == session:
+                for other in [name for name in pending.claims if name != source]:
+                    pending.refute(other)
+            elif group is not None and source in pending.claims and pending.claims[source].group == group:
+                pending.refute(source)
+
+    def _evidence_alone(self, row: WaitingRow) -> Evidence:
+        """Why a row with no DDL is known to have none."""
+        claims = self._sources[row.source].preset.claims
+        return Evidence.TRANSACTION if claims is Claims.NONE else Evidence.WINDOW
+
+
+def positions(settled: Settled) -> tuple[LSN, LSN]:
+    """Where a settled prefix ends: its last commit record, and the end of that."""
+    return settled.last.commit_lsn, settled.last.end_lsn

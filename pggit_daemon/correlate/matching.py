@@ -1,0 +1,141 @@
+"""Which waiting DDL a row takes.
+
+In: a row of a source, and the queued transactions before it that the source claims. Out: the DDL that is
+certainly the row's, or that it must wait, or that it has none. Pure; called by the correlator.
+
+What tells two candidate sessions apart is the order of positions in the WAL, which the tools cannot
+help leaving: a tool that holds a lock on a second connection writes its row while the DDL's transaction
+is still open (the row's own position lies between the last statement and the commit); a tool that works
+on one connection writes the row after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pggit_daemon.correlate.pending import Pending, WaitingRow
+from pggit_daemon.correlate.unit import Evidence
+from pggit_daemon.ddl import DdlEvent, SessionKey
+from pggit_daemon.sources.preset import Claims
+from pggit_daemon.sources.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The DDL of one session, for one row. `proven`: by the order of positions, so that the session may be learnt."""
+
+    session: SessionKey
+    parts: tuple[tuple[Pending, DdlEvent], ...]
+    evidence: Evidence
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Undecided: several sessions or several sources could be it."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No DDL that waits can be the row's."""
+
+
+def match(
+    row: WaitingRow, source: Source, before: Sequence[Pending], waiting: Sequence[WaitingRow]
+) -> Match | Wait | Nothing:
+    """Find the row's DDL among the queued transactions `before` it; `waiting` are all rows still without theirs."""
+    groups = _by_session(row, source.name, before)
+    if not groups:
+        return Nothing()
+    if source.preset.claims is Claims.LOCK:
+        return _under_lock(row, source, groups, waiting)
+    return _after_commit(row, source, groups)
+
+
+Parts = tuple[tuple[Pending, DdlEvent], ...]
+
+
+def _by_session(row: WaitingRow, source: str, before: Iterable[Pending]) -> dict[SessionKey, Parts]:
+    groups: dict[SessionKey, list[tuple[Pending, DdlEvent]]] = {}
+    for pending in before:
+        if source in pending.claims and pending.session is not None:
+            parts = [(pending, event) for event in pending.open_events() if event.lsn < row.lsn]
+            if parts:
+                groups.setdefault(pending.session.key, []).extend(parts)
+    return {session: tuple(parts) for session, parts in groups.items()}
+
+
+def _under_lock(
+    row: WaitingRow, source: Source, groups: dict[SessionKey, Parts], waiting: Sequence[WaitingRow]
+) -> Match | Wait:
+    certain = {key: parts for key, parts in groups.items() if _certain(parts, source.name)}
+    open_then = {key: parts for key, parts in groups.items() if _row_inside(row, parts)}
+    for chosen, proven in ((certain, False), (open_then, True)):
+        if len(chosen) == 1:
+            session, parts = next(iter(chosen.items()))
+            if proven and not _other_locks_refuted(parts, source.name, waiting):
+                return Wait("another history table's lock was held as well")
+            return Match(session, parts, Evidence.LOCK, proven)
+    if len(groups) == 1:
+        session, parts = next(iter(groups.items()))
+        if not _claimed_elsewhere(parts, source.name):
+            return Match(session, parts, Evidence.LOCK, proven=False)
+    return Wait(f"{len(groups)} sessions ran DDL under the lock")
+
+
+def _after_commit(row: WaitingRow, source: Source, groups: dict[SessionKey, Parts]) -> Match | Wait | Nothing:
+    evidence = Evidence.BRACKET if source.preset.claims is Claims.BRACKET else Evidence.WINDOW
+    done = {
+        key: parts for key, parts in groups.items() if all(pending.unit.commit_lsn < row.lsn for pending, _ in parts)
+    }
+    if not done:
+        return Nothing()
+    sure = {key: parts for key, parts in done.items() if not _claimed_elsewhere(parts, source.name)}
+    if len(sure) < len(done):
+        return Wait("another source may claim the same DDL")
+    chosen = _usual(sure, source) if len(sure) > 1 else sure
+    if len(chosen) != 1:
+        return Wait(f"{len(sure)} sessions ran DDL that may be this row's")
+    session, parts = next(iter(chosen.items()))
+    return Match(session, parts, evidence, proven=True)
+
+
+def _usual(groups: dict[SessionKey, Parts], source: Source) -> dict[SessionKey, Parts]:
+    usual = source.preset.session.usual_application_name
+    return {
+        key: parts
+        for key, parts in groups.items()
+        if usual is not None and parts[0][1].session.profile.application_name == usual
+    }
+
+
+def _certain(parts: Parts, source: str) -> bool:
+    return all(pending.claims[source].certain for pending, _ in parts)
+
+
+def _row_inside(row: WaitingRow, parts: Parts) -> bool:
+    """Whether the row was written after the statements of a transaction, and before that committed."""
+    return any(pending.unit.commit_lsn > row.lsn for pending, _ in parts)
+
+
+def _other_locks_refuted(parts: Parts, source: str, waiting: Sequence[WaitingRow]) -> bool:
+    """Whether each other table whose lock was held has written a row since, outside these transactions."""
+    others = {
+        claim.source
+        for pending, _ in parts
+        for claim in pending.claims.values()
+        if claim.source != source and claim.evidence is Evidence.LOCK
+    }
+    last = parts[-1][1].lsn
+    for other in others:
+        since = [row for row in waiting if row.source == other and row.lsn > last]
+        if not since or any(_row_inside(row, parts) for row in since):
+            return False
+    return True
+
+
+def _claimed_elsewhere(parts: Parts, source: str) -> bool:
+    return any(name != source for pending, _ in parts for name in pending.claims)

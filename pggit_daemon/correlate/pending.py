@@ -1,0 +1,111 @@
+"""A transaction that waits in the queue, and the rows and statements in it that wait.
+
+In: a unit and the claims on it. Out: what is still open in it. Mutable, private to `correlate/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pggit_daemon.correlate.claims import Claim
+from pggit_daemon.correlate.memory import Brackets
+from pggit_daemon.correlate.unit import Ddl, Evidence, Recorded, Unit, Unseen
+from pggit_daemon.ddl import DdlEvent, Session
+from pggit_daemon.lsn import LSN
+
+
+@dataclass(slots=True, eq=False)
+class WaitingRow:
+    """A row on its way to its DDL. Once `matched`, `parts` are all it gets.
+
+    `row` is None for an unseen change that turned out to have changed nothing.
+    """
+
+    row: Recorded | Unseen | None
+    lsn: LSN
+    source: str
+    unit: Unit
+    matched: bool = False
+    evidence: Evidence | None = None
+    note: str | None = None
+    late: LSN | None = None
+    parts: list[tuple[Pending, DdlEvent]] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        return self.matched and not isinstance(self.row, Unseen)
+
+    @property
+    def last_part(self) -> DdlEvent | None:
+        return self.parts[-1][1] if self.parts else None
+
+    @property
+    def ran_ddl(self) -> bool:
+        """Whether DDL may be its; of an unseen change that is not known yet, so it may."""
+        return isinstance(self.row, Unseen) or (self.row is not None and self.row.ran_ddl)
+
+    def match(self, evidence: Evidence | None, note: str | None = None) -> None:
+        self.matched, self.evidence, self.note = True, evidence, note
+
+    def let_go(self) -> None:
+        """Give back its DDL, which is then the tool's without a row."""
+        for pending, event in self.parts:
+            del pending.taken[event.event_id]
+            pending.known_tool = self.source
+        self.parts.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A unit in the queue. `claims` are the live ones on its free DDL; `taken` says whose an event became."""
+
+    unit: Unit
+    free: list[DdlEvent]
+    rows: list[WaitingRow]
+    brackets_after: Brackets
+    claims: dict[str, Claim] = field(default_factory=dict)
+    taken: dict[int, WaitingRow] = field(default_factory=dict)
+    known_tool: str | None = None
+
+    @classmethod
+    def of(cls, unit: Unit, brackets_after: Brackets) -> Pending:
+        free = [item.event for item in unit.items if isinstance(item, Ddl) and item.keeps is None]
+        rows = [
+            WaitingRow(item, item.lsn, item.source, unit) for item in unit.items if isinstance(item, (Recorded, Unseen))
+        ]
+        return cls(unit, free, rows, brackets_after)
+
+    @property
+    def session(self) -> Session | None:
+        return self.unit.session
+
+    def open_events(self) -> list[DdlEvent]:
+        """The free DDL that no row has taken yet."""
+        return [event for event in self.free if event.event_id not in self.taken]
+
+    def take(self, event: DdlEvent, row: WaitingRow) -> None:
+        self.taken[event.event_id] = row
+        row.parts.append((self, event))
+
+    def refute(self, source: str) -> None:
+        """The source has no right here."""
+        self.claims.pop(source, None)
+
+    def expire(self, source: str) -> None:
+        """No row of the source can come for this any more. What was certainly its session's stays known as the tool's."""
+        claim = self.claims.pop(source, None)
+        if claim is not None and (claim.certain or claim.evidence is Evidence.LOCK):
+            self.known_tool = source
+
+    def expired(self, now: datetime, graces: Mapping[str, timedelta]) -> Iterator[str]:
+        """The sources whose grace for this transaction has ended."""
+        for source in self.claims:
+            if now - self.unit.commit_time > graces[source]:
+                yield source
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything in it is decided."""
+        return all(row.settled for row in self.rows) and not (self.claims and self.open_events())

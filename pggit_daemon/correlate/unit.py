@@ -1,0 +1,156 @@
+"""What correlation reads and what it decides.
+
+In: `sources/reader.py` makes a `Unit` of every transaction that says anything to us.
+Out: the correlator turns units, strictly in commit order, into `Decision`s, which `commit/plan.py` plans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pggit_daemon.ddl import DdlEvent, Session
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName, Unreadable
+from pggit_daemon.sources.migration import HistoryChange
+
+
+class Evidence(StrEnum):
+    """Why DDL counts as a migration's, strongest first."""
+
+    TRANSACTION = "transaction"  # same transaction, by position
+    SESSION = "session"  # the tool's row named its backend
+    LOCK = "lock"  # the DDL's session saw the tool's own lock held by its sister session
+    BRACKET = "bracket"  # inside the tool's lock-row bracket, one candidate session
+    WINDOW = "window"  # between two rows of the source, no other candidate
+    LATE = "late"  # the row came after its grace
+    BASELINE = "baseline"  # was there before the history began
+    MANUAL = "manual"  # somebody said so (link_migration)
+    SNAPSHOT = "snapshot"  # found by comparing
+
+
+class CommitKind(StrEnum):
+    BASELINE = "baseline"
+    MIGRATION = "migration"
+    TOOL = "tool"
+    OUT_OF_BAND = "out_of_band"
+    ROLLBACK = "rollback"
+    SNAPSHOT = "snapshot"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Ddl:
+    """A statement; `keeps` is the source whose own tables it made, changed or dropped."""
+
+    event: DdlEvent
+    keeps: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one row change of a history table means. The last of `changes` is the change itself;
+    what stands before it was inferred from it.
+    """
+
+    changes: tuple[HistoryChange, ...]
+
+    @property
+    def lsn(self) -> LSN:
+        return self.principal.lsn
+
+    @property
+    def principal(self) -> HistoryChange:
+        return self.changes[-1]
+
+    @property
+    def source(self) -> str:
+        return self.principal.source
+
+    @property
+    def ran_ddl(self) -> bool:
+        return self.principal.ran_ddl
+
+    @property
+    def makes_commit(self) -> bool:
+        return self.principal.migration is not None and self.principal.meaning.makes_commit
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A change of a history table that decoding cannot show, as the table has no replica identity.
+
+    It has its place in the stream; what it was is found by comparing the table with the ledger.
+    """
+
+    source: str
+    lsn: LSN
+
+
+@dataclass(frozen=True, slots=True)
+class BracketMove:
+    """A tool took (opens) or gave back its lock row, or its lock table was dropped."""
+
+    table: TableName
+    lsn: LSN
+    opens: bool
+
+
+Item = Ddl | Recorded | Unseen | BracketMove | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A transaction as correlation sees it: items in WAL order."""
+
+    xid: int
+    commit_lsn: LSN
+    end_lsn: LSN
+    commit_time: datetime
+    items: tuple[Item, ...]
+
+    @property
+    def session(self) -> Session | None:
+        """Who ran it, as far as its DDL says; a transaction has one session."""
+        return next((item.event.session for item in self.items if isinstance(item, Ddl)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A history row, and why it belongs to the commit of its decision. Evidence None: not linked.
+
+    `late`: the commit it belongs to was made before, of the transaction with this commit LSN.
+    """
+
+    row: Recorded
+    evidence: Evidence | None
+    note: str | None = None
+    late: LSN | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One commit to be made (`kind` None: nothing but rows to be recorded), or a part of one.
+
+    `links` are the rows to be written with it. `part_of` is the row whose migration the events belong to when
+    the row itself is written with a later part. `source` names the tool's table for kind tool.
+    """
+
+    unit: Unit
+    kind: CommitKind | None
+    events: tuple[DdlEvent, ...] = ()
+    links: tuple[Link, ...] = ()
+    part_of: Recorded | None = None
+    source: str | None = None
+    orphan: bool = False
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A whole prefix of the stream that is decided: store it at once, then `unit.end_lsn` may be acknowledged."""
+
+    last: Unit
+    decisions: tuple[Decision, ...]
+    remembered: str

@@ -1,0 +1,168 @@
+"""One captured DDL statement, as the event triggers wrote it into the outbox.
+
+In: an inserted row of `pggit_daemon.ddl_event`, decoded. Out: a `DdlEvent`, read by `correlate/` (who ran
+it, under whose lock) and by `commit/` (what each object became). The format is laid down in
+`sql/capture/`; a row that does not fit it is a ValueError, which the reader turns into quarantine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import RowChange, TableName
+
+OUTBOX = TableName("pggit_daemon", "ddl_event")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SessionKey:
+    """A backend for its whole life: process ids come again, a pid with its start does not."""
+
+    pid: int
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How a session introduces itself: what two connections of one tool have in common."""
+
+    user: str
+    application_name: str
+    client_addr: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The session that ran a statement. `role` is the role in force (SET ROLE), else the user."""
+
+    key: SessionKey
+    profile: Profile
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """An advisory lock that some session held while the statement ran."""
+
+    classid: int
+    objid: int
+    holder: SessionKey
+    profile: Profile
+
+
+class ObjectOp(StrEnum):
+    SET = "set"
+    DROP = "drop"
+    REWRITE = "rewrite"
+    DEFERRED = "deferred"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectId:
+    """What the catalog calls an object: stable over renames, not over a restore."""
+
+    classid: int
+    objid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """What users call an object; the key of a tree. `schema` is None outside schemas."""
+
+    type: str
+    schema: str | None
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The full definition of an object: statements, statements for later, and what must exist before."""
+
+    definition: str
+    later: str | None
+    depends: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """What a statement made of one object. `key` and `blob` are there for SET; `columns` for tables."""
+
+    op: ObjectOp
+    oid: ObjectId
+    direct: bool
+    key: ObjectKey | None
+    blob: Blob | None
+    columns: tuple[str, ...] | None = None
+    reason: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DdlEvent:
+    """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox."""
+
+    event_id: int
+    lsn: LSN
+    kind: str
+    tag: str
+    query: str | None
+    session: Session
+    locks: tuple[HeldLock, ...]
+    objects: tuple[ObjectEvent, ...]
+    failure: str | None
+
+
+def parse_event(change: RowChange) -> DdlEvent:
+    """Read a row of the outbox; ValueError or KeyError where it is not one."""
+    row: Mapping[str, Any] = change.new
+    profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
+    session = Session(
+        SessionKey(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
+    )
+    return DdlEvent(
+        event_id=int(row["id"]),
+        lsn=change.lsn,
+        kind=str(row["kind"]),
+        tag=str(row["command_tag"]),
+        query=_text(row["query"]),
+        session=session,
+        locks=tuple(_lock(lock) for lock in json.loads(row["locks"] or "[]")),
+        objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
+        failure=_text(row["failure"]),
+    )
+
+
+def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
+    """Read one element of `objects`; also the form in which `describe` results are fetched."""
+    op = ObjectOp(item["op"])
+    key = blob = None
+    if op is ObjectOp.SET:
+        key = ObjectKey(item["type"], item["schema"], item["identity"])
+        blob = Blob(item["definition"], item["later"], tuple(item["depends"] or ()))
+    columns = item.get("columns")
+    return ObjectEvent(
+        op=op,
+        oid=ObjectId(int(item["classid"]), int(item["objid"])),
+        direct=bool(item.get("direct", True)),
+        key=key,
+        blob=blob,
+        columns=tuple(columns) if columns is not None else None,
+        reason=item.get("reason"),
+    )
+
+
+def _lock(item: Mapping[str, Any]) -> HeldLock:
+    return HeldLock(
+        classid=int(item["classid"]),
+        objid=int(item["objid"]),
+        holder=SessionKey(int(item["pid"]), str(item["backend_start"])),
+        profile=Profile(str(item["user"]), str(item["application_name"]), _text(item["client_addr"])),
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

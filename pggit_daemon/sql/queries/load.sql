@@ -1,0 +1,64 @@
+-- What the daemon reads when it starts on a database.
+
+-- name: progress
+SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text FROM pggit_daemon.progress;
+
+-- name: leaves
+-- The tree of the newest commit.
+SELECT type, schema_name, identity, classid::bigint, objid::bigint, blob
+FROM pggit_daemon.object_version WHERE to_commit IS NULL;
+
+-- name: sources
+SELECT name, preset, schema_name, table_name, origin FROM pggit_daemon.source;
+
+-- name: rows
+SELECT source, row_key, columns, migration_id FROM pggit_daemon.source_row;
+
+-- name: ids
+-- Every migration id in use, so that none is given twice.
+SELECT source, migration_id, version FROM pggit.external_migrations WHERE migration_id >= 0;
+
+-- name: tables
+-- Tables that have all of one of these sets of columns: history tables, and the lock tables beside them.
+SELECT namespace.nspname, class.relname, array_agg(attribute.attname::text)
+FROM pg_catalog.pg_class AS class
+JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid
+WHERE class.relkind IN ('r', 'p') AND class.relpersistence = 'p'
+  AND attribute.attnum > 0 AND NOT attribute.attisdropped
+  AND namespace.nspname NOT IN ('pggit', 'pggit_daemon', 'pg_catalog', 'information_schema', 'pg_toast')
+  AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS telling
+              WHERE telling.attrelid = class.oid AND telling.attname = ANY (%(telling)s::text[]))
+GROUP BY namespace.nspname, class.relname
+ORDER BY namespace.nspname, class.relname;
+
+-- name: snapshot
+-- Every object as it is now.
+SELECT classid::bigint, objid::bigint, type, schema_name, identity, definition, later, depends
+FROM pggit_daemon.snapshot();
+
+-- name: describe
+-- One object, and what hangs on it, as they are now.
+SELECT described.classid::bigint, described.objid::bigint, described.type, described.schema_name, described.identity,
+       described.definition, described.later, described.depends
+FROM pggit_daemon.affected(%(classid)s::oid, %(objid)s::oid, true) AS near
+CROSS JOIN LATERAL pggit_daemon.describe(near.classid, near.objid) AS described
+WHERE described.classid IS NOT NULL;
+
+-- name: alive
+-- Which of these sessions are still there, and which of them hold an advisory lock; and how far the WAL is.
+SELECT coalesce(array_agg(activity.pid) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS pids,
+       coalesce(array_agg(activity.backend_start::text) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS starts,
+       coalesce(array_agg(activity.holds) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS holds,
+       pg_catalog.pg_current_wal_insert_lsn()::text AS position
+FROM (SELECT true) AS one
+LEFT JOIN (
+    SELECT session.pid, session.backend_start,
+           EXISTS (SELECT FROM pg_catalog.pg_locks AS lock
+                   WHERE lock.pid = session.pid AND lock.locktype = 'advisory' AND lock.granted) AS holds
+    FROM pg_catalog.pg_stat_activity AS session
+    WHERE session.pid = ANY (%(pids)s::integer[])
+) AS activity ON true;
+
+-- name: position
+SELECT pg_catalog.pg_current_wal_insert_lsn()::text;

@@ -1,0 +1,150 @@
+-- What the daemon writes. All of one settled prefix of the stream goes into one transaction, with the progress.
+
+-- name: insert_blobs
+-- Definitions by their SHA-256; most are there already or are new, none ever changes.
+INSERT INTO pggit_daemon.blob (sha256, definition, later, depends)
+SELECT new.sha256, new.definition, new.later, ARRAY(SELECT jsonb_array_elements_text(new.depends))
+FROM unnest(%(sha256)s::bytea[], %(definition)s::text[], %(later)s::text[], %(depends)s::jsonb[])
+     AS new (sha256, definition, later, depends)
+ON CONFLICT (sha256) DO NOTHING;
+
+-- name: insert_commit
+INSERT INTO pggit.commits (
+    hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
+    metadata, kind, source_lsn, source_xid, occurred_at, objects_changed)
+SELECT %(hash)s, branch.id, %(parent)s, %(message)s, %(author)s,
+       %(time)s::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', clock_timestamp() AT TIME ZONE 'UTC', %(tree_hash)s,
+       %(metadata)s::jsonb, %(kind)s, %(lsn)s::pg_lsn, %(xid)s, %(time)s, %(changed)s
+FROM pggit.branches AS branch
+WHERE branch.name = 'main';
+
+-- name: move_head
+UPDATE pggit.branches SET head_commit_hash = %(hash)s WHERE name = 'main';
+
+-- name: close_versions
+-- The objects' former versions end with this commit.
+UPDATE pggit_daemon.object_version AS version
+SET to_commit = (SELECT id FROM pggit.commits WHERE hash = %(hash)s)
+FROM unnest(%(type)s::text[], %(identity)s::text[]) AS old (type, identity)
+WHERE version.to_commit IS NULL AND version.type = old.type AND version.identity = old.identity;
+
+-- name: open_versions
+INSERT INTO pggit_daemon.object_version (type, schema_name, identity, classid, objid, blob, from_commit)
+SELECT new.type, new.schema_name, new.identity, new.classid, new.objid, new.blob,
+       (SELECT id FROM pggit.commits WHERE hash = %(hash)s)
+FROM unnest(%(type)s::text[], %(schema_name)s::text[], %(identity)s::text[], %(classid)s::oid[], %(objid)s::oid[],
+            %(blob)s::bytea[]) AS new (type, schema_name, identity, classid, objid, blob);
+
+-- name: put_migration
+-- A migration as its row says now, with its link. What is applied again takes the place of what it was.
+INSERT INTO pggit.external_migrations (
+    migration_id, tool_name, source, migration_name, checksum, pggit_commit_id, applied_at, applied_by,
+    execution_time, success, error_message, version, sequence, status, evidence, rollback_of, source_lsn)
+VALUES (
+    %(migration_id)s, %(tool)s, %(source)s, %(name)s, %(checksum)s,
+    coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
+             (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn)), %(applied_at)s, %(applied_by)s,
+    %(execution_ms)s * interval '1 millisecond', %(success)s, %(error_message)s, %(version)s, %(sequence)s,
+    %(status)s, %(evidence)s, %(rollback_of)s, %(lsn)s::pg_lsn)
+ON CONFLICT (tool_name, source, migration_id) DO UPDATE SET
+    migration_name = excluded.migration_name,
+    checksum = excluded.checksum,
+    pggit_commit_id = excluded.pggit_commit_id,
+    applied_at = excluded.applied_at,
+    applied_by = excluded.applied_by,
+    execution_time = excluded.execution_time,
+    success = excluded.success,
+    error_message = excluded.error_message,
+    version = excluded.version,
+    sequence = excluded.sequence,
+    status = excluded.status,
+    evidence = excluded.evidence,
+    rollback_of = excluded.rollback_of,
+    source_lsn = excluded.source_lsn;
+
+-- name: amend_migration
+-- A later change of the row: NULL leaves a column as it is, but a cleared checksum is given as such.
+UPDATE pggit.external_migrations
+SET status = coalesce(%(status)s, status),
+    checksum = CASE WHEN %(sets_checksum)s THEN %(checksum)s ELSE checksum END,
+    migration_name = coalesce(%(name)s, migration_name)
+WHERE tool_name = %(tool)s AND source = %(source)s AND migration_id = %(migration_id)s;
+
+-- name: link
+-- Every link, with its evidence; a migration in several transactions has several.
+INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, detail)
+SELECT %(tool)s, %(source)s, %(migration_id)s, id, %(evidence)s, %(part)s, %(detail)s::jsonb
+FROM pggit.commits
+WHERE id = coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
+                    (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn))
+ON CONFLICT DO NOTHING;
+
+-- name: record_event
+INSERT INTO pggit_daemon.history_event (
+    source, meaning, operation, row_key, old_columns, new_columns, migration_id, evidence, commit_id, lsn, xid, occurred_at)
+VALUES (
+    %(source)s, %(meaning)s, %(operation)s, %(row_key)s, %(old)s::jsonb, %(new)s::jsonb, %(migration_id)s, %(evidence)s,
+    coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
+             (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn)),
+    %(lsn)s::pg_lsn, %(xid)s, %(occurred_at)s);
+
+-- name: put_row
+INSERT INTO pggit_daemon.source_row (source, row_key, columns, migration_id)
+VALUES (%(source)s, %(row_key)s, %(columns)s::jsonb, %(migration_id)s)
+ON CONFLICT (source, row_key) DO UPDATE SET columns = excluded.columns, migration_id = excluded.migration_id;
+
+-- name: delete_row
+DELETE FROM pggit_daemon.source_row WHERE source = %(source)s AND row_key = %(row_key)s;
+
+-- name: quarantine
+INSERT INTO pggit_daemon.quarantine (lsn, xid, raw, reason)
+VALUES (%(lsn)s::pg_lsn, %(xid)s, %(raw)s, %(reason)s)
+ON CONFLICT DO NOTHING;
+
+-- name: handled_events
+-- The outbox holds what is not handled yet.
+DELETE FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]);
+
+-- name: out_of_band_conflicts
+-- An object that migrations made was changed by something else.
+INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
+SELECT 'out_of_band', changed.type, changed.identity,
+       format('%%s %%s was changed outside migrations by %%s', changed.type, changed.identity, made.author), made.id
+FROM unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
+CROSS JOIN (SELECT id, author FROM pggit.commits WHERE hash = %(hash)s) AS made
+WHERE EXISTS (
+    SELECT FROM pggit_daemon.object_version AS version
+    JOIN pggit.commits AS earlier ON earlier.id = version.from_commit
+    WHERE version.type = changed.type AND version.identity = changed.identity
+      AND earlier.kind IN ('migration', 'rollback') AND earlier.id < made.id)
+ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
+
+-- name: settle_conflicts
+-- A migration changed the object since: it says again what the object is.
+UPDATE pggit.conflicts AS conflict
+SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'a later migration changed the object'
+FROM unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
+WHERE conflict.status = 'unresolved' AND conflict.conflict_type = 'out_of_band'
+  AND conflict.object_type = changed.type AND conflict.object_identifier = changed.identity;
+
+-- name: checksum_conflict
+INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)
+VALUES ('checksum_changed', 'migration', %(identity)s, %(description)s)
+ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
+
+-- name: put_source
+INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)
+VALUES (%(name)s, %(tool)s, %(preset)s, %(schema)s, %(table)s, %(origin)s)
+ON CONFLICT (name) DO UPDATE SET
+    tool_name = excluded.tool_name, preset = excluded.preset, schema_name = excluded.schema_name,
+    table_name = excluded.table_name, origin = excluded.origin;
+
+-- name: advance
+-- The progress. The guard makes a second daemon, or a batch that was stored already, fail instead of storing twice.
+INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context)
+VALUES (%(slot)s, %(commit_lsn)s::pg_lsn, %(end_lsn)s::pg_lsn, %(head)s, %(context)s::jsonb)
+ON CONFLICT (singleton) DO UPDATE SET
+    slot_name = excluded.slot_name, commit_lsn = excluded.commit_lsn, end_lsn = excluded.end_lsn,
+    head = excluded.head, context = excluded.context, updated_at = clock_timestamp()
+WHERE progress.commit_lsn = %(before)s::pg_lsn
+RETURNING commit_lsn;

@@ -1,0 +1,236 @@
+"""What a planned step writes, as named statements with their parameters.
+
+In: a `Step`. Out: (name in sql/queries/store.sql, parameters), in the order in which they must run. Pure; called
+by `store/writer.py`, which runs them all in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pggit_daemon.commit.plan import Commit, Step
+from pggit_daemon.commit.schema import ObjectChange
+from pggit_daemon.correlate.unit import CommitKind, Evidence, Link
+from pggit_daemon.ddl import ObjectKey
+from pggit_daemon.sources.migration import Amendment, HistoryChange, Migration
+from pggit_daemon.sources.preset import Meaning
+
+Statement = tuple[str, dict[str, Any]]
+
+
+def statements(step: Step) -> Iterator[Statement]:
+    """Everything that one step writes, but for the progress."""
+    if step.commit is not None:
+        yield from _commit(step.commit)
+    for link in step.links:
+        yield from _link(link, step)
+    if step.part_of is not None and step.commit is not None:
+        migration = step.part_of.row.principal.migration
+        if migration is not None:
+            yield _linked(step.part_of.row.principal, migration, Evidence.LOCK, step, part=True, late=None)
+    for unreadable in step.unreadable:
+        # Text cannot hold NUL, and nothing may be lost for that.
+        raw = unreadable.raw.replace("\0", "\\0")
+        yield "quarantine", {"lsn": str(unreadable.lsn), "xid": step.xid, "raw": raw, "reason": unreadable.reason}
+    if step.events:
+        yield "handled_events", {"ids": list(step.events)}
+
+
+def _commit(commit: Commit) -> Iterator[Statement]:
+    fresh = {change.digest: change.blob for change in commit.changes if change.blob is not None}
+    if fresh:
+        yield (
+            "insert_blobs",
+            {
+                "sha256": list(fresh),
+                "definition": [blob.definition for blob in fresh.values()],
+                "later": [blob.later for blob in fresh.values()],
+                "depends": [json.dumps(blob.depends) for blob in fresh.values()],
+            },
+        )
+    yield (
+        "insert_commit",
+        {
+            "hash": commit.hash,
+            "parent": commit.parent,
+            "message": commit.message,
+            "author": commit.author,
+            "time": commit.time.astimezone(UTC),
+            "tree_hash": commit.tree_hash,
+            "metadata": json.dumps(commit.metadata),
+            "kind": commit.kind.value,
+            "lsn": str(commit.lsn),
+            "xid": commit.xid,
+            "changed": len(commit.changes),
+        },
+    )
+    yield from _versions(commit.hash, commit.changes)
+    yield from _conflicts(commit)
+    yield "move_head", {"hash": commit.hash}
+
+
+def _versions(commit: str, changes: Iterable[ObjectChange]) -> Iterator[Statement]:
+    ended = [change.old_key for change in changes if change.old_key is not None]
+    if ended:
+        yield "close_versions", {"hash": commit, **_keys(ended)}
+    begun = [(change.key, change) for change in changes if change.key is not None]
+    if begun:
+        yield (
+            "open_versions",
+            {
+                "hash": commit,
+                **_keys([key for key, _ in begun]),
+                "schema_name": [key.schema for key, _ in begun],
+                "classid": [change.oid.classid for _, change in begun],
+                "objid": [change.oid.objid for _, change in begun],
+                "blob": [change.digest for _, change in begun],
+            },
+        )
+
+
+def _conflicts(commit: Commit) -> Iterator[Statement]:
+    old = [change.old_key for change in commit.changes if change.old_key is not None]
+    if not old:
+        return
+    if commit.kind is CommitKind.OUT_OF_BAND:
+        yield "out_of_band_conflicts", {"hash": commit.hash, **_keys(old)}
+    elif commit.kind in {CommitKind.MIGRATION, CommitKind.ROLLBACK}:
+        yield "settle_conflicts", _keys(old)
+
+
+def _keys(keys: Iterable[ObjectKey]) -> dict[str, list[str]]:
+    keys = list(keys)
+    return {"type": [key.type for key in keys], "identity": [key.identity for key in keys]}
+
+
+def _link(link: Link, step: Step) -> Iterator[Statement]:
+    late = str(link.late) if link.late is not None else None
+    for change in link.row.changes:
+        principal = change is link.row.principal
+        migration = change.migration
+        if migration is not None:
+            evidence = link.evidence if principal else None
+            yield "put_migration", _migration(change, migration, evidence, step, late if principal else None)
+            if principal and evidence is not None:
+                yield _linked(change, migration, evidence, step, part=False, late=late)
+        if change.amends is not None:
+            yield from _amend(change, change.amends)
+        yield "record_event", _event(change, link, step, late)
+        yield from _row(change)
+
+
+def _migration(
+    change: HistoryChange, migration: Migration, evidence: Evidence | None, step: Step, late: str | None
+) -> dict[str, Any]:
+    return {
+        "migration_id": migration.migration_id,
+        "tool": change.tool,
+        "source": change.source,
+        "name": migration.name,
+        "checksum": migration.checksum,
+        "hash": step.commit.hash if step.commit is not None and evidence is not None else None,
+        "late": late,
+        "applied_at": _stamp(migration.applied_at) if evidence is Evidence.BASELINE else step.time,
+        "applied_by": migration.applied_by,
+        "execution_ms": migration.execution_ms,
+        "success": migration.success,
+        "error_message": None if migration.success else "the tool recorded it as failed",
+        "version": migration.version,
+        "sequence": migration.sequence,
+        "status": migration.status,
+        "evidence": evidence.value if evidence is not None else None,
+        "rollback_of": migration.rollback_of,
+        "lsn": str(change.lsn),
+    }
+
+
+def _stamp(text: str | None) -> datetime | None:
+    """The tool's own time of a row that was there before us; what is not a time is none."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _linked(
+    change: HistoryChange, migration: Migration, evidence: Evidence, step: Step, *, part: bool, late: str | None
+) -> Statement:
+    return (
+        "link",
+        {
+            "tool": change.tool,
+            "source": change.source,
+            "migration_id": migration.migration_id,
+            "hash": step.commit.hash if step.commit is not None else None,
+            "late": late,
+            "evidence": evidence.value,
+            "part": part,
+            "detail": json.dumps(step.commit.metadata if step.commit is not None else {}),
+        },
+    )
+
+
+def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
+    yield (
+        "amend_migration",
+        {
+            "tool": change.tool,
+            "source": change.source,
+            "migration_id": amends.migration_id,
+            "status": amends.status,
+            "sets_checksum": amends.checksum is not None or change.meaning is Meaning.CHECKSUM_CLEARED,
+            "checksum": amends.checksum,
+            "name": amends.name,
+        },
+    )
+    if amends.checksum_changed:
+        identity = f"{change.source} {amends.migration_id}"
+        yield (
+            "checksum_conflict",
+            {"identity": identity, "description": f"the checksum of migration {identity} was changed after the fact"},
+        )
+
+
+def _event(change: HistoryChange, link: Link, step: Step, late: str | None) -> dict[str, Any]:
+    migration_id = change.migration.migration_id if change.migration is not None else None
+    if migration_id is None and change.amends is not None:
+        migration_id = change.amends.migration_id
+    principal = change is link.row.principal
+    return {
+        "source": change.source,
+        "meaning": change.meaning.value,
+        "operation": change.operation,
+        "row_key": change.row_key,
+        "old": json.dumps(change.old) if change.old is not None else None,
+        "new": json.dumps(change.new) if change.new is not None else None,
+        "migration_id": migration_id,
+        "evidence": link.evidence.value if link.evidence is not None and principal else None,
+        "hash": step.commit.hash if step.commit is not None and principal else None,
+        "late": late,
+        "lsn": str(change.lsn),
+        "xid": step.xid,
+        "occurred_at": step.time,
+    }
+
+
+def _row(change: HistoryChange) -> Iterator[Statement]:
+    """The ledger's row, as stored: gone, or as it is now (under its new key, where that changed)."""
+    if change.old_row_key is not None and change.old_row_key != change.row_key:
+        yield "delete_row", {"source": change.source, "row_key": change.old_row_key}
+    if change.new is None:
+        yield "delete_row", {"source": change.source, "row_key": change.row_key}
+        return
+    yield (
+        "put_row",
+        {
+            "source": change.source,
+            "row_key": change.row_key,
+            "columns": json.dumps(change.new),
+            "migration_id": change.ledger_id,
+        },
+    )

@@ -1,0 +1,74 @@
+"""Plans into tables, with the progress, in one transaction.
+
+In: the steps of a settled prefix of the stream, and where it ends. Out: the `Durable` position, which is all that
+may be acknowledged: there is no other way to get one. Called by `pipeline.py` and the baseline.
+
+Statements go out as one pipeline, so that a commit costs one round trip and one flush of the WAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from pggit_daemon.commit.plan import Step
+from pggit_daemon.errors import StoreError
+from pggit_daemon.lsn import LSN, Durable
+from pggit_daemon.sql import load_queries
+from pggit_daemon.store.statements import Statement, statements
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the results go: `commit` is the last transaction's commit record, `end` where that ends."""
+
+    commit: LSN
+    end: LSN
+    head: str | None
+    remembered: str
+
+
+class Store:
+    """Writes through one connection, which nothing else uses meanwhile."""
+
+    def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str) -> None:
+        self._conn = conn
+        self._slot = slot
+        self._queries = load_queries("store")
+
+    async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Durable:
+        """Write the steps and the progress; `before` is the commit position that must be stored now.
+
+        StoreError when any of it could not be written (then none of it was), or when the progress has moved
+        under another daemon.
+        """
+        writes = [statement for step in steps for statement in statements(step)]
+        await self.run([*writes, self._advance(progress, before)])
+        return Durable(progress.end)
+
+    async def run(self, writes: Iterable[Statement]) -> None:
+        """Run statements in one transaction; each that must return a row (`advance`) must do so."""
+        try:
+            async with self._conn.transaction(), self._conn.pipeline():
+                cursors = [(name, await self._conn.execute(self._queries[name], values)) for name, values in writes]
+                for name, cursor in cursors:
+                    if name == "advance" and await cursor.fetchone() is None:
+                        raise StoreError("another daemon has stored progress meanwhile; nothing was written")
+        except psycopg.Error as exc:
+            raise StoreError(f"results could not be stored: {exc.sqlstate or ''} {exc}".strip()) from exc
+
+    def _advance(self, progress: Progress, before: LSN) -> Statement:
+        return (
+            "advance",
+            {
+                "slot": self._slot,
+                "commit_lsn": str(progress.commit),
+                "end_lsn": str(progress.end),
+                "head": progress.head,
+                "context": progress.remembered,
+                "before": str(before),
+            },
+        )
