@@ -1,0 +1,99 @@
+"""The metrics' names, their documentation, and labels that come and go."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pggit_daemon.health import Health, State
+from pggit_daemon.metrics import Metrics
+from pggit_daemon.metrics.poll import show
+
+DOCS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+EMPTY: dict[str, object] = {"slot": None, "migrations": [], "last_migration": [], "issues": [], "conflicts": []}
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def everything(metrics: Metrics) -> Health:
+    """Give every metric a value."""
+    health = Health()
+    health.database("a").enter(State.STREAMING)
+    health.database("a").synced()
+    metrics.database("a")
+    slot = {"lag_bytes": 1, "retained_bytes": 2, "safe_wal_bytes": 3}
+    document = {
+        "slot": slot,
+        "migrations": [["s", "applied", 2]],
+        "last_migration": [["s", 1.5]],
+        "issues": [["s", "gap", 1]],
+        "conflicts": [["out_of_band", 1]],
+    }
+    show(document, metrics, "a")
+    metrics.commits.labels("a", "migration").inc()
+    metrics.links.labels("a", "lock").inc()
+    metrics.link_latency_seconds.labels("a").observe(0.003)
+    metrics.restarts.labels("a", "connection").inc()
+    metrics.poll_success.labels("a").set(1)
+    metrics.poll_duration_seconds.labels("a").set(0.01)
+    return health
+
+
+def test_every_metric_is_documented_and_nothing_else_is(metrics: Metrics) -> None:
+    """docs/metrics.md has a row per metric, with its type and labels."""
+    health = everything(metrics)
+    documented = {
+        row[1]: (row[2], tuple(row[3].split(", ")))
+        for row in re.finditer(r"^\| `(pggit_\w+)` \| (\w+) \| ([\w, ]+) \|", DOCS, re.MULTILINE)
+    }
+    real = {}
+    metrics.exposition(health)
+    for family in metrics.registry.collect():
+        if family.name.startswith("process_"):
+            names = {sample.name for sample in family.samples}
+            assert all(f"`{name}`" in DOCS for name in names)
+            continue
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = tuple(label for label in family.samples[0].labels if label != "le")
+        real[name] = (family.type, labels)
+    assert documented == real
+
+
+def test_promtool_accepts_the_page(metrics: Metrics) -> None:
+    """Prometheus' own linter finds nothing; without promtool this fails."""
+    page = metrics.exposition(everything(metrics))
+    checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_documented_states_are_the_real_ones() -> None:
+    """The closed sets in the documentation are those of the code."""
+    row = next(line for line in DOCS.splitlines() if line.startswith("| `pggit_stream_state`"))
+    assert re.findall(r"`(\w+)`", row)[1:] == [state.value for state in State]
+
+
+def test_labels_disappear_with_their_rows(metrics: Metrics) -> None:
+    """A status that no migration has any more is gone, not stuck at its last value; other databases stay."""
+    document = EMPTY | {"migrations": [["s", "applied", 2], ["s", "failed", 1]], "slot": {"safe_wal_bytes": 5}}
+    show(document, metrics, "a")
+    show(document, metrics, "b")
+    show(EMPTY | {"migrations": [["s", "applied", 3]]}, metrics, "a")
+    value = metrics.registry.get_sample_value
+    assert value("pggit_migrations", {"database": "a", "source": "s", "status": "applied"}) == 3
+    assert value("pggit_migrations", {"database": "a", "source": "s", "status": "failed"}) is None
+    assert value("pggit_migrations", {"database": "b", "source": "s", "status": "failed"}) == 1
+    assert value("pggit_slot_safe_wal_bytes", {"database": "a"}) is None
+    assert value("pggit_slot_safe_wal_bytes", {"database": "b"}) == 5
+
+
+def test_counters_begin_at_zero(metrics: Metrics) -> None:
+    """rate() sees the first increment only if the series was there before it."""
+    metrics.database("a")
+    assert metrics.registry.get_sample_value("pggit_ddl_events_total", {"database": "a"}) == 0
+    assert metrics.registry.get_sample_value("pggit_link_latency_seconds_count", {"database": "a"}) == 0
