@@ -1,0 +1,45 @@
+-- What this transaction has written, and how much of it earlier events have already told.
+
+-- Whether a row that this snapshot sees was written by this very transaction or one of its subtransactions.
+-- A visible row is either committed or our own, and what is in progress is our own.
+CREATE OR REPLACE FUNCTION pggit_daemon.written_here(row_xmin xid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    top   bigint := pg_current_xact_id_if_assigned()::text::bigint;
+    ahead bigint := (row_xmin::text::bigint - top) & 4294967295;   -- of our own number, modulo 2^32
+    next  bigint;
+BEGIN
+    IF ahead IS NULL OR ahead >= 2147483648 THEN
+        RETURN false;
+    ELSIF ahead = 0 THEN
+        RETURN true;
+    END IF;
+    next := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+    IF top + ahead < next THEN
+        RETURN pg_xact_status((top + ahead)::text::xid8) = 'in progress';
+    END IF;
+    -- Nobody else's can be visible from there on. Much further ahead is only the number of a row that was
+    -- frozen two billion transactions ago, and asking for its status would be an error.
+    RETURN top + ahead < next + 1000000;
+END $$;
+
+-- The command number at this transaction's newest event: what it wrote later no event has told yet.
+-- NULL before its first event. The setting is only a hint to the row (any role could set it); the row, which
+-- nobody else can write, is the proof. After ROLLBACK TO SAVEPOINT the setting is back with the rows.
+CREATE OR REPLACE FUNCTION pggit_daemon.told_until() RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hint  text := current_setting('pggit_daemon.last_event', true);
+    until bigint;
+BEGIN
+    IF hint IS NULL OR hint !~ '^[0-9]{1,18}$' THEN
+        RETURN NULL;
+    END IF;
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        -- Reading here could make the user's transaction fail to serialize: count from its beginning instead.
+        RETURN -1;
+    END IF;
+    SELECT e.cmin::text::bigint INTO until FROM pggit_daemon.ddl_event e
+     WHERE e.id = hint::bigint AND pggit_daemon.written_here(e.xmin);
+    RETURN until;
+END $$;

@@ -1,0 +1,150 @@
+-- What changes together with an object that a statement names.
+
+-- What hangs on relations and was written since command `since` of this transaction: constraints, indexes,
+-- triggers, rules, policies, statistics, owned sequences; and the same of every child that changed with them.
+CREATE OR REPLACE FUNCTION pggit_daemon.changed_parts(relations oid[], since bigint, is_new boolean)
+    RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    family oid[] := relations;
+    level  oid[] := relations;
+    oldest integer := age(pg_current_xact_id_if_assigned()::xid);
+BEGIN
+    LOOP
+        -- Children, where there can be any.
+        SELECT array_agg(DISTINCT i.inhrelid) INTO level
+          FROM pg_class c
+          JOIN pg_inherits i ON i.inhparent = c.oid
+          JOIN pg_class child ON child.oid = i.inhrelid
+         WHERE c.oid = ANY (level) AND c.relhassubclass AND i.inhrelid <> ALL (family)
+           AND (age(child.xmin) <= oldest AND child.cmin::text::bigint > since
+                    AND pggit_daemon.written_here(child.xmin)
+                OR EXISTS (SELECT FROM pg_attribute a
+                            WHERE a.attrelid = child.oid AND age(a.xmin) <= oldest
+                              AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
+                OR age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin));
+        EXIT WHEN level IS NULL;
+        family := family || level;
+        RETURN QUERY SELECT 'pg_class'::regclass::oid, r FROM unnest(level) r;
+    END LOOP;
+
+    RETURN QUERY
+        SELECT 'pg_constraint'::regclass::oid, k.oid FROM pg_constraint k
+         WHERE k.conrelid = ANY (family)
+           AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin)
+        UNION ALL
+        SELECT 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+         WHERE i.indrelid = ANY (family)
+           AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)
+                OR age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.written_here(c.xmin))
+        UNION ALL
+        SELECT 'pg_statistic_ext'::regclass::oid, s.oid FROM pg_statistic_ext s
+         WHERE s.stxrelid = ANY (family)
+           AND age(s.xmin) <= oldest AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin);
+    IF is_new THEN
+        RETURN;    -- a table that was just created has nothing else that the statement does not name
+    END IF;
+    RETURN QUERY
+        SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
+         WHERE t.tgrelid = ANY (family) AND NOT t.tgisinternal
+           AND age(t.xmin) <= oldest AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin)
+        UNION ALL
+        SELECT 'pg_rewrite'::regclass::oid, r.oid FROM pg_rewrite r
+         WHERE r.ev_class = ANY (family)
+           AND age(r.xmin) <= oldest AND r.cmin::text::bigint > since AND pggit_daemon.written_here(r.xmin)
+        UNION ALL
+        SELECT 'pg_policy'::regclass::oid, p.oid FROM pg_policy p
+         WHERE p.polrelid = ANY (family)
+           AND age(p.xmin) <= oldest AND p.cmin::text::bigint > since AND pggit_daemon.written_here(p.xmin)
+        UNION ALL
+        SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (family)
+           AND d.classid = 'pg_class'::regclass AND d.deptype = 'a' AND c.relkind = 'S'
+           AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.written_here(c.xmin);
+END $$;
+
+-- Tables that were written since then, wherever they hang: what DETACH PARTITION names is only the parent.
+CREATE OR REPLACE FUNCTION pggit_daemon.changed_relations(kinds "char"[], since bigint)
+    RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    oldest integer := age(pg_current_xact_id_if_assigned()::xid);
+BEGIN
+    RETURN QUERY SELECT 'pg_class'::regclass::oid, c.oid FROM pg_class c
+         WHERE age(c.xmin) <= oldest AND c.relkind = ANY (kinds)
+           AND c.cmin::text::bigint > since AND pggit_daemon.written_here(c.xmin);
+END $$;
+
+-- Whether a relation got another name or schema since then: its row type is written again, which nothing else
+-- does but a change of the owner, and that one also writes to pg_shdepend. In doubt true.
+CREATE OR REPLACE FUNCTION pggit_daemon.was_moved(relation oid, since bigint) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_class c JOIN pg_type t ON t.oid = c.reltype
+                    WHERE c.oid = relation
+                      AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin))
+       AND NOT EXISTS (SELECT FROM pg_shdepend s
+                        WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+                          AND s.classid = 'pg_class'::regclass AND s.objid = relation AND s.deptype = 'o'
+                          AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin));
+END $$;
+
+-- Everything whose text or key can name an object that got another name, schema or column name.
+-- `moved` is what moves with it: its parts, and what has it in its own identity (a function by its arguments);
+-- then follows whatever depends on one of those. What merely depends does not move itself, so it ends there.
+CREATE OR REPLACE FUNCTION pggit_daemon.naming(of_class oid, of_object oid)
+    RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+        WITH RECURSIVE moved (classid, objid) AS (
+            SELECT of_class, of_object
+            UNION
+            SELECT d.classid, d.objid
+              FROM moved m
+              JOIN pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid
+              LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+             WHERE d.deptype IN ('i', 'a') AND coalesce(c.relkind IN ('i', 'I', 'S', 'c', 't'), true)
+                OR d.deptype = 'n' AND (d.refclassid = 'pg_namespace'::regclass
+                                        OR d.classid IN ('pg_proc'::regclass, 'pg_operator'::regclass,
+                                                         'pg_cast'::regclass, 'pg_opclass'::regclass,
+                                                         'pg_opfamily'::regclass, 'pg_transform'::regclass))
+                OR d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+        )
+        SELECT DISTINCT x.classid, x.objid FROM (
+            SELECT m.classid, m.objid FROM moved m
+            UNION ALL
+            SELECT d.classid, d.objid
+              FROM moved m JOIN pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid
+        ) x;
+END $$;
+
+-- What a statement changed besides the object it names: written with it, or naming it. `renamed`: the object,
+-- or a column of it, got another name. `is_new`: the statement created it.
+CREATE OR REPLACE FUNCTION pggit_daemon.affected(
+    of_class oid, of_object oid, renamed boolean, is_new boolean, since bigint)
+    RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kind "char";
+    part pggit_daemon.object_address;
+BEGIN
+    IF of_class = 'pg_class'::regclass THEN
+        SELECT c.relkind INTO kind FROM pg_class c WHERE c.oid = of_object;
+        FOR part IN SELECT * FROM pggit_daemon.changed_parts(ARRAY[of_object], since, is_new) LOOP
+            RETURN NEXT part;
+            IF renamed AND part.classid = of_class THEN
+                RETURN QUERY SELECT * FROM pggit_daemon.naming(part.classid, part.objid);
+            END IF;
+        END LOOP;
+        IF kind = 'p' AND NOT is_new THEN
+            FOR part IN SELECT * FROM pggit_daemon.changed_relations('{r,p,f}', since) LOOP
+                RETURN NEXT part;
+                RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(ARRAY[part.objid], since, false);
+            END LOOP;
+        END IF;
+    END IF;
+    IF renamed THEN
+        RETURN QUERY SELECT * FROM pggit_daemon.naming(of_class, of_object);
+    END IF;
+END $$;

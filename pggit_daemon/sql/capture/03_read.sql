@@ -1,0 +1,165 @@
+-- Reading what a statement left behind, as elements of ddl_event.objects.
+
+-- One description as an element, or NULL for none.
+CREATE OR REPLACE FUNCTION pggit_daemon.set_element(d pggit_daemon.description, direct boolean) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('op', 'set', 'direct', direct,
+        'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
+        'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends,
+        'columns', d.columns)
+$$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.deferred_element(of_class oid, of_object oid, direct boolean, why text)
+    RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('op', 'deferred', 'direct', direct,
+        'classid', of_class::bigint, 'objid', of_object::bigint, 'why', why)
+$$;
+
+-- How many objects one statement may have described before the rest is left to the daemon.
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_limit() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 500';
+
+-- Elements for the objects that a statement names and, after them, for those that hang on them.
+-- `one_by_one`: an object that cannot be read becomes `deferred`; otherwise it is an error (but quicker).
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_all(
+    named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], one_by_one boolean) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    elements jsonb := '[]';
+    item     record;
+    d        pggit_daemon.description;
+    misses   integer := 0;    -- waits for a lock that were in vain
+    frozen   boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
+BEGIN
+    IF cardinality(hanging) > 0 THEN
+        hanging := ARRAY(SELECT DISTINCT n FROM unnest(hanging) h, pggit_daemon.normalise(h.classid, h.objid, 0) n
+                          WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
+    END IF;
+    FOR item IN
+        SELECT a.classid, a.objid, a.place, a.direct
+          FROM (SELECT n.classid, n.objid, n.place, true AS direct
+                  FROM unnest(named) WITH ORDINALITY n (classid, objid, place)
+                UNION ALL
+                SELECT h.classid, h.objid, h.place + cardinality(named), false
+                  FROM unnest(hanging) WITH ORDINALITY h (classid, objid, place)) a
+         ORDER BY a.place
+    LOOP
+        IF item.place > pggit_daemon.describe_limit() THEN
+            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, item.direct,
+                                                                  'too many objects in one statement');
+        ELSIF NOT one_by_one THEN
+            d := pggit_daemon.describe(item.classid, item.objid);
+        ELSIF misses >= 5 THEN
+            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, item.direct,
+                                                                  'too many locks held by others');
+            CONTINUE;
+        ELSE
+            BEGIN
+                d := pggit_daemon.describe(item.classid, item.objid);
+            EXCEPTION WHEN OTHERS THEN
+                elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, item.direct,
+                                                                      SQLSTATE || ' ' || SQLERRM);
+                IF SQLSTATE = '55P03' THEN
+                    misses := misses + 1;
+                    PERFORM set_config('lock_timeout', '1ms', true);   -- until the trigger's own setting ends
+                END IF;
+                CONTINUE;
+            END;
+        END IF;
+        CONTINUE WHEN item.place > pggit_daemon.describe_limit();
+        IF d.identity IS NOT NULL THEN
+            elements := elements || pggit_daemon.set_element(d, item.direct);
+        ELSIF frozen AND item.direct THEN
+            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, true,
+                                                                  'not visible to this transaction''s snapshot');
+        END IF;
+    END LOOP;
+    RETURN nullif(elements, '[]');
+END $$;
+
+-- The elements of a statement at ddl_command_end, or NULL when nothing of ours changed.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named   pggit_daemon.object_address[] := '{}';
+    hanging pggit_daemon.object_address[] := '{}';
+    gone    jsonb;
+    command record;
+    address pggit_daemon.object_address;
+    alters  boolean := tag LIKE 'ALTER %';
+BEGIN
+    IF tag = 'DROP OWNED' THEN
+        hanging := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(tag, NULL, since) a);
+    END IF;
+    FOR command IN
+        SELECT c.classid, c.objid, c.objsubid, c.command_tag, c.object_type
+          FROM pg_event_trigger_ddl_commands() c
+         WHERE NOT c.in_extension AND coalesce(c.schema_name NOT IN ('pggit', 'pggit_daemon', 'pg_temp'), true)
+    LOOP
+        IF command.classid IS NULL THEN
+            named := named || ARRAY(SELECT DISTINCT n
+                FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a,
+                     pggit_daemon.normalise(a.classid, a.objid, 0) n
+               WHERE n.classid IS NOT NULL ORDER BY n);
+            CONTINUE;
+        END IF;
+        address := pggit_daemon.normalise(command.classid, command.objid, command.objsubid);
+        CONTINUE WHEN address.classid IS NULL;
+        IF address <> ALL (named) THEN
+            named := named || address;
+        END IF;
+        IF alters OR command.classid = 'pg_class'::regclass AND tag NOT IN ('COMMENT', 'SECURITY LABEL') THEN
+            hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
+                alters AND (command.objsubid <> 0 OR command.classid <> 'pg_class'::regclass
+                            OR command.object_type IN ('index', 'sequence')
+                            OR pggit_daemon.was_moved(command.objid, since)),
+                NOT alters, since) a);
+        END IF;
+    END LOOP;
+    IF alters THEN
+        gone := pggit_daemon.swallowed(tag, named, hanging, since);
+    END IF;
+    IF cardinality(named) = 0 AND cardinality(hanging) = 0 AND gone IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN nullif(coalesce(gone, '[]') || coalesce(pggit_daemon.describe_all(named, hanging, one_by_one), '[]'), '[]');
+END $$;
+
+-- Objects that live on but are no objects of their own any more: an index that became a constraint's, what
+-- became a member of an extension. What an extension gave away leaves no trace: the daemon must look.
+CREATE OR REPLACE FUNCTION pggit_daemon.swallowed(
+    tag text, named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], since bigint) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    elements jsonb;
+BEGIN
+    IF tag = 'ALTER TABLE' THEN
+        -- The index belongs to the constraint only now, and its columns were written before this statement.
+        SELECT jsonb_agg(DISTINCT pggit_daemon.drop_element('pg_class'::regclass, k.conindid, i.type, i.schema,
+                                                            i.identity, false))
+          INTO elements
+          FROM unnest(hanging) h
+          JOIN pg_constraint k ON h.classid = 'pg_constraint'::regclass AND k.oid = h.objid
+                              AND k.contype IN ('p', 'u') AND k.conindid <> 0
+         CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, k.conindid, 0) i
+         WHERE EXISTS (SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = k.conindid AND d.deptype = 'i'
+                          AND d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid
+                          AND d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin))
+           AND NOT EXISTS (SELECT FROM pg_attribute a
+                            WHERE a.attrelid = k.conindid AND a.attnum = 1
+                              AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin));
+    ELSIF tag = 'ALTER EXTENSION' THEN
+        SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, i.type, i.schema, i.identity, false))
+          INTO elements
+          FROM unnest(named) n
+          JOIN pg_depend d ON d.refclassid = n.classid AND d.refobjid = n.objid AND d.deptype = 'e'
+         CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) i
+         WHERE n.classid = 'pg_extension'::regclass
+           AND d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin);
+        IF elements IS NULL THEN
+            SELECT jsonb_agg(pggit_daemon.deferred_element(n.classid, n.objid, true, 'its members may have changed'))
+              INTO elements FROM unnest(named) n WHERE n.classid = 'pg_extension'::regclass;
+        END IF;
+    END IF;
+    RETURN elements;
+END $$;

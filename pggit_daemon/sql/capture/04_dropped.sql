@@ -1,0 +1,70 @@
+-- Reading what a statement dropped.
+
+CREATE OR REPLACE FUNCTION pggit_daemon.drop_element(
+    of_class oid, of_object oid, type text, schema text, identity text, direct boolean) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('op', 'drop', 'direct', direct,
+        'classid', of_class::bigint, 'objid', of_object::bigint, 'type', type, 'schema', schema, 'identity', identity)
+$$;
+
+-- The elements of a statement at sql_drop: what is gone, then what lost a part of itself and lives on.
+-- The catalog no longer knows what is gone, so some of it may never have been an object of its own (the index of
+-- a constraint, a member of an extension): the daemon knows objects by their OID and passes over the others.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_dropped(one_by_one boolean) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    elements jsonb;
+    bereft   pggit_daemon.object_address[];
+    covered  pggit_daemon.object_address[];    -- what ddl_command_end will describe anyway
+BEGIN
+    SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, d.object_type, d.schema_name, d.object_identity,
+                                               d.original) ORDER BY d.original DESC, d.place)
+      INTO elements
+      FROM pg_event_trigger_dropped_objects() WITH ORDINALITY
+           AS d (classid, objid, objsubid, original, normal, is_temporary, object_type, schema_name, object_name,
+                 object_identity, address_names, address_args, place)
+     WHERE d.objsubid = 0 AND NOT d.is_temporary
+       AND coalesce(d.schema_name !~ '^pg_' AND d.schema_name NOT IN ('pggit', 'pggit_daemon'), true)
+       AND coalesce(d.address_names[1] !~ '^pg_temp' AND d.address_names[1] NOT IN ('pggit', 'pggit_daemon'), true)
+       AND d.object_type NOT IN ('default value', 'toast table', 'composite type', 'domain constraint',
+                                 'publication relation', 'publication namespace', 'operator of access method',
+                                 'function of access method')
+       AND NOT (d.object_type = 'type' AND d.object_identity LIKE '%[]')
+       AND NOT (d.object_type = 'type' AND EXISTS (
+                    SELECT FROM pg_event_trigger_dropped_objects() r
+                     WHERE r.object_identity = d.object_identity
+                       AND r.object_type IN ('table', 'view', 'materialized view', 'foreign table')))
+       AND NOT (d.object_type = 'rule' AND d.address_names[3] = '_RETURN')
+       AND NOT (d.object_type = 'trigger' AND d.address_names[3] LIKE 'RI_ConstraintTrigger_%');
+
+    bereft := ARRAY(
+        SELECT DISTINCT n
+          FROM pg_event_trigger_dropped_objects() d
+         CROSS JOIN LATERAL (
+               SELECT d.classid, d.objid WHERE d.objsubid <> 0
+               UNION ALL
+               SELECT 'pg_class'::regclass, c.oid
+                 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+                WHERE d.object_type IN ('default value', 'table constraint')
+                  AND s.nspname = d.address_names[1] AND c.relname = d.address_names[2]
+               UNION ALL
+               SELECT 'pg_type'::regclass, to_regtype(d.address_names[1])
+                WHERE d.object_type = 'domain constraint' AND to_regtype(d.address_names[1]) IS NOT NULL
+               UNION ALL
+               SELECT 'pg_publication'::regclass, p.oid FROM pg_publication p
+                WHERE d.object_type IN ('publication relation', 'publication namespace')
+                  AND p.pubname = d.address_args[1]
+         ) AS a (classid, objid)
+         CROSS JOIN LATERAL pggit_daemon.normalise(a.classid, a.objid, 0) n
+         WHERE NOT d.is_temporary AND n.classid IS NOT NULL
+         ORDER BY n);
+    IF cardinality(bereft) > 0 THEN
+        covered := ARRAY(SELECT pggit_daemon.normalise(c.classid, c.objid, c.objsubid)
+                           FROM pg_event_trigger_ddl_commands() c WHERE c.classid IS NOT NULL);
+        bereft := ARRAY(SELECT b FROM unnest(bereft) b WHERE b <> ALL (covered));
+    END IF;
+    IF cardinality(bereft) > 0 THEN
+        elements := coalesce(elements, '[]') || coalesce(pggit_daemon.describe_all('{}', bereft, one_by_one), '[]');
+    END IF;
+    RETURN nullif(elements, '[]');
+END $$;

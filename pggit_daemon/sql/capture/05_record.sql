@@ -1,0 +1,77 @@
+-- Writing one row of the outbox: who, what, and which migration tools hold their locks.
+
+-- The advisory locks by which migration tools exclude each other, by the upper half of their keys.
+-- Flyway's key is its name in ASCII plus a signed 32-bit hash, which may borrow one from the upper half.
+CREATE OR REPLACE FUNCTION pggit_daemon.tool_lock_classes() RETURNS oid[]
+    LANGUAGE sql IMMUTABLE AS $$ SELECT '{18027,18028}'::oid[] $$;
+
+-- Who holds such a lock in this database now.
+CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                       'classid', l.classid::bigint, 'objid', l.objid::bigint, 'objsubid', l.objsubid, 'pid', l.pid,
+                       'backend_start', a.backend_start, 'user', r.rolname, 'application_name', a.application_name,
+                       'client_addr', host(a.client_addr), 'own', l.pid = pg_backend_pid())
+                   ORDER BY l.classid, l.objid, l.pid), '[]')
+              FROM pg_lock_status() l
+              LEFT JOIN LATERAL pg_stat_get_activity(l.pid) a ON true
+              LEFT JOIN pg_authid r ON r.oid = a.usesysid
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+               AND l.classid = ANY (pggit_daemon.tool_lock_classes())
+               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));
+END $$;
+
+-- The text that the client sent, cut to 8192 bytes; NULL when it can carry a secret. It is the whole string, with
+-- all of its statements, so the tag alone does not tell.
+CREATE OR REPLACE FUNCTION pggit_daemon.harmless_query(tag text) RETURNS text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    most  constant integer := 8192;
+    sent text := left(current_query(), most);
+BEGIN
+    WHILE octet_length(sent) > most LOOP
+        sent := left(sent, (char_length(sent)::bigint * most / octet_length(sent))::integer);
+    END LOOP;
+    IF tag ~ 'SUBSCRIPTION|USER MAPPING|SERVER|FOREIGN DATA WRAPPER|ROLE'
+       OR sent ~* 'passw|user\s+mapping|subscription|connection|foreign\s+data\s+wrapper|(create|alter)\s+server' THEN
+        RETURN NULL;
+    END IF;
+    RETURN sent;
+END $$;
+
+-- Write the row. `told`: later events of this transaction need not look at what was written before this one.
+CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
+    kind text, tag text, objects jsonb, with_locks boolean, told boolean, failure text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    event bigint;
+BEGIN
+    INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, query, pid, backend_start, application_name,
+                                        session_user_name, current_user_name, client_addr, locks, objects, failure)
+    VALUES (clock_timestamp(), kind, tag, pggit_daemon.harmless_query(tag), pg_backend_pid(),
+            (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a),
+            current_setting('application_name'), session_user,
+            -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
+            coalesce(nullif(current_setting('role'), 'none'), session_user),
+            inet_client_addr(), CASE WHEN with_locks THEN pggit_daemon.tool_locks() END, objects, failure)
+    RETURNING id INTO event;
+    IF told THEN
+        PERFORM set_config('pggit_daemon.last_event', event::text, true);
+    END IF;
+END $$;
+
+-- After a failed capture: say so in the outbox if that is possible, and to the client in any case.
+CREATE OR REPLACE FUNCTION pggit_daemon.record_failure(tag text, failure text, may_write boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF may_write THEN
+        BEGIN
+            PERFORM pggit_daemon.record_event('capture_failed', tag, '[]', true, false, failure);
+        EXCEPTION WHEN OTHERS THEN
+            NULL;    -- the outbox itself is the trouble; the warning below is all that is left
+        END;
+    END IF;
+    RAISE WARNING 'pggit-daemon could not record this %: %', tag, failure
+        USING HINT = 'The statement itself is not affected.';
+END $$;
