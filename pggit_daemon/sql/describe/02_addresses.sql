@@ -51,7 +51,7 @@ BEGIN
             END IF;
             RETURN CASE WHEN thing.relkind = 'S' THEN own END;
         WHEN 'c' THEN
-            RETURN ('pg_catalog.pg_type'::regclass, thing.reltype);
+            RETURN ('pg_catalog.pg_type'::regclass::oid, thing.reltype);
         ELSE
             RETURN NULL;
         END CASE;
@@ -79,7 +79,7 @@ BEGIN
         IF NOT FOUND THEN
             RETURN NULL;
         ELSIF thing.contypid <> 0 THEN
-            RETURN ('pg_catalog.pg_type'::regclass, thing.contypid);
+            RETURN ('pg_catalog.pg_type'::regclass::oid, thing.contypid);
         ELSIF thing.contype = 't' THEN
             RETURN (SELECT ('pg_catalog.pg_trigger'::regclass, t.oid)::pggit_daemon.object_address
                       FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = of_object LIMIT 1);
