@@ -32,18 +32,23 @@ class Databases:
 
     def drop_database(self, name: str) -> None:
         """Drop it with its sessions and replication slots: a stream that still runs is ended first."""
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        deadline = time.monotonic() + STREAM_END_TIMEOUT
         with self._connect() as conn:
-            deadline = time.monotonic() + STREAM_END_TIMEOUT
-            while time.monotonic() < deadline:
-                streams = conn.execute(
+            while True:
+                conn.execute(
                     "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
                     " WHERE database = %s AND active_pid IS NOT NULL",
                     [name],
-                ).fetchall()
-                if not streams:
-                    break
-                time.sleep(0.02)
-            conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+                )
+                try:
+                    conn.execute(drop)
+                except psycopg.errors.ObjectInUse:  # the stream is not gone yet, or has come back
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)
+                else:
+                    return
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=5)
