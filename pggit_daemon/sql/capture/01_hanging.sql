@@ -126,18 +126,25 @@ CREATE OR REPLACE FUNCTION pggit_daemon.affected(
     RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kind "char";
-    part pggit_daemon.object_address;
+    relation record;
+    part     pggit_daemon.object_address;
 BEGIN
     IF of_class = 'pg_class'::regclass THEN
-        SELECT c.relkind INTO kind FROM pg_class c WHERE c.oid = of_object;
-        FOR part IN SELECT * FROM pggit_daemon.changed_parts(ARRAY[of_object], since, is_new) LOOP
-            RETURN NEXT part;
-            IF renamed AND part.classid = of_class THEN
-                RETURN QUERY SELECT * FROM pggit_daemon.naming(part.classid, part.objid);
-            END IF;
-        END LOOP;
-        IF kind = 'p' AND NOT is_new THEN
+        SELECT c.relkind, c.relhassubclass, c.relispartition, c.relhastriggers, c.relchecks INTO relation
+          FROM pg_class c WHERE c.oid = of_object;
+        -- The server names the indexes of a new table itself, unless it copied them from a parent.
+        IF relation.relhassubclass
+           OR relation.relkind IN ('r', 'p', 'f', 'v', 'm')
+              AND (NOT is_new OR relation.relispartition OR relation.relhastriggers OR relation.relchecks > 0)
+        THEN
+            FOR part IN SELECT * FROM pggit_daemon.changed_parts(ARRAY[of_object], since, is_new) LOOP
+                RETURN NEXT part;
+                IF renamed AND part.classid = of_class THEN
+                    RETURN QUERY SELECT * FROM pggit_daemon.naming(part.classid, part.objid);
+                END IF;
+            END LOOP;
+        END IF;
+        IF relation.relkind = 'p' AND NOT is_new THEN
             FOR part IN SELECT * FROM pggit_daemon.changed_relations('{r,p,f}', since) LOOP
                 RETURN NEXT part;
                 RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(ARRAY[part.objid], since, false);

@@ -1,14 +1,5 @@
 -- Reading what a statement left behind, as elements of ddl_event.objects.
 
--- One description as an element, or NULL for none.
-CREATE OR REPLACE FUNCTION pggit_daemon.set_element(d pggit_daemon.description, direct boolean) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE AS $$
-    SELECT jsonb_build_object('op', 'set', 'direct', direct,
-        'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
-        'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends,
-        'columns', d.columns)
-$$;
-
 CREATE OR REPLACE FUNCTION pggit_daemon.deferred_element(of_class oid, of_object oid, direct boolean, why text)
     RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT jsonb_build_object('op', 'deferred', 'direct', direct,
@@ -31,8 +22,11 @@ DECLARE
     frozen   boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
 BEGIN
     IF cardinality(hanging) > 0 THEN
-        hanging := ARRAY(SELECT DISTINCT n FROM unnest(hanging) h, pggit_daemon.normalise(h.classid, h.objid, 0) n
-                          WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
+        hanging := ARRAY(
+            SELECT DISTINCT n
+              FROM (SELECT DISTINCT h FROM unnest(hanging) h WHERE h <> ALL (named)) x,
+                   pggit_daemon.normalise((x.h).classid, (x.h).objid, 0) n
+             WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
     END IF;
     FOR item IN
         SELECT a.classid, a.objid, a.place, a.direct
@@ -67,7 +61,10 @@ BEGIN
         END IF;
         CONTINUE WHEN item.place > pggit_daemon.describe_limit();
         IF d.identity IS NOT NULL THEN
-            elements := elements || pggit_daemon.set_element(d, item.direct);
+            elements := elements || jsonb_build_object('op', 'set', 'direct', item.direct,
+                'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
+                'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends,
+                'columns', d.columns);
         ELSIF frozen AND item.direct THEN
             elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, true,
                                                                   'not visible to this transaction''s snapshot');
@@ -102,12 +99,17 @@ BEGIN
                WHERE n.classid IS NOT NULL ORDER BY n);
             CONTINUE;
         END IF;
-        address := pggit_daemon.normalise(command.classid, command.objid, command.objsubid);
-        CONTINUE WHEN address.classid IS NULL;
+        IF command.object_type IN ('table', 'view', 'materialized view', 'function', 'procedure', 'schema') THEN
+            address := (command.classid, command.objid);    -- always an object of its own: describe() tells if ours
+        ELSE
+            address := pggit_daemon.normalise(command.classid, command.objid, command.objsubid);
+            CONTINUE WHEN address.classid IS NULL;
+        END IF;
         IF address <> ALL (named) THEN
             named := named || address;
         END IF;
-        IF alters OR command.classid = 'pg_class'::regclass AND tag NOT IN ('COMMENT', 'SECURITY LABEL') THEN
+        IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'
+           AND tag NOT IN ('COMMENT', 'SECURITY LABEL') OR tag = 'CREATE INDEX' THEN
             hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
                 alters AND (command.objsubid <> 0 OR command.classid <> 'pg_class'::regclass
                             OR command.object_type IN ('index', 'sequence')

@@ -5,7 +5,8 @@
 -- that functions like pg_get_viewdef took, which otherwise stayed until the end of the user's transaction.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_end() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     told    bigint;
     objects jsonb;
@@ -35,7 +36,8 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_sql_drop() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     objects jsonb;
     writing boolean := false;
@@ -65,7 +67,8 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_table_rewrite() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
 BEGIN
