@@ -1,0 +1,89 @@
+"""The unit file, the alerting rules and the documentation agree with the code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pggit_daemon import errors
+from pggit_daemon.health import Health
+from pggit_daemon.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+UNIT = (ROOT / "systemd" / "pggit-daemon.service").read_text(encoding="utf-8")
+ALERTS = (ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXPOSURE = 1.5  # systemd's own score, 0 (nothing exposed) to 10
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def test_unit_does_not_restart_what_trying_again_cannot_mend() -> None:
+    """Errors of the configuration and of the server's setup must not become a crash loop."""
+    given = re.search(r"^RestartPreventExitStatus=(.*)$", UNIT, re.MULTILINE)
+    assert given is not None
+    assert {int(code) for code in given[1].split()} == {
+        errors.ConfigError.exit_code,
+        errors.PrerequisiteError.exit_code,
+    }
+
+
+@needs_systemd
+def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
+    """`verify` finds nothing but the key that is newer than this systemd, `security` little exposure."""
+    copy = tmp_path / "pggit-daemon.service"
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT, flags=re.MULTILINE))
+    verified = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+    findings = [line for line in verified.stderr.splitlines() if copy.name in line and "ReloadSignal" not in line]
+    assert (verified.returncode, findings) == (0, [])
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", copy],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    score = re.search(r"exposure level for \S+: ([0-9.]+)", rated.stdout)
+    assert score is not None
+    assert float(score[1]) <= EXPOSURE
+
+
+@pytest.mark.parametrize("command", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")])
+def test_promtool_takes_the_rules(command: tuple[str, ...]) -> None:
+    """The rules are correct and fire when they should."""
+    done = subprocess.run(["promtool", *command], cwd=ROOT / "deploy", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_are_tested_documented_and_about_real_metrics() -> None:
+    """No rule about a metric that does not exist; each has a test and a section that says what to do."""
+    names = re.findall(r"^ +- alert: (\w+)$", ALERTS, re.MULTILINE)
+    assert len(names) == len(set(names)) > 0
+    tests = (ROOT / "deploy" / "alerts_test.yml").read_text(encoding="utf-8")
+    headings = {
+        name for line in OPERATIONS.splitlines() if line.startswith("### ") for name in re.findall(r"\w+", line)
+    }
+    for name in names:
+        assert f"alertname: {name}" in tests
+        assert name in headings
+    metrics = Metrics()
+    metrics.exposition(Health())
+    real = {f"{f.name}_total" if f.type == "counter" else f.name for f in metrics.registry.collect()}
+    assert set(re.findall(r"pggit_\w+", ALERTS)) <= real
+
+
+def test_exit_codes_are_the_same_everywhere() -> None:
+    """The table of docs/operations.md and the README name the codes that the errors have."""
+    codes = {
+        cls.exit_code
+        for cls in vars(errors).values()
+        if isinstance(cls, type) and issubclass(cls, errors.PggitDaemonError)
+    }
+    documented = {int(code) for code in re.findall(r"^\| (\d) \|", OPERATIONS, re.MULTILINE)}
+    assert documented == codes | {0}
+    sentence = README[README.index("Exit codes: ") :].split("\n\n")[0]
+    assert {int(code) for code in re.findall(r"\s(\d) \w", sentence)} == codes | {0}
