@@ -98,13 +98,13 @@ BEGIN
     END IF;
     FOR entry IN
         SELECT i.item FROM unnest(base) WITH ORDINALITY i (item, place)
-         WHERE i.item <> ALL (acl) ORDER BY i.place
+         WHERE NOT i.item = ANY (acl) ORDER BY i.place
     LOOP
         statements := statements || pggit_daemon.grant_of(entry.item, kind, what, owner, column_name, 'REVOKE');
     END LOOP;
     FOR entry IN
         SELECT i.item FROM unnest(acl) WITH ORDINALITY i (item, place)
-         WHERE base IS NULL OR i.item <> ALL (base)
+         WHERE base IS NULL OR NOT i.item = ANY (base)
          ORDER BY NOT EXISTS (SELECT FROM pg_catalog.aclexplode(ARRAY[i.item]) x
                                WHERE x.grantee = owner AND x.grantor = owner), i.place
     LOOP

@@ -20,14 +20,14 @@ BEGIN
         RETURN d;
     END IF;
 
+    -- acldefault is the owner's own part of it.
+    born := pg_catalog.acldefault('n', schema.nspowner);
     IF current_setting('server_version_num')::integer >= 150000 THEN
         born_by := 6171;  -- pg_database_owner
-        born := ARRAY[pg_catalog.makeaclitem(schema.nspowner, schema.nspowner, 'USAGE, CREATE', false),
-                      pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE', false)];
+        born := born || pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE', false);
     ELSE
         born_by := 10;    -- the bootstrap superuser
-        born := ARRAY[pg_catalog.makeaclitem(schema.nspowner, schema.nspowner, 'USAGE, CREATE', false),
-                      pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE, CREATE', false)];
+        born := born || format('=UC/"%s"', replace(pg_catalog.pg_get_userbyid(schema.nspowner), '"', '""'))::aclitem;
     END IF;
     words := pggit_daemon.comments('pg_catalog.pg_namespace'::regclass, o, what);
     d.definition := CASE WHEN schema.nspowner <> born_by THEN pggit_daemon.owner(what, schema.nspowner) ELSE '' END

@@ -2,7 +2,8 @@
 
 -- What the object is, as SQL, or NULL when it is gone or none of ours. The settings that would change how the server
 -- writes values and names are pinned, so that the text is the same whoever asks; the script that export builds
--- reads it under the same settings.
+-- reads it under the same settings. The planner is told what one object needs: plans that are kept, and only by index,
+-- whatever the statistics of the catalog say; this runs within the user's DDL.
 CREATE OR REPLACE FUNCTION pggit_daemon.describe(of_class oid, of_object oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -14,6 +15,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.describe(of_class oid, of_object oid) RE
     SET lc_monetary = 'C'
     SET quote_all_identifiers = off
     SET standard_conforming_strings = on
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
 AS $$
 DECLARE
     d     pggit_daemon.description;
@@ -70,6 +75,6 @@ BEGIN
     d.type := k.type;
     d.identity := k.identity;
     d.later := nullif(d.later, '');
-    d.depends := pggit_daemon.depends_of(of_class, of_object, k.key, shape = 'S');
+    d.depends := pggit_daemon.depends_of(of_class, of_object, k.key, coalesce(shape = 'S', false));
     RETURN d;
 END $$;

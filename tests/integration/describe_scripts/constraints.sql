@@ -1,0 +1,26 @@
+CREATE SCHEMA app;
+CREATE TABLE app.a (id int, x int, y text, r int4range, CONSTRAINT "pk of ""a""" PRIMARY KEY (id) INCLUDE (y) WITH (fillfactor = 60));
+CREATE TABLE app.b (id int UNIQUE NULLS NOT DISTINCT DEFERRABLE INITIALLY DEFERRED, a int, c int, r int4range,
+    CONSTRAINT def UNIQUE (a, c) WITH (fillfactor = 50) DEFERRABLE,
+    CONSTRAINT ck CHECK (a > 0 AND c IS NOT NULL), CONSTRAINT ckn CHECK (a > 0) NO INHERIT,
+    CONSTRAINT ex EXCLUDE USING gist (r WITH &&) WITH (fillfactor = 80) WHERE (a > 3) DEFERRABLE INITIALLY DEFERRED);
+ALTER TABLE app.b ADD CONSTRAINT fk FOREIGN KEY (a) REFERENCES app.a (id) MATCH FULL ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE;
+ALTER TABLE app.b ADD CONSTRAINT fk2 FOREIGN KEY (c) REFERENCES app.a (id) ON DELETE SET DEFAULT (c) NOT VALID;
+ALTER TABLE app.b ADD CONSTRAINT ck2 CHECK (c > 0) NOT VALID;
+CREATE TABLE app.loop1 (id int PRIMARY KEY, o int);
+CREATE TABLE app.loop2 (id int PRIMARY KEY, o int REFERENCES app.loop1);
+ALTER TABLE app.loop1 ADD FOREIGN KEY (o) REFERENCES app.loop2;
+ALTER TABLE app.loop1 ADD FOREIGN KEY (o) REFERENCES app.loop1;
+COMMENT ON CONSTRAINT ck ON app.b IS 'check';
+COMMENT ON CONSTRAINT "pk of ""a""" ON app.a IS 'key';
+COMMENT ON INDEX app."pk of ""a""" IS 'index of the key';
+ALTER TABLE app.a CLUSTER ON "pk of ""a""";
+CREATE UNIQUE INDEX ident ON app.loop1 (id);
+ALTER TABLE app.loop1 REPLICA IDENTITY USING INDEX ident;
+ALTER TABLE app.loop2 REPLICA IDENTITY USING INDEX loop2_pkey;
+CREATE UNIQUE INDEX becomes ON app.loop2 (o);
+ALTER TABLE app.loop2 ADD CONSTRAINT became UNIQUE USING INDEX becomes;
+CREATE TABLE app.grouped (id int PRIMARY KEY, x text);
+CREATE VIEW app.by_key AS SELECT id, x, count(*) FROM app.grouped GROUP BY id;
+CREATE FUNCTION app.ok(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+ALTER TABLE app.grouped ADD CONSTRAINT called CHECK (app.ok(id));

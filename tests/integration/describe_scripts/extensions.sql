@@ -1,0 +1,22 @@
+CREATE SCHEMA ext; CREATE SCHEMA app;
+CREATE EXTENSION hstore WITH SCHEMA ext; CREATE EXTENSION btree_gist; CREATE EXTENSION citext WITH SCHEMA app;
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION earthdistance CASCADE;
+CREATE EXTENSION postgres_fdw;
+COMMENT ON EXTENSION citext IS 'mine';
+CREATE TABLE app.t (h ext.hstore DEFAULT 'a=>1', c app.citext, during tsrange, x int, EXCLUDE USING gist (x WITH =, during WITH &&));
+CREATE INDEX ON app.t USING gist (h);
+GRANT EXECUTE ON FUNCTION ext.hstore(text, text) TO reader;
+GRANT SELECT ON pg_stat_statements TO reader;
+CREATE SERVER srv TYPE 'x' VERSION '1.0' FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'h', dbname 'it''s', port '5433');
+COMMENT ON SERVER srv IS 'srv'; GRANT USAGE ON FOREIGN SERVER srv TO reader;
+CREATE USER MAPPING FOR reader SERVER srv OPTIONS ("user" 'bob');
+CREATE USER MAPPING FOR PUBLIC SERVER srv;
+CREATE FOREIGN TABLE app.ft (id int OPTIONS (column_name 'ID x') NOT NULL, n text COLLATE "C" DEFAULT 'x', CHECK (id > 0))
+    SERVER srv OPTIONS (schema_name 's', table_name 't');
+COMMENT ON FOREIGN TABLE app.ft IS 'ft'; GRANT SELECT ON app.ft TO reader; ALTER FOREIGN TABLE app.ft OWNER TO writer;
+CREATE TABLE app.pt (id int) PARTITION BY RANGE (id);
+CREATE FOREIGN TABLE app.pft PARTITION OF app.pt FOR VALUES FROM (1) TO (10) SERVER srv;
+CREATE FOREIGN DATA WRAPPER "f w" OPTIONS (a 'b', "c d" 'it''s'); COMMENT ON FOREIGN DATA WRAPPER "f w" IS 'w';
+CREATE SERVER "s 2" FOREIGN DATA WRAPPER "f w";
+GRANT USAGE ON FOREIGN DATA WRAPPER "f w" TO reader;

@@ -1,0 +1,16 @@
+CREATE SCHEMA app;
+CREATE TABLE app.p (a int NOT NULL DEFAULT 1, b text, CONSTRAINT ck CHECK (a > 0), CONSTRAINT only_me CHECK (b <> '') NO INHERIT);
+CREATE TABLE app.p2 (z int, b text);
+CREATE TABLE app.c (x int, CHECK (x > 1)) INHERITS (app.p, app.p2);
+ALTER TABLE app.p ADD COLUMN added text DEFAULT 'later';
+ALTER TABLE app.c ALTER COLUMN added SET DEFAULT 'mine';
+ALTER TABLE app.c ALTER COLUMN z SET NOT NULL;
+ALTER TABLE app.c ALTER COLUMN a DROP DEFAULT;
+CREATE TABLE app.reordered (b text, own int, a int NOT NULL, CONSTRAINT ck CHECK (a > 0), added text);
+ALTER TABLE app.reordered INHERIT app.p;
+CREATE TABLE app.merged (a int, CONSTRAINT ck CHECK (a > 0)) INHERITS (app.p);
+CREATE TABLE app.grandchild () INHERITS (app.c);
+ALTER TABLE app.p ADD CONSTRAINT new_one CHECK (a < 100) NOT VALID;
+CREATE TABLE app.gp (a int, g int GENERATED ALWAYS AS (a + 1) STORED);
+CREATE TABLE app.gc (h int) INHERITS (app.gp);
+COMMENT ON COLUMN app.c.a IS 'inherited';

@@ -1,0 +1,11 @@
+CREATE SCHEMA app;
+CREATE LANGUAGE "pl x" HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator;
+CREATE TRUSTED LANGUAGE plt HANDLER plpgsql_call_handler;
+COMMENT ON LANGUAGE "pl x" IS 'pl'; REVOKE ALL ON LANGUAGE plt FROM PUBLIC; GRANT USAGE ON LANGUAGE plt TO reader;
+CREATE FUNCTION app.f() RETURNS int LANGUAGE "pl x" AS 'BEGIN RETURN 1; END';
+CREATE TYPE app.c AS (x int);
+CREATE FUNCTION app.from_sql(internal) RETURNS internal LANGUAGE internal IMMUTABLE AS 'int4_accum';
+CREATE FUNCTION app.to_sql(internal) RETURNS app.c LANGUAGE internal IMMUTABLE AS 'int4_accum';
+CREATE TRANSFORM FOR app.c LANGUAGE "pl x" (FROM SQL WITH FUNCTION app.from_sql(internal), TO SQL WITH FUNCTION app.to_sql(internal));
+COMMENT ON TRANSFORM FOR app.c LANGUAGE "pl x" IS 'tr';
+CREATE FUNCTION app.g(app.c) RETURNS int LANGUAGE "pl x" TRANSFORM FOR TYPE app.c AS 'BEGIN RETURN 1; END';

@@ -1,0 +1,11 @@
+CREATE SCHEMA plain;
+CREATE SCHEMA "We ""ird. schema" AUTHORIZATION "dba ""x"" y";
+COMMENT ON SCHEMA "We ""ird. schema" IS E'it''s \\ a\nlong one';
+GRANT USAGE ON SCHEMA "We ""ird. schema" TO reader;
+GRANT CREATE, USAGE ON SCHEMA plain TO writer WITH GRANT OPTION;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO reader;
+COMMENT ON SCHEMA public IS 'ours';
+ALTER SCHEMA public OWNER TO writer;
+CREATE SCHEMA nothing;
+REVOKE ALL ON SCHEMA nothing FROM CURRENT_USER;

@@ -1,0 +1,13 @@
+CREATE SCHEMA app;
+CREATE TEXT SEARCH PARSER app.par (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, HEADLINE = prsd_headline, LEXTYPES = prsd_lextype);
+CREATE TEXT SEARCH TEMPLATE app."temp l" (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE TEXT SEARCH DICTIONARY app.dict (TEMPLATE = app."temp l", STOPWORDS = english, ACCEPT = false);
+CREATE TEXT SEARCH DICTIONARY app.plain (TEMPLATE = pg_catalog.simple);
+CREATE TEXT SEARCH CONFIGURATION app.conf (PARSER = app.par);
+ALTER TEXT SEARCH CONFIGURATION app.conf ADD MAPPING FOR asciiword, word WITH app.dict, english_stem;
+CREATE TEXT SEARCH CONFIGURATION app."conf 2" (COPY = pg_catalog.english);
+COMMENT ON TEXT SEARCH PARSER app.par IS 'p'; COMMENT ON TEXT SEARCH TEMPLATE app."temp l" IS 't';
+COMMENT ON TEXT SEARCH DICTIONARY app.dict IS 'd'; COMMENT ON TEXT SEARCH CONFIGURATION app.conf IS 'c';
+ALTER TEXT SEARCH DICTIONARY app.dict OWNER TO writer; ALTER TEXT SEARCH CONFIGURATION app.conf OWNER TO writer;
+CREATE TABLE app.t (x text, v tsvector GENERATED ALWAYS AS (to_tsvector('app.conf', x)) STORED);
+CREATE INDEX ON app.t USING gin (to_tsvector('app."conf 2"'::regconfig, x));

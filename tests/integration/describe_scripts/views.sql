@@ -1,0 +1,22 @@
+CREATE SCHEMA app;
+CREATE TABLE app.t (id int PRIMARY KEY, n text, ts timestamptz);
+CREATE VIEW app.v AS SELECT * FROM app.t WHERE ts > '2020-01-01 00:00+01' AND n <> 'it''s \ ' WITH CASCADED CHECK OPTION;
+CREATE VIEW app.a_on_v WITH (security_barrier, security_invoker = true) AS SELECT v.id AS "I d", upper(n) AS up FROM app.v;
+CREATE OR REPLACE VIEW app.v2 AS SELECT id FROM app.t WHERE id > 0 WITH LOCAL CHECK OPTION;
+ALTER VIEW app.v2 SET (security_barrier = true);
+ALTER VIEW app.v ALTER COLUMN n SET DEFAULT 'x';
+ALTER VIEW app.v RENAME COLUMN n TO "name. of";
+CREATE MATERIALIZED VIEW app.m WITH (fillfactor = 60) AS SELECT id, count(*) AS c FROM app.a_on_v, app.t GROUP BY id;
+ALTER MATERIALIZED VIEW app.m ALTER COLUMN c SET STATISTICS 10;
+CREATE MATERIALIZED VIEW app.a_empty AS SELECT * FROM app.m WITH NO DATA;
+COMMENT ON VIEW app.v IS 'v'; COMMENT ON COLUMN app.v.id IS 'id'; COMMENT ON MATERIALIZED VIEW app.m IS 'm';
+COMMENT ON COLUMN app.m.c IS 'count';
+GRANT SELECT ON app.v, app.m TO reader; GRANT SELECT (id), UPDATE (id, ts) ON app.v TO writer;
+ALTER VIEW app.v OWNER TO writer;
+CREATE RECURSIVE VIEW app.r (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM app.r WHERE n < 10;
+CREATE VIEW app.window AS SELECT id, rank() OVER w, n::varchar(5), ARRAY[1,2], ROW(1,'x'), CASE WHEN id > 1 THEN 'a' ELSE 'b' END
+    FROM app.t WINDOW w AS (PARTITION BY n ORDER BY ts DESC);
+CREATE VIEW app.whole AS SELECT t, (t).n FROM app.t;
+CREATE FUNCTION app.f(int) RETURNS SETOF app.t LANGUAGE sql AS 'SELECT * FROM app.t';
+CREATE VIEW app.from_f AS SELECT * FROM app.f(3) WITH ORDINALITY;
+CREATE VIEW public.empty AS SELECT;
