@@ -11,7 +11,7 @@ demo: .venv/ready
 
 # All checks. Real PostgreSQL, real Flyway, real Liquibase: what is missing is installed (root) or named (user).
 test: lint
-	sandbox/setup.sh server java
+	sandbox/setup.sh server java promtool
 	$(RUN)/pytest
 
 lint: .venv/ready

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: sandbox/setup.sh python|server|java …
+# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool …
 #   python  Python 3.11+ that can make virtual environments
 #   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
 #   java    a JDK and Maven, for the real Flyway and Liquibase
+#   promtool  Prometheus' own checker, for the metrics and the alerting rules
 # Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
 set -euo pipefail
 
@@ -78,11 +79,15 @@ need_java() {
     fi
 }
 
+need_promtool() {
+    command -v promtool >/dev/null || install_packages "promtool is missing" prometheus
+}
+
 for part in "$@"; do
     case $part in
-    python | server | java) "need_$part" ;;
+    python | server | java | promtool) "need_$part" ;;
     *)
-        echo "setup: unknown part: $part (python, server, java)" >&2
+        echo "setup: unknown part: $part (python, server, java, promtool)" >&2
         exit 2
         ;;
     esac
