@@ -83,7 +83,9 @@ class ReplicationConnection:
         self._streaming = False
         self._full = False
         self._slot = ""
+        self._warnings: list[str] = []
         self.wal_sender_timeout: float | None = None
+        conn.add_notice_handler(self._warned)
         if on_notice is not None:
             conn.add_notice_handler(
                 lambda notice: on_notice(
@@ -260,6 +262,10 @@ class ReplicationConnection:
         get = self._pgconn.get_copy_data
         size, data = get(1)
         while size > 0:
+            if self._warnings:
+                # libpq hands a notice over on its way to the data behind it: it belongs right before these.
+                frames.extend(protocol.warning(text) for text in self._warnings)
+                self._warnings.clear()
             frames.append(bytes(data))
             room -= size
             if room <= 0 or len(frames) >= MAX_FRAMES:
@@ -281,6 +287,11 @@ class ReplicationConnection:
         finally:
             self._waiter = None
             self._loop.remove_reader(socket)
+
+    def _warned(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Keep the plugin's warnings in their place in the stream: they stand for rows that it cannot show."""
+        if self._streaming and notice.severity_nonlocalized == "WARNING":
+            self._warnings.append(notice.message_primary or "")
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

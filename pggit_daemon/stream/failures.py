@@ -85,7 +85,8 @@ def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: 
         lacks = None
     elif isinstance(exc, pg.InsufficientPrivilege) and not needs.may_replicate:
         lacks = _no_right(needs)
-    elif isinstance(exc, pg.InsufficientPrivilege) and needs.plugin_libraries is not None:
+    elif isinstance(exc, pg.InsufficientPrivilege):
+        # A role that may replicate is refused for the plugin only, also where it may not see the server's list.
         lacks = _not_allowed(told, needs.plugin_libraries, plugin)
     elif isinstance(exc, pg.ObjectNotInPrerequisiteState) and needs.wal_level != "logical":
         lacks = PrerequisiteError(
@@ -107,13 +108,14 @@ def _no_slot(needs: Requirements) -> PrerequisiteError:
     )
 
 
-def _not_allowed(told: str, allowed: str, plugin: str | None) -> PrerequisiteError:
+def _not_allowed(told: str, allowed: str | None, plugin: str | None) -> PrerequisiteError:
     # In one pair of quotes the whole list would be a single name, and every plugin refused.
-    kept = [name.strip().strip('"') for name in allowed.split(",") if name.strip()]
+    kept = [name.strip().strip('"') for name in (allowed or "").split(",") if name.strip()]
     wanted = dict.fromkeys([*(kept or USUAL_PLUGINS), plugin or "wal2json"])
     names = ", ".join(name if name.isidentifier() else Identifier(name).as_string() for name in wanted)
+    listed = "output_plugin_libraries lacks it" if allowed is None else f"output_plugin_libraries = {allowed}"
     return PrerequisiteError(
-        f"{told} (the server allows the output plugins: {allowed or 'none'})",
+        f"{told} ({listed})",
         mend=f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf();",
     )
 

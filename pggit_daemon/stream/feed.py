@@ -21,7 +21,7 @@ from pggit_daemon.errors import StreamError
 from pggit_daemon.lsn import LSN, Durable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from pggit_daemon.decode.assembler import Assembler, Batch
     from pggit_daemon.stream.connection import ReplicationConnection
@@ -99,7 +99,7 @@ class Feed:
     def acknowledged(self) -> LSN:
         return self._acknowledged
 
-    async def batches(self) -> AsyncIterator[Batch]:
+    async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield batches until the stream ends, which is a StreamError."""
         while True:
             batch = self._assembler.feed(await self._connection.read())

@@ -22,6 +22,7 @@ from pggit_daemon.lsn import LSN
 
 XLOG_DATA = ord("w")
 KEEPALIVE = ord("k")
+WARNING = ord("n")  # no message of the protocol: a warning of the server, put in its place among the frames
 XLOG_HEADER = 25
 """Bytes before an XLogData frame's payload."""
 
@@ -86,3 +87,8 @@ def to_clock(moment: datetime) -> int:
 
 def _malformed(frame: bytes) -> ProtocolError:
     return ProtocolError(f"malformed replication frame of {len(frame)} bytes: {frame[:40].hex(' ')}")
+
+
+def warning(text: str) -> bytes:
+    """A frame of our own, for a warning that came between two of the server's."""
+    return bytes((WARNING,)) + text.encode()

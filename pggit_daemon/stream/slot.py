@@ -46,7 +46,8 @@ class SlotFacts:
 class Requirements:
     """What the server and our role bring for logical decoding.
 
-    `plugin_libraries` is the server's list of allowed output plugins, None where it has no such list.
+    `plugin_libraries` is the server's list of allowed output plugins, None where it has no such list or does
+    not show it to our role.
     """
 
     wal_level: str

@@ -22,7 +22,7 @@ from pggit_daemon.lsn import ZERO
 from pggit_daemon.stream.connection import ReplicationConnection
 from pggit_daemon.stream.slot import read_requirements, read_slot
 from sandbox.cluster import Cluster
-from tests.integration.streaming import connect, make_slot
+from tests.integration.streaming import MARKER, connect, make_slot, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,11 +165,14 @@ async def test_an_unknown_option_is_named(database: str, slot: str) -> None:
 
 
 async def test_a_plugin_that_is_not_installed(database: str) -> None:
+    """Servers with a list of allowed plugins refuse it by that list, before they look for the file."""
     async with await ReplicationConnection.open(database) as replication:
         with pytest.raises(PrerequisiteError) as caught:
             await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=5)
         needs = await read_requirements(replication._conn)
-    assert f"postgresql-{needs.major_version}-wal2json" in (caught.value.mend or "")
+    lists = needs.plugin_libraries is not None
+    expected = "wal2json, no_such_plugin;" if lists else f"postgresql-{needs.major_version}-wal2json"
+    assert expected in (caught.value.mend or "")
 
 
 async def test_a_role_that_may_not_replicate(database: str) -> None:
@@ -185,6 +188,27 @@ async def test_a_role_that_may_not_replicate(database: str) -> None:
                 pass
         finally:
             conn.execute('DROP ROLE "may not"')
+
+
+async def test_the_daemons_role_needs_no_more_than_replication(database: str) -> None:
+    """Without a superuser's eyes: it streams, and a refusal still says what is missing."""
+    with connect(database) as conn:
+        conn.execute("CREATE TABLE public.marker ()")
+        conn.execute("CREATE ROLE replicator LOGIN REPLICATION")
+        try:
+            dsn = psycopg.conninfo.make_conninfo(database, user="replicator")
+            async with await ReplicationConnection.open(dsn) as replication:
+                created = await replication.create_slot("least", PLUGIN, snapshot="nothing", temporary=True, timeout=5)
+                await replication.start(created.name, ZERO, options([MARKER]))
+                mark(conn)
+                assert await replication.read()
+            async with await ReplicationConnection.open(dsn) as replication:
+                with pytest.raises(PrerequisiteError):
+                    await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=5)
+                with pytest.raises(SlotLost):
+                    await replication.start("nowhere", ZERO, options([]))
+        finally:
+            conn.execute("DROP ROLE replicator")
 
 
 async def test_a_server_that_is_not_there(database: str) -> None:

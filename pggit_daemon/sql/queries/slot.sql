@@ -24,10 +24,12 @@ SELECT s.slot_name,
  WHERE s.slot_name = %(slot)s;
 
 -- name: requirements
--- Why a slot could not be made or read. Settings that a server does not know are NULL.
+-- Why a slot could not be made or read. plugin_libraries is NULL where the server has no such setting, and where
+-- our role may not see it: current_setting would raise an error then, pg_settings just leaves it out.
 SELECT pg_catalog.current_setting('wal_level')                                       AS wal_level,
        pg_catalog.current_setting('server_version_num')::integer / 10000             AS major_version,
-       pg_catalog.current_setting('output_plugin_libraries', true)                   AS plugin_libraries,
+       (SELECT g.setting FROM pg_catalog.pg_settings AS g
+         WHERE g.name = 'output_plugin_libraries')                                   AS plugin_libraries,
        pg_catalog.current_setting('max_wal_senders')::integer                        AS max_wal_senders,
        pg_catalog.current_setting('max_replication_slots')::integer                  AS max_replication_slots,
        (SELECT count(*) FROM pg_catalog.pg_stat_replication)                         AS wal_senders,
