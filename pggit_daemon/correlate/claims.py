@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 
 from pggit_daemon.correlate.memory import Group, Memory
 from pggit_daemon.correlate.unit import Evidence
-from pggit_daemon.ddl import HeldLock, Session, SessionKey
+from pggit_daemon.ddl import HeldLock, Session
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.preset import Claims, SessionHints
@@ -36,6 +36,7 @@ def claims_on(
     session: Session,
     locks: Iterable[HeldLock],
     first_event: LSN,
+    *,
     sources: Mapping[str, Source],
     brackets: Mapping[TableName, LSN],
     memory: Memory,

@@ -165,7 +165,9 @@ class Correlator:
         owner = self.memory.owner_of(session.key)
         locks = [lock for event in pending.free for lock in event.locks]
         first = pending.free[0].lsn
-        pending.claims = claims_on(session, locks, first, self._sources, self._brackets, self.memory)
+        pending.claims = claims_on(
+            session, locks, first, sources=self._sources, brackets=self._brackets, memory=self.memory
+        )
         if not pending.claims:
             pending.known_tool = owner
         for claim in pending.claims.values():

@@ -94,7 +94,7 @@ class Pending:
         self.claims.pop(source, None)
 
     def expire(self, source: str) -> None:
-        """No row of the source can come for this any more. What was certainly its session's stays known as the tool's."""
+        """No row of the source can come any more. What was certainly its session's stays known as the tool's."""
         claim = self.claims.pop(source, None)
         if claim is not None and (claim.certain or claim.evidence is Evidence.LOCK):
             self.known_tool = source

@@ -10,14 +10,23 @@ parsed, for its position.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pggit_daemon.decode.wal2json import BEGIN, COMMIT, Commit, parse_change, parse_commit
+from pggit_daemon.decode.wal2json import BEGIN, COMMIT, Commit, parse_change, parse_commit, unshown_table
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.lsn import LSN, ZERO
-from pggit_daemon.records import Change, Message, Transaction
-from pggit_daemon.stream.protocol import KEEPALIVE, XLOG_DATA, XLOG_HEADER, Keepalive, data_start, keepalive, payload
+from pggit_daemon.records import Change, Message, Transaction, Unshown
+from pggit_daemon.stream.protocol import (
+    KEEPALIVE,
+    WARNING,
+    XLOG_DATA,
+    XLOG_HEADER,
+    Keepalive,
+    data_start,
+    keepalive,
+    payload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +102,8 @@ class Assembler:
                 is_open = True
             elif frame and frame[0] == KEEPALIVE:
                 self._pulse(keepalive(frame), is_open=is_open)
+            elif frame and frame[0] == WARNING:
+                self._warned(frame, is_open=is_open)
             else:
                 self._change(frame, is_open=is_open)
         self._open = is_open
@@ -109,9 +120,16 @@ class Assembler:
         else:
             raise ProtocolError(f"a change came outside a transaction: {frame[XLOG_HEADER:][:200]!r}")
 
+    def _warned(self, frame: bytes, *, is_open: bool) -> None:
+        """A row that the plugin cannot show; its place is filled in when the commit is known."""
+        table = unshown_table(frame[1:].decode("utf-8", "replace"))
+        if is_open and table is not None:
+            self._changes.append(Unshown(ZERO, table))
+
     def _complete(self, frame: bytes) -> None:
-        changes, self._changes = tuple(self._changes), []
+        found, self._changes = self._changes, []
         commit = self._passed(frame)
+        changes = tuple(_placed(change, commit.lsn, len(found) - index) for index, change in enumerate(found))
         if commit.lsn <= self._after:
             self._repeats += 1
         else:
@@ -146,6 +164,11 @@ class Assembler:
         )
         self._transactions, self._messages, self._repeats, self._reply_requested = [], [], 0, False
         return batch
+
+
+def _placed(change: Change, commit: LSN, before: int) -> Change:
+    """Give an unshown row a position of its own: records are larger than a byte, so these lie in its transaction."""
+    return replace(change, lsn=LSN(commit.value - before)) if isinstance(change, Unshown) else change
 
 
 def _newer(known: datetime | None, seen: datetime) -> datetime:

@@ -77,6 +77,16 @@ def parse_commit(payload: bytes) -> Commit:
         raise ProtocolError(f"the commit record cannot be read: {payload[:300]!r}") from exc
 
 
+def unshown_table(warning: str) -> str | None:
+    """The table of a row that the plugin drops for lack of a replica identity, as its warning names it; else None.
+
+    The sentence round the name may be in any language; the name stands in the first pair of double quotes.
+    """
+    _, quote, rest = warning.partition('"')
+    name, closing, _ = rest.rpartition('" ')
+    return name if quote and closing else None
+
+
 def parse_change(payload: bytes, lsn: LSN, encoding: str = "utf-8") -> Change:
     """Read a row change, truncation or message.
 

@@ -66,9 +66,9 @@ class Ledger:
         In the order in which a tool does it: taken back the newest first, then changed, then added, the oldest first.
         """
         found = {row_key(row, self.preset.key): row for row in table}
-        gone = sorted(set(self.rows) - set(found), key=lambda key: self._order(self.rows[key].columns), reverse=True)
+        gone = sorted(set(self.rows) - set(found), key=lambda key: self.order(self.rows[key].columns), reverse=True)
         changes = [self._taken_back(lsn, "reconcile", key) for key in gone]
-        for key, row in sorted(found.items(), key=lambda item: self._order(item[1])):
+        for key, row in sorted(found.items(), key=lambda item: self.order(item[1])):
             known = self.rows.get(key)
             if known is None:
                 changes.extend(self._inserted(lsn, row, "reconcile"))
@@ -76,7 +76,8 @@ class Ledger:
                 changes.extend(self._updated(lsn, row, {}, "reconcile"))
         return tuple(changes)
 
-    def _order(self, row: TextRow) -> tuple[int, str]:
+    def order(self, row: TextRow) -> tuple[int, str]:
+        """How rows of the table sort: as the tool counts them, then by key."""
         return (integer(_cell(row, self.preset.migration.sequence)) or 0, row_key(row, self.preset.key))
 
     def cleared(self, lsn: LSN, operation: str) -> tuple[HistoryChange, ...]:
@@ -121,7 +122,7 @@ class Ledger:
         self.rows[key] = LedgerRow(new, migration_id)
         migration = self._migration(new, "applied", known=migration_id) if meaning is Meaning.RERAN else None
         amends = self._amended(migration_id, new, meaning) if migration_id is not None and not migration else None
-        change = self._change(lsn, operation, meaning, key, before, new, migration, amends)
+        change = self._change(lsn, operation, meaning, key, old=before, new=new, migration=migration, amends=amends)
         yield replace(change, old_row_key=old_key)
 
     def _deleted(self, lsn: LSN, identity: TextRow) -> Iterator[HistoryChange]:
@@ -216,6 +217,7 @@ class Ledger:
         operation: str,
         meaning: Meaning,
         key: str,
+        *,
         old: TextRow | None = None,
         new: TextRow | None = None,
         migration: Migration | None = None,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.preset import Bracket, Preset
-from pggit_daemon.sources.source import Source
+from pggit_daemon.sources.source import DEFAULT_GRACE, Source
 
 _BELONGS_TO_TABLE = {"table constraint", "index", "sequence", "trigger", "type", "rule", "policy"}
 
@@ -20,8 +21,11 @@ _BELONGS_TO_TABLE = {"table constraint", "index", "sequence", "trigger", "type",
 class Registry:
     """The sources of one database. It only grows: a dropped table may come again."""
 
-    def __init__(self, presets: Mapping[str, Preset], sources: Iterable[Source] = ()) -> None:
+    def __init__(
+        self, presets: Mapping[str, Preset], sources: Iterable[Source] = (), grace: timedelta = DEFAULT_GRACE
+    ) -> None:
         self._presets = presets
+        self._grace = grace
         self.sources: dict[str, Source] = {source.name: source for source in sources}
         self.brackets: set[TableName] = {
             source.bracket_table for source in self.sources.values() if source.bracket_table is not None
@@ -49,7 +53,7 @@ class Registry:
                 return True
             if preset.knows(names):
                 name = str(table)
-                self.sources[name] = Source(name, preset, table, preset_name=stem)
+                self.sources[name] = Source(name, preset, table, grace=self._grace, preset_name=stem)
                 self._attach_brackets()
                 return True
         return False

@@ -1,0 +1,58 @@
+"""Ordinary connections of the worker, with the server's errors put into ours.
+
+In: a connection string. Out: an asynchronous connection in autocommit with its session pinned. Called by
+`service.py`; replication connections are `stream/connection.py`'s business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from pggit_daemon.errors import ConnectError, PrerequisiteError
+
+CONNECT_TIMEOUT = 10
+"""Seconds."""
+
+# One spelling of every value, as on the replication connection; and no timeout of the role may end our work.
+PINNED = (
+    "SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET bytea_output = hex;"
+    " SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0; SET lock_timeout = '5s';"
+    " SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;"
+    " SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'"
+)
+
+
+async def connect(dsn: str, purpose: str) -> psycopg.AsyncConnection[Any]:
+    """Connect; ConnectError where that fails."""
+    try:
+        conn = await psycopg.AsyncConnection.connect(
+            make_conninfo(dsn, connect_timeout=CONNECT_TIMEOUT),
+            autocommit=True,
+            fallback_application_name=f"pggit-daemon {purpose}",
+        )
+        await conn.execute(PINNED)
+    except psycopg.Error as exc:
+        raise ConnectError(
+            f"cannot connect: {' '.join(str(exc).split())}",
+            mend="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
+        ) from exc
+    return conn
+
+
+def translated(exc: psycopg.Error) -> ConnectError | PrerequisiteError:
+    """What an error of a query of ours means, by its SQLSTATE."""
+    said = exc.diag.message_primary or str(exc)
+    match exc.sqlstate:
+        case "42P01" | "3F000" | "42883" | "42703":
+            return PrerequisiteError(
+                f"the database side is not installed, or is an older version: {said}", mend="pggit-daemon init --dsn …"
+            )
+        case "42501":
+            return PrerequisiteError(
+                f"a right is missing: {said}", mend="pggit-daemon init --dsn … --role ROLE (as a superuser)"
+            )
+        case _:
+            return ConnectError(f"the database could not be read: {exc.sqlstate or ''} {said}".strip())

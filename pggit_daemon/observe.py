@@ -1,0 +1,94 @@
+"""What was stored and handled, as metrics, health and log.
+
+In: stored prefixes and handled batches. Out: counters, states, one log line a commit. Called by `pipeline.py`
+through two callables, so that the way of the data knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from pggit_daemon.commit.plan import Commit, Step
+from pggit_daemon.correlate.unit import CommitKind, Link, Settled
+from pggit_daemon.decode.assembler import Batch
+from pggit_daemon.health import DatabaseHealth, State
+from pggit_daemon.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+CLOSE = 2.0
+"""Seconds behind the server that still count as caught up."""
+
+
+class Observer:
+    """Counts for one database."""
+
+    def __init__(self, database: str, metrics: Metrics, health: DatabaseHealth) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._health = health
+        self._log = log.bind(database=database)
+
+    def handled(self, batch: Batch, waiting: int) -> None:
+        """A batch went through; `waiting` transactions are in the queue."""
+        self._health.beat()
+        self._metrics.pending_transactions.labels(self._database).set(waiting)
+        quiet = not batch.transactions and not batch.empties
+        if waiting == 0 and quiet:
+            self._health.synced()
+        elif waiting == 0 and batch.stream_time is not None:
+            self._health.synced(batch.stream_time.timestamp())
+        behind = self._health.lag_seconds()
+        if self._health.state is State.CATCHING_UP and (quiet or (behind is not None and behind < CLOSE)):
+            self._health.enter(State.STREAMING)
+            self._log.info("caught_up")
+
+    def stored(self, settled: Settled, steps: tuple[Step, ...]) -> None:
+        """A prefix of the stream is stored."""
+        name = self._database
+        self._metrics.transactions.labels(name).inc()
+        for decision in settled.decisions:
+            self._metrics.ddl_events.labels(name).inc(len(decision.events))
+            for event in decision.events:
+                if event.kind == "capture_failed":
+                    self._metrics.capture_failures.labels(name).inc()
+                    self._log.error("capture_failed", command=event.tag, failure=event.failure)
+        for step in steps:
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        name = self._database
+        for unreadable in step.unreadable:
+            self._metrics.quarantined_records.labels(name).inc()
+            self._log.error("record_quarantined", lsn=str(unreadable.lsn), reason=unreadable.reason)
+        for link in step.links:
+            self._link(link, step)
+        if step.commit is not None:
+            self._commit(step.commit)
+
+    def _commit(self, commit: Commit) -> None:
+        self._metrics.commits.labels(self._database, commit.kind.value).inc()
+        if commit.kind is CommitKind.OUT_OF_BAND:
+            self._metrics.out_of_band_changes.labels(self._database).inc()
+        self._log.info(
+            "commit_stored",
+            commit=commit.hash[:12],
+            kind=commit.kind.value,
+            message=commit.message,
+            author=commit.author,
+            objects=len(commit.changes),
+            lsn=str(commit.lsn),
+        )
+
+    def _link(self, link: Link, step: Step) -> None:
+        if link.row.principal.migration is None:
+            return
+        if link.evidence is None:
+            row = link.row.principal.row_key
+            self._log.warning("migration_unlinked", source=link.row.source, row=row, why=link.note)
+            return
+        self._metrics.links.labels(self._database, link.evidence.value).inc()
+        delay = time.time() - step.time.timestamp()
+        self._metrics.link_latency_seconds.labels(self._database).observe(max(0.0, delay))

@@ -1,0 +1,193 @@
+"""The way of the data, from the stream to the acknowledgement. Read this file first.
+
+    frames ─▶ transactions ─▶ units ─▶ decisions ─▶ steps ─▶ stored ─▶ acknowledged
+    stream/   decode/         sources/ correlate/   commit/  store/    stream/feed.py
+
+In: a feed that streams from the stored progress, and the state as of there. Out: commits, links and progress in the
+database; it returns when told to stop, and raises when the stream must start over. Called by `service.py`. All that
+decides is pure and stands in the folders named above; this file moves the values from one to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import structlog
+
+from pggit_daemon.baseline import source_statement
+from pggit_daemon.commit.plan import Step, plan
+from pggit_daemon.compare import Comparisons
+from pggit_daemon.correlate.correlator import Correlator
+from pggit_daemon.correlate.unit import Decision, Settled
+from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
+from pggit_daemon.decode.assembler import Batch
+from pggit_daemon.records import TableName
+from pggit_daemon.sources.reader import NewTables, Reader
+from pggit_daemon.sources.registry import Registry
+from pggit_daemon.store import catalog
+from pggit_daemon.store.catalog import Probe
+from pggit_daemon.store.loader import State
+from pggit_daemon.store.writer import Progress, Store
+from pggit_daemon.stream.feed import Feed
+
+log = structlog.get_logger(__name__)
+
+PROBE_INTERVAL = 0.5
+"""Seconds between looks at the sessions that something in the queue waits for."""
+
+SOON = 0.02
+"""Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
+
+
+class TablesChangedError(Exception):
+    """A history table was made: the stream must start over, with it, before the transaction that made it."""
+
+    def __init__(self, tables: tuple[TableName, ...]) -> None:
+        super().__init__(", ".join(map(str, tables)))
+        self.tables = tables
+
+
+class Pipeline:
+    """Follows one stream. `observe` is told each stored prefix, for metrics and health."""
+
+    def __init__(
+        self,
+        state: State,
+        registry: Registry,
+        *,
+        feed: Feed,
+        store: Store,
+        conn: psycopg.AsyncConnection[Any],
+        observe: Callable[[Settled, tuple[Step, ...]], None],
+    ) -> None:
+        self._state = state
+        self._feed = feed
+        self._store = store
+        self._conn = conn
+        self._observe = observe
+        self._registry = registry
+        self._correlator = Correlator(registry.sources, state.progress.remembered)
+        written = frozenset(self._correlator.memory.written)
+        self._reader = Reader(registry, state.ledgers, written)
+        self._comparisons = Comparisons(conn, registry, state.ledgers)
+        self._probe: Probe | None = None
+        self._probed_at = 0.0
+        self._asking: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait for their row."""
+        return self._correlator.waiting
+
+    async def run(self, stop: asyncio.Event, beat: Callable[[Batch, int], None]) -> None:
+        """Handle batches until told to stop; the transaction in hand is finished."""
+        batches = self._feed.batches()
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                batch = await _next(batches, stopping)
+                if batch is None:
+                    return
+                await self._handle(batch)
+                beat(batch, self._correlator.waiting)
+        finally:
+            stopping.cancel()
+            if self._asking is not None:
+                self._asking.cancel()
+            await batches.aclose()
+
+    async def _handle(self, batch: Batch) -> None:
+        for transaction in batch.transactions:
+            self._correlator.tick(transaction.commit_time)
+            unit = self._reader.read(transaction)
+            if isinstance(unit, NewTables):
+                await self._settle()
+                await self._store.run([source_statement(self._registry, name) for name in self._registry.sources])
+                raise TablesChangedError(unit.tables)
+            if unit.items:
+                self._comparisons.saw(unit)
+                self._correlator.feed(unit)
+        if self._correlator.waiting:
+            await self._look_around(batch)
+        await self._settle()
+        self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0)
+
+    async def _look_around(self, batch: Batch) -> None:
+        """With something waiting: let the stream's time pass, see who is gone, compare what could not be seen."""
+        if self._probe is not None and batch.received >= self._probe.position:
+            # Everything that was committed before the probe has been read: its time is the stream's.
+            self._correlator.tick(self._probe.time)
+            self._correlator.gone(self._probe.gone)
+            self._probe = None
+        now = asyncio.get_running_loop().time()
+        if self._probe is None and now - self._probed_at >= PROBE_INTERVAL:
+            self._probed_at = now
+            self._probe = await catalog.probe(self._conn, self._correlator.watched())
+        for source in self._correlator.unseen():
+            changes = await self._comparisons.differences(source, batch.received)
+            if changes is not None:
+                self._correlator.reveal(source, changes)
+        self._ask_in(SOON if self._probe is not None or self._comparisons.under_way else PROBE_INTERVAL)
+
+    def _ask_in(self, delay: float) -> None:
+        """Have a keepalive come, so that a quiet stream moves on."""
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().call_later(delay, self._ask)
+
+    def _ask(self) -> None:
+        self._asking = None
+        self._feed.request_reply()
+
+    async def _settle(self) -> None:
+        while (settled := self._correlator.settle()) is not None:
+            await self._stored(settled)
+
+    async def _stored(self, settled: Settled) -> None:
+        """Plan and store a decided prefix, then let the slot forget it."""
+        state = self._state
+        head = state.progress.head
+        steps = []
+        for decision in settled.decisions:
+            step = plan(await self._completed(decision), state.schema, head)
+            head = step.commit.hash if step.commit is not None else head
+            steps.append(step)
+        progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered)
+        durable = await self._store.apply(steps, progress, state.progress.commit)
+        state.progress = progress
+        self._feed.acknowledge(durable)
+        self._observe(settled, tuple(steps))
+
+    async def _completed(self, decision: Decision) -> Decision:
+        """Read from the catalog what the capture could not read in time."""
+        if not any(item.op is ObjectOp.DEFERRED for event in decision.events for item in event.objects):
+            return decision
+        events = [replace(event, objects=await self._described(event)) for event in decision.events]
+        return replace(decision, events=tuple(events))
+
+    async def _described(self, event: DdlEvent) -> tuple[ObjectEvent, ...]:
+        found: list[ObjectEvent] = []
+        for item in event.objects:
+            if item.op is ObjectOp.DEFERRED:
+                described = await catalog.describe(self._conn, item.oid)
+                log.info("deferred_described", objects=len(described), event=event.event_id)
+                found.extend(described)
+            else:
+                found.append(item)
+        return tuple(found)
+
+
+async def _next(batches: AsyncGenerator[Batch, None], stopping: asyncio.Task[Any]) -> Batch | None:
+    """The next batch, or None when told to stop first. A read may be cancelled: it has taken nothing then."""
+    reading = asyncio.create_task(anext(batches))
+    await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if reading.done():
+        return reading.result()
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
+    return None

@@ -1,0 +1,144 @@
+"""What is read from the database while following it: history tables, their rows, objects, sessions.
+
+In: a connection. Out: values. Called by the baseline, the pipeline and the loader. The SQL is in
+sql/queries/load.sql; only the rows of a history table need a statement made of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pggit_daemon.connections import translated
+from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp, SessionKey
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName
+from pggit_daemon.sources.preset import Preset
+from pggit_daemon.sources.text import TextRow
+from pggit_daemon.sql import load_queries
+
+UNDEFINED_TABLE = "42P01"
+_QUERIES = load_queries("load")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Which sessions are gone, as seen at `time`, before the WAL came to `position`."""
+
+    gone: frozenset[SessionKey]
+    position: LSN
+    time: datetime
+
+
+async def history_tables(
+    conn: psycopg.AsyncConnection[Any], presets: Iterable[Preset]
+) -> list[tuple[TableName, tuple[str, ...]]]:
+    """Tables that may be history or lock tables, lock tables and all, with their columns."""
+    presets = list(presets)
+    telling = {preset.columns[0] for preset in presets} | {
+        preset.bracket.columns[-1] for preset in presets if preset.bracket is not None
+    }
+    found = await _fetch(conn, _QUERIES["tables"], {"telling": sorted(telling)})
+    return [(TableName(schema, table), tuple(columns)) for schema, table, columns in found]
+
+
+async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[TextRow] | None:
+    """All rows of a table as text, as the stream spells them; None if there is no such table."""
+    name = sql.Identifier(table.schema, table.table)
+    try:
+        async with conn.cursor() as cursor:
+            await cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
+            described = cursor.description or []
+            if not described:
+                return []
+            columns = sql.SQL(", ").join(
+                sql.SQL("pg_catalog.encode({}, 'hex')" if column.type_code == BYTEA else "{}::text").format(
+                    sql.Identifier(column.name)
+                )
+                for column in described
+            )
+            await cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, name))
+            names = [column.name for column in described]
+            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+    except psycopg.Error as exc:
+        if exc.sqlstate == UNDEFINED_TABLE:
+            return None
+        raise translated(exc) from exc
+
+
+BYTEA = 17
+
+
+async def position(conn: psycopg.AsyncConnection[Any]) -> LSN:
+    """Where the WAL ends now."""
+    found = await _fetch(conn, _QUERIES["position"])
+    return between_pages(LSN.parse(found[0][0]))
+
+
+def between_pages(lsn: LSN) -> LSN:
+    """The end of the last record: an insert position right behind a page's header is the page's start."""
+    short, long, page, segment = 24, 40, 8192, 1 << 20
+    if lsn.value % page == short or lsn.value % segment == long:
+        return LSN(lsn.value - lsn.value % page)
+    return lsn
+
+
+async def snapshot(conn: psycopg.AsyncConnection[Any]) -> list[ObjectEvent]:
+    """Every object as it is under the connection's snapshot."""
+    return [_object(row) for row in await _fetch(conn, _QUERIES["snapshot"])]
+
+
+async def describe(conn: psycopg.AsyncConnection[Any], oid: ObjectId) -> list[ObjectEvent]:
+    """One object and what hangs on it, as they are now; empty when it is gone."""
+    return [
+        _object(row) for row in await _fetch(conn, _QUERIES["describe"], {"classid": oid.classid, "objid": oid.objid})
+    ]
+
+
+async def probe(conn: psycopg.AsyncConnection[Any], sessions: Iterable[SessionKey]) -> Probe:
+    """Which of these sessions ended, or hold no advisory lock any more, and how far the WAL was after that."""
+    wanted = set(sessions)
+    found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({key.pid for key in wanted})})
+    pids, starts, holds, where = found[0]
+    alive = {SessionKey(pid, start) for pid, start, holding in zip(pids, starts, holds, strict=True) if holding}
+    gone = frozenset(wanted - alive)
+    return Probe(gone, between_pages(LSN.parse(where)), datetime.now(UTC))
+
+
+@asynccontextmanager
+async def frozen(conn: psycopg.AsyncConnection[Any], exported: str) -> AsyncIterator[None]:
+    """See the database as an exported snapshot shows it."""
+    try:
+        async with conn.transaction():
+            await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            await conn.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(exported)))
+            yield
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
+
+
+async def _fetch(
+    conn: psycopg.AsyncConnection[Any], query: str, values: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    try:
+        cursor = await conn.execute(query, values)
+        return await cursor.fetchall()
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
+
+
+def _object(row: tuple[Any, ...]) -> ObjectEvent:
+    classid, objid, kind, schema, identity, definition, later, depends = row
+    return ObjectEvent(
+        op=ObjectOp.SET,
+        oid=ObjectId(classid, objid),
+        direct=True,
+        key=ObjectKey(kind, schema, identity),
+        blob=Blob(definition, later, tuple(depends or ())),
+    )

@@ -1,0 +1,97 @@
+"""Where the daemon left off.
+
+In: a connection. Out: the progress, the recorded schema, the sources and their ledgers, all as of the last
+stored transaction. Called when the worker starts on a database, and again after every broken connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from pggit_daemon.commit.schema import Schema
+from pggit_daemon.commit.tree import Leaf
+from pggit_daemon.connections import translated
+from pggit_daemon.ddl import ObjectId, ObjectKey
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName
+from pggit_daemon.sources.ledger import Ledger, LedgerRow
+from pggit_daemon.sources.preset import Preset
+from pggit_daemon.sources.registry import Registry
+from pggit_daemon.sources.source import Source
+from pggit_daemon.sql import load_queries
+from pggit_daemon.store import catalog
+from pggit_daemon.store.writer import Progress
+
+_QUERIES = load_queries("load")
+
+
+@dataclass(slots=True)
+class State:
+    """All that the pipeline moves."""
+
+    progress: Progress
+    schema: Schema
+    ledgers: dict[str, Ledger]
+
+
+async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
+    """How far the results go; None before the first baseline."""
+    found = await _fetch(conn, "progress")
+    if not found:
+        return None
+    _, commit, end, head, remembered = found[0]
+    return Progress(LSN.parse(commit), LSN.parse(end), head, remembered)
+
+
+async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, registry: Registry) -> State:
+    """Everything as of the progress."""
+    leaves = {
+        ObjectKey(kind, schema, identity): Leaf(ObjectId(classid, objid), bytes(blob))
+        for kind, schema, identity, classid, objid, blob in await _fetch(conn, "leaves")
+    }
+    return State(progress, Schema.load(leaves), await _ledgers(conn, registry))
+
+
+async def load_registry(
+    conn: psycopg.AsyncConnection[Any],
+    presets: Mapping[str, Preset],
+    configured: Iterable[Source],
+    grace: timedelta,
+) -> Registry:
+    """The sources that are configured, were known before, or stand in the catalog now."""
+    sources = {source.name: source for source in configured}
+    taken = {source.table for source in sources.values()}
+    for name, preset, schema, table, origin in await _fetch(conn, "sources"):
+        where = TableName(schema, table)
+        if origin == "discovered" and preset in presets and name not in sources and where not in taken:
+            sources[name] = Source(name, presets[preset], where, grace=grace, preset_name=preset)
+    registry = Registry(presets, sources.values(), grace=grace)
+    for where, columns in await catalog.history_tables(conn, presets.values()):
+        registry.learn(where, columns)
+    return registry
+
+
+async def _ledgers(conn: psycopg.AsyncConnection[Any], registry: Registry) -> dict[str, Ledger]:
+    rows: dict[str, dict[str, LedgerRow]] = {}
+    for source, key, columns, migration_id in await _fetch(conn, "rows"):
+        rows.setdefault(source, {})[key] = LedgerRow(columns, migration_id)
+    ids: dict[str, list[tuple[int, str | None]]] = {}
+    for source, migration_id, version in await _fetch(conn, "ids"):
+        ids.setdefault(source, []).append((migration_id, version))
+    return {
+        name: Ledger.load(name, source.preset, rows.get(name, {}), ids.get(name, ()))
+        for name, source in registry.sources.items()
+    }
+
+
+async def _fetch(conn: psycopg.AsyncConnection[Any], name: str) -> list[tuple[Any, ...]]:
+    try:
+        cursor = await conn.execute(_QUERIES[name])
+        return await cursor.fetchall()
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
