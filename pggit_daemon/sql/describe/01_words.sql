@@ -24,20 +24,21 @@ BEGIN
     RETURN coalesce(statements, '');
 END $$;
 
--- Comments and security labels of the columns of a relation, in the order of the columns.
+-- Comments and security labels of the columns of a relation, by name: where columns are inherited, a
+-- restored copy may have them in another order.
 CREATE OR REPLACE FUNCTION pggit_daemon.column_comments(relation oid, relation_name text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     statements text;
 BEGIN
-    SELECT string_agg(x.s, '' ORDER BY x.objsubid, x.s COLLATE "C") INTO statements FROM (
-        SELECT d.objsubid,
+    SELECT string_agg(x.s, '' ORDER BY x.attname, x.s COLLATE "C") INTO statements FROM (
+        SELECT a.attname,
                format(E'COMMENT ON COLUMN %s.%I IS %L;\n', relation_name, a.attname, d.description) AS s
           FROM pg_catalog.pg_description d
           JOIN pg_catalog.pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND NOT a.attisdropped
          WHERE d.objoid = relation AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid > 0
         UNION ALL
-        SELECT l.objsubid,
+        SELECT a.attname,
                format(E'SECURITY LABEL FOR %I ON COLUMN %s.%I IS %L;\n', l.provider, relation_name, a.attname, l.label)
           FROM pg_catalog.pg_seclabel l
           JOIN pg_catalog.pg_attribute a ON a.attrelid = l.objoid AND a.attnum = l.objsubid AND NOT a.attisdropped

@@ -94,8 +94,8 @@ BEGIN
         SELECT a.adrelid INTO parent FROM pg_catalog.pg_attrdef a WHERE a.oid = of_object;
         RETURN pggit_daemon.carrier('pg_catalog.pg_class'::regclass, parent);
 
-    WHEN 'pg_catalog.pg_proc'::regclass THEN
-        -- The constructors of a range type.
+    WHEN 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass THEN
+        -- The constructors of a range type, and its cast to the multirange.
         SELECT d.refobjid INTO parent FROM pg_catalog.pg_depend d
          WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'i'
            AND d.refclassid = 'pg_catalog.pg_type'::regclass LIMIT 1;
@@ -141,7 +141,7 @@ BEGIN
          'pg_catalog.pg_publication'::regclass, 'pg_catalog.pg_subscription'::regclass,
          'pg_catalog.pg_collation'::regclass, 'pg_catalog.pg_conversion'::regclass,
          'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass,
-         'pg_catalog.pg_cast'::regclass, 'pg_catalog.pg_ts_parser'::regclass, 'pg_catalog.pg_ts_template'::regclass,
+         'pg_catalog.pg_ts_parser'::regclass, 'pg_catalog.pg_ts_template'::regclass,
          'pg_catalog.pg_ts_dict'::regclass, 'pg_catalog.pg_ts_config'::regclass, 'pg_catalog.pg_transform'::regclass,
          'pg_catalog.pg_language'::regclass, 'pg_catalog.pg_foreign_data_wrapper'::regclass,
          'pg_catalog.pg_foreign_server'::regclass, 'pg_catalog.pg_user_mapping'::regclass,

@@ -106,7 +106,7 @@ BEGIN
          WHERE x.attrelid = relation AND x.attnum > 0 AND NOT x.attisdropped
            AND (x.attstorage <> t.typstorage OR x.attcompression <> '' OR x.attstattarget >= 0
                 OR x.attoptions IS NOT NULL OR x.attfdwoptions IS NOT NULL OR NOT x.attislocal)
-         ORDER BY x.attnum
+         ORDER BY x.attname
     LOOP
         alter_it := format('ALTER %s ALTER COLUMN %I ', what, a.attname);
         IF form = 'local' AND NOT a.attislocal THEN

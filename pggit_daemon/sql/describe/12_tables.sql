@@ -15,7 +15,7 @@ BEGIN
           JOIN pg_catalog.pg_class c ON c.oid = pggit_daemon.identity_sequence(relation, a.attnum)
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE a.attrelid = relation AND a.attidentity <> '' AND NOT a.attisdropped
-         ORDER BY a.attnum
+         ORDER BY a.attname
     LOOP
         what := format('SEQUENCE %I.%I', s.nspname, s.relname);
         IF s.relpersistence <> persistence AND current_setting('server_version_num')::integer >= 150000 THEN
@@ -34,7 +34,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.relation_grants(o oid, name text, acl ac
 BEGIN
     RETURN pggit_daemon.grants(acl, 'r', 'TABLE ' || name, owner)
         || coalesce((SELECT string_agg(pggit_daemon.grants(a.attacl, NULL, 'c', 'TABLE ' || name, owner, a.attname),
-                                       '' ORDER BY a.attnum)
+                                       '' ORDER BY a.attname)
                        FROM pg_catalog.pg_attribute a
                       WHERE a.attrelid = o AND a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped), '');
 END $$;
@@ -44,7 +44,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.late_columns(o oid, what text) RETURNS t
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(format(E'ALTER %s ALTER COLUMN %I SET DEFAULT %s;\n', what, a.attname,
-                                     pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attnum)
+                                     pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attname)
               FROM pg_catalog.pg_attrdef x
               JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
              WHERE x.adrelid = o AND pggit_daemon.is_late_default(x.oid, o));

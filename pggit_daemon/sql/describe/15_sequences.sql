@@ -9,7 +9,7 @@ DECLARE
     what text;
 BEGIN
     SELECT c.relname, n.nspname, c.relpersistence, c.relowner, c.relacl, q.seqtypid,
-           format('%I.%I.%I', tn.nspname, t.relname, a.attname) AS owned_by, a.attname
+           tn.nspname AS table_schema, t.relname AS table_name, a.attname
       INTO s
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -30,7 +30,7 @@ BEGIN
         || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, what)
         || pggit_daemon.grants(s.relacl, 's', what, s.relowner);
     IF s.attname IS NOT NULL THEN
-        d.later := format(E'ALTER %s OWNED BY %s;\n', what, s.owned_by);
+        d.later := format(E'ALTER %s OWNED BY %I.%I.%I;\n', what, s.table_schema, s.table_name, s.attname);
     END IF;
     RETURN d;
 END $$;

@@ -6,7 +6,7 @@ CREATE FUNCTION app."F ""q"" .x"(IN "a b" app.t, OUT x int, INOUT y numeric(3,1)
 BEGIN -- $function$ and \ and ;
  x := 1; END $body$;
 CREATE FUNCTION app.tab(n int) RETURNS TABLE (a int, "b c" text) LANGUAGE sql ROWS 50 AS 'SELECT 1, ''x''';
-CREATE FUNCTION app.std(n int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT count(*)::int FROM app.t WHERE id > n; END;
+CREATE FUNCTION app.std(n int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT count(*)::int FROM app.t WHERE id > $1; END;
 CREATE FUNCTION app.ret(n int) RETURNS int RETURN n + 1;
 CREATE FUNCTION app.base(n int) RETURNS int LANGUAGE sql RETURN app.ret(n);
 CREATE PROCEDURE app.p(INOUT a int, b text DEFAULT 'x') LANGUAGE plpgsql AS 'BEGIN COMMIT; END';
@@ -23,7 +23,7 @@ CREATE AGGREGATE app.hyp(VARIADIC "any" ORDER BY VARIADIC "any") (SFUNC = ordere
 COMMENT ON FUNCTION app.f(int, text[]) IS 'f'; COMMENT ON PROCEDURE app.p IS 'p'; COMMENT ON AGGREGATE app.cnt(*) IS 'c';
 COMMENT ON AGGREGATE app.pct(float8 ORDER BY anyelement) IS 'pct';
 REVOKE ALL ON FUNCTION app.f(int, text[]) FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.f(int, text[]) TO reader;
-REVOKE ALL ON FUNCTION app.cnt(*) FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.pct(float8, anyelement) TO reader WITH GRANT OPTION;
+REVOKE ALL ON FUNCTION app.cnt() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.pct(float8, anyelement) TO reader WITH GRANT OPTION;
 GRANT EXECUTE ON PROCEDURE app.p TO reader; REVOKE ALL ON PROCEDURE app.p2 FROM PUBLIC;
 ALTER FUNCTION app.f(int, text[]) OWNER TO writer; ALTER AGGREGATE app.hyp(VARIADIC "any" ORDER BY VARIADIC "any") OWNER TO writer;
 CREATE FUNCTION app.on_table(app.t) RETURNS int LANGUAGE sql AS 'SELECT 1';

@@ -13,8 +13,8 @@ COMMENT ON VIEW app.v IS 'v'; COMMENT ON COLUMN app.v.id IS 'id'; COMMENT ON MAT
 COMMENT ON COLUMN app.m.c IS 'count';
 GRANT SELECT ON app.v, app.m TO reader; GRANT SELECT (id), UPDATE (id, ts) ON app.v TO writer;
 ALTER VIEW app.v OWNER TO writer;
-CREATE RECURSIVE VIEW app.r (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM app.r WHERE n < 10;
-CREATE VIEW app.window AS SELECT id, rank() OVER w, n::varchar(5), ARRAY[1,2], ROW(1,'x'), CASE WHEN id > 1 THEN 'a' ELSE 'b' END
+CREATE RECURSIVE VIEW app.r (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 10;
+CREATE VIEW app.window AS SELECT id, rank() OVER w, n::varchar(5), ARRAY[1,2], CASE WHEN id > 1 THEN 'a' ELSE 'b' END
     FROM app.t WINDOW w AS (PARTITION BY n ORDER BY ts DESC);
 CREATE VIEW app.whole AS SELECT t, (t).n FROM app.t;
 CREATE FUNCTION app.f(int) RETURNS SETOF app.t LANGUAGE sql AS 'SELECT * FROM app.t';
