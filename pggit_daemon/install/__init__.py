@@ -5,8 +5,8 @@ version of the code needs them, or nothing changed at all. Called by `pggit-daem
 and by the tests. Everything happens in one transaction.
 """
 
-from pggit_daemon.install.install import InstallReport, install, plan
+from pggit_daemon.install.removal import UninstallReport, uninstall
 from pggit_daemon.install.state import installed_version
-from pggit_daemon.install.uninstall import UninstallReport, uninstall
+from pggit_daemon.install.upgrade import InstallReport, install, plan
 
 __all__ = ["InstallReport", "UninstallReport", "install", "installed_version", "plan", "uninstall"]

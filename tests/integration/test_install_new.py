@@ -1,0 +1,241 @@
+"""Installing, upgrading and removing on a database of the users' own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from pggit_daemon.errors import InstallError, PrerequisiteError
+from pggit_daemon.install import install, installed_version, plan, state, uninstall
+from pggit_daemon.install import upgrade as install_module
+from pggit_daemon.sql import SqlFile, repeatable, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CATALOGS = ("pg_class", "pg_proc", "pg_type", "pg_constraint", "pg_trigger", "pg_event_trigger", "pg_namespace")
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+def catalog(conn: psycopg.Connection[Any], columns: str = "oid, xmin, c.*") -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of the catalogs; with xmin: which transaction wrote it."""
+    return {
+        name: conn.execute(f"SELECT {columns} FROM {name} c WHERE oid >= 16384 ORDER BY oid").fetchall()
+        for name in CATALOGS
+    }
+
+
+def test_installing_again_changes_nothing(conn: psycopg.Connection[Any]) -> None:
+    first = install(conn)
+    assert first.from_version is None
+    assert first.to_version == steps()[-1].number == installed_version(conn)
+    before = catalog(conn)
+    assert len(before["pg_event_trigger"]) == 3
+
+    second = install(conn)
+
+    assert not second.changed
+    assert second.from_version == first.to_version
+    assert catalog(conn) == before
+
+
+@pytest.mark.parametrize("number", [step.number for step in steps()][:-1])
+def test_upgrade_from_every_earlier_version(
+    conn: psycopg.Connection[Any], number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same objects come out, and a step that was applied is not applied again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(install_module, "steps", lambda: steps()[:number])
+        patch.setattr(install_module, "repeatable", tuple)
+        assert install(conn).to_version == number
+
+    report = install(conn)
+
+    assert report.from_version == number
+    assert report.steps == tuple(step.name for step in steps()[number:])
+    assert report.repeatable == tuple(file.name for file in repeatable())
+    recorded = conn.execute("SELECT number FROM pggit_daemon.schema_step ORDER BY 1").fetchall()
+    assert [row[0] for row in recorded] == [step.number for step in steps()]
+    assert uninstall(conn).left == ()
+
+
+def test_a_changed_function_file_is_applied_without_a_new_step(
+    conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(conn)
+    more = SqlFile("api/zz.sql", "CREATE FUNCTION pggit_daemon.zz() RETURNS int LANGUAGE sql AS 'SELECT 7';")
+    triggers = catalog(conn, "oid")["pg_event_trigger"]
+    monkeypatch.setattr(install_module, "repeatable", lambda: (*repeatable(), more))
+    report = install(conn)
+    assert report.steps == ()
+    assert report.changed
+    assert conn.execute("SELECT pggit_daemon.zz()").fetchone() == (7,)
+    assert catalog(conn, "oid")["pg_event_trigger"] == triggers
+
+
+def test_a_newer_installation_is_left_alone(conn: psycopg.Connection[Any]) -> None:
+    install(conn)
+    conn.execute("INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (9999, 'future', '')")
+    with pytest.raises(InstallError, match="9999") as caught:
+        install(conn)
+    assert caught.value.mend == "upgrade pggit-daemon on this machine"
+    with pytest.raises(InstallError, match="9999"):
+        plan(conn)
+
+
+def test_a_failing_file_is_named_and_nothing_is_left(
+    conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = SqlFile("api/broken.sql", "SELECT 1;\nSELECT no_such_column;")
+    monkeypatch.setattr(install_module, "repeatable", lambda: (*repeatable(), broken))
+    before = catalog(conn)
+    with pytest.raises(InstallError, match=r"api/broken\.sql"):
+        install(conn)
+    assert catalog(conn) == before
+
+
+def names(conn: psycopg.Connection[Any]) -> set[tuple[str, int]]:
+    """Return the functions and relations of ours with the number of their arguments or columns."""
+    return set(
+        conn.execute(
+            "SELECT proname, pronargs FROM pg_proc WHERE oid >= 16384"
+            " UNION ALL SELECT relname, relnatts FROM pg_class WHERE oid >= 16384 AND relnamespace <> 99"
+        ).fetchall()
+    )
+
+
+def test_plan_is_what_install_runs_and_changes_nothing(conn: psycopg.Connection[Any]) -> None:
+    before = catalog(conn)
+    script = plan(conn)
+    assert catalog(conn) == before
+    conn.execute(script.encode())
+    planned = {row[0] for row in conn.execute("SELECT identity FROM pggit_daemon.object_added").fetchall()}
+    assert planned == set()
+    by_hand = names(conn)
+    conn.execute("DROP SCHEMA pggit, pggit_daemon CASCADE")
+    install(conn)
+    assert names(conn) == by_hand
+    assert plan(conn).startswith("-- Nothing to do")
+
+
+def test_only_a_superuser_may(conn: psycopg.Connection[Any], database: str) -> None:
+    conn.execute("DROP ROLE IF EXISTS install_nobody")
+    conn.execute("CREATE ROLE install_nobody LOGIN")
+    with (
+        psycopg.connect(make_conninfo(database, user="install_nobody"), autocommit=True) as plain,
+        pytest.raises(PrerequisiteError, match="install_nobody") as caught,
+    ):
+        install(plain)
+    assert 'ALTER ROLE "install_nobody" SUPERUSER;' in str(caught.value.mend)
+    conn.execute("DROP ROLE install_nobody")
+
+
+def test_whoever_is_in_the_way_is_named(
+    conn: psycopg.Connection[Any], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(conn)
+    monkeypatch.setattr(state, "LOCK_TIMEOUT", "200ms")
+    with psycopg.connect(database, application_name="the one in the way") as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [state.LOCK_KEY])
+        with pytest.raises(InstallError, match="the one in the way") as caught:
+            install(conn)
+        assert str(other.info.backend_pid) in str(caught.value)
+        other.rollback()
+        other.execute("LOCK pggit_daemon.ddl_event IN ACCESS SHARE MODE")
+        with pytest.raises(InstallError, match="the one in the way"):
+            uninstall(conn)
+    assert installed_version(conn) is not None
+
+
+def test_two_installations_at_once_are_one(database: str) -> None:
+    """The second one waits for the first and finds nothing to do."""
+    reports = []
+
+    def run() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            reports.append(install(connection))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(report.changed for report in reports) == [False, True]
+
+
+def test_the_daemons_role_gets_what_it_needs_and_no_more(conn: psycopg.Connection[Any], database: str) -> None:
+    conn.execute("DROP ROLE IF EXISTS install_worker")
+    try:
+        notes = install(conn, daemon_role="install_worker").notes
+        assert notes[0].startswith('ALTER ROLE "install_worker" LOGIN REPLICATION;')
+        conn.execute('ALTER ROLE "install_worker" LOGIN REPLICATION')
+        assert install(conn, daemon_role="install_worker").notes == ()
+        with psycopg.connect(make_conninfo(database, user="install_worker"), autocommit=True) as worker:
+            worker.execute("INSERT INTO pggit.commits (hash, branch_id) VALUES ('x', 1)")
+            worker.execute("UPDATE pggit.branches SET head_commit_hash = 'x'")
+            worker.execute("INSERT INTO pggit_daemon.blob VALUES ('\\x00', '', NULL, '{}')")
+            worker.execute("SELECT * FROM pggit_daemon.snapshot()")
+            worker.execute("DELETE FROM pggit_daemon.ddl_event")
+            for forbidden in (
+                "INSERT INTO pggit_daemon.request (action, arguments) VALUES ('x', '{}')",
+                "UPDATE pggit_daemon.schema_step SET name = ''",
+                "UPDATE pggit_daemon.ddl_event SET pid = 1",
+                "DROP TABLE pggit_daemon.ddl_event",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    worker.execute(forbidden.encode())
+    finally:
+        conn.execute("DROP OWNED BY install_worker")
+        conn.execute("DROP ROLE install_worker")
+
+
+def test_nobody_else_gets_anything_of_ours(conn: psycopg.Connection[Any]) -> None:
+    install(conn)
+    open_to_public = conn.execute(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'pggit_daemon'::regnamespace"
+        " AND has_function_privilege('pg_monitor', oid, 'EXECUTE')"
+        " UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'pggit_daemon'::regnamespace"
+        " AND relkind IN ('r', 'v') AND has_table_privilege('pg_monitor', oid, 'SELECT')"
+    ).fetchall()
+    assert open_to_public == []
+    assert conn.execute("SELECT has_schema_privilege('pg_monitor', 'pggit_daemon', 'USAGE')").fetchone() == (False,)
+
+
+def test_uninstall_leaves_the_database_as_it_was(conn: psycopg.Connection[Any]) -> None:
+    conn.execute("CREATE TABLE customers (id int PRIMARY KEY)")
+    before = catalog(conn)
+    assert uninstall(conn).version is None
+    install(conn)
+    report = uninstall(conn)
+    assert report.version == steps()[-1].number
+    assert report.left == ()
+    assert catalog(conn) == before
+    assert installed_version(conn) is None
+
+
+def test_objects_of_users_in_our_schema_stay_and_are_named(conn: psycopg.Connection[Any]) -> None:
+    install(conn)
+    conn.execute("CREATE TABLE pggit.mine (id int); INSERT INTO pggit.mine VALUES (1)")
+    conn.execute("CREATE FUNCTION pggit.of_mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert uninstall(conn).left == ("function pggit.of_mine()", "table pggit.mine")
+    assert conn.execute("SELECT count(*) FROM pggit.mine").fetchone() == (1,)
+    assert conn.execute("SELECT to_regclass('pggit.commits')").fetchone() == (None,)
+
+
+def test_uninstall_does_not_take_users_objects_along(conn: psycopg.Connection[Any]) -> None:
+    install(conn)
+    conn.execute("CREATE VIEW report AS SELECT count(*) FROM pggit.commits")
+    conn.execute("CREATE VIEW pggit.mine AS SELECT count(*) FROM pggit_daemon.ddl_event")
+    before = catalog(conn)
+    with pytest.raises(InstallError, match=r"view pggit\.mine, view public\.report"):
+        uninstall(conn)
+    assert catalog(conn) == before
