@@ -15,6 +15,8 @@ from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_t
 from pggit_daemon.cli.reference import FORMS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pggit_daemon.cli.records import Commit, Found
 
 ToolOption = Annotated[str | None, typer.Option("--tool", help="Only migrations of this tool.", metavar="TOOL")]
@@ -45,16 +47,15 @@ def log(
         print_json({"database": chosen.name, "commits": [row.as_json() for row in rows]})
         return
     print_table(
-        ("id", "commit", "when", "kind", "author", "migration", "evidence", "objects", "message"),
+        ("id", "commit", "when", "kind", "who", "migration", "objects", "message"),
         [
             (
                 row.id,
                 row.hash[:12],
                 row.occurred_at,
                 row.kind,
-                row.author,
+                _who(row),
                 _migrations(row),
-                ", ".join(sorted({m["evidence"] or "none" for m in row.migrations})),
                 row.objects_changed,
                 row.message,
             )
@@ -100,9 +101,30 @@ def _document(database: str, found: Found, changes: list[Change]) -> dict[str, A
 
 
 def _migrations(commit: Commit) -> str:
-    labels = [f"{m['tool']}:{m['migration_id']} {m['name'] or ''}".strip() for m in commit.migrations[: records.FEW]]
+    labels = [
+        f"{m['tool']}:{m['migration_id']} ({'part, ' if m['part'] else ''}{m['evidence'] or 'no evidence'})"
+        for m in commit.migrations[: records.FEW]
+    ]
     more = commit.migration_count - len(labels)
     return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
+
+
+def _who(commit: Commit) -> str:
+    """Say who ran the statements, with which program and from where."""
+    session = commit.metadata.get("session")
+    if not isinstance(session, dict):
+        return commit.author or ""
+    parts = [commit.author, session.get("application_name"), session.get("client_addr")]
+    return " / ".join(str(part) for part in parts if part)
+
+
+def _flat(metadata: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Spread nested metadata over lines: `session pid`."""
+    for key, value in sorted(metadata.items()):
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key} ")
+        else:
+            yield f"  {prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _print_unlinked(found: Found) -> None:
@@ -124,7 +146,7 @@ def _print_commit(commit: Commit) -> None:
             ("position", f"{commit.source_lsn or 'unknown'}, transaction {commit.source_xid or 'unknown'}"),
             ("tree", commit.tree_hash),
             ("objects", commit.objects_changed),
-            *((f"  {key}", value) for key, value in sorted(commit.metadata.items())),
+            *_flat(commit.metadata),
         ]
     )
     if commit.migrations:
@@ -138,7 +160,7 @@ def _print_commit(commit: Commit) -> None:
                     m["version"],
                     m["name"],
                     m["status"],
-                    m["evidence"],
+                    f"{m['evidence']} (part)" if m["part"] else m["evidence"],
                     m["applied_at"],
                     m["applied_by"],
                     m["execution_ms"],

@@ -24,8 +24,9 @@ SELECT encode(sha256(n::text::bytea), 'hex'), 1, kind, 'ann', message,
        ('0/' || n)::pg_lsn, 700 + n, 'tree' || n, 1, metadata::jsonb,
        CASE WHEN n > 1 THEN encode(sha256((n - 1)::text::bytea), 'hex') END
 FROM (VALUES (1, 'baseline', 'Baseline', '{}'),
-             (2, 'migration', 'Flyway 1: first', '{"application_name": "PostgreSQL JDBC Driver", "pid": 42}'),
-             (3, 'out_of_band', 'ALTER TABLE', '{"application_name": "psql", "client_addr": "10.0.0.7"}'))
+             (2, 'migration', 'flyway: 1 first',
+              '{"session": {"application_name": "PostgreSQL JDBC Driver", "pid": 42}}'),
+             (3, 'out_of_band', 'ALTER TABLE', '{"session": {"application_name": "psql", "client_addr": "10.0.0.7"}}'))
      AS c (n, kind, message, metadata);
 INSERT INTO pggit.external_migrations (migration_id, tool_name, migration_name, source, version, status, evidence,
                                        success, pggit_commit_id, execution_time, applied_at, checksum)
@@ -34,6 +35,9 @@ VALUES (1, 'flyway', 'first', 'public.flyway_schema_history', '1', 'applied', 'l
        (1, 'liquibase', 'one', 'public.databasechangelog', 'a:1', 'applied', 'baseline', true, 1, NULL, now(), NULL),
        (2, 'flyway', 'second', 'public.flyway_schema_history', '1.2', 'applied', NULL, true, NULL, NULL, now(), NULL),
        (5, 'flyway', 'fifth', 'public.flyway_schema_history', '5', 'failed', NULL, false, NULL, NULL, now(), NULL);
+INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part)
+VALUES ('flyway', 'public.flyway_schema_history', 1, 2, 'lock', false),
+       ('flyway', 'public.flyway_schema_history', 2, 3, 'window', true);
 INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)
 VALUES ('public.flyway_schema_history', 'flyway', 'flyway', 'public', 'flyway_schema_history', 'discovered');
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)
@@ -109,17 +113,21 @@ def test_log(recorded: str) -> None:
     assert (text.code, text.err) == (0, "")
     lines = [line.split()[0] for line in text.out.splitlines() if line.strip()[:1].isdigit()]
     assert lines == ["3", "2", "1"]
-    assert "flyway:1 first" in text.out
+    assert "flyway:1 (lock)" in text.out
+    assert "flyway:2 (part, window)" in text.out
+    assert "ann / psql / 10.0.0.7" in text.out
     document = run("log", "--json", dsn=recorded).json
     assert [c["kind"] for c in document["commits"]] == ["out_of_band", "migration", "baseline"]
     second = document["commits"][1]
     assert second["hash"] == commit_hash(2)
     assert second["migrations"][0]["evidence"] == "lock"
     assert second["migrations"][0]["execution_ms"] == 12
-    assert second["metadata"]["pid"] == 42
+    assert second["metadata"]["session"]["pid"] == 42
     assert [c["id"] for c in run("log", "--json", "-n", "1", dsn=recorded).json["commits"]] == [3]
     assert [c["id"] for c in run("log", "--json", "--tool", "liquibase", dsn=recorded).json["commits"]] == [1]
     assert [c["id"] for c in run("log", "--json", "--kind", "migration", dsn=recorded).json["commits"]] == [2]
+    flyway = run("log", "--json", "--tool", "flyway", dsn=recorded).json["commits"]
+    assert [c["id"] for c in flyway] == [3, 2]
     assert run("log", "--json", "--source", "nowhere", dsn=recorded).json["commits"] == []
 
 

@@ -15,14 +15,16 @@ INSERT INTO pggit.external_migrations (migration_id, tool_name, source, status, 
 SELECT id, tool, source, status, status <> 'failed', CASE WHEN linked THEN 1 END, '2026-01-01 00:00+00'
 FROM (VALUES (1, 'flyway', 's1', 'applied', true),
              (2, 'flyway', 's1', 'failed', false),
-             (5, 'flyway', 's1', 'missing', true),
+             (3, 'flyway', 's1', 'removed', true),
+             (6, 'flyway', 's1', 'applied', true),
              (-1, 'flyway', 's1', 'applied', true),
              (1, 'liquibase', 's2', 'applied', false),
              (20240101, 'dbmate', 's3', 'applied', true),
              (20240301, 'dbmate', 's3', 'applied', true)) AS m (id, tool, source, status, linked);
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, status)
 VALUES ('out_of_band', 'table', 'a', 'x', 'unresolved'), ('out_of_band', 'table', 'b', 'x', 'unresolved'),
-       ('checksum', 'table', 'b', 'x', 'resolved');
+       ('checksum_changed', 'migration', 's 1 6', 'x', 'unresolved'),
+       ('checksum_changed', 'migration', 's 1 1', 'x', 'resolved');
 """
 
 
@@ -46,7 +48,7 @@ async def test_poll_reads_everything_in_one_round(installed_database: str) -> No
     def value(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(f"pggit_{name}", {"database": "app", **labels})
 
-    assert value("migrations", source="s1", status="applied") == 2
+    assert value("migrations", source="s1", status="applied") == 3
     assert value("migrations", source="s1", status="failed") == 1
     assert value("validation_issues", source="s1", status="gap") == 1
     assert value("validation_issues", source="s1", status="failed") == 1
@@ -56,7 +58,8 @@ async def test_poll_reads_everything_in_one_round(installed_database: str) -> No
     assert value("validation_issues", source="s3", status="gap") is None
     assert value("last_migration_timestamp_seconds", source="s1") == 1767225600
     assert value("conflicts_open", type="out_of_band") == 2
-    assert value("conflicts_open", type="checksum") is None
+    assert value("conflicts_open", type="checksum_changed") == 1
+    assert value("validation_issues", source="s 1", status="checksum_changed") == 1
     assert (value("replication_lag_bytes") or 0) > 0
     assert (value("slot_retained_bytes") or 0) > 0
     assert value("slot_safe_wal_bytes") is None

@@ -2,6 +2,7 @@
 
 -- name: commits
 -- Commits, newest first, each with the first few of its migrations. Filters that are NULL let all pass.
+-- A migration whose statements were committed one by one has several commits; all but the last are parts.
 SELECT c.id,
        c.hash,
        c.parent_commit_hash AS parent,
@@ -21,15 +22,24 @@ LEFT JOIN LATERAL (
     SELECT max(numbered.total) AS total, jsonb_agg(numbered.migration ORDER BY numbered.place) AS first_few
     FROM (
         SELECT count(*) OVER () AS total,
-               row_number() OVER (ORDER BY m.source, m.sequence, m.migration_id) AS place,
+               row_number() OVER (ORDER BY m.source, m.sequence NULLS FIRST, m.migration_id) AS place,
                jsonb_build_object(
                    'tool', m.tool_name, 'source', m.source, 'migration_id', m.migration_id, 'version', m.version,
-                   'name', m.migration_name, 'status', m.status, 'success', m.success, 'evidence', m.evidence,
+                   'name', m.migration_name, 'status', m.status, 'success', m.success,
+                   'evidence', coalesce(l.evidence, m.evidence), 'part', coalesce(l.part, false), 'detail', l.detail,
                    'rollback_of', m.rollback_of, 'checksum', m.checksum, 'applied_at', m.applied_at,
                    'applied_by', m.applied_by, 'error_message', m.error_message,
                    'execution_ms', round(extract(epoch FROM m.execution_time) * 1000)) AS migration
         FROM pggit.external_migrations AS m
-        WHERE m.pggit_commit_id = c.id
+        LEFT JOIN pggit_daemon.link AS l
+               ON (l.tool_name, l.source, l.migration_id) = (m.tool_name, m.source, m.migration_id)
+              AND l.commit_id = c.id
+        WHERE (m.tool_name, m.source, m.migration_id) IN (
+            SELECT own.tool_name, own.source, own.migration_id
+            FROM pggit.external_migrations AS own WHERE own.pggit_commit_id = c.id
+            UNION ALL
+            SELECT own.tool_name, own.source, own.migration_id
+            FROM pggit_daemon.link AS own WHERE own.commit_id = c.id)
     ) AS numbered
     WHERE numbered.place <= %(migrations)s::bigint
 ) AS linked ON true
@@ -40,7 +50,11 @@ WHERE (%(id)s::integer IS NULL OR c.id = %(id)s::integer)
        OR EXISTS (SELECT FROM pggit.external_migrations AS m
                   WHERE m.pggit_commit_id = c.id
                     AND (%(tool)s::text IS NULL OR m.tool_name = %(tool)s::text)
-                    AND (%(source)s::text IS NULL OR m.source = %(source)s::text)))
+                    AND (%(source)s::text IS NULL OR m.source = %(source)s::text))
+       OR EXISTS (SELECT FROM pggit_daemon.link AS l
+                  WHERE l.commit_id = c.id
+                    AND (%(tool)s::text IS NULL OR l.tool_name = %(tool)s::text)
+                    AND (%(source)s::text IS NULL OR l.source = %(source)s::text)))
 ORDER BY c.id DESC
 LIMIT %(limit)s::bigint;
 
@@ -135,7 +149,8 @@ SELECT jsonb_build_object(
                 FROM (SELECT status, count(*) AS total FROM pggit.external_migrations
                       WHERE source = s.name GROUP BY status) AS m), '{}'),
             'unlinked', (SELECT count(*) FROM pggit.external_migrations AS m
-                         WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success)) ORDER BY s.name)
+                         WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success
+                           AND m.status NOT IN ('removed', 'cleared', 'deleted'))) ORDER BY s.name)
         FROM pggit_daemon.source AS s), '[]'),
     'conflicts', coalesce((
         SELECT jsonb_object_agg(c.conflict_type, c.total)

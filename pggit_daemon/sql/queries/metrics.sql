@@ -27,13 +27,21 @@ SELECT jsonb_build_object(
         FROM (
             SELECT f.source, f.status, count(*) AS total
             FROM (
-                SELECT m.source, 'failed' AS status FROM pggit.external_migrations AS m WHERE NOT m.success
+                -- Rows that the tool itself took away (repair, clean) are no findings; one that vanished is.
+                SELECT m.source, 'failed' AS status FROM pggit.external_migrations AS m
+                WHERE NOT m.success AND m.status NOT IN ('removed', 'cleared', 'deleted')
                 UNION ALL
                 SELECT m.source, 'unlinked' FROM pggit.external_migrations AS m
-                WHERE m.pggit_commit_id IS NULL AND m.success
+                WHERE m.pggit_commit_id IS NULL AND m.success AND m.status NOT IN ('removed', 'cleared', 'deleted')
                 UNION ALL
-                SELECT m.source, m.status FROM pggit.external_migrations AS m
-                WHERE m.status IN ('missing', 'started', 'checksum_changed', 'out_of_order')
+                SELECT m.source, CASE m.status WHEN 'removed' THEN 'missing' ELSE m.status END
+                FROM pggit.external_migrations AS m
+                WHERE m.success AND m.status IN ('removed', 'missing', 'started', 'out_of_order')
+                UNION ALL
+                -- The conflict names the source and the migration's id.
+                SELECT regexp_replace(c.object_identifier, ' [^ ]*$', ''), 'checksum_changed'
+                FROM pggit.conflicts AS c
+                WHERE c.conflict_type = 'checksum_changed' AND c.status = 'unresolved'
                 UNION ALL
                 -- A gap is a hole in small integers; above are dates, epochs and the ids that we give.
                 SELECT g.source, 'gap'
@@ -41,7 +49,7 @@ SELECT jsonb_build_object(
                              - lag(m.migration_id) OVER (PARTITION BY m.tool_name, m.source ORDER BY m.migration_id)
                              AS step
                       FROM pggit.external_migrations AS m
-                      WHERE m.migration_id BETWEEN 1 AND 999999) AS g
+                      WHERE m.migration_id BETWEEN 1 AND 999999 AND m.status <> 'cleared') AS g
                 WHERE g.step > 1
             ) AS f
             GROUP BY f.source, f.status) AS i), '[]'),

@@ -1,0 +1,42 @@
+"""`export` of a real tree, to stdout and to a file."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.integration.test_cli_commands import add_version, run
+
+
+@pytest.fixture
+def exported(installed_database: str) -> str:
+    """Give a database with one commit of one table."""
+    with psycopg.connect(installed_database) as conn:
+        conn.execute("INSERT INTO pggit.commits (hash, branch_id, kind) VALUES (repeat('ab', 32), 1, 'baseline')")
+        add_version(conn, "public.users", 1, "CREATE TABLE public.users (id integer);\n", begin=1, end=None)
+    return installed_database
+
+
+def test_export_to_stdout_file_and_json(exported: str, tmp_path: Path) -> None:
+    """The same script each way; a file is replaced whole and keeps its mode."""
+    printed = run("export", "@1", dsn=exported)
+    assert (printed.code, printed.err) == (0, "")
+    assert "CREATE TABLE public.users (id integer);" in printed.out
+    target = tmp_path / "schema.sql"
+    target.write_text("old")
+    target.chmod(0o640)
+    assert run("export", "abababa", "-o", str(target), dsn=exported).out == ""
+    assert target.read_text() == printed.out
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert [file.name for file in tmp_path.iterdir()] == ["schema.sql"]
+    assert run("export", "head", "--json", dsn=exported).json["sql"] == printed.out
+
+
+def test_export_to_a_place_that_is_not_there(exported: str, tmp_path: Path) -> None:
+    """A sentence, exit 1, and nothing left behind."""
+    refused = run("export", "head", "-o", str(tmp_path / "none" / "schema.sql"), dsn=exported)
+    assert refused.code == 1
+    assert "could not be written: No such file or directory" in refused.err
