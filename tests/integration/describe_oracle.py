@@ -6,14 +6,17 @@ what `pggit_daemon.snapshot()` say. Used by the tests of describe and export.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import os
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, LiteralString, Self
 
 import psycopg
+import pytest
+from psycopg import sql
 
 from sandbox.servers import find_server
 
@@ -45,6 +48,13 @@ class Side:
         command = [find_server() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.dsn, "-f", "-"]
         done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, env=_environment())
         assert done.returncode == 0, done.stderr
+
+    def try_run(self, script: str) -> bool:
+        """Run a script in one transaction; tell whether it went through."""
+        command = [find_server() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+        command += ["-d", self.dsn, "-f", "-"]
+        done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, env=_environment())
+        return done.returncode == 0
 
     def restore(self, script: str) -> None:
         """Restore an export as its header says."""
@@ -103,17 +113,25 @@ class Oracle:
             # A database with subscriptions cannot be dropped; these have no slot to drop with them.
             with psycopg.connect(side.dsn, autocommit=True) as conn:
                 for (subscription,) in conn.execute(
-                    "SELECT quote_ident(subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+                    "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
                     " WHERE d.datname = current_database()",
                 ).fetchall():
-                    conn.execute(f"ALTER SUBSCRIPTION {subscription} SET (slot_name = NONE)")
-                    conn.execute(f"DROP SUBSCRIPTION {subscription}")
+                    name_of = sql.Identifier(subscription)
+                    conn.execute(sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(name_of))
+                    conn.execute(sql.SQL("DROP SUBSCRIPTION {}").format(name_of))
             self.cluster.drop_database(name)
 
-    def _for_each_role(self, statement: str) -> None:
+    def _for_each_role(self, statement: LiteralString) -> None:
         with psycopg.connect(self.cluster.dsn(), autocommit=True) as conn:
             for role in ROLES:
-                conn.execute(psycopg.sql.SQL(statement).format(psycopg.sql.Identifier(role)))  # type: ignore[arg-type]
+                conn.execute(sql.SQL(statement).format(sql.Identifier(role)))
+
+
+def assert_same(left: str, right: str) -> None:
+    """Compare long texts; the failure shows only the lines that differ."""
+    if left != right:
+        difference = difflib.unified_diff(left.splitlines(), right.splitlines(), "original", "copy", lineterm="", n=4)
+        pytest.fail("\n".join(itertools.islice(difference, 200)))
 
 
 def _environment() -> dict[str, str]:

@@ -6,15 +6,12 @@ export of its snapshot restores into an empty one; then `pg_dump` prints the sam
 
 from __future__ import annotations
 
-import difflib
-import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from tests.integration.describe_oracle import Oracle
+from tests.integration.describe_oracle import Oracle, assert_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +33,3 @@ def test_the_restored_export_is_the_same_database(oracle: Oracle, script: Path) 
     with oracle.pair(script.read_text()) as (original, copy):
         assert_same(original.dump(), copy.dump())
         assert_same(original.snapshot(), copy.snapshot())
-
-
-def assert_same(left: str, right: str) -> None:
-    """Compare long texts; the failure shows only the lines that differ."""
-    if left != right:
-        difference = difflib.unified_diff(left.splitlines(), right.splitlines(), "original", "copy", lineterm="", n=4)
-        pytest.fail("\n".join(itertools.islice(difference, 200)))
