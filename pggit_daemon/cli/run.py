@@ -60,7 +60,7 @@ def run(
     except PggitDaemonError as exc:
         if not process.logging:
             raise
-        log.exception("daemon_failed", error=exc.message, mend=exc.mend, exit_code=exc.exit_code)
+        log.error("daemon_failed", error=exc.message, mend=exc.mend, exit_code=exc.exit_code)  # noqa: TRY400  (a sentence)
         raise typer.Exit(exc.exit_code) from exc
 
 
@@ -150,7 +150,7 @@ class Process:
             try:
                 new = self._read()
             except ConfigError as exc:
-                log.exception("reload_failed", error=exc.message, mend=exc.mend)
+                log.error("reload_failed", error=exc.message, mend=exc.mend)  # noqa: TRY400  (a sentence)
             else:
                 self._take(new)
         if self._told_ready:

@@ -122,7 +122,7 @@ class Database(Section):
     plugin: Literal["wal2json"] = Field(default="wal2json", description="logical decoding plugin")
     create_baseline: bool = Field(
         default=True,
-        description="make the slot and the first baseline commit when there is none; false: refuse to start",
+        description="begin the history with a slot and a baseline commit where there is none; false: refuse to",
     )
     grace_seconds: Seconds = Field(
         default=30.0,
@@ -136,9 +136,6 @@ class Database(Section):
     )
     metrics_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
         default=10.0, description="seconds between readings of the metrics that come from SQL"
-    )
-    outbox_retention_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
-        default=7.0, description="days that handled rows stay in the outbox tables before they are deleted"
     )
     sources: tuple[Source, ...] = Field(
         default=(), alias="source", strict=False, description="history tables that no preset knows"

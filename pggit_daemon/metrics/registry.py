@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 
 from pggit_daemon import __version__
+from pggit_daemon.correlate.unit import CommitKind, Evidence
 from pggit_daemon.health import RUNNING, Health, State
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class Metrics:
             self.out_of_band_changes,
         ):
             plain.labels(name)
+        for kind in CommitKind:
+            self.commits.labels(name, kind)
+        for evidence in Evidence:
+            self.links.labels(name, evidence)
         self.link_latency_seconds.labels(name)
         self.pending_transactions.labels(name)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pggit_daemon.correlate.unit import CommitKind, Evidence
 from pggit_daemon.health import Health, State
 from pggit_daemon.metrics import Metrics
 from pggit_daemon.metrics.poll import show
@@ -76,6 +77,13 @@ def test_documented_states_are_the_real_ones() -> None:
     """The closed sets in the documentation are those of the code."""
     row = next(line for line in DOCS.splitlines() if line.startswith("| `pggit_stream_state`"))
     assert re.findall(r"`(\w+)`", row)[1:] == [state.value for state in State]
+
+
+def test_documented_kinds_and_evidence_are_the_real_ones() -> None:
+    """As above, for commits and links."""
+    for metric, members in (("pggit_commits_total", CommitKind), ("pggit_links_total", Evidence)):
+        row = next(line for line in DOCS.splitlines() if line.startswith(f"| `{metric}`"))
+        assert re.findall(r"`(\w+)`", row)[1:] == [member.value for member in members]
 
 
 def test_labels_disappear_with_their_rows(metrics: Metrics) -> None:
