@@ -13,6 +13,8 @@ from pggit_daemon.correlate.unit import CommitKind, Decision, Recorded
 from pggit_daemon.ddl import DdlEvent
 
 NAMED_OBJECTS = 3
+BESIDE = frozenset({"sequence", "index", "table constraint"})
+"""What a statement makes beside the table that it names; left out of a message where there is more to say."""
 
 
 def message(decision: Decision) -> str:
@@ -88,8 +90,9 @@ def summary(events: Iterable[DdlEvent]) -> str:
     """The commands with the objects they name, the first few of them."""
     named: list[str] = []
     for event in events:
-        direct = [item.key.identity for item in event.objects if item.direct and item.key is not None]
-        named.append(f"{event.tag} {', '.join(direct[:NAMED_OBJECTS])}".strip())
+        direct = [item.key for item in event.objects if item.direct and item.key is not None]
+        chief = [key for key in direct if key.type not in BESIDE] or direct
+        named.append(f"{event.tag} {', '.join(key.identity for key in chief[:NAMED_OBJECTS])}".strip())
     distinct = list(dict.fromkeys(named))
     more = len(distinct) - NAMED_OBJECTS
     return "; ".join(distinct[:NAMED_OBJECTS]) + (f"; and {more} more" if more > 0 else "")

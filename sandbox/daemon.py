@@ -1,0 +1,181 @@
+"""The daemon as a real process: started, waited for, stopped, killed.
+
+In: the databases to follow. Out: a process whose log, pages and end can be looked at.
+What it recorded is read back with `recorded.py`. Used by the demo and by the acceptance tests.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+READY_TIMEOUT = 60.0  # seconds; a baseline of a big catalog on a busy machine
+CAUGHT_UP_TIMEOUT = 60.0  # seconds; more than the grace time of a source
+STOP_TIMEOUT = 15.0  # seconds; the daemon itself promises 10
+
+
+class DaemonFailed(AssertionError):
+    """The daemon did not do what the test waited for; the message carries the end of its log."""
+
+
+class Daemon:
+    """`with Daemon(dsn, folder) as daemon: …` runs it; at the end it is stopped and must exit with 0.
+
+    `arguments` replace `--dsn`, for a daemon with a configuration file. After `kill` or `stop`, `start` runs it again.
+    """
+
+    def __init__(self, dsn: str, folder: Path, arguments: list[str] | None = None, *, name: str = "daemon") -> None:
+        self.dsn = dsn
+        self.arguments = arguments if arguments is not None else ["--dsn", dsn]
+        self.log_file = folder / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        if kind is not None:
+            self.kill()
+            return
+        code = self.stop()
+        if code != 0:
+            raise DaemonFailed(f"the daemon ended with {code}, not 0:\n{self.log_tail()}")
+
+    # ------------------------------------------------------------------ the process
+
+    def start(self) -> None:
+        """Start it, without waiting for anything."""
+        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pggit_daemon", "run", *self.arguments, "--http", "127.0.0.1:0"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code; a daemon that does not end is killed and fails the test."""
+        self.signal(signal.SIGTERM)
+        return self.wait_end(STOP_TIMEOUT)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL: no goodbye to the server, no last write."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "the daemon is not running"
+        self._process.send_signal(number)
+
+    def wait_end(self, timeout: float) -> int:
+        """Wait until it ends by itself and return its exit code."""
+        assert self._process is not None, "the daemon is not running"
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise DaemonFailed(f"the daemon did not end within {timeout} s:\n{self.log_tail()}") from None
+        self._process = None
+        return code
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the daemon is not running"
+        return self._process.pid
+
+    # ------------------------------------------------------------------ waiting
+
+    def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until /readyz says that every database is streamed."""
+        self.wait_for(lambda: self.page("/readyz")[0] == 200, "ready", timeout)
+
+    def wait_caught_up(self, timeout: float = CAUGHT_UP_TIMEOUT) -> None:
+        """Wait until everything that is committed now is stored and acknowledged; nothing waits for its row."""
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            # A commit of its own, so that the stream has something to bring even where nothing else happened.
+            conn.execute("SELECT pg_logical_emit_message(true, 'harness', '')")
+            (target,) = conn.execute("SELECT pg_current_wal_lsn()").fetchone() or ("",)
+            acknowledged = (
+                "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn) FROM pg_replication_slots"
+                " WHERE database = current_database()"
+            )
+            self.wait_for(lambda: conn.execute(acknowledged, [target]).fetchone() == (True,), f"at {target}", timeout)
+
+    def wait_for(self, reached: Callable[[], bool], what: str, timeout: float) -> None:
+        """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over."""
+        deadline = time.monotonic() + timeout
+        while not reached():
+            code = self._process.poll() if self._process else None
+            if self._process is None or code is not None:
+                raise DaemonFailed(f"the daemon ended ({code}) before it was {what}:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise DaemonFailed(f"the daemon is not {what} after {timeout} s:\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    # ------------------------------------------------------------------ what it says
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the log's events since the last start; lines that are no JSON (a traceback) as `{"raw": …}`."""
+        lines = self.log_file.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
+        return [json.loads(line) if line.startswith("{") and line.endswith("}") else {"raw": line} for line in lines]
+
+    def log_tail(self) -> str:
+        return self.log_file.read_text(errors="replace")[-4000:] if self.log_file.exists() else ""
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Get one of its pages: status and body; status 0 while it does not listen yet."""
+        listening = [event for event in self.events() if event.get("event") == "http_listening"]
+        if not listening:
+            return 0, ""
+        url = f"http://{listening[-1]['address']}:{listening[-1]['port']}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that carry these labels; 0 when there is none."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        total = 0.0
+        for line in self.page("/metrics")[1].splitlines():
+            sample, _space, value = line.rpartition(" ")
+            if sample.partition("{")[0] == name and all(label in sample for label in wanted):
+                total += float(value)
+        return total
+
+
+def pggit(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `pggit-daemon` and return how it ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "pggit_daemon", *arguments], check=False, capture_output=True, text=True, timeout=120
+    )
