@@ -225,18 +225,29 @@ class ReplicationConnection:
             self._fail(StreamError(f"the connection broke while sending: {failures.first_line(exc)}"))
 
     async def close(self) -> None:
-        """End the stream, give the server a moment to agree, so that the slot is free for the next, and close."""
-        if self._streaming and self._failure is None and self._pgconn.status == pq.ConnStatus.OK:
+        """End the stream, wait a moment until the server has let go of the slot, and close."""
+        if self._streaming and self._failure is None:
             with suppress(psycopg.Error, StreamError, TimeoutError):
-                self._pgconn.put_copy_end()
-                self._flush()
                 async with asyncio.timeout(GOODBYE):
-                    while True:
-                        await self.read()
+                    await self._say_goodbye()
         self._streaming = False
         if self._pgconn.status == pq.ConnStatus.OK:
             self._loop.remove_writer(self._pgconn.socket)
         await self._conn.close()
+
+    async def _say_goodbye(self) -> None:
+        """End the copy from our side and wait for the server's last word: only then is the slot free."""
+        self._pgconn.put_copy_end()
+        self._flush()
+        while self._failure is None:
+            with suppress(StreamError):
+                await self.read()
+        while True:
+            while self._pgconn.is_busy():
+                await self._readable()
+                self._pgconn.consume_input()
+            if self._pgconn.get_result() is None:
+                return
 
     # ------------------------------------------------------------------ the socket
 
