@@ -14,12 +14,6 @@ BEGIN
         SELECT format(E'SECURITY LABEL FOR %I ON %s IS %L;\n', l.provider, what, l.label)
           FROM pg_catalog.pg_seclabel l
          WHERE l.objoid = of_object AND l.classoid = of_class AND l.objsubid = 0
-        UNION ALL
-        -- Of what we describe, only subscriptions are shared by all databases.
-        SELECT format(E'SECURITY LABEL FOR %I ON %s IS %L;\n', l.provider, what, l.label)
-          FROM pg_catalog.pg_shseclabel l
-         WHERE l.objoid = of_object AND l.classoid = of_class
-           AND of_class = 'pg_catalog.pg_subscription'::regclass
     ) x;
     RETURN coalesce(statements, '');
 END $$;

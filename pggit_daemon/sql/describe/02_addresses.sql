@@ -158,18 +158,14 @@ BEGIN
     END CASE;
 END $$;
 
--- Whether an object of its own (see `carrier`) belongs into the tree. False for what does not exist.
-CREATE OR REPLACE FUNCTION pggit_daemon.is_ours(of_class oid, of_object oid) RETURNS boolean
+-- Whether an object belongs into the tree, given that it is one of its own (`carrier` says so).
+CREATE OR REPLACE FUNCTION pggit_daemon.belongs(of_class oid, of_object oid) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     home     oid;    -- the object's schema
     relation oid;    -- the table it hangs on
     thing    record;
 BEGIN
-    IF (of_class, of_object)::pggit_daemon.object_address
-       IS DISTINCT FROM pggit_daemon.carrier(of_class, of_object) THEN
-        RETURN false;
-    END IF;
     IF of_class = 'pg_catalog.pg_namespace'::regclass THEN
         RETURN pggit_daemon.is_our_schema(of_object) AND pggit_daemon.extension_of(of_class, of_object) IS NULL;
     END IF;
@@ -187,7 +183,7 @@ BEGIN
             -- An invalid index is what a failed CREATE INDEX CONCURRENTLY left; pg_dump leaves it out too.
             SELECT i.indrelid INTO relation FROM pg_catalog.pg_index i
              WHERE i.indexrelid = of_object AND i.indisready AND (i.indisvalid OR thing.relkind = 'I');
-            RETURN FOUND AND pggit_daemon.is_ours(of_class, relation);
+            RETURN FOUND AND pggit_daemon.belongs(of_class, relation);
         END IF;
         home := thing.relnamespace;
     WHEN 'pg_catalog.pg_type'::regclass THEN
@@ -253,9 +249,19 @@ BEGIN
     END CASE;
 
     IF relation IS NOT NULL THEN
-        RETURN pggit_daemon.is_ours('pg_catalog.pg_class'::regclass, relation);
+        RETURN pggit_daemon.belongs('pg_catalog.pg_class'::regclass, relation);
     END IF;
     RETURN coalesce(pggit_daemon.is_our_schema(home), false);
+END $$;
+
+-- Whether (of_class, of_object) is an object of its own and belongs into the tree. False for what does not exist.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_ours(of_class oid, of_object oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_at pggit_daemon.object_address := pggit_daemon.carrier(of_class, of_object);
+BEGIN
+    RETURN found_at.classid IS NOT NULL AND found_at.classid = of_class AND found_at.objid = of_object
+       AND pggit_daemon.belongs(of_class, of_object);
 END $$;
 
 -- Maps an address that the server named to the object of ours whose description it changes, or NULL.
@@ -272,12 +278,12 @@ BEGIN
     IF found_at.classid IS NULL THEN
         RETURN NULL;
     END IF;
-    extension := pggit_daemon.extension_of(found_at.classid, found_at.objid);
-    IF extension IS NOT NULL THEN
-        found_at := ('pg_catalog.pg_extension'::regclass, extension);
-    END IF;
-    IF pggit_daemon.is_ours(found_at.classid, found_at.objid) THEN
+    IF pggit_daemon.belongs(found_at.classid, found_at.objid) THEN
         RETURN found_at;
+    END IF;
+    extension := pggit_daemon.extension_of(found_at.classid, found_at.objid);
+    IF extension IS NOT NULL AND pggit_daemon.belongs('pg_catalog.pg_extension'::regclass, extension) THEN
+        RETURN ('pg_catalog.pg_extension'::regclass::oid, extension);
     END IF;
     RETURN NULL;
 END $$;

@@ -18,6 +18,12 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.is_late_default(attrdef oid, relation oid) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Nearly always this is the end of it, and it is asked for each default.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = attrdef
+                      AND d.refclassid = 'pg_catalog.pg_proc'::regclass) THEN
+        RETURN false;
+    END IF;
     RETURN EXISTS (
         SELECT FROM pg_catalog.pg_depend d
           JOIN pg_catalog.pg_depend f ON f.classid = d.refclassid AND f.objid = d.refobjid

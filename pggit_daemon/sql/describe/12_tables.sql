@@ -39,10 +39,13 @@ BEGIN
                       WHERE a.attrelid = o AND a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped), '');
 END $$;
 
--- NOT NULL constraints that were never validated (18 and later), and defaults that must come last.
+-- Defaults that must come last (see `is_late_default`).
 CREATE OR REPLACE FUNCTION pggit_daemon.late_columns(o oid, what text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef x WHERE x.adrelid = o) THEN
+        RETURN NULL;
+    END IF;
     RETURN (SELECT string_agg(format(E'ALTER %s ALTER COLUMN %I SET DEFAULT %s;\n', what, a.attname,
                                      pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attname)
               FROM pg_catalog.pg_attrdef x
