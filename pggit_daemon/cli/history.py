@@ -23,6 +23,8 @@ ToolOption = Annotated[str | None, typer.Option("--tool", help="Only migrations 
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Only migrations of this source (history table).", metavar="NAME")
 ]
+# Metadata that other lines, or the table of migrations, say already.
+_SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part"}
 
 
 def log(
@@ -146,7 +148,7 @@ def _print_commit(commit: Commit) -> None:
             ("position", f"{commit.source_lsn or 'unknown'}, transaction {commit.source_xid or 'unknown'}"),
             ("tree", commit.tree_hash),
             ("objects", commit.objects_changed),
-            *_flat(commit.metadata),
+            *_flat({key: value for key, value in commit.metadata.items() if key not in _SHOWN_ELSEWHERE}),
         ]
     )
     if commit.migrations:
