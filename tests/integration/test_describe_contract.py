@@ -44,13 +44,19 @@ HOSTILE_SETTINGS = {
 # A statement that gives classid, objid and objsubid of a thing, and the key of what carries it (None: nothing of ours).
 CARRIERS = [
     ("'pg_class'::regclass, 'app.t'::regclass, 2", "table app.t"),
-    ("'pg_attrdef'::regclass, (SELECT oid FROM pg_attrdef WHERE adrelid = 'app.t'::regclass LIMIT 1), 0", "table app.t"),
+    (
+        "'pg_attrdef'::regclass, (SELECT oid FROM pg_attrdef WHERE adrelid = 'app.t'::regclass LIMIT 1), 0",
+        "table app.t",
+    ),
     ("'pg_type'::regclass, 'app.t'::regtype, 0", "table app.t"),
     ("'pg_type'::regclass, 'app.t[]'::regtype, 0", "table app.t"),
     ("'pg_type'::regclass, 'app.mood[]'::regtype, 0", "type app.mood"),
     ("'pg_type'::regclass, 'app.span_multirange'::regtype, 0", "type app.span"),
     ("'pg_type'::regclass, 'app.positive'::regtype, 0", "domain app.positive"),
-    ("'pg_constraint'::regclass, (SELECT oid FROM pg_constraint WHERE conname = 'positive_check'), 0", "domain app.positive"),
+    (
+        "'pg_constraint'::regclass, (SELECT oid FROM pg_constraint WHERE conname = 'positive_check'), 0",
+        "domain app.positive",
+    ),
     ("'pg_class'::regclass, 'app.t_pkey'::regclass, 0", "table constraint t_pkey on app.t"),
     ("'pg_class'::regclass, 'app.t_id_seq'::regclass, 0", "table app.t"),
     ("'pg_class'::regclass, 'app.t_own_seq'::regclass, 0", "sequence app.t_own_seq"),
@@ -65,7 +71,10 @@ CARRIERS = [
         "'pg_trigger'::regclass, (SELECT min(oid) FROM pg_trigger WHERE tgrelid = 'app.ref'::regclass), 0",
         "table constraint ref_id_fkey on app.ref",
     ),
-    ("'pg_publication_rel'::regclass, (SELECT oid FROM pg_publication_rel), 0", "publication pub"),
+    (
+        "'pg_publication_rel'::regclass, (SELECT oid FROM pg_publication_rel WHERE prrelid = 'app.t'::regclass), 0",
+        "publication pub",
+    ),
     ("'pg_type'::regclass, 'app.hstore'::regtype, 0", "extension hstore"),
     ("'pg_proc'::regclass, 'app.hstore(text, text)'::regprocedure, 0", "extension hstore"),
     ("'pg_class'::regclass, 'pg_class'::regclass, 0", None),

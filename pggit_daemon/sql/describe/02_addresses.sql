@@ -269,7 +269,13 @@ END $$;
 -- a member of an extension to the extension.
 CREATE OR REPLACE FUNCTION pggit_daemon.normalise(of_class oid, of_object oid, of_part integer)
     RETURNS pggit_daemon.object_address
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan    -- as in describe: plans that are kept, and only by index
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+AS $$
 DECLARE
     found_at  pggit_daemon.object_address;
     extension oid;

@@ -39,6 +39,18 @@ BEGIN
                       WHERE a.attrelid = o AND a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped), '');
 END $$;
 
+-- From 18 on NOT NULL is a constraint with a name: what CREATE TABLE could not say of it (not validated, comments).
+CREATE OR REPLACE FUNCTION pggit_daemon.not_null_constraints(o oid, what text, name text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT string_agg(CASE WHEN k.convalidated OR NOT k.conislocal THEN ''
+                               ELSE format(E'ALTER %s ADD CONSTRAINT %I %s;\n', what, k.conname, pg_get_constraintdef(k.oid)) END
+                          || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
+                                                   format('CONSTRAINT %I ON %s', k.conname, name)), '' ORDER BY k.conname)
+          FROM pg_catalog.pg_constraint k WHERE k.conrelid = o AND k.contype = 'n'), '');
+END $$;
+
 -- Defaults that must come last (see `is_late_default`).
 CREATE OR REPLACE FUNCTION pggit_daemon.late_columns(o oid, what text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -144,6 +156,9 @@ BEGIN
     END IF;
 
     body := body || pggit_daemon.column_settings(o, kind || ' ONLY ' || name, form);
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        body := body || pggit_daemon.not_null_constraints(o, kind || ' ' || name, name);
+    END IF;
     IF t.relreplident IN ('n', 'f') AND t.relkind IN ('r', 'p') THEN
         body := body || format(E'ALTER TABLE ONLY %s REPLICA IDENTITY %s;\n', name,
                                CASE t.relreplident WHEN 'n' THEN 'NOTHING' ELSE 'FULL' END);

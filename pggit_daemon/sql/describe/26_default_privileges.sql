@@ -21,7 +21,8 @@ BEGIN
                      CASE WHEN a.nspname IS NOT NULL THEN format(' IN SCHEMA %I', a.nspname) ELSE '' END);
     d.definition := coalesce((
         SELECT string_agg(prefix || s || E';\n', '' ORDER BY place)
-          FROM unnest(string_to_array(rtrim(pggit_daemon.grants(a.defaclacl, base, kind, things, a.defaclrole), E';\n'),
-                                      E';\n')) WITH ORDINALITY u (s, place)), '');
+          FROM regexp_split_to_table(pggit_daemon.grants(a.defaclacl, base, kind, things, a.defaclrole),
+                                     E';\n(?=GRANT |REVOKE |$)') WITH ORDINALITY u (s, place)
+         WHERE s <> ''), '');
     RETURN d;
 END $$;

@@ -12,23 +12,25 @@ CREATE OR REPLACE FUNCTION pggit_daemon.roles_named(definition text) RETURNS SET
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     name constant text := '("(?:""|[^"])+"|[a-z_][a-z0-9_$]*)';
+    rest constant text := '(?:"(?:""|[^"])*"|[^";])*';     -- up to the end of the statement, beyond quoted names
 BEGIN
-    RETURN QUERY SELECT m[1] FROM regexp_matches(definition, '^ALTER [^;]* OWNER TO ' || name || ';$', 'gn') m;
+    RETURN QUERY SELECT m[1] FROM regexp_matches(definition, '^ALTER ' || rest || ' OWNER TO ' || name || ';$', 'gw') m;
     IF definition ~ '(GRANT|REVOKE|AUTHORIZATION|POLICY|PRIVILEGES|MAPPING) ' THEN
         RETURN QUERY
-            SELECT m[1] FROM regexp_matches(definition, '^(?:ALTER DEFAULT [^;]* )?GRANT [^;]* TO ' || name
-                                            || '(?: WITH GRANT OPTION)?;$', 'gn') m
+            SELECT m[1] FROM regexp_matches(definition, '^(?:ALTER DEFAULT ' || rest || ' )?GRANT ' || rest || ' TO ' || name
+                                            || '(?: WITH GRANT OPTION)?;$', 'gw') m
             UNION ALL
-            SELECT m[1] FROM regexp_matches(definition, '^(?:ALTER DEFAULT [^;]* )?REVOKE [^;]* FROM ' || name || ';$', 'gn') m
+            SELECT m[1] FROM regexp_matches(definition, '^(?:ALTER DEFAULT ' || rest || ' )?REVOKE ' || rest || ' FROM '
+                                            || name || ';$', 'gw') m
             UNION ALL
-            SELECT m[1] FROM regexp_matches(definition, '^SET SESSION AUTHORIZATION ' || name || ';$', 'gn') m
+            SELECT m[1] FROM regexp_matches(definition, '^SET SESSION AUTHORIZATION ' || name || ';$', 'gw') m
             UNION ALL
-            SELECT m[1] FROM regexp_matches(definition, '^ALTER DEFAULT PRIVILEGES FOR ROLE ' || name || ' ', 'gn') m
+            SELECT m[1] FROM regexp_matches(definition, '^ALTER DEFAULT PRIVILEGES FOR ROLE ' || name || ' ', 'gw') m
             UNION ALL
-            SELECT m[1] FROM regexp_matches(definition, '^CREATE USER MAPPING FOR ' || name || ' ', 'gn') m
+            SELECT m[1] FROM regexp_matches(definition, '^CREATE USER MAPPING FOR ' || name || ' ', 'gw') m
             UNION ALL
             SELECT r[1] FROM regexp_matches(definition, '^CREATE POLICY .*? TO (' || name || '(?:, ' || name || ')*)'
-                                            || '(?: USING \(| WITH CHECK \(|;$)', 'n') m,
+                                            || '(?: USING \(| WITH CHECK \(|;$)', 'w') m,
                              regexp_matches(m[1], name, 'g') r;
     END IF;
 END $$;
