@@ -11,8 +11,7 @@ decides is pure and stands in the folders named above; this file moves the value
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -86,20 +85,23 @@ class Pipeline:
 
     async def run(self, stop: asyncio.Event, beat: Callable[[Batch, int], None]) -> None:
         """Handle batches until told to stop; the transaction in hand is finished."""
+        stopping = asyncio.create_task(self._interrupt(stop))
         batches = self._feed.batches()
-        stopping = asyncio.create_task(stop.wait())
         try:
-            while not stop.is_set():
-                batch = await _next(batches, stopping)
-                if batch is None:
-                    return
+            async for batch in batches:
                 await self._handle(batch)
                 beat(batch, self._correlator.waiting)
+                if stop.is_set():
+                    return
         finally:
             stopping.cancel()
             if self._asking is not None:
                 self._asking.cancel()
             await batches.aclose()
+
+    async def _interrupt(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._feed.interrupt()
 
     async def _handle(self, batch: Batch) -> None:
         for transaction in batch.transactions:
@@ -179,15 +181,3 @@ class Pipeline:
             else:
                 found.append(item)
         return tuple(found)
-
-
-async def _next(batches: AsyncGenerator[Batch, None], stopping: asyncio.Task[Any]) -> Batch | None:
-    """The next batch, or None when told to stop first. A read may be cancelled: it has taken nothing then."""
-    reading = asyncio.create_task(anext(batches))
-    await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if reading.done():
-        return reading.result()
-    reading.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await reading
-    return None

@@ -83,7 +83,7 @@ class Assembler:
     def feed(self, frames: Sequence[bytes]) -> Batch:
         """Take the next frames; ProtocolError when they do not fit together, and the stream must end."""
         empties = 0
-        last_empty = b""
+        last_empty = last_pulse = b""
         is_open = self._open
         for frame in frames:
             head = frame[_HEAD]
@@ -95,13 +95,15 @@ class Assembler:
                     self._complete(frame)
                 else:
                     empties += 1
-                    last_empty = frame
+                    last_empty, last_pulse = frame, b""
             elif head == BEGIN and frame[0] == XLOG_DATA:
                 if is_open:
                     raise ProtocolError("a begin came inside an open transaction")
                 is_open = True
             elif frame and frame[0] == KEEPALIVE:
-                self._pulse(keepalive(frame), is_open=is_open)
+                # A busy server sends one with nearly every transaction; the last says all that the others did.
+                self._reply_requested |= frame[-1] != 0
+                last_pulse = frame
             elif frame and frame[0] == WARNING:
                 self._warned(frame, is_open=is_open)
             else:
@@ -109,6 +111,8 @@ class Assembler:
         self._open = is_open
         if last_empty:
             self._passed(last_empty)
+        if last_pulse:
+            self._pulse(keepalive(last_pulse), is_open=is_open)
         return self._batch(empties)
 
     def _change(self, frame: bytes, *, is_open: bool) -> None:
@@ -148,7 +152,6 @@ class Assembler:
         if not is_open:
             self._received = max(self._received, pulse.wal_end)
         self._server_time = _newer(self._server_time, pulse.server_time)
-        self._reply_requested |= pulse.reply_requested
 
     def _batch(self, empties: int) -> Batch:
         batch = Batch(

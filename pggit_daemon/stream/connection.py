@@ -82,6 +82,7 @@ class ReplicationConnection:
         self._failure: PggitDaemonError | None = None
         self._streaming = False
         self._full = False
+        self._interrupted = False
         self._slot = ""
         self._warnings: list[str] = []
         self.wal_sender_timeout: float | None = None
@@ -201,14 +202,22 @@ class ReplicationConnection:
         self._streaming = True
 
     async def read(self) -> list[bytes]:
-        """Return the next frames, at least one; StreamError when the stream has ended."""
+        """Return the next frames, none only after `interrupt`; StreamError when the stream has ended."""
         # A reader that always finds frames must still let the other tasks run.
         await asyncio.sleep(0 if self._full else self._pace.woken(self._loop.time()))
         while not (frames := self._take()):
             if self._failure is not None:
                 raise self._failure
+            if self._interrupted:
+                self._interrupted = False
+                break
             await self._readable()
         return frames
+
+    def interrupt(self) -> None:
+        """Let a `read` that waits come back at once, with no frames if there are none."""
+        self._interrupted = True
+        self._wake()
 
     def send_status(self, flushed: LSN, *, written: LSN | None = None, reply: bool) -> None:
         """Tell the server that everything before `flushed` may be forgotten; `reply` asks for a keepalive.

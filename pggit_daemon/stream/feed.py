@@ -113,6 +113,10 @@ class Feed:
                     await asyncio.sleep(URGE_PAUSE)  # it asks again at once: do not turn that into a busy loop
                 self._send()
 
+    def interrupt(self) -> None:
+        """Have `batches` yield at once, an empty batch if nothing has come; so that its consumer can stop."""
+        self._connection.interrupt()
+
     def acknowledge(self, durable: Durable) -> None:
         """Let the slot forget what lies before a durable result; sent within a few milliseconds."""
         self._advance(durable.lsn, SOON)
