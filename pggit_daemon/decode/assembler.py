@@ -79,11 +79,12 @@ class Assembler:
         self._stream_time: datetime | None = None
         self._server_time: datetime | None = None
         self._reply_requested = False
+        self._last_pulse = b""
 
     def feed(self, frames: Sequence[bytes]) -> Batch:
         """Take the next frames; ProtocolError when they do not fit together, and the stream must end."""
         empties = 0
-        last_empty = last_pulse = b""
+        last_empty = self._last_pulse = b""
         is_open = self._open
         for frame in frames:
             head = frame[_HEAD]
@@ -95,25 +96,30 @@ class Assembler:
                     self._complete(frame)
                 else:
                     empties += 1
-                    last_empty, last_pulse = frame, b""
+                    last_empty, self._last_pulse = frame, b""
             elif head == BEGIN and frame[0] == XLOG_DATA:
                 if is_open:
                     raise ProtocolError("a begin came inside an open transaction")
                 is_open = True
-            elif frame and frame[0] == KEEPALIVE:
-                # A busy server sends one with nearly every transaction; the last says all that the others did.
-                self._reply_requested |= frame[-1] != 0
-                last_pulse = frame
-            elif frame and frame[0] == WARNING:
-                self._warned(frame, is_open=is_open)
             else:
-                self._change(frame, is_open=is_open)
+                self._other(frame, is_open=is_open)
         self._open = is_open
         if last_empty:
             self._passed(last_empty)
-        if last_pulse:
-            self._pulse(keepalive(last_pulse), is_open=is_open)
+        if self._last_pulse:
+            self._pulse(keepalive(self._last_pulse), is_open=is_open)
         return self._batch(empties)
+
+    def _other(self, frame: bytes, *, is_open: bool) -> None:
+        kind = frame[0] if frame else 0
+        if kind == KEEPALIVE:
+            # A busy server sends one with nearly every transaction; the last says all that the others did.
+            self._reply_requested |= frame[-1] != 0
+            self._last_pulse = frame
+        elif kind == WARNING:
+            self._warned(frame, is_open=is_open)
+        else:
+            self._change(frame, is_open=is_open)
 
     def _change(self, frame: bytes, *, is_open: bool) -> None:
         change = parse_change(payload(frame), data_start(frame), self._encoding)
