@@ -45,27 +45,27 @@ class Side:
 
     def run(self, script: str) -> None:
         """Run a script as psql does; the first error fails the test."""
-        command = [find_server() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.dsn, "-f", "-"]
+        command = [str(find_server() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.dsn, "-f", "-"]
         done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, env=_environment())
         assert done.returncode == 0, done.stderr
 
     def try_run(self, script: str) -> bool:
         """Run a script in one transaction; tell whether it went through."""
-        command = [find_server() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+        command = [str(find_server() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
         command += ["-d", self.dsn, "-f", "-"]
         done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, env=_environment())
         return done.returncode == 0
 
     def restore(self, script: str) -> None:
         """Restore an export as its header says."""
-        command = [find_server() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
+        command = [str(find_server() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"]
         command += ["-d", self.dsn, "-o", "/dev/null", "-f", "-"]
         done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, env=_environment())
         assert done.returncode == 0, done.stderr + "\n" + script
 
     def dump(self) -> str:
         """What pg_dump says of everything but our own schemas."""
-        command = [find_server() / "pg_dump", "--schema-only", "-N", "pggit", "-N", "pggit_daemon", "-d", self.dsn]
+        command = [str(find_server() / "pg_dump"), "--schema-only", "-N", "pggit", "-N", "pggit_daemon", "-d", self.dsn]
         text = subprocess.run(command, text=True, capture_output=True, check=True, env=_environment()).stdout
         return "\n".join(line for line in text.split("\n") if not line.startswith(OWN_WORDS))
 

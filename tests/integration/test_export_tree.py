@@ -89,7 +89,8 @@ def test_what_is_needed_comes_first_and_nothing_else_moves(conn: psycopg.Connect
     """`a` needs `c`, so `c` moves before it; `b` stays behind; functions of a table's row wait for the table."""
     conn.execute("""
         CREATE VIEW c AS SELECT 1 AS x; CREATE VIEW a AS SELECT * FROM c; CREATE TABLE b (x integer);
-        CREATE FUNCTION f(b) RETURNS integer LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION e() RETURNS a LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE FUNCTION f(b) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+        CREATE FUNCTION e() RETURNS a LANGUAGE plpgsql AS 'BEGIN END';
     """)
     script = _export(conn)
     heads = [line[3:] for line in script.splitlines() if line.startswith(("-- view", "-- table", "-- function"))]
@@ -124,7 +125,7 @@ def test_the_header_names_the_roles_and_nothing_escapes_a_comment(oracle: Oracle
 
 
 def test_ten_thousand_objects(conn: psycopg.Connection[Any]) -> None:
-    """Sorting and writing 10,000 views, each on the next, takes about half a second (a wide margin for busy machines)."""
+    """Sorting and writing 10,000 views, each on the next, takes half a second; a wide margin for busy machines."""
     conn.execute("""
         CREATE TEMP TABLE seen AS
         SELECT (0, 0, 'view', 'public', 'v' || i, 'CREATE VIEW v' || i || E';\\n', NULL,
