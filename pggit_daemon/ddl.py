@@ -103,7 +103,10 @@ class ObjectEvent:
 
 @dataclass(frozen=True, slots=True)
 class DdlEvent:
-    """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox."""
+    """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox.
+
+    `locks` and `search_path` are told with the first statement of a transaction only.
+    """
 
     event_id: int
     lsn: LSN
@@ -114,6 +117,7 @@ class DdlEvent:
     locks: tuple[HeldLock, ...]
     objects: tuple[ObjectEvent, ...]
     failure: str | None
+    search_path: str | None = None
 
 
 def parse_event(change: RowChange) -> DdlEvent:
@@ -133,6 +137,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         locks=tuple(_lock(lock) for lock in json.loads(row["locks"] or "[]")),
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
+        search_path=_text(row["search_path"]),
     )
 
 

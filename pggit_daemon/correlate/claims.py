@@ -5,6 +5,8 @@ Out: a claim per source, each of which a row may take up, or time and events ref
 
 A claim is possible, not proven. Three things rule a session out: the tool's preset says it is never one of
 its clients; it is known to be another source's; the source's own session of this run is known and is another.
+Where several locks were held, the session's search_path decides: the tool that takes such a lock puts the schema
+of its history table first on the connection that migrates.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ def claims_on(
     sources: Mapping[str, Source],
     brackets: Mapping[TableName, LSN],
     memory: Memory,
+    search_path: str | None = None,
 ) -> dict[str, Claim]:
     """Every source that may claim DDL of this session, whose first event stands at `first_event`."""
     held = tuple(locks)
@@ -56,7 +59,26 @@ def claims_on(
             found[source.name] = replace(claim, certain=True)
         elif partner is None:
             found[source.name] = claim
-    return found
+    return _by_path(found, sources, search_path)
+
+
+def _by_path(found: dict[str, Claim], sources: Mapping[str, Source], search_path: str | None) -> dict[str, Claim]:
+    """Of several uncertain claims by locks only the one whose table lies in the session's first schema."""
+    open_claims = {name for name, claim in found.items() if claim.evidence is Evidence.LOCK and not claim.certain}
+    first = first_schema(search_path or "")
+    fitting = {name for name in open_claims if sources[name].table.schema == first}
+    if len(fitting) != 1:
+        return found
+    return {name: claim for name, claim in found.items() if name not in open_claims - fitting}
+
+
+def first_schema(search_path: str) -> str | None:
+    """The first entry of a search_path as the server understands it; None if there is none."""
+    text = search_path.strip()
+    if text.startswith('"'):
+        name, closing, _ = text[1:].replace('""', "\0").partition('"')
+        return name.replace("\0", '"') if closing else None
+    return text.partition(",")[0].strip().lower() or None
 
 
 def _claim(

@@ -165,8 +165,15 @@ class Correlator:
         owner = self.memory.owner_of(session.key)
         locks = [lock for event in pending.free for lock in event.locks]
         first = pending.free[0].lsn
+        path = next((event.search_path for event in pending.unit.events if event.search_path is not None), None)
         pending.claims = claims_on(
-            session, locks, first, sources=self._sources, brackets=self._brackets, memory=self.memory
+            session,
+            locks,
+            first,
+            sources=self._sources,
+            brackets=self._brackets,
+            memory=self.memory,
+            search_path=path,
         )
         if not pending.claims:
             pending.known_tool = owner

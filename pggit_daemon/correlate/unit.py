@@ -113,7 +113,12 @@ class Unit:
     @property
     def session(self) -> Session | None:
         """Who ran it, as far as its DDL says; a transaction has one session."""
-        return next((item.event.session for item in self.items if isinstance(item, Ddl)), None)
+        return next((event.session for event in self.events), None)
+
+    @property
+    def events(self) -> tuple[DdlEvent, ...]:
+        """Its statements, those on the tools' own tables among them."""
+        return tuple(item.event for item in self.items if isinstance(item, Ddl))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,17 @@
 -- What changes together with an object that a statement names.
 
--- What hangs on relations and was written since command `since` of this transaction: constraints, indexes,
--- triggers, rules, policies, statistics, owned sequences; and the same of every child that changed with them.
-CREATE OR REPLACE FUNCTION pggit_daemon.changed_parts(relations oid[], since bigint, is_new boolean)
-    RETURNS SETOF pggit_daemon.object_address
+-- Children, at any depth, that were written or attached since command `since` of this transaction.
+CREATE OR REPLACE FUNCTION pggit_daemon.changed_children(relation oid, since bigint) RETURNS SETOF oid
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    family oid[] := relations;
-    level  oid[] := relations;
+    family oid[] := ARRAY[relation];
+    level  oid[] := family;
     oldest integer := age(pg_current_xact_id_if_assigned()::xid);
 BEGIN
     LOOP
-        -- Children, where there can be any.
         SELECT array_agg(DISTINCT i.inhrelid) INTO level
-          FROM pg_class c
-          JOIN pg_inherits i ON i.inhparent = c.oid
-          JOIN pg_class child ON child.oid = i.inhrelid
-         WHERE c.oid = ANY (level) AND c.relhassubclass AND i.inhrelid <> ALL (family)
+          FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
+         WHERE i.inhparent = ANY (level) AND i.inhrelid <> ALL (family)
            AND (age(child.xmin) <= oldest AND child.cmin::text::bigint > since
                     AND pggit_daemon.written_here(child.xmin)
                 OR EXISTS (SELECT FROM pg_attribute a
@@ -25,42 +20,64 @@ BEGIN
                 OR age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin));
         EXIT WHEN level IS NULL;
         family := family || level;
-        RETURN QUERY SELECT 'pg_class'::regclass::oid, r FROM unnest(level) r;
+        RETURN QUERY SELECT unnest(level);
     END LOOP;
+END $$;
 
-    RETURN QUERY
-        SELECT 'pg_constraint'::regclass::oid, k.oid FROM pg_constraint k
-         WHERE k.conrelid = ANY (family)
-           AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin)
-        UNION ALL
-        SELECT 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-         WHERE i.indrelid = ANY (family)
-           AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)
-                OR age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.written_here(c.xmin))
-        UNION ALL
-        SELECT 'pg_statistic_ext'::regclass::oid, s.oid FROM pg_statistic_ext s
-         WHERE s.stxrelid = ANY (family)
-           AND age(s.xmin) <= oldest AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin);
-    IF is_new THEN
-        RETURN;    -- a table that was just created has nothing else that the statement does not name
+-- What hangs on a relation and was written since then: constraints, indexes, triggers, rules, policies,
+-- statistics, owned sequences; and every child that changed with it, with what hangs on that.
+CREATE OR REPLACE FUNCTION pggit_daemon.changed_parts(relation oid, since bigint)
+    RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    c      record;
+    child  oid;
+    oldest integer := age(pg_current_xact_id_if_assigned()::xid);
+BEGIN
+    SELECT r.relhassubclass, r.relhasindex, r.relhastriggers, r.relhasrules INTO c
+      FROM pg_class r WHERE r.oid = relation;
+    IF c.relhassubclass THEN
+        FOR child IN SELECT * FROM pggit_daemon.changed_children(relation, since) LOOP
+            RETURN NEXT ('pg_class'::regclass::oid, child)::pggit_daemon.object_address;
+            RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(child, since);
+        END LOOP;
+    END IF;
+    IF c.relhasindex THEN
+        RETURN QUERY
+            SELECT 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+             WHERE i.indrelid = relation
+               AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)
+                    OR age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin));
+    END IF;
+    IF c.relhastriggers THEN
+        RETURN QUERY
+            SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
+             WHERE t.tgrelid = relation AND NOT t.tgisinternal
+               AND age(t.xmin) <= oldest AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin);
+    END IF;
+    IF c.relhasrules THEN
+        RETURN QUERY
+            SELECT 'pg_rewrite'::regclass::oid, r.oid FROM pg_rewrite r
+             WHERE r.ev_class = relation
+               AND age(r.xmin) <= oldest AND r.cmin::text::bigint > since AND pggit_daemon.written_here(r.xmin);
     END IF;
     RETURN QUERY
-        SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
-         WHERE t.tgrelid = ANY (family) AND NOT t.tgisinternal
-           AND age(t.xmin) <= oldest AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin)
+        SELECT 'pg_constraint'::regclass::oid, k.oid FROM pg_constraint k
+         WHERE k.conrelid = relation
+           AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin)
         UNION ALL
-        SELECT 'pg_rewrite'::regclass::oid, r.oid FROM pg_rewrite r
-         WHERE r.ev_class = ANY (family)
-           AND age(r.xmin) <= oldest AND r.cmin::text::bigint > since AND pggit_daemon.written_here(r.xmin)
+        SELECT 'pg_statistic_ext'::regclass::oid, s.oid FROM pg_statistic_ext s
+         WHERE s.stxrelid = relation
+           AND age(s.xmin) <= oldest AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin)
         UNION ALL
         SELECT 'pg_policy'::regclass::oid, p.oid FROM pg_policy p
-         WHERE p.polrelid = ANY (family)
+         WHERE p.polrelid = relation
            AND age(p.xmin) <= oldest AND p.cmin::text::bigint > since AND pggit_daemon.written_here(p.xmin)
         UNION ALL
-        SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
-         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (family)
-           AND d.classid = 'pg_class'::regclass AND d.deptype = 'a' AND c.relkind = 'S'
-           AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.written_here(c.xmin);
+        SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class x ON x.oid = d.objid
+         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation
+           AND d.classid = 'pg_class'::regclass AND d.deptype = 'a' AND x.relkind = 'S'
+           AND age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin);
 END $$;
 
 -- Tables that were written since then, wherever they hang: what DETACH PARTITION names is only the parent.
@@ -80,10 +97,12 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.was_moved(relation oid, since bigint) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM pg_class c JOIN pg_type t ON t.oid = c.reltype
+    IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_type t ON t.oid = c.reltype
                     WHERE c.oid = relation
-                      AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin))
-       AND NOT EXISTS (SELECT FROM pg_shdepend s
+                      AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin)) THEN
+        RETURN false;
+    END IF;
+    RETURN NOT EXISTS (SELECT FROM pg_shdepend s
                         WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                           AND s.classid = 'pg_class'::regclass AND s.objid = relation AND s.deptype = 'o'
                           AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin));
@@ -137,7 +156,7 @@ BEGIN
            OR relation.relkind IN ('r', 'p', 'f', 'v', 'm')
               AND (NOT is_new OR relation.relispartition OR relation.relhastriggers OR relation.relchecks > 0)
         THEN
-            FOR part IN SELECT * FROM pggit_daemon.changed_parts(ARRAY[of_object], since, is_new) LOOP
+            FOR part IN SELECT * FROM pggit_daemon.changed_parts(of_object, since) LOOP
                 RETURN NEXT part;
                 IF renamed AND part.classid = of_class THEN
                     RETURN QUERY SELECT * FROM pggit_daemon.naming(part.classid, part.objid);
@@ -147,7 +166,7 @@ BEGIN
         IF relation.relkind = 'p' AND NOT is_new THEN
             FOR part IN SELECT * FROM pggit_daemon.changed_relations('{r,p,f}', since) LOOP
                 RETURN NEXT part;
-                RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(ARRAY[part.objid], since, false);
+                RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(part.objid, since);
             END LOOP;
         END IF;
     END IF;

@@ -15,9 +15,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.describe_all(
     named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], one_by_one boolean) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    elements jsonb := '[]';
-    item     record;
+    elements jsonb[] := '{}';
+    item     pggit_daemon.object_address;
     d        pggit_daemon.description;
+    place    integer := 0;
+    direct   boolean;
+    why      text;            -- why this object is left to the daemon
     misses   integer := 0;    -- waits for a lock that were in vain
     frozen   boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
 BEGIN
@@ -28,49 +31,42 @@ BEGIN
                    pggit_daemon.normalise((x.h).classid, (x.h).objid, 0) n
              WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
     END IF;
-    FOR item IN
-        SELECT a.classid, a.objid, a.place, a.direct
-          FROM (SELECT n.classid, n.objid, n.place, true AS direct
-                  FROM unnest(named) WITH ORDINALITY n (classid, objid, place)
-                UNION ALL
-                SELECT h.classid, h.objid, h.place + cardinality(named), false
-                  FROM unnest(hanging) WITH ORDINALITY h (classid, objid, place)) a
-         ORDER BY a.place
-    LOOP
-        IF item.place > pggit_daemon.describe_limit() THEN
-            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, item.direct,
-                                                                  'too many objects in one statement');
+    FOREACH item IN ARRAY named || hanging LOOP
+        place := place + 1;
+        direct := place <= cardinality(named);
+        d := NULL;
+        why := NULL;
+        IF place > pggit_daemon.describe_limit() THEN
+            why := 'too many objects in one statement';
         ELSIF NOT one_by_one THEN
             d := pggit_daemon.describe(item.classid, item.objid);
         ELSIF misses >= 5 THEN
-            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, item.direct,
-                                                                  'too many locks held by others');
-            CONTINUE;
+            why := 'too many locks held by others';
         ELSE
             BEGIN
                 d := pggit_daemon.describe(item.classid, item.objid);
             EXCEPTION WHEN OTHERS THEN
-                elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, item.direct,
-                                                                      SQLSTATE || ' ' || SQLERRM);
+                why := SQLSTATE || ' ' || SQLERRM;
                 IF SQLSTATE = '55P03' THEN
                     misses := misses + 1;
                     PERFORM set_config('lock_timeout', '1ms', true);   -- until the trigger's own setting ends
                 END IF;
-                CONTINUE;
             END;
         END IF;
-        CONTINUE WHEN item.place > pggit_daemon.describe_limit();
         IF d.identity IS NOT NULL THEN
-            elements := elements || jsonb_build_object('op', 'set', 'direct', item.direct,
+            elements := elements || jsonb_build_object('op', 'set', 'direct', direct,
                 'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
                 'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends,
                 'columns', d.columns);
-        ELSIF frozen AND item.direct THEN
-            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, true,
-                                                                  'not visible to this transaction''s snapshot');
+            CONTINUE;
+        ELSIF why IS NULL AND frozen AND direct THEN
+            why := 'not visible to this transaction''s snapshot';
+        END IF;
+        IF why IS NOT NULL THEN
+            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, direct, why);
         END IF;
     END LOOP;
-    RETURN nullif(elements, '[]');
+    RETURN CASE WHEN cardinality(elements) > 0 THEN to_jsonb(elements) END;
 END $$;
 
 -- The elements of a statement at ddl_command_end, or NULL when nothing of ours changed.

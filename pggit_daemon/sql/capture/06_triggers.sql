@@ -4,8 +4,8 @@
 -- The error by which reading ends on purpose: rolling its subtransaction back returns the locks on other tables
 -- that functions like pg_get_viewdef took, which otherwise stayed until the end of the user's transaction.
 
-CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_end() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     told    bigint;
@@ -15,28 +15,29 @@ BEGIN
     BEGIN
         told := pggit_daemon.told_until();
         BEGIN
-            objects := pggit_daemon.read_ddl(tg_tag, coalesce(told, -1), false);
+            objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), false);
             RAISE EXCEPTION SQLSTATE 'PGD00';
         EXCEPTION
             WHEN SQLSTATE 'PGD00' THEN NULL;
             WHEN OTHERS THEN
                 BEGIN
-                    objects := pggit_daemon.read_ddl(tg_tag, coalesce(told, -1), true);
+                    objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), true);
                     RAISE EXCEPTION SQLSTATE 'PGD00';
                 EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
                 END;
         END;
         IF objects IS NOT NULL THEN
             writing := true;
-            PERFORM pggit_daemon.record_event('ddl', tg_tag, objects, told IS NULL, true);
+            PERFORM pggit_daemon.record_event('ddl', tag, objects, told IS NULL, true, path);
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tg_tag, SQLSTATE || ' ' || SQLERRM, NOT (writing AND SQLSTATE = '55P03'));
+        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM,
+                                            NOT (writing AND SQLSTATE = '55P03'));
     END;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.on_sql_drop() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     objects jsonb;
@@ -58,32 +59,70 @@ BEGIN
         IF objects IS NOT NULL THEN
             writing := true;
             -- Only where ddl_command_end has nothing to say about this statement everything is told with this.
-            PERFORM pggit_daemon.record_event('drop', tg_tag, objects, pggit_daemon.told_until() IS NULL,
-                tg_tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands()));
+            PERFORM pggit_daemon.record_event('drop', tag, objects, pggit_daemon.told_until() IS NULL,
+                tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands()), path);
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tg_tag, SQLSTATE || ' ' || SQLERRM, NOT (writing AND SQLSTATE = '55P03'));
+        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM,
+                                            NOT (writing AND SQLSTATE = '55P03'));
     END;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.on_table_rewrite() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
 BEGIN
     BEGIN
         IF pggit_daemon.is_ours('pg_class'::regclass, relation) THEN
-            PERFORM pggit_daemon.record_event('rewrite', tg_tag,
+            PERFORM pggit_daemon.record_event('rewrite', tag,
                 jsonb_build_array(jsonb_build_object('op', 'rewrite', 'direct', true,
                     'classid', 'pg_class'::regclass::oid::bigint, 'objid', relation::bigint,
                     'identity', (pg_identify_object('pg_class'::regclass, relation, 0)).identity,
                     'reason', pg_event_trigger_table_rewrite_reason())),
-                pggit_daemon.told_until() IS NULL, false);
+                pggit_daemon.told_until() IS NULL, false, path);
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tg_tag, SQLSTATE || ' ' || SQLERRM, SQLSTATE <> '55P03');
+        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM, SQLSTATE <> '55P03');
     END;
+END $$;
+
+-- The functions of the triggers. They run as their owner but without a SET clause, as that would hide the user's
+-- search_path, which tells two runs of one tool apart. So everything in them is written with its schema, and no
+-- operator is used. A lone wreck of them, their helpers dropped, must not make DDL fail either.
+
+CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_end() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF pg_catalog.to_regprocedure('pggit_daemon.capture_ddl(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+        RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
+            USING HINT = 'Run pggit-daemon init as a superuser.';
+        RETURN;
+    END IF;
+    PERFORM pggit_daemon.capture_ddl(tg_tag, pg_catalog.current_setting('search_path'));
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.on_sql_drop() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF pg_catalog.to_regprocedure('pggit_daemon.capture_drop(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+        RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
+            USING HINT = 'Run pggit-daemon init as a superuser.';
+        RETURN;
+    END IF;
+    PERFORM pggit_daemon.capture_drop(tg_tag, pg_catalog.current_setting('search_path'));
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.on_table_rewrite() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF pg_catalog.to_regprocedure('pggit_daemon.capture_rewrite(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+        RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
+            USING HINT = 'Run pggit-daemon init as a superuser.';
+        RETURN;
+    END IF;
+    PERFORM pggit_daemon.capture_rewrite(tg_tag, pg_catalog.current_setting('search_path'));
 END $$;
 
 -- Only what is missing is made, so that installing again changes nothing. ALWAYS: also where

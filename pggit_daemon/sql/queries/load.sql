@@ -41,7 +41,13 @@ FROM pggit_daemon.snapshot();
 -- One object, and what hangs on it, as they are now.
 SELECT described.classid::bigint, described.objid::bigint, described.type, described.schema_name, described.identity,
        described.definition, described.later, described.depends
-FROM pggit_daemon.affected(%(classid)s::oid, %(objid)s::oid, true) AS near
+FROM (
+    SELECT DISTINCT own.classid, own.objid
+    FROM (SELECT %(classid)s::oid, %(objid)s::oid
+          UNION SELECT classid, objid FROM pggit_daemon.naming(%(classid)s::oid, %(objid)s::oid)) AS near (classid, objid)
+    CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
+    WHERE own.classid IS NOT NULL
+) AS near
 CROSS JOIN LATERAL pggit_daemon.describe(near.classid, near.objid) AS described
 WHERE described.classid IS NOT NULL;
 
