@@ -251,6 +251,23 @@ def test_a_forged_setting_hides_nothing(db: Captured) -> None:
     assert warnings(db) == []
 
 
+def test_a_hostile_search_path_changes_nothing(db: Captured) -> None:
+    """The capture runs with the rights of its owner: names that the user puts in front must not be found."""
+    db.conn.execute(f"CREATE SCHEMA own AUTHORIZATION {PLAIN}".encode())
+    with psycopg.connect(make_conninfo(db.dsn, user=PLAIN), autocommit=True) as plain:
+        plain.execute("CREATE TYPE own.text AS ENUM ('x')")
+        plain.execute("CREATE TYPE own.oid AS ENUM ('x')")
+        plain.execute(
+            "CREATE FUNCTION own.current_setting(pg_catalog.text) RETURNS pg_catalog.text LANGUAGE plpgsql"
+            " AS $$ BEGIN RAISE 'called by %', current_user; END $$"
+        )
+        plain.execute("SET search_path = own, pg_catalog, pg_temp")
+        db.events()
+        plain.execute("CREATE TABLE t (a int)")
+        plain.execute("DROP TABLE t")
+    assert [(e.kind, e.failure) for e in db.events()] == [("ddl", None), ("drop", None)]
+
+
 # ------------------------------------------------------------------ what is told besides the objects
 
 
