@@ -90,7 +90,10 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class ObjectEvent:
-    """What a statement made of one object. `key` and `blob` are there for SET; `columns` for tables."""
+    """What a statement made of one object. `blob` is there for SET, `key` for DROP too; `columns` for tables.
+
+    What was dropped is known by its `oid`: its key may name the type in the server's way, not in ours.
+    """
 
     op: ObjectOp
     oid: ObjectId
@@ -145,8 +148,9 @@ def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
     """Read one element of `objects`; also the form in which `describe` results are fetched."""
     op = ObjectOp(item["op"])
     key = blob = None
-    if op is ObjectOp.SET:
+    if op in {ObjectOp.SET, ObjectOp.DROP}:
         key = ObjectKey(item["type"], item["schema"], item["identity"])
+    if op is ObjectOp.SET:
         blob = Blob(item["definition"], item["later"], tuple(item["depends"] or ()))
     columns = item.get("columns")
     return ObjectEvent(
