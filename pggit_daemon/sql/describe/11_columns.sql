@@ -87,7 +87,8 @@ BEGIN
         ) l);
 END $$;
 
--- What is set on columns after CREATE TABLE. `what`: 'TABLE ONLY public.t'; `own`: whether inherited columns were left out.
+-- What is set on columns after CREATE TABLE. `what`: 'TABLE ONLY public.t';
+-- `form` as in `column_list`.
 CREATE OR REPLACE FUNCTION pggit_daemon.column_settings(relation oid, what text, form text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -70,6 +70,13 @@ BEGIN
     END CASE;
 
     SELECT o.type, o.identity, o.key INTO k FROM pggit_daemon.object_key(of_class, of_object) o;
+    IF k.identity IS NULL THEN
+        RETURN NULL;    -- dropped by another session meanwhile
+    ELSIF d.definition IS NULL THEN
+        -- A part of it is gone or not readable; half a definition would be worse than none.
+        RAISE EXCEPTION 'pggit-daemon cannot describe % %', k.type, k.identity
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     d.classid := of_class;
     d.objid := of_object;
     d.type := k.type;
