@@ -25,15 +25,18 @@ PINNED = (
 )
 
 
-async def connect(dsn: str, purpose: str) -> psycopg.AsyncConnection[Any]:
-    """Connect; ConnectError where that fails."""
+async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncConnection[Any]:
+    """Connect; ConnectError where that fails.
+
+    Without `utc` the time zone stays the server's, in which a history table's timestamps without one are meant.
+    """
     try:
         conn = await psycopg.AsyncConnection.connect(
             make_conninfo(dsn, connect_timeout=CONNECT_TIMEOUT),
             autocommit=True,
             fallback_application_name=f"pggit-daemon {purpose}",
         )
-        await conn.execute(PINNED)
+        await conn.execute(PINNED + ("; SET TimeZone = 'UTC'" if utc else ""))
     except psycopg.Error as exc:
         raise ConnectError(
             f"cannot connect: {' '.join(str(exc).split())}",

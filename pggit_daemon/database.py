@@ -82,7 +82,7 @@ class Database:
     async def _connections(self) -> AsyncIterator[Connections]:
         async with (
             await connect(self._config.dsn, "reader") as reading,
-            await connect(self._config.dsn, "store") as writing,
+            await connect(self._config.dsn, "store", utc=False) as writing,
         ):
             yield Connections(reading, writing)
 
@@ -147,7 +147,13 @@ class Database:
                 pulse = asyncio.create_task(_pulse(feed))
                 try:
                     pipeline = Pipeline(
-                        state, registry, feed=feed, store=store, conn=connections.reading, observe=observer.stored
+                        state,
+                        registry,
+                        feed=feed,
+                        store=store,
+                        conn=connections.reading,
+                        observe=observer.stored,
+                        intervals=(self._config.reconcile_interval_seconds, self._config.verify_interval_seconds),
                     )
                     await pipeline.run(stop, observer.handled)
                 finally:

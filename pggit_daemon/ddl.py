@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -25,6 +26,15 @@ class SessionKey:
 
     pid: int
     started: str
+
+    @classmethod
+    def of(cls, pid: int, started: str | datetime) -> SessionKey:
+        """From any spelling of the start: columns, JSON and drivers each write a timestamp in a way of their own."""
+        try:
+            moment = started if isinstance(started, datetime) else datetime.fromisoformat(started)
+        except ValueError:
+            return cls(pid, str(started))
+        return cls(pid, moment.astimezone(UTC).isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ def parse_event(change: RowChange) -> DdlEvent:
     row: Mapping[str, Any] = change.new
     profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
     session = Session(
-        SessionKey(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
+        SessionKey.of(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
     )
     return DdlEvent(
         event_id=int(row["id"]),
@@ -168,7 +178,7 @@ def _lock(item: Mapping[str, Any]) -> HeldLock:
     return HeldLock(
         classid=int(item["classid"]),
         objid=int(item["objid"]),
-        holder=SessionKey(int(item["pid"]), str(item["backend_start"])),
+        holder=SessionKey.of(int(item["pid"]), str(item["backend_start"])),
         profile=Profile(str(item["user"]), str(item["application_name"]), _text(item["client_addr"])),
     )
 

@@ -11,7 +11,7 @@ import time
 import structlog
 
 from pggit_daemon.commit.plan import Commit, Step
-from pggit_daemon.correlate.unit import CommitKind, Link, Settled
+from pggit_daemon.correlate.unit import CommitKind, Decision, Link
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.health import DatabaseHealth, State
 from pggit_daemon.metrics import Metrics
@@ -45,11 +45,11 @@ class Observer:
             self._health.enter(State.STREAMING)
             self._log.info("caught_up")
 
-    def stored(self, settled: Settled, steps: tuple[Step, ...]) -> None:
+    def stored(self, decisions: tuple[Decision, ...], steps: tuple[Step, ...]) -> None:
         """A prefix of the stream is stored."""
         name = self._database
-        self._metrics.transactions.labels(name).inc()
-        for decision in settled.decisions:
+        self._metrics.transactions.labels(name).inc(len({decision.unit.commit_lsn for decision in decisions}))
+        for decision in decisions:
             self._metrics.ddl_events.labels(name).inc(len(decision.events))
             for event in decision.events:
                 if event.kind == "capture_failed":

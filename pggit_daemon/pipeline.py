@@ -33,6 +33,7 @@ from pggit_daemon.store.catalog import Probe
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Progress, Store
 from pggit_daemon.stream.feed import Feed
+from pggit_daemon.upkeep import Upkeep
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,11 @@ class TablesChangedError(Exception):
 
 
 class Pipeline:
-    """Follows one stream. `observe` is told each stored prefix, for metrics and health."""
+    """Follows one stream.
+
+    `observe` is told each stored prefix, for metrics and health. `intervals`: seconds between comparisons of the
+    history tables, and of the catalog.
+    """
 
     def __init__(
         self,
@@ -62,7 +67,8 @@ class Pipeline:
         feed: Feed,
         store: Store,
         conn: psycopg.AsyncConnection[Any],
-        observe: Callable[[Settled, tuple[Step, ...]], None],
+        observe: Callable[[tuple[Decision, ...], tuple[Step, ...]], None],
+        intervals: tuple[float, float],
     ) -> None:
         self._state = state
         self._feed = feed
@@ -74,6 +80,9 @@ class Pipeline:
         written = frozenset(self._correlator.memory.written)
         self._reader = Reader(registry, state.ledgers, written)
         self._comparisons = Comparisons(conn, registry, state.ledgers)
+        self._upkeep = Upkeep(
+            state, registry, self._comparisons, store=store, conn=conn, reconcile=intervals[0], verify=intervals[1]
+        )
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asking: asyncio.TimerHandle | None = None
@@ -113,11 +122,22 @@ class Pipeline:
                 raise TablesChangedError(unit.tables)
             if unit.items:
                 self._comparisons.saw(unit)
+                self._upkeep.saw(unit)
                 self._correlator.feed(unit)
         if self._correlator.waiting:
             await self._look_around(batch)
         await self._settle()
+        if not self._correlator.waiting and not batch.in_transaction:
+            await self._keep_up(batch)
         self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0)
+
+    async def _keep_up(self, batch: Batch) -> None:
+        """With nothing waiting: hold the record against the database itself."""
+        step = await self._upkeep.turn(batch.received)
+        if step is not None:
+            self._observe((), (step,))
+        if self._upkeep.under_way:
+            self._ask_in(SOON)
 
     async def _look_around(self, batch: Batch) -> None:
         """With something waiting: let the stream's time pass, see who is gone, compare what could not be seen."""
@@ -162,7 +182,7 @@ class Pipeline:
         durable = await self._store.apply(steps, progress, state.progress.commit)
         state.progress = progress
         self._feed.acknowledge(durable)
-        self._observe(settled, tuple(steps))
+        self._observe(settled.decisions, tuple(steps))
 
     async def _completed(self, decision: Decision) -> Decision:
         """Read from the catalog what the capture could not read in time."""
@@ -176,7 +196,7 @@ class Pipeline:
         for item in event.objects:
             if item.op is ObjectOp.DEFERRED:
                 described = await catalog.describe(self._conn, item.oid)
-                log.info("deferred_described", objects=len(described), event=event.event_id)
+                log.info("deferred_described", objects=len(described), event_id=event.event_id)
                 found.extend(described)
             else:
                 found.append(item)

@@ -134,6 +134,9 @@ class Database(Section):
     reconcile_interval_seconds: Seconds = Field(
         default=60.0, description="seconds between comparisons of the history tables with what is recorded"
     )
+    verify_interval_seconds: Seconds = Field(
+        default=900.0, description="seconds between comparisons of the catalog with the recorded tree"
+    )
     metrics_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
         default=10.0, description="seconds between readings of the metrics that come from SQL"
     )

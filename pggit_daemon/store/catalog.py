@@ -106,7 +106,7 @@ async def probe(conn: psycopg.AsyncConnection[Any], sessions: Iterable[SessionKe
     wanted = set(sessions)
     found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({key.pid for key in wanted})})
     pids, starts, holds, where = found[0]
-    alive = {SessionKey(pid, start) for pid, start, holding in zip(pids, starts, holds, strict=True) if holding}
+    alive = {SessionKey.of(pid, start) for pid, start, holding in zip(pids, starts, holds, strict=True) if holding}
     gone = frozenset(wanted - alive)
     return Probe(gone, between_pages(LSN.parse(where)), datetime.now(UTC))
 

@@ -54,7 +54,7 @@ WHERE described.classid IS NOT NULL;
 -- name: alive
 -- Which of these sessions are still there, and which of them hold an advisory lock; and how far the WAL is.
 SELECT coalesce(array_agg(activity.pid) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS pids,
-       coalesce(array_agg(activity.backend_start::text) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS starts,
+       coalesce(array_agg(activity.backend_start) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS starts,
        coalesce(array_agg(activity.holds) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS holds,
        pg_catalog.pg_current_wal_insert_lsn()::text AS position
 FROM (SELECT true) AS one
