@@ -130,7 +130,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.swallowed(
 DECLARE
     elements jsonb;
 BEGIN
-    IF tag = 'ALTER TABLE' THEN
+    IF tag = 'ALTER TABLE' AND cardinality(hanging) > 0 THEN
         -- The index belongs to the constraint only now, and its columns were written before this statement.
         SELECT jsonb_agg(DISTINCT pggit_daemon.drop_element('pg_class'::regclass, k.conindid, i.type, i.schema,
                                                             i.identity, false))

@@ -11,12 +11,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
 BEGIN
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'classid', l.classid::bigint, 'objid', l.objid::bigint, 'objsubid', l.objsubid, 'pid', l.pid,
-                       'backend_start', a.backend_start, 'user', r.rolname, 'application_name', a.application_name,
-                       'client_addr', host(a.client_addr), 'own', l.pid = pg_backend_pid())
+                       'backend_start', a.backend_start, 'user', pg_get_userbyid(a.usesysid),
+                       'application_name', a.application_name, 'client_addr', host(a.client_addr), 'own', l.pid = pg_backend_pid())
                    ORDER BY l.classid, l.objid, l.pid), '[]')
               FROM pg_lock_status() l
               LEFT JOIN LATERAL pg_stat_get_activity(l.pid) a ON true
-              LEFT JOIN pg_authid r ON r.oid = a.usesysid
              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
                AND l.classid = ANY (pggit_daemon.tool_lock_classes())
                AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));

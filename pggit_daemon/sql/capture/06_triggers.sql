@@ -4,9 +4,12 @@
 -- The error by which reading ends on purpose: rolling its subtransaction back returns the locks on other tables
 -- that functions like pg_get_viewdef took, which otherwise stayed until the end of the user's transaction.
 
+-- The planner is told what one statement needs: plans that are kept, and by index whatever the statistics say.
+
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+    SET jit = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     told    bigint;
     objects jsonb;
@@ -38,7 +41,8 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+    SET jit = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     objects jsonb;
     writing boolean := false;
@@ -70,7 +74,8 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+    SET jit = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
 BEGIN
