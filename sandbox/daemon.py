@@ -116,17 +116,22 @@ class Daemon:
         """Wait until /readyz says that every database is streamed."""
         self.wait_for(lambda: self.page("/readyz")[0] == 200, "ready", timeout)
 
-    def wait_caught_up(self, timeout: float = CAUGHT_UP_TIMEOUT) -> None:
-        """Wait until everything that is committed now is stored and acknowledged; nothing waits for its row."""
+    def wait_caught_up(self, timeout: float = CAUGHT_UP_TIMEOUT, *, slot: str | None = None) -> None:
+        """Wait until everything that is committed now is stored and acknowledged; nothing waits for its row.
+
+        Of all slots of the database, or of one.
+        """
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             # A commit of its own, so that the stream has something to bring even where nothing else happened.
             conn.execute("SELECT pg_logical_emit_message(true, 'harness', '')")
             (target,) = conn.execute("SELECT pg_current_wal_lsn()").fetchone() or ("",)
             acknowledged = (
                 "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn) FROM pg_replication_slots"
-                " WHERE database = current_database()"
+                " WHERE database = current_database() AND slot_name = coalesce(%s, slot_name)"
             )
-            self.wait_for(lambda: conn.execute(acknowledged, [target]).fetchone() == (True,), f"at {target}", timeout)
+            self.wait_for(
+                lambda: conn.execute(acknowledged, [target, slot]).fetchone() == (True,), f"at {target}", timeout
+            )
 
     def wait_for(self, reached: Callable[[], bool], what: str, timeout: float) -> None:
         """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over."""

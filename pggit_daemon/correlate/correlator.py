@@ -18,7 +18,7 @@ from pggit_daemon.correlate.claims import claims_on, ruled_out
 from pggit_daemon.correlate.decide import decisions
 from pggit_daemon.correlate.matching import Match, Nothing, match
 from pggit_daemon.correlate.memory import Group, Memory
-from pggit_daemon.correlate.pending import Pending, WaitingRow
+from pggit_daemon.correlate.pending import Pending, WaitingRow, Watched
 from pggit_daemon.correlate.reveal import reveal
 from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Settled, Unit, Unseen
 from pggit_daemon.ddl import ObjectOp, SessionKey
@@ -42,14 +42,10 @@ class Correlator:
         """How many transactions are in the queue."""
         return len(self._queue)
 
-    def watched(self) -> frozenset[SessionKey]:
+    def watched(self) -> frozenset[Watched]:
         """The sessions whose end would free something: lock holders, and for windows the DDL's own."""
-        return frozenset(
-            claim.group if isinstance(claim.group, SessionKey) else pending.session.key
-            for pending in self._queue
-            for claim in pending.claims.values()
-            if pending.session is not None and claim.evidence in {Evidence.LOCK, Evidence.WINDOW}
-        )
+        watched = (pending.watched(claim) for pending in self._queue for claim in pending.claims.values())
+        return frozenset(one for one in watched if one is not None)
 
     def unseen(self) -> frozenset[str]:
         """The sources whose table must be compared before the queue can move; not while their bracket is open."""
@@ -83,15 +79,12 @@ class Correlator:
             if not row.matched and now - row.unit.commit_time > graces[row.source]:
                 row.match(None, row.note)
 
-    def gone(self, sessions: Iterable[SessionKey]) -> None:
+    def gone(self, ended: Iterable[Watched]) -> None:
         """These sessions ended, or gave up their lock, and the stream has passed that moment."""
-        ended = set(sessions)
+        gone = set(ended)
         for pending in self._queue:
             for claim in list(pending.claims.values()):
-                session = claim.group if isinstance(claim.group, SessionKey) else None
-                if claim.evidence is Evidence.WINDOW and pending.session is not None:
-                    session = pending.session.key
-                if session in ended:
+                if pending.watched(claim) in gone:
                     pending.expire(claim.source)
         self._match_rows()
 

@@ -12,8 +12,16 @@ from datetime import datetime, timedelta
 from pggit_daemon.correlate.claims import Claim
 from pggit_daemon.correlate.memory import Brackets
 from pggit_daemon.correlate.unit import Ddl, Evidence, Recorded, Unit, Unseen
-from pggit_daemon.ddl import DdlEvent, Session
+from pggit_daemon.ddl import DdlEvent, Session, SessionKey
 from pggit_daemon.lsn import LSN
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A session whose end frees what waits. `by_lock`: it is as good as ended once it holds no advisory lock."""
+
+    session: SessionKey
+    by_lock: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +96,14 @@ class Pending:
     def take(self, event: DdlEvent, row: WaitingRow) -> None:
         self.taken[event.event_id] = row
         row.parts.append((self, event))
+
+    def watched(self, claim: Claim) -> Watched | None:
+        """Whose end would mean that this claim's row cannot come; None where only time and rows can tell."""
+        if claim.evidence is Evidence.LOCK and isinstance(claim.group, SessionKey):
+            return Watched(claim.group, by_lock=True)
+        if claim.evidence is Evidence.WINDOW and self.session is not None:
+            return Watched(self.session.key, by_lock=False)
+        return None
 
     def refute(self, source: str) -> None:
         """The source has no right here."""

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from pggit_daemon.connections import translated
+from pggit_daemon.correlate.pending import Watched
 from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp, SessionKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
@@ -29,9 +30,9 @@ _QUERIES = load_queries("load")
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Which sessions are gone, as seen at `time`, before the WAL came to `position`."""
+    """Which of the watched are gone, as seen at `time`, before the WAL came to `position`."""
 
-    gone: frozenset[SessionKey]
+    gone: frozenset[Watched]
     position: LSN
     time: datetime
 
@@ -101,13 +102,13 @@ async def describe(conn: psycopg.AsyncConnection[Any], oid: ObjectId) -> list[Ob
     ]
 
 
-async def probe(conn: psycopg.AsyncConnection[Any], sessions: Iterable[SessionKey]) -> Probe:
-    """Which of these sessions ended, or hold no advisory lock any more, and how far the WAL was after that."""
-    wanted = set(sessions)
-    found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({key.pid for key in wanted})})
+async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched]) -> Probe:
+    """Which of these ended, or hold no advisory lock any more, and how far the WAL was after that."""
+    wanted = set(watched)
+    found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({one.session.pid for one in wanted})})
     pids, starts, holds, where = found[0]
-    alive = {SessionKey.of(pid, start) for pid, start, holding in zip(pids, starts, holds, strict=True) if holding}
-    gone = frozenset(wanted - alive)
+    alive = {SessionKey.of(pid, start): holding for pid, start, holding in zip(pids, starts, holds, strict=True)}
+    gone = frozenset(one for one in wanted if one.session not in alive or (one.by_lock and not alive[one.session]))
     return Probe(gone, between_pages(LSN.parse(where)), datetime.now(UTC))
 
 

@@ -91,15 +91,15 @@ class Crowd:
             for schema in (*self.liquibases, *(hand.prefix for hand in self.hands)):
                 conn.execute(f"CREATE SCHEMA {schema}".encode())
 
-    def run(self, beside: Callable[[], None] | None = None, **config: str) -> None:
-        """Run all at once and wait for all; `beside` is called in a loop meanwhile."""
+    def run(self, config: Mapping[str, str] | None = None, *, beside: Callable[[], None] | None = None) -> None:
+        """Run all at once and wait for all. `config` is for the Flyways; `beside` is called in a loop meanwhile."""
         with ThreadPoolExecutor(max_workers=16) as pool, self._gate() as opened:
-            tools = [pool.submit(self._flyway, schema, config) for schema in self.flyways]
+            tools = [pool.submit(self._flyway, schema, config or {}) for schema in self.flyways]
             tools += [pool.submit(self._liquibase, schema) for schema in self.liquibases]
             self._wait_at_gate(tools)
             opened.set()
-            hands: list[Future[None]] = [pool.submit(self._work, hand) for hand in self.hands]
-            while beside is not None and not all(one.done() for one in [*tools, *hands]):
+            hands = [pool.submit(self._work, hand) for hand in self.hands]
+            while beside is not None and any(not one.done() for one in tools):
                 beside()
             for hand in hands:
                 hand.result()

@@ -42,7 +42,7 @@ def test_two_flyways_beside_two_hands(installed_database: str, tmp_path: Path, m
     crowd = Crowd(installed_database, tmp_path, flyways=("one", "two"), hands=(PSQL, JOB))
     with Daemon(installed_database, tmp_path) as daemon:
         crowd.prepare()
-        crowd.run(**({"group": "true"} if mode == "group" else {}))
+        crowd.run({"group": "true"} if mode == "group" else None)
         daemon.wait_caught_up()
         assert wrong_links(crowd) == []
         assert_in_wal_order(installed_database)
