@@ -102,6 +102,11 @@ class Oracle:
             copy.restore(original.export())
             yield original, copy
 
+    def server_version(self) -> int:
+        """The server's major version."""
+        with psycopg.connect(self.cluster.dsn()) as conn:
+            return conn.info.server_version // 10_000
+
     @contextmanager
     def side(self) -> Iterator[Side]:
         name = f"describe_{next(_numbers)}"

@@ -30,6 +30,8 @@ def oracle(cluster: Databases, installed_template: str) -> Iterator[Oracle]:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_the_restored_export_is_the_same_database(oracle: Oracle, script: Path) -> None:
     """Neither pg_dump nor our own snapshot tells the copy from the original."""
+    if script.stem.startswith("since_") and oracle.server_version() < int(script.stem.removeprefix("since_")):
+        pytest.skip("kinds that this server does not know")
     with oracle.pair(script.read_text()) as (original, copy):
         assert_same(original.dump(), copy.dump())
         assert_same(original.snapshot(), copy.snapshot())

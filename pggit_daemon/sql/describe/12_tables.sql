@@ -40,11 +40,11 @@ BEGIN
 END $$;
 
 -- From 18 on NOT NULL is a constraint with a name: what CREATE TABLE could not say of it (not validated, comments).
-CREATE OR REPLACE FUNCTION pggit_daemon.not_null_constraints(o oid, what text, name text) RETURNS text
+CREATE OR REPLACE FUNCTION pggit_daemon.not_null_constraints(o oid, what text, name text, form text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN coalesce((
-        SELECT string_agg(CASE WHEN k.convalidated OR NOT k.conislocal THEN ''
+        SELECT string_agg(CASE WHEN k.convalidated OR NOT (k.conislocal OR form = 'all') THEN ''
                                ELSE format(E'ALTER %s ADD CONSTRAINT %I %s;\n', what, k.conname, pg_get_constraintdef(k.oid)) END
                           || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
                                                    format('CONSTRAINT %I ON %s', k.conname, name)), '' ORDER BY k.conname)
@@ -124,7 +124,8 @@ BEGIN
                            FROM pg_catalog.pg_foreign_table f
                            JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = o);
     END IF;
-    IF t.amname <> 'heap' THEN
+    -- A partitioned table has an access method only when it was named: it is what new partitions get.
+    IF t.amname IS NOT NULL AND (t.amname <> 'heap' OR t.relkind = 'p') THEN
         body := body || format(E'\nUSING %I', t.amname);
     END IF;
     IF t.reloptions IS NOT NULL OR t.toast_options IS NOT NULL THEN
@@ -135,6 +136,9 @@ BEGIN
         body := body || format(E'\nTABLESPACE %I', t.spcname);
     END IF;
     body := body || E';\n';
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        body := body || pggit_daemon.not_null_constraints(o, kind || ' ' || name, name, form);
+    END IF;
 
     IF t.relispartition THEN
         SELECT format('%I.%I', n.nspname, c.relname) AS name INTO parent
@@ -156,9 +160,6 @@ BEGIN
     END IF;
 
     body := body || pggit_daemon.column_settings(o, kind || ' ONLY ' || name, form);
-    IF current_setting('server_version_num')::integer >= 180000 THEN
-        body := body || pggit_daemon.not_null_constraints(o, kind || ' ' || name, name);
-    END IF;
     IF t.relreplident IN ('n', 'f') AND t.relkind IN ('r', 'p') THEN
         body := body || format(E'ALTER TABLE ONLY %s REPLICA IDENTITY %s;\n', name,
                                CASE t.relreplident WHEN 'n' THEN 'NOTHING' ELSE 'FULL' END);
