@@ -78,6 +78,23 @@ BEGIN
          WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation
            AND d.classid = 'pg_class'::regclass AND d.deptype = 'a' AND x.relkind = 'S'
            AND age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin);
+    RETURN QUERY SELECT * FROM pggit_daemon.listing_columns(relation, since);
+END $$;
+
+-- Views that list all columns of a relation, also those they do not use: the server writes such a list for an alias
+-- with column names and for JOIN … USING, and a column that was added or dropped since then appears in it.
+CREATE OR REPLACE FUNCTION pggit_daemon.listing_columns(relation oid, since bigint)
+    RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+        SELECT DISTINCT d.classid, d.objid
+          FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation AND d.classid = 'pg_rewrite'::regclass
+           AND EXISTS (SELECT FROM pg_attribute a
+                        WHERE a.attrelid = relation AND a.attnum > 0
+                          AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
+           AND r.ev_action::text ~ ':alias \{ALIAS :aliasname (\\.|\S)+ :colnames \(|:joinmergedcols [1-9]';
 END $$;
 
 -- Tables that were written since then, wherever they hang: what DETACH PARTITION names is only the parent.
@@ -167,6 +184,11 @@ BEGIN
             FOR part IN SELECT * FROM pggit_daemon.changed_relations('{r,p,f}', since) LOOP
                 RETURN NEXT part;
                 RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(part.objid, since);
+                -- DETACH … CONCURRENTLY gives the partition a constraint, in a transaction before this one.
+                RETURN QUERY
+                    SELECT 'pg_constraint'::regclass::oid, k.oid
+                      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+                     WHERE k.conrelid = part.objid AND NOT c.relispartition;
             END LOOP;
         END IF;
     END IF;
