@@ -14,13 +14,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from pggit_daemon.correlate.claims import claims_on, ruled_out
+from pggit_daemon.correlate.claims import Claim, claims_on, ruled_out
 from pggit_daemon.correlate.decide import decisions
 from pggit_daemon.correlate.matching import Match, Nothing, match
-from pggit_daemon.correlate.memory import Group, Memory
+from pggit_daemon.correlate.memory import Group, Memory, Orphan
 from pggit_daemon.correlate.pending import Pending, WaitingRow, Watched
 from pggit_daemon.correlate.reveal import reveal
-from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Settled, Unit, Unseen
+from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Settled, Unit, Unseen, Written
 from pggit_daemon.ddl import ObjectOp, SessionKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
@@ -48,9 +48,16 @@ class Correlator:
         return frozenset(one for one in watched if one is not None)
 
     def unseen(self) -> frozenset[str]:
-        """The sources whose table must be compared before the queue can move; not while their bracket is open."""
-        names = {row.source for row in self._rows() if row.matched and isinstance(row.row, Unseen)}
-        return frozenset(name for name in names if self._sources[name].bracket_table not in self._brackets)
+        """The sources whose table must be compared before the queue can move.
+
+        Not while their bracket is open, for then more is to come; but a bracket may stay open for ever.
+        """
+        return frozenset(
+            row.source
+            for row in self._rows()
+            if row.matched and isinstance(row.row, Unseen)
+            if row.overdue or self._sources[row.source].bracket_table not in self._brackets
+        )
 
     def feed(self, unit: Unit) -> None:
         """Take in the next transaction of the stream."""
@@ -61,23 +68,34 @@ class Correlator:
         if pending.open_events() and pending.known_tool is None:
             self._claim(pending)
         self._queue.append(pending)
+        for item in unit.items:
+            if isinstance(item, Written):
+                self._close(item.source, item.lsn, unit.commit_lsn)
         self._match_rows()
         for table in closed:
             self._bracket_closed(table)
         self._match_rows()
 
     def tick(self, now: datetime) -> None:
-        """Let the stream's time pass: claims end with their grace, and rows that waited for them are free."""
+        """Let the stream's time pass: claims end with their grace, and rows that waited for them are free.
+
+        A row that is here already keeps its candidates until its own grace ends: which of them is older tells nothing.
+        """
         graces = {name: source.grace for name, source in self._sources.items()}
         for pending in self._queue:
-            for source in list(pending.expired(now, graces)):
+            overdue = [source for source in pending.expired(now, graces) if not self._wanted(pending, source)]
+            for source in overdue:
+                if pending.session is not None and len(pending.claims) == 1:
+                    first = pending.open_events()[0].lsn
+                    self.memory.orphaned(source, Orphan(pending.unit.commit_lsn, first, pending.session.key))
                 pending.expire(source)
-                if pending.session is not None:
-                    self.memory.orphaned(source, pending.unit.commit_lsn, pending.session.key)
         self._match_rows()
         for row in self._rows():
-            if not row.matched and now - row.unit.commit_time > graces[row.source]:
-                row.match(None, row.note)
+            if not row.settled and now - row.unit.commit_time > graces[row.source]:
+                row.overdue = True
+                if not row.matched:
+                    self._give_up(row)
+                    self._match_rows()
 
     def gone(self, ended: Iterable[Watched]) -> None:
         """These sessions ended, or gave up their lock, and the stream has passed that moment."""
@@ -85,7 +103,7 @@ class Correlator:
         for pending in self._queue:
             for claim in list(pending.claims.values()):
                 if pending.watched(claim) in gone:
-                    pending.expire(claim.source)
+                    self._expire_unless_wanted(pending, claim.source)
         self._match_rows()
 
     def reveal(self, source: str, changes: Sequence[HistoryChange]) -> None:
@@ -101,7 +119,7 @@ class Correlator:
             return None
         decided = tuple(decisions(ready, self.memory.written))
         last = ready[-1]
-        return Settled(last.unit, decided, self.memory.dump(last.brackets_after))
+        return Settled(last.unit, decided, self.memory.dump(last.brackets_after, last.unit.commit_lsn))
 
     def _rows(self) -> list[WaitingRow]:
         return [row for pending in self._queue for row in pending.rows]
@@ -127,7 +145,7 @@ class Correlator:
         source = self._sources[kept[-1].keeps]
         if source.preset.claims not in {Claims.LOCK, Claims.BRACKET} or ruled_out(session, source.preset.session):
             return
-        self.memory.keeps(source.name, session.key)
+        self.memory.keeps(source.name, session.key, pending.unit.commit_lsn)
         for earlier in self._queue:
             if earlier.session is not None and earlier.session.key == session.key:
                 for other in [name for name in earlier.claims if name != source.name]:
@@ -149,14 +167,14 @@ class Correlator:
                 pending.take(event, after[0])
         for row in rows:
             row.match(Evidence.TRANSACTION)
-            self._close(row)
+            self._close(row.source, row.lsn, row.unit.commit_lsn)
 
     def _claim(self, pending: Pending) -> None:
         session = pending.session
         if session is None:
             return
         owner = self.memory.owner_of(session.key)
-        locks = [lock for event in pending.free for lock in event.locks]
+        locks = [lock for event in pending.unit.events for lock in event.locks]
         first = pending.free[0].lsn
         path = next((event.search_path for event in pending.unit.events if event.search_path is not None), None)
         pending.claims = claims_on(
@@ -168,29 +186,64 @@ class Correlator:
             memory=self.memory,
             search_path=path,
         )
+        for claim in [claim for claim in pending.claims.values() if self._outdated(claim, first)]:
+            pending.refute(claim.source)
         if not pending.claims:
             pending.known_tool = owner
         for claim in pending.claims.values():
             if claim.evidence is Evidence.LOCK:
-                self._lock_changed_hands(claim.source, claim.group)
+                self._lock_changed_hands(claim.source, claim.group, first)
+
+    def _outdated(self, claim: Claim, first: LSN) -> bool:
+        """Whether the lock was seen in other hands after the transaction began: it was open over the end of a run."""
+        later = (pending for pending in self._queue if pending.free and pending.free[0].lsn > first)
+        groups = {pending.claims[claim.source].group for pending in later if claim.source in pending.claims}
+        return claim.evidence is Evidence.LOCK and bool(groups - {claim.group})
 
     # -- what ends a wait
 
-    def _lock_changed_hands(self, source: str, holder: Group) -> None:
-        """A tool's next run holds the lock: the row of an earlier run cannot come any more."""
+    def _lock_changed_hands(self, source: str, holder: Group, seen: LSN) -> None:
+        """A tool's next run held the lock at `seen`: the row of an earlier run cannot come any more."""
         for pending in self._queue:
             claim = pending.claims.get(source)
-            if claim is not None and claim.group != holder:
-                pending.expire(source)
+            if claim is not None and claim.group != holder and pending.free[-1].lsn < seen:
+                self._expire_unless_wanted(pending, source)
 
     def _bracket_closed(self, table: TableName) -> None:
         """The rows of a bracket stand inside it. What its own session ran without a row is the tool's."""
-        sources = [source.name for source in self._sources.values() if source.bracket_table == table]
-        for pending in self._queue:
-            for source in sources:
-                pending.expire(source)
-                if pending.session is not None and self.memory.keepers.get(pending.session.key) == source:
+        for source in [source.name for source in self._sources.values() if source.bracket_table == table]:
+            for row in [row for row in self._rows() if row.source == source and not row.matched]:
+                if all(set(pending.claims) == {source} for pending in self._candidates(row)):
+                    self._give_up(row)
+            for pending in self._queue:
+                self._expire_unless_wanted(pending, source)
+                if pending.session is not None and self.memory.keeper(pending.session.key) == source:
                     pending.known_tool = source
+
+    def _candidates(self, row: WaitingRow) -> list[Pending]:
+        """The transactions with DDL that may be the row's."""
+        return [
+            pending
+            for pending in self._queue
+            if row.source in pending.claims
+            and pending.unit.commit_lsn < row.unit.commit_lsn
+            and any(event.lsn < row.lsn for event in pending.open_events())
+        ]
+
+    def _wanted(self, pending: Pending, source: str) -> bool:
+        """Whether a row of the source that is here already may be this transaction's."""
+        return any(pending in self._candidates(row) for row in self._rows() if row.source == source and not row.matched)
+
+    def _expire_unless_wanted(self, pending: Pending, source: str) -> None:
+        if source in pending.claims and not self._wanted(pending, source):
+            pending.expire(source)
+
+    def _give_up(self, row: WaitingRow) -> None:
+        """Nothing will tell the row's candidates apart any more: it stays without a link."""
+        for pending in self._candidates(row):
+            pending.expire(row.source)
+        row.match(None, row.note)
+        self.memory.close(row.source, row.lsn, row.unit.commit_lsn)
 
     def _match_rows(self) -> None:
         """Give waiting rows their DDL; each row matched may free another, so go on until nothing moves."""
@@ -215,26 +268,35 @@ class Correlator:
                 pending.take(event, row)
             row.match(found.evidence)
             if found.proven:
-                self._learn(source.name, group, found.session)
+                self._learn(source.name, group, found.session, since=found.parts[-1][0].unit.commit_lsn)
         elif isinstance(found, Nothing):
-            row.late = self.memory.late_for(source.name, row.lsn)
-            row.match(self._evidence_alone(row))
+            self._match_alone(row)
         else:
             row.note = found.note
             return False
-        self._close(row)
+        self._close(row.source, row.lsn, row.unit.commit_lsn)
         return True
 
-    def _close(self, row: WaitingRow) -> None:
-        """What a row did not take of the DDL before it is not its source's."""
-        self.memory.orphans.pop(row.source, None)
-        for pending in self._queue:
-            if row.source in pending.claims and pending.free[-1].lsn < row.lsn:
-                pending.refute(row.source)
+    def _match_alone(self, row: WaitingRow) -> None:
+        """A row with no DDL that waits: it came late, or it has none."""
+        late = self.memory.late(row.source, row.lsn)
+        sessions = {orphan.session for orphan in late}
+        if len(sessions) > 1:
+            row.match(None, f"{len(sessions)} sessions ran DDL that this late row may belong to")
+            return
+        row.late = late[-1].commit if late else None
+        row.match(self._evidence_alone(row))
 
-    def _learn(self, source: str, group: Group, session: SessionKey) -> None:
+    def _close(self, source: str, row: LSN, commit: LSN) -> None:
+        """What a row did not take of the DDL before it is not its source's."""
+        self.memory.close(source, row, commit)
+        for pending in self._queue:
+            if source in pending.claims and pending.free[-1].lsn < row:
+                pending.refute(source)
+
+    def _learn(self, source: str, group: Group, session: SessionKey, since: LSN) -> None:
         """The session runs the DDL of this run: it is no other source's, and the run has no other session."""
-        self.memory.learn(source, group, session)
+        self.memory.learn(source, group, session, since)
         for pending in self._queue:
             if pending.session is None:
                 continue

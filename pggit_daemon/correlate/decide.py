@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pggit_daemon.correlate.pending import Pending, WaitingRow
-from pggit_daemon.correlate.unit import CommitKind, Ddl, Decision, Evidence, Link, Recorded, Unit, Unseen
+from pggit_daemon.correlate.unit import CommitKind, Ddl, Decision, Evidence, Link, Recorded, Unit, Unseen, Written
 from pggit_daemon.ddl import DdlEvent
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Unreadable
@@ -67,8 +67,8 @@ def _of_one(pending: Pending, written: set[LSN]) -> Iterator[Decision]:
                 pass
             case None:
                 yield _left_over(pending, events)
-    for row in pending.rows:
-        written.discard(row.lsn)
+    written.difference_update(row.lsn for row in pending.rows)
+    written.difference_update(item.lsn for item in unit.items if isinstance(item, Written))
     unreadable = tuple(item for item in unit.items if isinstance(item, Unreadable))
     if unreadable:
         yield Decision(unit, None, unreadable=unreadable)

@@ -93,6 +93,9 @@ def _after_commit(row: WaitingRow, source: Source, groups: dict[SessionKey, Part
     }
     if not done:
         return Nothing()
+    certain = {key: parts for key, parts in done.items() if _certain(parts, source.name)}
+    if len(certain) == 1:
+        done = certain
     sure = {key: parts for key, parts in done.items() if not _claimed_elsewhere(parts, source.name)}
     if len(sure) < len(done):
         return Wait("another source may claim the same DDL")

@@ -26,7 +26,7 @@ class Watched:
 
 @dataclass(slots=True, eq=False)
 class WaitingRow:
-    """A row on its way to its DDL. Once `matched`, `parts` are all it gets.
+    """A row on its way to its DDL. Once `matched`, `parts` are all it gets. `overdue`: its own grace is over.
 
     `row` is None for an unseen change that turned out to have changed nothing.
     """
@@ -36,6 +36,7 @@ class WaitingRow:
     source: str
     unit: Unit
     matched: bool = False
+    overdue: bool = False
     evidence: Evidence | None = None
     note: str | None = None
     late: LSN | None = None
@@ -117,11 +118,12 @@ class Pending:
 
     def expired(self, now: datetime, graces: Mapping[str, timedelta]) -> Iterator[str]:
         """The sources whose grace for this transaction has ended."""
-        for source in self.claims:
+        for source in self.claims if self.open_events() else ():
             if now - self.unit.commit_time > graces[source]:
                 yield source
 
     @property
     def ready(self) -> bool:
         """Whether everything in it is decided."""
-        return all(row.settled for row in self.rows) and not (self.claims and self.open_events())
+        rows = (*self.rows, *self.taken.values())
+        return all(row.settled for row in rows) and not (self.claims and self.open_events())

@@ -3,8 +3,9 @@
 In: the unseen changes of one source in stream order, and the differences between its table and its
 ledger in the order in which the tool makes them. Pure; called by the correlator.
 
-Where both are equally many, each is the other. Where only those with DDL are, they are, and the rest is
-recorded with the last. Otherwise nobody can say which was which: all is recorded, nothing is linked.
+Where those with DDL are as many as the changes that run DDL, they are these, in order, and the rest is the rest.
+Otherwise, where both are equally many, each is the other. Otherwise nobody can say which was which: all is
+recorded, nothing is linked.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None
     """Fill in the rows; afterwards none of them is unseen."""
     if not rows:
         return
-    rest: Sequence[HistoryChange] = ()
-    with_ddl = [row for row in rows if row.parts]
-    ran = [change for change in changes if change.ran_ddl]
-    if len(rows) == len(changes):
-        filled = dict(zip(map(id, rows), changes, strict=True))
-    elif with_ddl and len(with_ddl) == len(ran):
-        filled = dict(zip(map(id, with_ddl), ran, strict=True))
-        rest = [change for change in changes if not change.ran_ddl]
+    with_ddl, others = [row for row in rows if row.parts], [row for row in rows if not row.parts]
+    ran, rest = [change for change in changes if change.ran_ddl], [change for change in changes if not change.ran_ddl]
+    pairs: list[tuple[WaitingRow, HistoryChange]] = []
+    if with_ddl and len(with_ddl) == len(ran):
+        pairs = list(zip(with_ddl, ran, strict=True))
+        if len(others) == len(rest):
+            pairs, rest = [*pairs, *zip(others, rest, strict=True)], []
+    elif len(rows) == len(changes):
+        pairs, rest = list(zip(rows, changes, strict=True)), []
     else:
-        filled, rest = {}, changes
+        rest = list(changes)
+    filled = {id(row): change for row, change in pairs}
     for row in rows:
         change = filled.get(id(row))
         row.row = None if change is None else Recorded((replace(change, lsn=row.lsn),))

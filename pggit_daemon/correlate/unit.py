@@ -89,6 +89,14 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A row that was stored with an earlier transaction before a restart. Its place still ends what waits before it."""
+
+    source: str
+    lsn: LSN
+
+
+@dataclass(frozen=True, slots=True)
 class BracketMove:
     """A tool took (opens) or gave back its lock row, or its lock table was dropped."""
 
@@ -97,7 +105,7 @@ class BracketMove:
     opens: bool
 
 
-Item = Ddl | Recorded | Unseen | BracketMove | Unreadable
+Item = Ddl | Recorded | Unseen | Written | BracketMove | Unreadable
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pggit_daemon.correlate.unit import BracketMove, Ddl, Item, Recorded, Unit, Unseen
+from pggit_daemon.correlate.unit import BracketMove, Ddl, Item, Recorded, Unit, Unseen, Written
 from pggit_daemon.ddl import OUTBOX, DdlEvent, ObjectOp, parse_event
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
@@ -98,7 +98,9 @@ class Reader:
     def _row(self, change: RowChange) -> Iterator[Item]:
         source = self._registry.at(change.table)
         rules = self._registry.bracket_rules(change.table)
-        if source is not None and change.lsn not in self._written:
+        if source is not None and change.lsn in self._written:
+            yield Written(source.name, change.lsn)
+        elif source is not None:
             changes = self._ledger(source.name).read(change)
             if changes:
                 yield Recorded(changes)
@@ -111,8 +113,9 @@ class Reader:
 
     def _unshown(self, change: Unshown) -> Iterator[Item]:
         for source in self._registry.sources.values():
-            if source.table.table == change.table and change.lsn not in self._written:
-                yield Unseen(source.name, change.lsn)
+            if source.table.table == change.table:
+                written = change.lsn in self._written
+                yield Written(source.name, change.lsn) if written else Unseen(source.name, change.lsn)
 
     def _in_schema(self, source: str, schema: str) -> bool:
         return split_identity(schema) == (self._registry.sources[source].table.schema,)

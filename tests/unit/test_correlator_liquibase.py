@@ -1,0 +1,348 @@
+"""Liquibase's ways to work, in the orders in which they really stand in the WAL."""
+
+from __future__ import annotations
+
+import pytest
+
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import RowOp
+from tests.unit.build import (
+    LOG,
+    LOG_LOCK,
+    Flyway,
+    Follower,
+    Liquibase,
+    Wal,
+    dropped,
+    flyway_source,
+    liquibase_row,
+    liquibase_source,
+    psql,
+    who,
+)
+
+SOURCE = "public.databasechangelog"
+
+
+@pytest.fixture
+def wal() -> Wal:
+    return Wal()
+
+
+@pytest.fixture
+def run(wal: Wal) -> Liquibase:
+    return Liquibase(wal, who(100))
+
+
+def follow(wal: Wal) -> Follower:
+    return Follower(liquibase_source()).feed(*wal.transactions)
+
+
+def kinds(follower: Follower) -> list[str | None]:
+    return [decision.kind.value if decision.kind is not None else None for decision in follower.decisions]
+
+
+def row(name: str) -> str:
+    return f'{SOURCE} ["{name}", "ann", "db/log.xml"]'
+
+
+def compare(follower: Follower, table: list[dict[str, str | None]]) -> None:
+    """What the pipeline does when the queue waits for something that was not shown."""
+    assert follower.correlator.unseen() == {SOURCE}
+    changes = follower.ledgers[SOURCE].compare(LSN(2**40), table)
+    follower.correlator.reveal(SOURCE, changes)
+    follower.settle()
+
+
+def text(number: int, **more: str | None) -> dict[str, str | None]:
+    found = {name: None if value is None else str(value) for name, value in liquibase_row(number).items()}
+    return found | more
+
+
+def test_first_run_finds_its_tables_and_links_each_changeset(wal: Wal, run: Liquibase) -> None:
+    run.make_tables()
+    run.open()
+    one, two = run.run("public.a", "public.a_i"), run.run("public.b")
+    run.close()
+    follower = Follower().feed(*wal.transactions)  # nothing is known before
+    assert {follower.taken[event] for event in one} == {row("1")}
+    assert {follower.taken[event] for event in two} == {row("2")}
+    assert set(follower.links.values()) == {"bracket"}
+    assert kinds(follower) == ["tool", "tool", "migration", "migration"]
+
+
+def test_the_log_may_be_made_inside_the_bracket(wal: Wal, run: Liquibase) -> None:
+    """changelog-sync on an empty database makes the lock table first, and runs nothing."""
+    run.make_lock_table()
+    run.open()
+    run.make_log()
+    for number in (1, 2):
+        run.insert(name=str(number))
+    run.close()
+    follower = Follower().feed(*wal.transactions)
+    assert kinds(follower) == ["tool", "tool", "migration", "migration"]
+    assert set(follower.links.values()) == {"window"}
+
+
+def test_statements_that_commit_one_by_one_are_one_changeset(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    events = run.statements("public.a") + run.statements("public.a2")
+    run.insert()
+    run.close()
+    follower = follow(wal)
+    assert {follower.taken[event] for event in events} == {row("1")}
+    assert kinds(follower) == ["migration"]
+
+
+def test_a_statement_by_hand_in_the_bracket_is_out_of_band(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    one = run.statements("public.a")
+    hand = psql(wal, "public.mine")
+    run.insert()
+    run.close()
+    follower = follow(wal)
+    assert follower.taken == {one[0]: row("1"), hand: "out_of_band"}
+
+
+def test_mark_ran_takes_no_ddl(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.insert(exectype="MARK_RAN")
+    two = run.run("public.b")
+    run.close()
+    follower = follow(wal)
+    assert follower.taken == {two[0]: row("2")}
+
+
+def test_a_run_without_a_row_is_the_tools_when_the_bracket_closes(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    one = run.run("public.a")
+    lost = run.statements("public.lost")
+    run.close()
+    follower = follow(wal)
+    assert follower.taken == {one[0]: row("1"), lost[0]: "tool"}
+
+
+def test_ddl_before_the_bracket_is_not_the_tools(wal: Wal, run: Liquibase) -> None:
+    stranger = wal.begin(who(700))
+    event = stranger.create("public.s")
+    stranger.commit()
+    run.open()
+    run.run("public.a")
+    run.close()
+    assert follow(wal).taken[event] == "out_of_band"
+
+
+def test_two_sessions_that_nothing_tells_apart_are_left_unlinked(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    other = wal.begin(who(700))
+    stranger = other.create("public.s")
+    other.commit()
+    mine = run.run("public.a")
+    run.close()
+    follower = follow(wal)
+    assert list(follower.links.values()) == [None]
+    assert follower.taken[stranger] in {"tool", "out_of_band"}
+    assert follower.taken[mine[0]] in {"tool", "out_of_band"}
+    note = next(link.note for decision in follower.decisions for link in decision.links)
+    assert note is not None
+    assert "2 sessions" in note
+
+
+def test_the_session_that_made_the_tables_is_told_from_a_stranger(wal: Wal, run: Liquibase) -> None:
+    run.make_tables()
+    run.open()
+    other = wal.begin(who(700))
+    stranger = other.create("public.s")
+    other.commit()
+    mine = run.run("public.a")
+    run.close()
+    follower = Follower().feed(*wal.transactions)
+    assert follower.taken[mine[0]] == row("1")
+    assert follower.taken[stranger] == "out_of_band"
+
+
+def test_drop_all_is_the_tools(wal: Wal, run: Liquibase) -> None:
+    """Each object in its own transaction, the tool's tables last: the bracket ends with its table."""
+    run.open()
+    first = run.run("public.a", "public.b")
+    run.close()
+    run.open()
+    events = []
+    for name in ("public.a", "public.b"):
+        tx = wal.begin(run.a)
+        events.append(tx.ddl("DROP TABLE", dropped(name)))
+        tx.commit()
+    hand = psql(wal, "public.mine")
+    tx = wal.begin(run.a)
+    events.append(tx.ddl("DROP TABLE", dropped(str(LOG))))
+    events.append(tx.ddl("DROP TABLE", dropped(str(LOG_LOCK))))
+    tx.commit()
+    follower = follow(wal)
+    assert {follower.taken[event] for event in events} == {"tool"}
+    assert follower.taken[hand] == "out_of_band"
+    assert follower.taken[first[0]] == row("1")
+    assert follower.ledgers[SOURCE].rows == {}
+    assert follower.correlator.waiting == 0
+    again = Liquibase(wal, who(200))
+    again.make_tables()
+    again.open()
+    event = again.run("public.a")[0]
+    again.close()
+    follower.feed(*wal.transactions[len(follower.seen) :])
+    assert follower.taken[event] == row("1")
+
+
+# -- what decoding does not show
+
+
+def test_reran_is_found_by_comparing_and_takes_its_ddl(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    run.close()
+    run.open()
+    events = run.statements("public.v", tag="CREATE VIEW")
+    run.unseen()
+    follower = follow(wal)
+    assert follower.correlator.unseen() == frozenset(), "not while the bracket is open"
+    run.close()
+    follower.feed(wal.transactions[-1])
+    compare(follower, [text(1, exectype="RERAN", orderexecuted="2", md5sum="9:x")])
+    assert follower.taken[events[0]] == row("1")
+    assert follower.decisions[-1].links[0].row.principal.meaning == "reran"
+    assert follower.decisions[-1].links[0].evidence == "bracket"
+
+
+def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    run.run("public.b")
+    run.close()
+    run.open()
+    newest = run.statements("public.b", tag="DROP TABLE")
+    run.unseen()
+    oldest = run.statements("public.a", tag="DROP TABLE")
+    run.unseen()
+    run.close()
+    follower = follow(wal)
+    compare(follower, [])
+    assert [follower.taken[newest[0]], follower.taken[oldest[0]]] == [row("2"), row("1")]
+    assert kinds(follower)[-2:] == ["rollback", "rollback"]
+    undone = [decision.links[0].row.principal.migration for decision in follower.decisions[-2:]]
+    assert [(m.migration_id, m.rollback_of) for m in undone if m is not None] == [(-2, 2), (-1, 1)]
+
+
+def test_a_tag_takes_no_ddl_and_makes_no_commit(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    run.close()
+    run.open()
+    run.unseen()
+    run.close()
+    follower = follow(wal)
+    compare(follower, [text(1, tag="v1")])
+    assert kinds(follower) == ["migration", None]
+    assert follower.decisions[-1].links[0].row.principal.meaning == "tagged"
+
+
+def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: Liquibase) -> None:
+    """The comparison knows no order between them: the one that ran DDL is the one that had some."""
+    run.open()
+    run.run("public.a")
+    run.run("public.b")
+    run.close()
+    run.open()
+    events = run.statements("public.v", tag="CREATE VIEW")
+    run.unseen()
+    run.close()
+    run.open()
+    run.unseen()
+    run.close()
+    follower = follow(wal)
+    compare(follower, [text(1, exectype="RERAN", orderexecuted="3", md5sum="9:x"), text(2, tag="v1")])
+    assert follower.taken[events[0]] == row("1")
+    meanings = [link.row.principal.meaning for decision in follower.decisions for link in decision.links]
+    assert meanings[-2:] == ["reran", "tagged"]
+
+
+def test_checksums_cleared_and_filled_again(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    run.run("public.b")
+    run.close()
+    run.open()
+    run.unseen()
+    run.close()
+    follower = follow(wal)
+    compare(follower, [text(1, md5sum=None), text(2, md5sum=None)])
+    cleared = follower.decisions[-1].links[0].row
+    assert [change.meaning for change in cleared.changes] == ["checksum_cleared"] * 2
+    for _ in range(2):
+        run.unseen()
+    follower.feed(*wal.transactions[-2:])
+    compare(follower, [text(1), text(2)])
+    meanings = [link.row.principal.meaning for decision in follower.decisions[-2:] for link in decision.links]
+    assert meanings == ["checksum_filled"] * 2
+
+
+def test_an_unseen_change_that_changed_nothing_is_nothing(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    run.close()
+    run.unseen()
+    follower = follow(wal)
+    assert follower.correlator.waiting == 1
+    compare(follower, [text(1)])
+    assert follower.correlator.waiting == 0
+    assert kinds(follower) == ["migration"]
+
+
+def test_a_bracket_that_never_closes_does_not_stop_the_history(wal: Wal, run: Liquibase) -> None:
+    """Liquibase was killed after a rollback: its lock row stays, maybe for ever."""
+    run.open()
+    run.run("public.a")
+    run.close()
+    run.open()
+    events = run.statements("public.a", tag="DROP TABLE")
+    run.unseen()
+    follower = follow(wal)
+    wal.sleep(31)
+    hand = psql(wal, "public.mine")
+    follower.feed(wal.transactions[-1])
+    compare(follower, [])
+    assert follower.taken[events[0]] == row("1")
+    assert follower.taken[hand] == "out_of_band"
+
+
+def test_truncate_of_the_log_ends_all_rows(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    run.close()
+    tx = wal.begin(who(900, "psql"))
+    tx.row(LOG, RowOp.TRUNCATE)
+    tx.commit()
+    follower = follow(wal)
+    assert follower.decisions[-1].links[0].row.principal.meaning == "cleared"
+    assert follower.ledgers[SOURCE].rows == {}
+
+
+# -- beside Flyway, with the same user, application and address
+
+
+def test_flyway_and_liquibase_at_once(wal: Wal, run: Liquibase) -> None:
+    flyway = Flyway(wal, who(200), who(201))
+    run.open()
+    truth: dict[int, str] = {}
+    for number in (1, 2, 3):
+        flyway.lock()
+        script, history = wal.begin(flyway.b), wal.begin(flyway.a)
+        truth[script.create(f"public.f{number}")] = f'public.flyway_schema_history ["{number}"]'
+        truth[run.statements(f"public.l{number}")[0]] = row(str(number))
+        flyway.insert(history)
+        script.commit()
+        run.insert()
+        history.commit()
+        flyway.unlock()
+    run.close()
+    follower = Follower(flyway_source(), liquibase_source()).feed(*wal.transactions)
+    follower.finish(wal)
+    assert follower.taken == truth
