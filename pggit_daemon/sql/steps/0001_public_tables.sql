@@ -71,6 +71,21 @@ CREATE UNIQUE INDEX IF NOT EXISTS external_migrations_identity
     ON pggit.external_migrations (tool_name, source, migration_id);
 CREATE INDEX IF NOT EXISTS external_migrations_commit_idx ON pggit.external_migrations (pggit_commit_id);
 
+CREATE TABLE IF NOT EXISTS pggit.deployments (
+    deployment_id   uuid PRIMARY KEY,
+    deployment_name text NOT NULL,
+    auto_commit     boolean NOT NULL DEFAULT false,
+    status          text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'ended')),
+    started_by      text NOT NULL,
+    started_at      timestamptz NOT NULL,
+    ended_at        timestamptz,
+    message         text,
+    tags            text[] NOT NULL DEFAULT '{}',
+    pid             integer NOT NULL,
+    backend_start   timestamptz NOT NULL
+);
+CREATE INDEX IF NOT EXISTS deployments_session ON pggit.deployments (pid, backend_start) WHERE status = 'open';
+
 CREATE TABLE IF NOT EXISTS pggit.conflicts (
     conflict_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     conflict_type     text NOT NULL,

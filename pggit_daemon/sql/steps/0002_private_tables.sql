@@ -23,13 +23,44 @@ CREATE TABLE pggit_daemon.ddl_event (
     failure          text                  -- why the capture failed, for capture_failed
 );
 
--- The second outbox: what the SQL API and direct inserts ask of the daemon.
+-- The second outbox: what the SQL API, direct inserts and integrated history tables tell the daemon. Insert-only, so
+-- that no session ever waits for another or for the daemon; the daemon alone writes what comes of it.
 CREATE TABLE pggit_daemon.request (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    action      text NOT NULL,
-    pid         integer NOT NULL DEFAULT pg_backend_pid(),
-    arguments   jsonb NOT NULL
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    recorded_at   timestamptz NOT NULL,
+    action        text NOT NULL,           -- begin, end, link, insert, session, deploy, deployed
+    pid           integer NOT NULL,
+    backend_start timestamptz NOT NULL,
+    user_name     text NOT NULL,
+    arguments     jsonb NOT NULL
+);
+
+-- What a session has begun and not ended. Each row is its own session's alone.
+CREATE TABLE pggit_daemon.open_migration (
+    deployment    uuid PRIMARY KEY,
+    pid           integer NOT NULL,
+    backend_start timestamptz NOT NULL,
+    migration_id  bigint NOT NULL,
+    tool_name     text NOT NULL,
+    name          text,
+    started_at    timestamptz NOT NULL
+);
+CREATE INDEX open_migration_session ON pggit_daemon.open_migration (pid, backend_start);
+
+-- What makes a failure message ours: any role may send messages, only our functions and the daemon know this.
+CREATE TABLE pggit_daemon.secret (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    key       text NOT NULL
+);
+INSERT INTO pggit_daemon.secret (key)
+VALUES (encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'));
+
+-- The history tables that integrate_flyway and integrate_liquibase were called for; the table may be still to come.
+CREATE TABLE pggit_daemon.integration (
+    tool_name   text NOT NULL,
+    schema_name text NOT NULL,
+    asked_at    timestamptz NOT NULL,
+    PRIMARY KEY (tool_name, schema_name)
 );
 
 -- A definition of an object, addressed by the SHA-256 of all its parts.

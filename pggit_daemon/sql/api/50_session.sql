@@ -1,0 +1,46 @@
+-- What the writing functions share: who the session is, and how something is told to the daemon.
+
+-- This backend's start: with the pid it names the session for its whole life.
+CREATE OR REPLACE FUNCTION pggit_daemon.backend_start() RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT activity.backend_start FROM pg_stat_get_activity(pg_backend_pid()) AS activity
+$$;
+
+-- Tell the daemon. One insert; the daemon reads it from the WAL, if and when this transaction commits.
+CREATE OR REPLACE FUNCTION pggit_daemon.tell(action text, arguments jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO pggit_daemon.request (recorded_at, action, pid, backend_start, user_name, arguments)
+    VALUES (clock_timestamp(), action, pg_backend_pid(), pggit_daemon.backend_start(), session_user, arguments)
+$$;
+
+-- Tell the daemon even if this transaction is rolled back: a message, with a digest that only we can make.
+CREATE OR REPLACE FUNCTION pggit_daemon.tell_anyway(action text, arguments jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    told   text := jsonb_build_object('action', action, 'pid', pg_backend_pid(),
+                                      'backend_start', pggit_daemon.backend_start(), 'user', session_user,
+                                      'at', clock_timestamp(), 'arguments', arguments)::text;
+    secret text := (SELECT key FROM pggit_daemon.secret);
+    digest text := encode(sha256(convert_to(secret || told || secret, 'UTF8')), 'hex');
+BEGIN
+    PERFORM pg_logical_emit_message(false, 'pggit_daemon', digest || ' ' || told);
+END $$;
+
+-- The id, tool and name of a migration as a caller gives them; clear errors for what cannot be one.
+CREATE OR REPLACE FUNCTION pggit_daemon.check_migration(migration_id bigint, tool_name text, migration_name text)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF migration_id IS NULL THEN
+        RAISE EXCEPTION 'migration_id must not be null' USING ERRCODE = '22004',
+            HINT = 'Pass the number by which your tool knows the migration.';
+    END IF;
+    IF tool_name IS NULL OR tool_name !~ '\S' THEN
+        RAISE EXCEPTION 'tool_name must not be empty' USING ERRCODE = '22023',
+            HINT = 'Pass the name of the tool, as ''flyway''.';
+    END IF;
+    IF length(tool_name) > 200 OR length(migration_name) > 10000 THEN
+        RAISE EXCEPTION 'tool_name may have 200 characters, a migration''s name 10000' USING ERRCODE = '22001',
+            HINT = 'Shorten it.';
+    END IF;
+END $$;

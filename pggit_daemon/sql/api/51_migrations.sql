@@ -1,0 +1,65 @@
+-- begin_migration and end_migration: what a session runs between them is the migration's.
+
+CREATE OR REPLACE FUNCTION pggit.begin_migration(
+    migration_id bigint, tool_name text DEFAULT 'flyway', migration_name text DEFAULT NULL) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    deployment uuid := gen_random_uuid();
+    started    timestamptz := clock_timestamp();
+    mine       timestamptz := pggit_daemon.backend_start();
+BEGIN
+    PERFORM pggit_daemon.check_migration(migration_id, tool_name, migration_name);
+    IF EXISTS (SELECT FROM pggit_daemon.open_migration AS o
+               WHERE o.pid = pg_backend_pid() AND o.backend_start = mine
+                 AND o.migration_id = begin_migration.migration_id AND o.tool_name = begin_migration.tool_name) THEN
+        RAISE EXCEPTION 'migration % of % is open in this session already', migration_id, tool_name
+            USING ERRCODE = '55000', HINT = 'Call pggit.end_migration for it first.';
+    END IF;
+    -- What an earlier session of this process id left open can never be ended.
+    DELETE FROM pggit_daemon.open_migration AS o WHERE o.pid = pg_backend_pid() AND o.backend_start <> mine;
+    INSERT INTO pggit_daemon.open_migration (deployment, pid, backend_start, migration_id, tool_name, name, started_at)
+    VALUES (deployment, pg_backend_pid(), mine, migration_id, tool_name, migration_name, started);
+    PERFORM pggit_daemon.tell('begin', jsonb_build_object(
+        'deployment', deployment, 'migration_id', migration_id, 'tool', tool_name, 'name', migration_name));
+    RETURN deployment;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit.end_migration(
+    migration_id bigint, checksum text DEFAULT NULL, success boolean DEFAULT true, error_message text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    begun  pggit_daemon.open_migration;
+    facts  jsonb;
+BEGIN
+    PERFORM pggit_daemon.check_migration(migration_id, 'any', NULL);
+    success := coalesce(success, true);
+    -- The newest of that id that this session has begun.
+    SELECT o.* INTO begun FROM pggit_daemon.open_migration AS o
+     WHERE o.pid = pg_backend_pid() AND o.backend_start = pggit_daemon.backend_start()
+       AND o.migration_id = end_migration.migration_id
+     ORDER BY o.started_at DESC LIMIT 1;
+    IF NOT FOUND AND success THEN
+        RAISE EXCEPTION 'migration % was not begun in this session, or has ended', migration_id
+            USING ERRCODE = '55000',
+                  HINT = 'Call pggit.begin_migration first; for a migration that ran elsewhere use pggit.link_migration.';
+    END IF;
+    facts := jsonb_build_object(
+        'deployment', begun.deployment, 'migration_id', migration_id, 'tool', coalesce(begun.tool_name, 'flyway'),
+        'name', begun.name, 'checksum', checksum, 'success', success, 'error_message', left(error_message, 10000),
+        'execution_ms', round(extract(epoch FROM clock_timestamp() - begun.started_at) * 1000)::bigint);
+    IF success THEN
+        PERFORM pggit_daemon.tell('end', facts);
+    ELSE
+        -- The caller will most likely roll back: a failure must be told all the same.
+        PERFORM pggit_daemon.tell_anyway('end', facts);
+    END IF;
+    DELETE FROM pggit_daemon.open_migration AS o WHERE o.deployment = begun.deployment;
+END $$;
+
+COMMENT ON FUNCTION pggit.begin_migration(bigint, text, text) IS
+    'Start tracking a migration: what this session changes until pggit.end_migration is the migration''s. Returns the deployment''s id.';
+COMMENT ON FUNCTION pggit.end_migration(bigint, text, boolean, text) IS
+    'Complete a migration that this session has begun. A failure (success => false) is recorded even if the transaction is rolled back.';
