@@ -124,6 +124,17 @@ BEGIN
     RETURN format(E'ALTER %s OWNER TO %I;\n', what, pg_catalog.pg_get_userbyid(owner));
 END $$;
 
+-- ALTER … DEPENDS ON EXTENSION, for the kinds that have it.
+CREATE OR REPLACE FUNCTION pggit_daemon.extension_links(of_class oid, of_object oid, what text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT string_agg(format(E'ALTER %s DEPENDS ON EXTENSION %I;\n', what, e.extname), '' ORDER BY e.extname)
+          FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+         WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'x'
+           AND d.refclassid = 'pg_catalog.pg_extension'::regclass), '');
+END $$;
+
 -- Storage options {name=value, …} as 'name=''value'', …', or NULL without any. Names may carry a namespace: toast.x.
 CREATE OR REPLACE FUNCTION pggit_daemon.storage_options(options text[], prefix text DEFAULT '') RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -39,6 +39,19 @@ BEGIN
          WHERE x.oid = attrdef AND a.attgenerated <> '');
 END $$;
 
+-- The same for a CHECK of a domain: it calls a function that takes the domain itself.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_late_check(check_constraint oid, of_domain oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_depend f ON f.classid = d.refclassid AND f.objid = d.refobjid
+          JOIN pg_catalog.pg_type t ON t.oid = of_domain
+         WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = check_constraint
+           AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+           AND f.refclassid = 'pg_catalog.pg_type'::regclass AND f.refobjid IN (t.oid, t.typarray));
+END $$;
+
 -- The objects in pg_depend whose entries count as the object's own.
 CREATE OR REPLACE FUNCTION pggit_daemon.parts(of_class oid, of_object oid) RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -55,7 +68,7 @@ BEGIN
     WHEN 'pg_catalog.pg_type'::regclass THEN
         RETURN QUERY
             SELECT 'pg_catalog.pg_constraint'::regclass::oid, k.oid FROM pg_catalog.pg_constraint k
-             WHERE k.contypid = of_object
+             WHERE k.contypid = of_object AND NOT pggit_daemon.is_late_check(k.oid, of_object)
             UNION ALL
             SELECT 'pg_catalog.pg_class'::regclass::oid, t.typrelid FROM pg_catalog.pg_type t
              WHERE t.oid = of_object AND t.typrelid <> 0;

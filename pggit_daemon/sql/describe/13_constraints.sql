@@ -35,7 +35,8 @@ BEGIN
     IF i.indisreplident THEN
         statements := statements || format(E'ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I;\n', owner_name, i.relname);
     END IF;
-    RETURN statements || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, 'INDEX ' || name);
+    RETURN statements || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, o, 'INDEX ' || name)
+        || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, 'INDEX ' || name);
 END $$;
 
 -- An index of a partition belongs to the parent's index, once both exist.

@@ -39,7 +39,8 @@ BEGIN
         || CASE WHEN checking IS NOT NULL THEN format(E'\nWITH %s CHECK OPTION', checking) ELSE '' END
         || E';\n';
     IF v.relkind = 'm' THEN
-        body := body || pggit_daemon.column_settings(o, 'TABLE ONLY ' || name, 'all');
+        body := body || pggit_daemon.column_settings(o, 'TABLE ONLY ' || name, 'all')
+            || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, o, kind || ' ' || name);
     ELSE
         body := body || coalesce((
             SELECT string_agg(format(E'ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;\n', name, a.attname,

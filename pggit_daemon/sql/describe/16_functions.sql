@@ -43,6 +43,8 @@ BEGIN
         || pggit_daemon.routine_name(o);
     d.definition := CASE f.prokind WHEN 'a' THEN pggit_daemon.aggregate_body(o, what)
                                    ELSE rtrim(pg_get_functiondef(o), E'\n') || E';\n' END
+        || CASE f.prokind WHEN 'a' THEN ''
+                          ELSE pggit_daemon.extension_links('pg_catalog.pg_proc'::regclass, o, what) END
         || pggit_daemon.owner(what, f.proowner)
         || pggit_daemon.comments('pg_catalog.pg_proc'::regclass, o, what)
         -- GRANT knows no aggregates, it takes them as functions (and without the *).

@@ -29,8 +29,9 @@ BEGIN
         d.definition := d.definition || format(E'ALTER TABLE %s %s TRIGGER %I;\n', name,
                                                pggit_daemon.firing_word(t.tgenabled), t.tgname);
     END IF;
-    d.definition := d.definition || pggit_daemon.comments('pg_catalog.pg_trigger'::regclass, o,
-                                                          format('TRIGGER %I ON %s', t.tgname, name));
+    d.definition := d.definition
+        || pggit_daemon.extension_links('pg_catalog.pg_trigger'::regclass, o, format('TRIGGER %I ON %s', t.tgname, name))
+        || pggit_daemon.comments('pg_catalog.pg_trigger'::regclass, o, format('TRIGGER %I ON %s', t.tgname, name));
     -- A partition's copy of the trigger may be switched on or off by itself.
     IF t.relkind = 'p' THEN
         d.later := (

@@ -29,3 +29,6 @@ CREATE TABLE app.t (a app.my, b app.comp, c other.dd[], d app.mymulti, e app.fr,
 CREATE TABLE app.before_type (r app.t);
 CREATE TYPE app.a_of_table AS (t app.before_type);
 CREATE FUNCTION app.later(app.my, app.a_of_table) RETURNS app.my LANGUAGE sql AS 'SELECT $1';
+CREATE DOMAIN app.loop AS int;
+CREATE FUNCTION app.of_loop(app.loop) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+ALTER DOMAIN app.loop ADD CONSTRAINT looped CHECK (app.of_loop(VALUE)); COMMENT ON CONSTRAINT looped ON DOMAIN app.loop IS 'l';
