@@ -18,7 +18,7 @@ import structlog
 
 from pggit_daemon import baseline
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.connections import connect
+from pggit_daemon.connections import connect, translated
 from pggit_daemon.ddl import OUTBOX
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import options
@@ -93,12 +93,17 @@ class Database:
 
     async def _begin(self, connections: Connections, store: Store, registry: Registry) -> None:
         """Make the slot and the first commit, or close the gap, where there is need."""
-        slot = await read_slot(connections.reading, self._config.slot)
+        try:
+            slot = await read_slot(connections.reading, self._config.slot)
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
         progress = await load_progress(connections.reading)
+        if slot is not None:
+            self._check_slot(slot, connections.reading.info.dbname)
         if progress is not None and slot is not None and not slot.is_lost:
             self._health.has_baseline = True
             return
-        self._check(slot, begun=progress is not None)
+        self._check_begin(slot, begun=progress is not None)
         self._health.enter(State.BASELINE)
         before = await load_state(connections.reading, progress, registry) if progress is not None else None
         async with await ReplicationConnection.open(self._config.dsn) as replication:
@@ -119,9 +124,18 @@ class Database:
         self._metrics.commits.labels(self._config.name, kind).inc()
         self._log.info("history_begun", kind=kind, objects=begun.objects, migrations=begun.rows)
 
-    def _check(self, slot: SlotFacts | None, *, begun: bool) -> None:
-        if slot is not None and slot.active_pid is not None:
+    def _check_slot(self, slot: SlotFacts, database: str) -> None:
+        """A slot of this name may be somebody else's: then nothing may be read from it, and it must not be dropped."""
+        if slot.database != database or slot.plugin != self._config.plugin:
+            whose = f"of database {slot.database} with plugin {slot.plugin}" if slot.database else "a physical one"
+            raise PrerequisiteError(
+                f"replication slot {slot.name} is not ours: it is {whose}",
+                mend=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
+            )
+        if slot.active_pid is not None:
             raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
+
+    def _check_begin(self, slot: SlotFacts | None, *, begun: bool) -> None:
         if begun:
             lost = "is invalidated" if slot is not None else "is missing"
             self._log.error("slot_lost", slot=self._config.slot, reason=lost, action="a gap commit and a new slot")

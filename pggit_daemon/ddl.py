@@ -159,17 +159,18 @@ def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
     op = ObjectOp(item["op"])
     key = blob = None
     if op in {ObjectOp.SET, ObjectOp.DROP}:
-        key = ObjectKey(item["type"], item["schema"], item["identity"])
+        key = ObjectKey(_word(item["type"]), _optional(item["schema"]), _word(item["identity"]))
     if op is ObjectOp.SET:
-        blob = Blob(item["definition"], item["later"], tuple(item["depends"] or ()))
+        depends = tuple(_word(name) for name in item["depends"] or ())
+        blob = Blob(_word(item["definition"]), _optional(item["later"]), depends)
     columns = item.get("columns")
     return ObjectEvent(
         op=op,
-        oid=ObjectId(int(item["classid"]), int(item["objid"])),
+        oid=ObjectId(_oid(item["classid"]), _oid(item["objid"])),
         direct=bool(item.get("direct", True)),
         key=key,
         blob=blob,
-        columns=tuple(columns) if columns is not None else None,
+        columns=tuple(_word(name) for name in columns) if columns is not None else None,
         reason=item.get("reason"),
     )
 
@@ -181,6 +182,23 @@ def _lock(item: Mapping[str, Any]) -> HeldLock:
         holder=SessionKey.of(int(item["pid"]), str(item["backend_start"])),
         profile=Profile(str(item["user"]), str(item["application_name"]), _text(item["client_addr"])),
     )
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r:.40}")
+    return value
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _word(value)
+
+
+def _oid(value: object) -> int:
+    """An unsigned 32-bit number: another one could be read, but never stored."""
+    if not isinstance(value, int) or not 0 <= value < 1 << 32:
+        raise ValueError(f"OID expected, not {value!r:.40}")
+    return value
 
 
 def _text(value: object) -> str | None:

@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 RELOAD_INTERVAL = 0.5
 """Seconds between looks at whether the configuration has changed."""
 
+STANDBY = 1.0
+"""Seconds, more or less, between looks at a slot that another process has: taking over must not be late."""
+
 BEAT = 0.5
 """Seconds between signs of life while waiting to try again."""
 
@@ -87,10 +90,15 @@ async def _supervise(config: DatabaseConfig, metrics: Metrics, health: DatabaseH
         try:
             backoff.connected(loop.time())
             await database.follow(stop)
+        except SlotInUse as exc:
+            if health.state is not State.STANDBY:
+                log.info("standing_by", database=config.name, reason=exc.message)
+            health.enter(State.STANDBY, exc.message)
+            await _pause(STANDBY * (0.5 + random.random()), stop, health)  # noqa: S311  (jitter)
         except PggitDaemonError as exc:
             reason = _reason(exc)
             delay = backoff.failed(loop.time())
-            health.enter(State.STANDBY if isinstance(exc, SlotInUse) else State.FAILED, exc.message)
+            health.enter(State.FAILED, exc.message)
             metrics.restarts.labels(config.name, reason).inc()
             log.warning(
                 "database_failed",
@@ -121,7 +129,6 @@ async def _pause(delay: float, stop: asyncio.Event, health: DatabaseHealth) -> N
 def _reason(exc: PggitDaemonError) -> str:
     """A label of bounded choice for the metric."""
     for kind, label in (
-        (SlotInUse, "slot_in_use"),
         (SlotLost, "slot_lost"),
         (PrerequisiteError, "prerequisite"),
         (ConnectError, "connect"),

@@ -129,6 +129,6 @@ class Reader:
 def _event(change: RowChange) -> DdlEvent | Unreadable:
     try:
         return parse_event(change)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as exc:
         raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
         return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}")

@@ -6,12 +6,16 @@ row of the stream with a row of the table needs one spelling.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
 from pggit_daemon.records import Row, Value
 
 TextRow = Mapping[str, str | None]
+
+LONGEST_KEY = 500
+"""Characters; an entry of an index holds some 2,700 bytes, of which the source's name takes a few hundred."""
 
 
 def as_text(row: Row) -> dict[str, str | None]:
@@ -26,8 +30,11 @@ def _spelt(value: Value) -> str | None:
 
 
 def row_key(row: TextRow, columns: Iterable[str]) -> str:
-    """The identity of a row: a JSON array of its key columns."""
-    return json.dumps([row.get(name) for name in columns], ensure_ascii=False)
+    """The identity of a row: a JSON array of its key columns, or a hash of it where it is too long for an index."""
+    key = json.dumps([row.get(name) for name in columns], ensure_ascii=False)
+    if len(key) <= LONGEST_KEY:
+        return key
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def integer(text: str | None) -> int | None:

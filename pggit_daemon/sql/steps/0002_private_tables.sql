@@ -160,6 +160,6 @@ CREATE TABLE pggit_daemon.quarantine (
     xid      bigint,
     raw      text NOT NULL,
     reason   text NOT NULL,
-    seen_at  timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (lsn, raw)
+    seen_at  timestamptz NOT NULL DEFAULT now()
 );
+CREATE UNIQUE INDEX quarantine_once ON pggit_daemon.quarantine (lsn, md5(raw));   -- raw may be longer than an index takes
