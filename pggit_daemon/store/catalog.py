@@ -18,6 +18,7 @@ from psycopg import sql
 from pggit_daemon.connections import translated
 from pggit_daemon.correlate.pending import Watched
 from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp, SessionKey
+from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.preset import Preset
@@ -25,6 +26,7 @@ from pggit_daemon.sources.text import TextRow
 from pggit_daemon.sql import load_queries
 
 UNDEFINED_TABLE = "42P01"
+NO_RIGHT = "42501"
 _QUERIES = load_queries("load")
 
 
@@ -70,6 +72,13 @@ async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Tex
     except psycopg.Error as exc:
         if exc.sqlstate == UNDEFINED_TABLE:
             return None
+        if exc.sqlstate == NO_RIGHT:
+            schema, role = (sql.Identifier(part).as_string(conn) for part in (table.schema, conn.info.user))
+            raise PrerequisiteError(
+                f"the history table {table} may not be read: {exc.diag.message_primary}",
+                mend=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {name.as_string(conn)} TO {role};"
+                f" -- or, for tables still to come: GRANT pg_read_all_data TO {role};",
+            ) from exc
         raise translated(exc) from exc
 
 
