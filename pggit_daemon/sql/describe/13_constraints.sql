@@ -10,7 +10,7 @@ DECLARE
     owner_name text;
 BEGIN
     SELECT c.relname, n.nspname, t.relname AS table_name, tn.nspname AS table_schema, s.spcname,
-           x.indisclustered, x.indisreplident
+           x.indisclustered, x.indisreplident, c.relkind
       INTO i
       FROM pg_catalog.pg_index x
       JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid
@@ -32,24 +32,31 @@ BEGIN
     IF i.indisclustered THEN
         statements := statements || format(E'ALTER TABLE %s CLUSTER ON %I;\n', owner_name, i.relname);
     END IF;
-    IF i.indisreplident THEN
+    IF i.indisreplident AND i.relkind = 'i' THEN
         statements := statements || format(E'ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I;\n', owner_name, i.relname);
     END IF;
     RETURN statements || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, o, 'INDEX ' || name)
         || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, 'INDEX ' || name);
 END $$;
 
--- An index of a partition belongs to the parent's index, once both exist.
+-- An index of a partition belongs to the parent's index, once both exist. A partitioned index can be the replica
+-- identity only when all its parts are attached.
 CREATE OR REPLACE FUNCTION pggit_daemon.index_attachment(o oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT format(E'ALTER INDEX %I.%I ATTACH PARTITION %I.%I;\n', pn.nspname, p.relname, n.nspname, c.relname)
+    RETURN concat((SELECT format(E'ALTER INDEX %I.%I ATTACH PARTITION %I.%I;\n', pn.nspname, p.relname, n.nspname, c.relname)
               FROM pg_catalog.pg_inherits i
               JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
               JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
               JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
-             WHERE i.inhrelid = o);
+             WHERE i.inhrelid = o),
+           (SELECT format(E'ALTER TABLE ONLY %I.%I REPLICA IDENTITY USING INDEX %I;\n', n.nspname, t.relname, c.relname)
+              FROM pg_catalog.pg_index x
+              JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid
+              JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
+              JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+             WHERE x.indexrelid = o AND x.indisreplident AND c.relkind = 'I'));
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_index(o oid) RETURNS pggit_daemon.description
