@@ -73,7 +73,7 @@ class Correlator:
                 self._close(item.source, item.lsn, unit.commit_lsn)
         self._match_rows()
         for table in closed:
-            self._bracket_closed(table)
+            self._bracket_closed(table, pending)
         self._match_rows()
 
     def tick(self, now: datetime) -> None:
@@ -209,8 +209,12 @@ class Correlator:
             if claim is not None and claim.group != holder and pending.free[-1].lsn < seen:
                 self._expire_unless_wanted(pending, source)
 
-    def _bracket_closed(self, table: TableName) -> None:
-        """The rows of a bracket stand inside it. What its own session ran without a row is the tool's."""
+    def _bracket_closed(self, table: TableName, closing: Pending) -> None:
+        """The rows of a bracket stand inside it. What its own session ran without a row is the tool's.
+
+        A bracket that ends because the tool drops its own tables was about dropping: no row was to be expected.
+        """
+        dropping = closing.known_tool is not None and not closing.orphan
         for source in [source.name for source in self._sources.values() if source.bracket_table == table]:
             for row in [row for row in self._rows() if row.source == source and not row.matched]:
                 if all(set(pending.claims) == {source} for pending in self._candidates(row)):
@@ -218,7 +222,7 @@ class Correlator:
             for pending in self._queue:
                 self._expire_unless_wanted(pending, source)
                 if pending.session is not None and self.memory.keeper(pending.session.key) == source:
-                    pending.known_tool = source
+                    pending.known_tool, pending.orphan = source, not dropping
 
     def _candidates(self, row: WaitingRow) -> list[Pending]:
         """The transactions with DDL that may be the row's."""
@@ -239,9 +243,13 @@ class Correlator:
             pending.expire(source)
 
     def _give_up(self, row: WaitingRow) -> None:
-        """Nothing will tell the row's candidates apart any more: it stays without a link."""
+        """Nothing will tell the row's candidates apart any more: it stays without a link.
+
+        One of them was its own, so they are no other row's either.
+        """
         for pending in self._candidates(row):
-            pending.expire(row.source)
+            for source in [*pending.claims]:
+                pending.expire(source)
         row.match(None, row.note)
         self.memory.close(row.source, row.lsn, row.unit.commit_lsn)
 

@@ -81,12 +81,26 @@ def _portions(pending: Pending) -> list[tuple[Target, tuple[DdlEvent, ...]]]:
     for item in pending.unit.items:
         if isinstance(item, Ddl):
             target: Target = Kept(item.keeps) if item.keeps is not None else pending.taken.get(item.event.event_id)
-            if not portions or portions[-1][0] != target or not portions[-1][1]:
-                portions.append((target, []))
-            portions[-1][1].append(item.event)
+            if target is None and pending.known_tool is not None and not pending.orphan:
+                target = Kept(pending.known_tool)
+            _stretch(portions, target).append(item.event)
         elif isinstance(item, (Recorded, Unseen)) and not rows[item.source, item.lsn].parts:
             portions.append((rows[item.source, item.lsn], []))
     return [(target, tuple(events)) for target, events in portions]
+
+
+def _stretch(portions: list[tuple[Target, list[DdlEvent]]], target: Target) -> list[DdlEvent]:
+    """Where the next statement of this owner belongs: the stretch it continues, or a new one.
+
+    A row without DDL between two statements on the tool's own tables (a baseline's marker) does not part them.
+    """
+    for known, events in reversed(portions):
+        if known == target and events:
+            return events
+        if not isinstance(target, Kept) or events:
+            break
+    portions.append((target, []))
+    return portions[-1][1]
 
 
 def _taken(unit: Unit, row: WaitingRow, events: tuple[DdlEvent, ...], written: set[LSN]) -> Decision:
@@ -116,7 +130,7 @@ def _recorded(row: WaitingRow) -> Recorded:
 
 def _left_over(pending: Pending, events: tuple[DdlEvent, ...]) -> Decision:
     if pending.known_tool is not None:
-        return Decision(pending.unit, CommitKind.TOOL, events, source=pending.known_tool, orphan=True)
+        return Decision(pending.unit, CommitKind.TOOL, events, source=pending.known_tool, orphan=pending.orphan)
     return Decision(pending.unit, CommitKind.OUT_OF_BAND, events)
 
 

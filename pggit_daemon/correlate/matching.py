@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pggit_daemon.correlate.pending import Pending, WaitingRow
-from pggit_daemon.correlate.unit import Evidence
+from pggit_daemon.correlate.unit import Evidence, Recorded, Unseen
 from pggit_daemon.ddl import DdlEvent, SessionKey
 from pggit_daemon.sources.preset import Claims
 from pggit_daemon.sources.source import Source
@@ -47,6 +47,8 @@ def match(
     row: WaitingRow, source: Source, before: Sequence[Pending], waiting: Sequence[WaitingRow]
 ) -> Match | Wait | Nothing:
     """Find the row's DDL among the queued transactions `before` it; `waiting` are all rows still without theirs."""
+    if source.preset.claims is Claims.LOCK:
+        before = [pending for pending in before if not _outlasts(row, pending)]
     groups = _by_session(row, source.name, before)
     if not groups:
         return Nothing()
@@ -117,6 +119,12 @@ def _usual(groups: dict[SessionKey, Parts], source: Source) -> dict[SessionKey, 
 
 def _certain(parts: Parts, source: str) -> bool:
     return all(pending.claims[source].certain for pending, _ in parts)
+
+
+def _outlasts(row: WaitingRow, pending: Pending) -> bool:
+    """Whether statements follow the last row of the row's transaction: a tool writes each row after its statements."""
+    last = max(item.lsn for item in row.unit.items if isinstance(item, (Recorded, Unseen)) and item.source == row.source)
+    return any(event.lsn > last for event in pending.open_events())
 
 
 def _row_inside(row: WaitingRow, parts: Parts) -> bool:

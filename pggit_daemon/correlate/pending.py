@@ -62,13 +62,16 @@ class WaitingRow:
         """Give back its DDL, which is then the tool's without a row."""
         for pending, event in self.parts:
             del pending.taken[event.event_id]
-            pending.known_tool = self.source
+            pending.left_to(self.source)
         self.parts.clear()
 
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A unit in the queue. `claims` are the live ones on its free DDL; `taken` says whose an event became."""
+    """A unit in the queue. `claims` are the live ones on its free DDL; `taken` says whose an event became.
+
+    What no row takes is `known_tool`'s where that is known: its housekeeping, or an `orphan` whose row never came.
+    """
 
     unit: Unit
     free: list[DdlEvent]
@@ -77,6 +80,7 @@ class Pending:
     claims: dict[str, Claim] = field(default_factory=dict)
     taken: dict[int, WaitingRow] = field(default_factory=dict)
     known_tool: str | None = None
+    orphan: bool = False
 
     @classmethod
     def of(cls, unit: Unit, brackets_after: Brackets) -> Pending:
@@ -114,7 +118,11 @@ class Pending:
         """No row of the source can come any more. What was certainly its session's stays known as the tool's."""
         claim = self.claims.pop(source, None)
         if claim is not None and (claim.certain or claim.evidence is Evidence.LOCK):
-            self.known_tool = source
+            self.left_to(source)
+
+    def left_to(self, source: str) -> None:
+        """A row of this source was to be expected, and does not come."""
+        self.known_tool, self.orphan = source, True
 
     def expired(self, now: datetime, graces: Mapping[str, timedelta]) -> Iterator[str]:
         """The sources whose grace for this transaction has ended."""

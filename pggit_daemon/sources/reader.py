@@ -8,7 +8,7 @@ it may have been handled. Pure; called by `pipeline.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pggit_daemon.correlate.unit import BracketMove, Ddl, Item, Recorded, Unit, Unseen, Written
@@ -17,7 +17,7 @@ from pggit_daemon.lsn import LSN
 from pggit_daemon.records import RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
 from pggit_daemon.sources.ledger import Ledger
 from pggit_daemon.sources.preset import matches
-from pggit_daemon.sources.registry import Registry, created_tables, split_identity, table_of
+from pggit_daemon.sources.registry import Registry, created_tables, table_of
 from pggit_daemon.sources.text import as_text
 
 
@@ -51,13 +51,7 @@ class Reader:
         )
         if new:
             return NewTables(new)
-        made = frozenset(
-            source.name
-            for event in events.values()
-            if isinstance(event, DdlEvent)
-            for table, _ in created_tables(event)
-            if (source := self._registry.at(table)) is not None
-        )
+        made = self._made(event for event in events.values() if isinstance(event, DdlEvent))
         items: list[Item] = []
         for change in transaction.changes:
             event = events.get(change.lsn)
@@ -71,15 +65,24 @@ class Reader:
                 items.append(change)
         return Unit(transaction.xid, transaction.commit_lsn, transaction.end_lsn, transaction.commit_time, tuple(items))
 
-    def _ddl(self, event: DdlEvent | Unreadable, schemas: frozenset[str]) -> Iterator[Item]:
+    def _made(self, events: Iterable[DdlEvent]) -> str | None:
+        """The tool whose history table these statements make, if it is one tool's."""
+        tools = {
+            source.name
+            for event in events
+            for table, _ in created_tables(event)
+            if (source := self._registry.at(table)) is not None
+        }
+        return next(iter(tools)) if len(tools) == 1 else None
+
+    def _ddl(self, event: DdlEvent | Unreadable, maker: str | None) -> Iterator[Item]:
         if isinstance(event, Unreadable):
             yield event
             return
         keeper = self._registry.keeper(event)
-        made = event.objects[0].key if event.objects and event.tag == "CREATE SCHEMA" else None
-        if keeper is None and made is not None and made.type == "schema":
-            # A tool that makes its schema does so in the transaction that makes its history table.
-            keeper = next((name for name in schemas if self._in_schema(name, made.identity)), None)
+        if keeper is None and event.tag == "CREATE SCHEMA":
+            # A tool that makes its schemas does so in the transaction that makes its history table.
+            keeper = maker
         yield Ddl(event, keeper)
         for item in event.objects:
             table = table_of(item) if item.op is ObjectOp.DROP else None
@@ -116,9 +119,6 @@ class Reader:
             if source.table.table == change.table:
                 written = change.lsn in self._written
                 yield Written(source.name, change.lsn) if written else Unseen(source.name, change.lsn)
-
-    def _in_schema(self, source: str, schema: str) -> bool:
-        return split_identity(schema) == (self._registry.sources[source].table.schema,)
 
     def _ledger(self, source: str) -> Ledger:
         if source not in self._ledgers:
