@@ -60,6 +60,7 @@ async def begin(
         raise RuntimeError("a slot made with an exported snapshot has its name")
     async with catalog.frozen(conn, created.snapshot_name):
         objects = await catalog.snapshot(conn)
+        told = await catalog.outbox(conn) if before is None else ()
         tables = {name: await catalog.rows(conn, source.table) for name, source in registry.sources.items()}
     schema = before.schema if before is not None else Schema()
     changes = schema.replaced(objects)
@@ -70,7 +71,7 @@ async def begin(
         for recorded in _rows(ledgers, registry, name, found or (), created.consistent_point, again=before is not None)
     ]
     head = before.progress.head if before is not None else None
-    step = _step(created, schema, changes, links, head, gap=before is not None)
+    step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
     newest = step.commit.hash if step.commit is not None else head
     progress = Progress(created.consistent_point, created.consistent_point, newest, "{}")
     sources = [source_statement(registry, name) for name in registry.sources]
@@ -118,6 +119,7 @@ def _step(
     links: list[Link],
     head: str | None,
     *,
+    told: Iterable[int],
     gap: bool,
 ) -> Step:
     time = datetime.now(UTC)
@@ -139,4 +141,4 @@ def _step(
         metadata={"slot": created.name, "objects": len(schema.keys), "migrations": len(links)},
         changes=changes,
     )
-    return Step(commit, tuple(links), (), (), time, None, created.consistent_point)
+    return Step(commit, tuple(links), (), tuple(told), time, None, created.consistent_point)

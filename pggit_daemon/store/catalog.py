@@ -104,6 +104,11 @@ async def snapshot(conn: psycopg.AsyncConnection[Any]) -> list[ObjectEvent]:
     return [_object(row) for row in await _fetch(conn, _QUERIES["snapshot"])]
 
 
+async def outbox(conn: psycopg.AsyncConnection[Any]) -> tuple[int, ...]:
+    """The rows of the outbox: what happened before the stream begins, and the snapshot shows already."""
+    return tuple(number for (number,) in await _fetch(conn, _QUERIES["outbox"]))
+
+
 async def describe(conn: psycopg.AsyncConnection[Any], oid: ObjectId) -> list[ObjectEvent]:
     """One object and what hangs on it, as they are now; empty when it is gone."""
     return [

@@ -37,6 +37,9 @@ ORDER BY namespace.nspname, class.relname;
 SELECT classid::bigint, objid::bigint, type, schema_name, identity, definition, later, depends
 FROM pggit_daemon.snapshot();
 
+-- name: outbox
+SELECT id FROM pggit_daemon.ddl_event;
+
 -- name: describe
 -- One object, and what hangs on it, as they are now.
 SELECT described.classid::bigint, described.objid::bigint, described.type, described.schema_name, described.identity,
