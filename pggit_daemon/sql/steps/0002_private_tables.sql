@@ -162,4 +162,5 @@ CREATE TABLE pggit_daemon.quarantine (
     reason   text NOT NULL,
     seen_at  timestamptz NOT NULL DEFAULT now()
 );
-CREATE UNIQUE INDEX quarantine_once ON pggit_daemon.quarantine (lsn, md5(raw));   -- raw may be longer than an index takes
+-- The text itself may be longer than an index takes.
+CREATE UNIQUE INDEX quarantine_once ON pggit_daemon.quarantine (lsn, hashtextextended(raw, 0));
