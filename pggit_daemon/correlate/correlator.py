@@ -268,8 +268,7 @@ class Correlator:
 
     def _match_row(self, row: WaitingRow, waiting: list[WaitingRow]) -> bool:
         source = self._sources[row.source]
-        before = [pending for pending in self._queue if pending.unit.commit_lsn < row.unit.commit_lsn]
-        found = match(row, source, before, waiting)
+        found = match(row, source, self._queue, waiting)
         if isinstance(found, Match):
             group = found.parts[0][0].claims[source.name].group
             for pending, event in found.parts:

@@ -44,16 +44,17 @@ class Nothing:
 
 
 def match(
-    row: WaitingRow, source: Source, before: Sequence[Pending], waiting: Sequence[WaitingRow]
+    row: WaitingRow, source: Source, queue: Iterable[Pending], waiting: Sequence[WaitingRow]
 ) -> Match | Wait | Nothing:
-    """Find the row's DDL among the queued transactions `before` it; `waiting` are all rows still without theirs."""
+    """Find the row's DDL among the queued transactions before it; `waiting` are all rows still without theirs."""
+    before = [pending for pending in queue if pending.unit.commit_lsn < row.unit.commit_lsn]
     if source.preset.claims is Claims.LOCK:
         before = [pending for pending in before if not _outlasts(row, pending)]
     groups = _by_session(row, source.name, before)
     if not groups:
         return Nothing()
     if source.preset.claims is Claims.LOCK:
-        return _under_lock(row, source, groups, waiting)
+        return _under_lock(row, source, groups, _Others(tuple(queue), waiting))
     return _after_commit(row, source, groups)
 
 
@@ -70,15 +71,13 @@ def _by_session(row: WaitingRow, source: str, before: Iterable[Pending]) -> dict
     return {session: tuple(parts) for session, parts in groups.items()}
 
 
-def _under_lock(
-    row: WaitingRow, source: Source, groups: dict[SessionKey, Parts], waiting: Sequence[WaitingRow]
-) -> Match | Wait:
+def _under_lock(row: WaitingRow, source: Source, groups: dict[SessionKey, Parts], others: _Others) -> Match | Wait:
     certain = {key: parts for key, parts in groups.items() if _certain(parts, source.name)}
     open_then = {key: parts for key, parts in groups.items() if _row_inside(row, parts)}
     for chosen, proven in ((certain, False), (open_then, True)):
         if len(chosen) == 1:
             session, parts = next(iter(chosen.items()))
-            if proven and not _other_locks_refuted(parts, source.name, waiting):
+            if proven and not others.have_their_own(parts, source.name):
                 return Wait("another history table's lock was held as well")
             return Match(session, parts, Evidence.LOCK, proven)
     if len(groups) == 1:
@@ -123,7 +122,9 @@ def _certain(parts: Parts, source: str) -> bool:
 
 def _outlasts(row: WaitingRow, pending: Pending) -> bool:
     """Whether statements follow the last row of the row's transaction: a tool writes each row after its statements."""
-    last = max(item.lsn for item in row.unit.items if isinstance(item, (Recorded, Unseen)) and item.source == row.source)
+    last = max(
+        item.lsn for item in row.unit.items if isinstance(item, (Recorded, Unseen)) and item.source == row.source
+    )
     return any(event.lsn > last for event in pending.open_events())
 
 
@@ -132,20 +133,34 @@ def _row_inside(row: WaitingRow, parts: Parts) -> bool:
     return any(pending.unit.commit_lsn > row.lsn for pending, _ in parts)
 
 
-def _other_locks_refuted(parts: Parts, source: str, waiting: Sequence[WaitingRow]) -> bool:
-    """Whether each other table whose lock was held has written a row since, outside these transactions."""
-    others = {
-        claim.source
-        for pending, _ in parts
-        for claim in pending.claims.values()
-        if claim.source != source and claim.evidence is Evidence.LOCK
-    }
-    last = parts[-1][1].lsn
-    for other in others:
-        since = [row for row in waiting if row.source == other and row.lsn > last]
-        if not since or any(_row_inside(row, parts) for row in since):
-            return False
-    return True
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """The queue, and the rows in it that wait: what speaks for another source that may claim the same DDL."""
+
+    queue: Sequence[Pending]
+    waiting: Sequence[WaitingRow]
+
+    def have_their_own(self, parts: Parts, source: str) -> bool:
+        """Whether each other table whose lock was held has written a row since, inside another session's transaction.
+
+        A row of its own that stands nowhere would prove nothing: a migration may run statement by statement.
+        """
+        session, last = parts[-1][1].session.key, parts[-1][1].lsn
+        others = {
+            claim.source
+            for pending, _ in parts
+            for claim in pending.claims.values()
+            if claim.source != source and claim.evidence is Evidence.LOCK
+        }
+        return all(
+            any(row.source == other and row.lsn > last and self._stands_elsewhere(row, session) for row in self.waiting)
+            for other in others
+        )
+
+    def _stands_elsewhere(self, row: WaitingRow, session: SessionKey) -> bool:
+        around = _by_session(row, row.source, self.queue)
+        inside = {key for key, parts in around.items() if _row_inside(row, parts)}
+        return bool(inside) and session not in inside
 
 
 def _claimed_elsewhere(parts: Parts, source: str) -> bool:
