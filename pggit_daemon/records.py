@@ -73,11 +73,15 @@ class Unreadable:
 class Unshown:
     """A row of a table without replica identity was updated or deleted: the plugin says so and shows nothing.
 
-    `table` is the bare name, as the plugin's warning has it.
+    `table` is its name as the plugin's warning has it: `schema"."table`, nothing escaped.
     """
 
     lsn: LSN
     table: str
+
+    def is_of(self, name: TableName) -> bool:
+        """Whether it may be a row of this table."""
+        return self.table == f'{name.schema}"."{name.table}'
 
 
 Change = RowChange | Message | Unreadable | Unshown

@@ -80,11 +80,12 @@ def parse_commit(payload: bytes) -> Commit:
 def unshown_table(warning: str) -> str | None:
     """The table of a row that the plugin drops for lack of a replica identity, as its warning names it; else None.
 
-    The sentence round the name may be in any language; the name stands in the first pair of double quotes.
+    The warning ends with `table "schema"."table"`, where quotes in the names are not doubled: what is between the
+    first double quote and the last is compared with the tables that are known, not taken apart.
     """
     _, quote, rest = warning.partition('"')
-    name, closing, _ = rest.rpartition('" ')
-    return name if quote and closing else None
+    name, closing, after = rest.rpartition('"')
+    return name if quote and closing and not after else None
 
 
 def parse_change(payload: bytes, lsn: LSN, encoding: str = "utf-8") -> Change:

@@ -116,7 +116,7 @@ class Reader:
 
     def _unshown(self, change: Unshown) -> Iterator[Item]:
         for source in self._registry.sources.values():
-            if source.table.table == change.table:
+            if change.is_of(source.table):
                 written = change.lsn in self._written
                 yield Written(source.name, change.lsn) if written else Unseen(source.name, change.lsn)
 

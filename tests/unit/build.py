@@ -119,7 +119,7 @@ class Tx:
 
     def unshown(self, table: TableName) -> LSN:
         lsn = self.wal.next_lsn()
-        self.changes.append(Unshown(lsn, table.table))
+        self.changes.append(Unshown(lsn, f'{table.schema}"."{table.table}'))
         return lsn
 
     def commit(self) -> Transaction:
