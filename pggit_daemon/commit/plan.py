@@ -19,7 +19,7 @@ from typing import Any
 from pggit_daemon.commit.message import author, message, metadata
 from pggit_daemon.commit.schema import ObjectChange, Schema
 from pggit_daemon.correlate.unit import CommitKind, Decision, Link
-from pggit_daemon.ddl import DdlEvent, ObjectEvent
+from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Unreadable
 
@@ -43,7 +43,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one decision writes: a commit or none, rows with their links, what could not be read, handled events."""
+    """What one decision writes: a commit or none, rows with their links, what could not be read, handled events.
+
+    `moved` are objects that are what they were, under another id of the catalog's.
+    """
 
     commit: Commit | None
     links: tuple[Link, ...]
@@ -53,6 +56,7 @@ class Step:
     xid: int | None
     lsn: LSN
     part_of: Link | None = None
+    moved: tuple[tuple[ObjectKey, ObjectId], ...] = ()
 
 
 def plan(decision: Decision, schema: Schema, head: str | None) -> Step:
@@ -83,6 +87,7 @@ def plan(decision: Decision, schema: Schema, head: str | None) -> Step:
         xid=unit.xid,
         lsn=unit.commit_lsn,
         part_of=part,
+        moved=schema.take_moved(),
     )
 
 

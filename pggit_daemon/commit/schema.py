@@ -47,10 +47,11 @@ class _Now:
 
 @dataclass(slots=True)
 class Schema:
-    """Mutable: `apply` moves it. `keys` maps the catalog's ids to names."""
+    """Mutable: `apply` moves it. `keys` maps the catalog's ids to names, `moved` has those whose id alone changed."""
 
     tree: Tree = field(default_factory=Tree)
     keys: dict[ObjectId, ObjectKey] = field(default_factory=dict)
+    moved: dict[ObjectKey, ObjectId] = field(default_factory=dict)
 
     @classmethod
     def load(cls, leaves: Mapping[ObjectKey, Leaf]) -> Schema:
@@ -61,6 +62,8 @@ class Schema:
         """Move on over these events; what changed, sorted by name."""
         touched: dict[ObjectId, _Now | None] = {}
         for event in events:
+            if event.op in {ObjectOp.DROP, ObjectOp.SET}:
+                touched.pop(event.oid, None)  # the last word on a name counts, so keep their order
             if event.op is ObjectOp.DROP:
                 touched[event.oid] = None
             elif event.op is ObjectOp.SET and event.key is not None and event.blob is not None:
@@ -76,6 +79,11 @@ class Schema:
         there = {event.oid for event in events}
         gone = (ObjectEvent(ObjectOp.DROP, oid, True, None, None) for oid in list(self.keys) if oid not in there)  # noqa: FBT003  # direct
         return self.apply([*gone, *events])
+
+    def take_moved(self) -> tuple[tuple[ObjectKey, ObjectId], ...]:
+        """The objects whose id alone changed, to be stored; they are told once."""
+        moved, self.moved = tuple(self.moved.items()), {}
+        return moved
 
     def _displace(self, touched: dict[ObjectId, _Now | None]) -> None:
         """One name has one object: who held a name that another id now has must have gone, seen or not."""
@@ -115,6 +123,7 @@ class Schema:
                 # The same object under a new id: nothing that a user sees, but drops will name the new one.
                 self.keys.pop(leaf.oid, None)
                 self.keys[oid] = now.key
+                self.moved[now.key] = oid
                 self.tree = self.tree.changed({now.key: Leaf(oid, now.digest)})
             return None
         return ObjectChange(Operation.ALTERED, old, now.key, oid, now.blob, now.digest)
@@ -122,6 +131,8 @@ class Schema:
     def _move(self, changes: Iterable[ObjectChange]) -> None:
         leaves: dict[ObjectKey, Leaf | None] = {}
         for change in changes:
+            for key in (change.old_key, change.key):
+                self.moved.pop(key, None)  # type: ignore[arg-type]  # None is no key
             if change.old_key is not None:
                 leaves.setdefault(change.old_key, None)
                 leaf = self.tree.get(change.old_key)

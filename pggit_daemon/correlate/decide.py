@@ -136,7 +136,7 @@ def _left_over(pending: Pending, events: tuple[DdlEvent, ...]) -> Decision:
 
 def _kind(row: Recorded) -> CommitKind:
     match row.principal.meaning:
-        case Meaning.ROLLED_BACK:
+        case Meaning.ROLLED_BACK | Meaning.UNDO_FAILED:
             return CommitKind.ROLLBACK
         case Meaning.SCHEMA:
             return CommitKind.TOOL

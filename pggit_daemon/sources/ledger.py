@@ -95,12 +95,14 @@ class Ledger:
             # A key comes again only after its row went, which decoding does not show without a replica identity.
             yield self._taken_back(lsn, "inferred", key)
         meaning = _first(self.preset.insert, new, {})
-        if meaning is Meaning.ROLLED_BACK or meaning is Meaning.DELETED:
+        if meaning in _UNDOES:
             original = self.id_of.get(self._version(new) or "")
             self.rows[key] = LedgerRow(new, None)
-            undo = self._undo(new, original) if meaning is Meaning.ROLLED_BACK else None
-            status = "rolled_back" if undo else "deleted"
-            amends = Amendment(original, status=status) if original is not None else None
+            undo = self._undo(new, original) if meaning is not Meaning.DELETED else None
+            if undo is not None and meaning is Meaning.UNDO_FAILED:
+                undo = replace(undo, success=False, status="failed")
+            status = _UNDOES[meaning]
+            amends = Amendment(original, status=status) if original is not None and status is not None else None
             yield self._change(lsn, operation, meaning, key, new=new, migration=undo, amends=amends)
             return
         migration = self._migration(new, _STATUS.get(meaning, "applied"))
@@ -193,14 +195,15 @@ class Ledger:
         if own is not None and own not in self.ids:
             return own
         rank = integer(_cell(row, columns.fallback))
-        if rank is not None and (SYNTHETIC + rank not in self.ids or version is None):
+        # A row without a version may take the place of another such row: after repair or clean its rank comes again.
+        if rank is not None and (SYNTHETIC + rank not in self.ids or version is self.ids[SYNTHETIC + rank] is None):
             return SYNTHETIC + rank
         return max((number for number in self.ids if number >= SYNTHETIC), default=SYNTHETIC) + 1
 
     def _undo(self, row: TextRow, original: int | None) -> Migration:
         undone = self._migration(row, "rollback", known=original)
-        number = -undone.migration_id
-        return undone.undoing(number, original)
+        # Zero has no negative; the rank that this would be belongs to a marker, which is never undone.
+        return undone.undoing(-undone.migration_id or -SYNTHETIC, original)
 
     def _amended(self, migration_id: int, new: TextRow, meaning: Meaning) -> Amendment:
         columns = self.preset.migration
@@ -237,6 +240,9 @@ class Ledger:
             ledger_id=self.rows[key].migration_id if key in self.rows else None,
         )
 
+
+_UNDOES = {Meaning.ROLLED_BACK: "rolled_back", Meaning.DELETED: "deleted", Meaning.UNDO_FAILED: None}
+"""Rows that are about an earlier one, and the status they give it."""
 
 _STATUS = {
     Meaning.FAILED: "failed",

@@ -28,6 +28,7 @@ class Meaning(StrEnum):
     MARKED = "marked"  # counted as run, without running
     RERAN = "reran"
     ROLLED_BACK = "rolled_back"
+    UNDO_FAILED = "undo_failed"  # the migration stays as it was
     DELETED = "deleted"  # marked as deleted by a row of its own
     REMOVED = "removed"  # the row vanished; nothing was undone
     CLEARED = "cleared"  # the whole table was emptied or dropped
@@ -40,7 +41,7 @@ class Meaning(StrEnum):
     @property
     def ran_ddl(self) -> bool:
         """Whether DDL that is waiting for a row may be what this one stands for."""
-        return self in {Meaning.APPLIED, Meaning.FAILED, Meaning.RERAN, Meaning.ROLLED_BACK}
+        return self in {Meaning.APPLIED, Meaning.FAILED, Meaning.RERAN, Meaning.ROLLED_BACK, Meaning.UNDO_FAILED}
 
     @property
     def makes_commit(self) -> bool:
@@ -149,6 +150,10 @@ def custom(
     applied: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
     if columns.success is not None:
         applied = (Rule(means=Meaning.FAILED, when={columns.success: ("false", "f", "0")}), *applied)
+    deletes: tuple[Rule, ...] = (Rule(means=Meaning.ROLLED_BACK),)
+    if columns.success is not None:
+        failed = {columns.success: ("false", "f", "0")}
+        deletes = (Rule(means=Meaning.REMOVED, was=failed), *deletes)
     updates: tuple[Rule, ...] = (Rule(means=Meaning.EDITED),)
     if columns.checksum is not None:
         updates = (Rule(means=Meaning.CHECKSUM_CHANGED, changed=(columns.checksum,)), *updates)
@@ -161,6 +166,7 @@ def custom(
         migration=columns,
         insert=applied,
         update=updates,
+        delete=deletes,
     )
 
 

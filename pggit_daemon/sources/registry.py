@@ -52,11 +52,17 @@ class Registry:
                 self._attach_brackets()
                 return True
             if preset.knows(names):
-                name = str(table)
+                name = self._name(table)
                 self.sources[name] = Source(name, preset, table, grace=self._grace, preset_name=stem)
                 self._attach_brackets()
                 return True
         return False
+
+    def _name(self, table: TableName) -> str:
+        """`schema.table`, or with quotes where another source has that name: dots may be part of either."""
+        if str(table) not in self.sources:
+            return str(table)
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.table))
 
     def bracket_rules(self, table: TableName) -> Bracket | None:
         """What opens and closes the bracket of this lock table; None if it is no lock table."""
@@ -87,9 +93,12 @@ class Registry:
         return str(next(iter(needed & self.brackets))) if needed & self.brackets else None
 
     def _attach_brackets(self) -> None:
-        """Lock tables and history tables come in either order: give each source its own once both are there."""
+        """Lock tables and history tables come in either order: give each source its own once both are there.
+
+        The only one in a schema may turn out to be another's when the one with the fitting name comes.
+        """
         for source in list(self.sources.values()):
-            if source.bracket_table is None and source.preset.bracket is not None:
+            if source.preset.bracket is not None:
                 self.sources[source.name] = replace(source, bracket_table=self._bracket_beside(source.table))
 
     def _bracket_beside(self, table: TableName) -> TableName | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from pggit_daemon.records import Row, Value
 
@@ -26,7 +27,9 @@ def as_text(row: Row) -> dict[str, str | None]:
 def _spelt(value: Value) -> str | None:
     if value is None:
         return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def row_key(row: TextRow, columns: Iterable[str]) -> str:
@@ -41,8 +44,8 @@ def integer(text: str | None) -> int | None:
     """The value of a plain decimal integer that fits a migration id (below 10^18), otherwise None."""
     if text is None or not text.isascii() or not text.isdigit():
         return None
-    value = int(text)
-    return value if value < SYNTHETIC else None
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) < len(str(SYNTHETIC)) else None
 
 
 def boolean(text: str | None) -> bool | None:

@@ -16,7 +16,6 @@ from pggit_daemon.commit.schema import ObjectChange
 from pggit_daemon.correlate.unit import CommitKind, Evidence, Link
 from pggit_daemon.ddl import ObjectKey
 from pggit_daemon.sources.migration import Amendment, HistoryChange, Migration
-from pggit_daemon.sources.preset import Meaning
 
 Statement = tuple[str, dict[str, Any]]
 
@@ -35,6 +34,9 @@ def statements(step: Step) -> Iterator[Statement]:
         # Text cannot hold NUL, and nothing may be lost for that.
         raw = unreadable.raw.replace("\0", "\\0")
         yield "quarantine", {"lsn": str(unreadable.lsn), "xid": step.xid, "raw": raw, "reason": unreadable.reason}
+    if step.moved:
+        ids = {"classid": [oid.classid for _, oid in step.moved], "objid": [oid.objid for _, oid in step.moved]}
+        yield "move_versions", {**_keys(key for key, _ in step.moved), **ids}
     if step.events:
         yield "handled_events", {"ids": list(step.events)}
 
@@ -183,7 +185,8 @@ def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
             "source": change.source,
             "migration_id": amends.migration_id,
             "status": amends.status,
-            "sets_checksum": amends.checksum is not None or change.meaning is Meaning.CHECKSUM_CLEARED,
+            # A status alone says nothing of the checksum; whatever else does says all of it, NULL too.
+            "sets_checksum": amends.status is None,
             "checksum": amends.checksum,
             "name": amends.name,
         },

@@ -35,6 +35,14 @@ SELECT new.type, new.schema_name, new.identity, new.classid, new.objid, new.blob
 FROM unnest(%(type)s::text[], %(schema_name)s::text[], %(identity)s::text[], %(classid)s::oid[], %(objid)s::oid[],
             %(blob)s::bytea[]) AS new (type, schema_name, identity, classid, objid, blob);
 
+-- name: move_versions
+-- Objects that were dropped and made again just as they were: a later drop or rename names the new id.
+UPDATE pggit_daemon.object_version AS version
+SET classid = moved.classid, objid = moved.objid
+FROM unnest(%(type)s::text[], %(identity)s::text[], %(classid)s::oid[], %(objid)s::oid[])
+     AS moved (type, identity, classid, objid)
+WHERE version.to_commit IS NULL AND version.type = moved.type AND version.identity = moved.identity;
+
 -- name: put_migration
 -- A migration as its row says now, with its link. What is applied again takes the place of what it was.
 INSERT INTO pggit.external_migrations (
