@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Format = Literal["auto", "json", "console"]
 
+LONGEST = 10_000
+"""Characters of one value in the log."""
+
 
 def configure(level: str, log_format: Format, *, stream: TextIO | None = None) -> None:
     """Set up logging for the process; again (on reload) replaces what was set up before."""
@@ -65,18 +68,27 @@ def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     return {key: _clean(key, value) for key, value in event.items()}
 
 
+def shortened(text: str) -> str:
+    """Leave out the middle of what is too long for a line: users' data may be of any length."""
+    left_out = len(text) - LONGEST
+    if left_out <= 0:
+        return text
+    half = LONGEST // 2
+    return f"{text[:half]} … {left_out} characters … {text[-half:]}"
+
+
 def _clean(key: str, value: object) -> object:
     if is_secret_key(key) and value is not None:
         return HIDDEN
     match value:
         case str():
-            return redact(value)
+            return redact(shortened(value))
         case dict():
             return {name: _clean(str(name), inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_clean(key, inner) for inner in value]
         case BaseException():
-            return redact(f"{type(value).__name__}: {value}")
+            return redact(shortened(f"{type(value).__name__}: {value}"))
         case _:
             return value
 

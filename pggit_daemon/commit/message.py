@@ -13,6 +13,9 @@ from pggit_daemon.correlate.unit import CommitKind, Decision, Recorded
 from pggit_daemon.ddl import DdlEvent
 
 NAMED_OBJECTS = 3
+LONGEST_NAME = 300
+"""Characters of a migration's version and name in the message; its row keeps all of them."""
+
 BESIDE = frozenset({"sequence", "index", "table constraint"})
 """What a statement makes beside the table that it names; left out of a message where there is more to say."""
 
@@ -101,6 +104,8 @@ def summary(events: Iterable[DdlEvent]) -> str:
 def _migration(row: Recorded, decision: Decision) -> str:
     migration = row.principal.migration
     name = "" if migration is None else " ".join(filter(None, (_version(row), migration.name)))
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}…"
     prefix = "roll back " if decision.kind is CommitKind.ROLLBACK else ""
     suffix = "" if migration is None or migration.success else " (failed)"
     return f"{row.principal.tool}: {prefix}{name}{' (part)' if decision.part_of is not None else ''}{suffix}"

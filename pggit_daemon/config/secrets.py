@@ -15,8 +15,9 @@ from psycopg.conninfo import conninfo_to_dict
 HIDDEN = "***"
 SECRET_KEYS = frozenset({"password", "passwd", "sslpassword", "oauth_client_secret", "scram_client_key", "secret"})
 
-# postgresql://user:password@host; the password ends at the last @, as people forget to escape one.
-_USERINFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@?#]*):(?P<secret>\S*)@")
+# postgresql://user:password@host; the password ends at the last @, as people forget to escape one. No scheme is
+# longer than the bound, without which a long word would be searched again from each of its letters.
+_USERINFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s:/@?#]*):(?P<secret>\S*)@")
 # password=value in a conninfo or in a URI's query; the value may be quoted, with \' and \\ inside.
 _ASSIGNMENT = re.compile(
     rf"(?P<head>\b(?:{'|'.join(sorted(SECRET_KEYS))})\s*=\s*)"

@@ -58,7 +58,9 @@ class Store:
                     if name == "advance" and await cursor.fetchone() is None:
                         raise StoreError("another daemon has stored progress meanwhile; nothing was written")
         except psycopg.Error as exc:
-            raise StoreError(f"results could not be stored: {exc.sqlstate or ''} {exc}".strip()) from exc
+            # The detail behind the first line repeats whole rows.
+            said = exc.diag.message_primary or " ".join(str(exc).split())
+            raise StoreError(f"results could not be stored: {exc.sqlstate or 'connection'}: {said}") from exc
 
     def _advance(self, progress: Progress, before: LSN) -> Statement:
         return (
