@@ -23,6 +23,7 @@ from pggit_daemon.correlate.unit import CommitKind, Evidence, Link, Recorded
 from pggit_daemon.lsn import LSN, ZERO
 from pggit_daemon.sources.ledger import Ledger
 from pggit_daemon.sources.registry import Registry
+from pggit_daemon.sources.source import Source
 from pggit_daemon.sources.text import TextRow
 from pggit_daemon.store import catalog
 from pggit_daemon.store.loader import State
@@ -61,7 +62,7 @@ async def begin(
     async with catalog.frozen(conn, created.snapshot_name):
         objects = await catalog.snapshot(conn)
         told = await catalog.outbox(conn) if before is None else ()
-        tables = {name: await catalog.rows(conn, source.table) for name, source in registry.sources.items()}
+        tables = {source.name: await catalog.rows(conn, source.table) for source in registry.histories}
     schema = before.schema if before is not None else Schema()
     changes = schema.replaced(objects)
     ledgers = before.ledgers if before is not None else {}
@@ -74,19 +75,18 @@ async def begin(
     step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
     newest = step.commit.hash if step.commit is not None else head
     progress = Progress(created.consistent_point, created.consistent_point, newest, "{}")
-    sources = [source_statement(registry, name) for name in registry.sources]
+    sources = [source_statement(source) for source in registry.histories]
     await store.run(sources)
     await store.apply([step], progress, before.progress.commit if before is not None else ZERO)
     return Begun(len(objects), len(links))
 
 
-def source_statement(registry: Registry, name: str) -> tuple[str, dict[str, Any]]:
+def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
     """How a source is remembered."""
-    source = registry.sources[name]
     return (
         "put_source",
         {
-            "name": name,
+            "name": source.name,
             "tool": source.tool,
             "preset": source.preset_name,
             "schema": source.table.schema,

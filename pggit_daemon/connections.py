@@ -25,6 +25,10 @@ PINNED = (
 )
 
 
+STORING = "SET pggit_daemon.storing = 'on'"
+"""Tells the trigger on external_migrations that these rows are the daemon's own."""
+
+
 async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncConnection[Any]:
     """Connect; ConnectError where that fails.
 

@@ -18,7 +18,7 @@ import structlog
 
 from pggit_daemon import baseline
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.connections import connect, translated
+from pggit_daemon.connections import STORING, connect, translated
 from pggit_daemon.ddl import OUTBOX
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import options
@@ -84,6 +84,7 @@ class Database:
             await connect(self._config.dsn, "reader") as reading,
             await connect(self._config.dsn, "store", utc=False) as writing,
         ):
+            await writing.execute(STORING)
             yield Connections(reading, writing)
 
     async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
@@ -167,6 +168,7 @@ class Database:
                         store=store,
                         conn=connections.reading,
                         observe=observer.stored,
+                        forged=observer.forged,
                         intervals=(self._config.reconcile_interval_seconds, self._config.verify_interval_seconds),
                     )
                     await pipeline.run(stop, observer.handled)

@@ -15,6 +15,7 @@ from pggit_daemon.correlate.unit import CommitKind, Decision, Link
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.health import DatabaseHealth, State
 from pggit_daemon.metrics import Metrics
+from pggit_daemon.records import Message
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,11 @@ class Observer:
         for step in steps:
             self._step(step)
 
+    def forged(self, message: Message) -> None:
+        """Somebody sent a message under our prefix that our functions did not make."""
+        self._metrics.forged_messages.labels(self._database).inc()
+        self._log.warning("message_forged", lsn=str(message.lsn), length=len(message.content))
+
     def _step(self, step: Step) -> None:
         name = self._database
         for unreadable in step.unreadable:
@@ -83,7 +89,8 @@ class Observer:
         )
 
     def _link(self, link: Link, step: Step) -> None:
-        if link.row.principal.migration is None:
+        migration = link.row.principal.migration
+        if migration is None or migration.status == "started":
             return
         if link.evidence is None:
             row = link.row.principal.row_key

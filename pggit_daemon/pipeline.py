@@ -22,12 +22,15 @@ from pggit_daemon.baseline import source_statement
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.correlator import Correlator
-from pggit_daemon.correlate.unit import Decision, Settled
+from pggit_daemon.correlate.unit import Decision, Settled, Unit
 from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
 from pggit_daemon.decode.assembler import Batch
-from pggit_daemon.records import TableName
+from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import Message, TableName, Transaction
 from pggit_daemon.sources.reader import NewTables, Reader
 from pggit_daemon.sources.registry import Registry
+from pggit_daemon.sources.requests import parse_message
 from pggit_daemon.store import catalog
 from pggit_daemon.store.catalog import Probe
 from pggit_daemon.store.loader import State
@@ -55,8 +58,8 @@ class TablesChangedError(Exception):
 class Pipeline:
     """Follows one stream.
 
-    `observe` is told each stored prefix, for metrics and health. `intervals`: seconds between comparisons of the
-    history tables, and of the catalog.
+    `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
+    ours. `intervals`: seconds between comparisons of the history tables, and of the catalog.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Pipeline:
         store: Store,
         conn: psycopg.AsyncConnection[Any],
         observe: Callable[[tuple[Decision, ...], tuple[Step, ...]], None],
+        forged: Callable[[Message], None],
         intervals: tuple[float, float],
     ) -> None:
         self._state = state
@@ -75,16 +79,19 @@ class Pipeline:
         self._store = store
         self._conn = conn
         self._observe = observe
+        self._forged = forged
         self._registry = registry
         self._correlator = Correlator(registry.sources, state.progress.remembered)
         written = frozenset(self._correlator.memory.written)
-        self._reader = Reader(registry, state.ledgers, written)
+        brackets = self._correlator.open_brackets
+        self._reader = Reader(registry, state.ledgers, written=written, brackets=brackets, api=state.api)
         self._comparisons = Comparisons(conn, registry, state.ledgers)
         self._upkeep = Upkeep(
             state, registry, self._comparisons, store=store, conn=conn, reconcile=intervals[0], verify=intervals[1]
         )
         self._probe: Probe | None = None
         self._probed_at = 0.0
+        self._asked = False
         self._asking: asyncio.TimerHandle | None = None
 
     @property
@@ -113,14 +120,14 @@ class Pipeline:
         self._feed.interrupt()
 
     async def _handle(self, batch: Batch) -> None:
-        for transaction in batch.transactions:
-            self._correlator.tick(transaction.commit_time)
-            unit = self._reader.read(transaction)
+        items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
+        for item in sorted(items, key=_place):
+            unit = self._unit(item)
             if isinstance(unit, NewTables):
                 await self._settle()
-                await self._store.run([source_statement(self._registry, name) for name in self._registry.sources])
+                await self._store.run([source_statement(source) for source in self._registry.histories])
                 raise TablesChangedError(unit.tables)
-            if unit.items:
+            if unit is not None and (unit.items or unit.requests):
                 self._comparisons.saw(unit)
                 self._upkeep.saw(unit)
                 self._correlator.feed(unit)
@@ -129,7 +136,25 @@ class Pipeline:
         await self._settle()
         if not self._correlator.waiting and not batch.in_transaction:
             await self._keep_up(batch)
-        self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0)
+        if any(message.prefix == SYNC_PREFIX for message in batch.messages):
+            # The message's own place is passed with the next keepalive.
+            self._asked = True
+            self._feed.request_reply()
+        self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0, soon=self._asked)
+        self._asked = self._asked and bool(batch.messages)
+
+    def _unit(self, item: Transaction | Message) -> Unit | NewTables | None:
+        """What a transaction says; or a message, if it is ours and was not handled before."""
+        if isinstance(item, Transaction):
+            self._correlator.tick(item.commit_time)
+            return self._reader.read(item)
+        if item.prefix != MESSAGE_PREFIX or item.lsn <= self._state.progress.commit:
+            return None
+        request = parse_message(item, self._state.secret)
+        if request is None:
+            self._forged(item)
+            return None
+        return self._reader.message(request)
 
     async def _keep_up(self, batch: Batch) -> None:
         """With nothing waiting: hold the record against the database itself."""
@@ -179,7 +204,9 @@ class Pipeline:
             head = step.commit.hash if step.commit is not None else head
             steps.append(step)
         progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered)
-        durable = await self._store.apply(steps, progress, state.progress.commit)
+        unit = settled.last
+        handled = Step(None, (), (), (), unit.commit_time, unit.xid, unit.commit_lsn, requests=settled.requests)
+        durable = await self._store.apply([*steps, handled], progress, state.progress.commit)
         state.progress = progress
         self._feed.acknowledge(durable)
         self._observe(settled.decisions, tuple(steps))
@@ -201,3 +228,8 @@ class Pipeline:
             else:
                 found.append(item)
         return tuple(found)
+
+
+def _place(item: Transaction | Message) -> LSN:
+    """Where it stands in the order of the stream."""
+    return item.commit_lsn if isinstance(item, Transaction) else item.lsn

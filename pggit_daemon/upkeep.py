@@ -121,7 +121,7 @@ class Upkeep:
     async def _tables(self, received: LSN) -> Step | None:
         if not self._comparing:
             self._compared_at = self._clock()
-            self._comparing = list(self._registry.sources)
+            self._comparing = [source.name for source in self._registry.histories]
         links: list[Link] = []
         for source in list(self._comparing):
             differences = await self._comparisons.differences(source, received)

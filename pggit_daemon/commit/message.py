@@ -48,6 +48,8 @@ def metadata(decision: Decision) -> dict[str, Any]:
         "lsn": str(decision.unit.commit_lsn),
         "statements": len(decision.events),
     }
+    if decision.unit.deployment is not None:
+        found["deployment"] = decision.unit.deployment
     if decision.events:
         session = decision.events[0].session
         found["session"] = {

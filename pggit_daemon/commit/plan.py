@@ -57,6 +57,7 @@ class Step:
     lsn: LSN
     part_of: Link | None = None
     moved: tuple[tuple[ObjectKey, ObjectId], ...] = ()
+    requests: tuple[int, ...] = ()
 
 
 def plan(decision: Decision, schema: Schema, head: str | None) -> Step:
@@ -77,7 +78,7 @@ def plan(decision: Decision, schema: Schema, head: str | None) -> Step:
             metadata=metadata(decision),
             changes=changes,
         )
-    part = Link(decision.part_of, None) if decision.part_of is not None and commit is not None else None
+    part = Link(decision.part_of, decision.evidence) if decision.part_of is not None and commit is not None else None
     return Step(
         commit=commit,
         links=decision.links,

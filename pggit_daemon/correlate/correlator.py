@@ -20,7 +20,7 @@ from pggit_daemon.correlate.matching import Match, Nothing, match
 from pggit_daemon.correlate.memory import Group, Memory, Orphan
 from pggit_daemon.correlate.pending import Pending, WaitingRow, Watched
 from pggit_daemon.correlate.reveal import reveal
-from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Settled, Unit, Unseen, Written
+from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Recorded, Settled, Unit, Unseen, Written
 from pggit_daemon.ddl import ObjectOp, SessionKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
@@ -41,6 +41,11 @@ class Correlator:
     def waiting(self) -> int:
         """How many transactions are in the queue."""
         return len(self._queue)
+
+    @property
+    def open_brackets(self) -> frozenset[TableName]:
+        """The lock tables whose row is held."""
+        return frozenset(self._brackets)
 
     def watched(self) -> frozenset[Watched]:
         """The sessions whose end would free something: lock holders, and for windows the DDL's own."""
@@ -119,7 +124,8 @@ class Correlator:
             return None
         decided = tuple(decisions(ready, self.memory.written))
         last = ready[-1]
-        return Settled(last.unit, decided, self.memory.dump(last.brackets_after, last.unit.commit_lsn))
+        requests = tuple(number for pending in ready for number in pending.unit.requests)
+        return Settled(last.unit, decided, requests, self.memory.dump(last.brackets_after, last.unit.commit_lsn))
 
     def _rows(self) -> list[WaitingRow]:
         return [row for pending in self._queue for row in pending.rows]
@@ -162,11 +168,11 @@ class Correlator:
         if not rows or not pending.free:
             return
         for event in pending.free:
-            after = rows if len(rows) == 1 else [row for row in rows if row.lsn > event.lsn]
-            if after:
-                pending.take(event, after[0])
+            taker = _taker(rows, event.lsn)
+            if taker is not None:
+                pending.take(event, taker)
         for row in rows:
-            row.match(Evidence.TRANSACTION)
+            self._match_own(row)
             self._close(row.source, row.lsn, row.unit.commit_lsn)
 
     def _claim(self, pending: Pending) -> None:
@@ -284,8 +290,20 @@ class Correlator:
         self._close(row.source, row.lsn, row.unit.commit_lsn)
         return True
 
+    def _match_own(self, row: WaitingRow) -> None:
+        """A row whose DDL can only be its own transaction's, or (told by the SQL API) an earlier part's."""
+        told = row.row if isinstance(row.row, Recorded) else None
+        if told is None or told.certain is None or (row.parts and told.late is None):
+            row.match(Evidence.TRANSACTION)
+            return
+        row.late = None if row.parts else told.late
+        row.match(told.certain)
+
     def _match_alone(self, row: WaitingRow) -> None:
         """A row with no DDL that waits: it came late, or it has none."""
+        if isinstance(row.row, Recorded) and row.row.certain is not None:
+            self._match_own(row)
+            return
         late = self.memory.late(row.source, row.lsn)
         sessions = {orphan.session for orphan in late}
         if len(sessions) > 1:
@@ -317,6 +335,19 @@ class Correlator:
         """Why a row with no DDL is known to have none."""
         claims = self._sources[row.source].preset.claims
         return Evidence.TRANSACTION if claims is Claims.NONE else Evidence.WINDOW
+
+
+def _taker(rows: Sequence[WaitingRow], event: LSN) -> WaitingRow | None:
+    """Which row of the transaction a statement belongs to: one that says since when, a lone one, or the next."""
+    told = [row for row in rows if isinstance(row.row, Recorded) and row.row.since is not None]
+    inside = [
+        row for row in told if isinstance(row.row, Recorded) and row.row.since and row.row.since <= event < row.lsn
+    ]
+    if inside:
+        return inside[0]
+    others = [row for row in rows if row not in told]
+    after = others if len(others) == 1 else [row for row in others if row.lsn > event]
+    return after[0] if after else None
 
 
 def positions(settled: Settled) -> tuple[LSN, LSN]:

@@ -28,8 +28,15 @@ class Kept:
     source: str
 
 
-Target = Kept | WaitingRow | None
-"""Whose a stretch of DDL is: the tool's own tables, a row's migration, or nobody's."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """DDL of a migration that its session has begun and will end in a later transaction."""
+
+    of: Recorded
+
+
+Target = Kept | Part | WaitingRow | None
+"""Whose a stretch of DDL is: the tool's own tables, a migration that is open, a row's migration, or nobody's."""
 
 
 def decisions(ready: Iterable[Pending], written: set[LSN]) -> Iterator[Decision]:
@@ -48,7 +55,8 @@ def decisions(ready: Iterable[Pending], written: set[LSN]) -> Iterator[Decision]
 
 
 def _same_migration(first: Decision, second: Decision) -> bool:
-    if first.part_of is None:
+    if first.part_of is None or first.part_of.principal.meaning is Meaning.STARTED:
+        # Parts of a migration that is open are decided one by one, as they come: merged, a backlog would look different.
         return False
     return second.part_of is first.part_of or any(link.row is first.part_of for link in second.links)
 
@@ -59,6 +67,8 @@ def _of_one(pending: Pending, written: set[LSN]) -> Iterator[Decision]:
         match target:
             case Kept(source):
                 yield Decision(unit, CommitKind.TOOL, events, source=source)
+            case Part(recorded):
+                yield Decision(unit, CommitKind.MIGRATION, events, part_of=recorded, evidence=Evidence.SESSION)
             case WaitingRow() if events:
                 yield _taken(unit, target, events, written)
             case WaitingRow(row=Recorded()):
@@ -81,7 +91,9 @@ def _portions(pending: Pending) -> list[tuple[Target, tuple[DdlEvent, ...]]]:
     for item in pending.unit.items:
         if isinstance(item, Ddl):
             target: Target = Kept(item.keeps) if item.keeps is not None else pending.taken.get(item.event.event_id)
-            if target is None and pending.known_tool is not None and not pending.orphan:
+            if item.part_of is not None:
+                target = Part(item.part_of)
+            elif target is None and pending.known_tool is not None and not pending.orphan:
                 target = Kept(pending.known_tool)
             _stretch(portions, target).append(item.event)
         elif isinstance(item, (Recorded, Unseen)) and not rows[item.source, item.lsn].parts:
@@ -107,7 +119,7 @@ def _taken(unit: Unit, row: WaitingRow, events: tuple[DdlEvent, ...], written: s
     recorded = _recorded(row)
     kind = _kind(recorded)
     if row.last_part not in events:
-        return Decision(unit, kind, events, part_of=recorded)
+        return Decision(unit, kind, events, part_of=recorded, evidence=row.evidence)
     if row.unit is not unit:
         written.add(row.lsn)
     return Decision(unit, kind, events, (Link(recorded, row.evidence, row.note),))
@@ -117,7 +129,8 @@ def _alone(unit: Unit, row: WaitingRow) -> Decision:
     """A row without DDL: a migration that changed no object, a marker, or an event of another one's row."""
     recorded = _recorded(row)
     if row.late is not None and recorded.ran_ddl:
-        return Decision(unit, None, links=(Link(recorded, Evidence.LATE, row.note, row.late),))
+        evidence = row.evidence if recorded.certain is not None else Evidence.LATE
+        return Decision(unit, None, links=(Link(recorded, evidence, row.note, row.late),))
     linked = recorded.makes_commit and row.evidence is not None
     return Decision(unit, _kind(recorded) if linked else None, links=(Link(recorded, row.evidence, row.note),))
 

@@ -51,6 +51,12 @@ def match(
     if source.preset.claims is Claims.LOCK:
         before = [pending for pending in before if not _outlasts(row, pending)]
     groups = _by_session(row, source.name, before)
+    writer = row.row.session if isinstance(row.row, Recorded) else None
+    if writer is not None:
+        groups = {key: parts for key, parts in groups.items() if _is_writers(writer, source, key, parts)}
+        if len(groups) == 1:
+            session, parts = next(iter(groups.items()))
+            return Match(session, parts, Evidence.SESSION, proven=True)
     if not groups:
         return Nothing()
     if source.preset.claims is Claims.LOCK:
@@ -69,6 +75,13 @@ def _by_session(row: WaitingRow, source: str, before: Iterable[Pending]) -> dict
             if parts:
                 groups.setdefault(pending.session.key, []).extend(parts)
     return {session: tuple(parts) for session, parts in groups.items()}
+
+
+def _is_writers(writer: SessionKey, source: Source, session: SessionKey, parts: Parts) -> bool:
+    """The row names the session that wrote it: the DDL is that session's, or ran under the lock that it held."""
+    if source.preset.claims is Claims.LOCK:
+        return {pending.claims[source.name].group for pending, _ in parts} == {writer}
+    return session == writer
 
 
 def _under_lock(row: WaitingRow, source: Source, groups: dict[SessionKey, Parts], others: _Others) -> Match | Wait:

@@ -84,7 +84,9 @@ class Pending:
 
     @classmethod
     def of(cls, unit: Unit, brackets_after: Brackets) -> Pending:
-        free = [item.event for item in unit.items if isinstance(item, Ddl) and item.keeps is None]
+        free = [
+            item.event for item in unit.items if isinstance(item, Ddl) and item.keeps is None and item.part_of is None
+        ]
         rows = [
             WaitingRow(item, item.lsn, item.source, unit) for item in unit.items if isinstance(item, (Recorded, Unseen))
         ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pggit_daemon.ddl import DdlEvent, Session
+from pggit_daemon.ddl import DdlEvent, Session, SessionKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName, Unreadable
 from pggit_daemon.sources.migration import HistoryChange
@@ -42,19 +42,31 @@ class CommitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ddl:
-    """A statement; `keeps` is the source whose own tables it made, changed or dropped."""
+    """A statement; `keeps` is the source whose own tables it made, changed or dropped.
+
+    `part_of`: the migration that its session had begun, and ended in no transaction of this one's.
+    """
 
     event: DdlEvent
     keeps: str | None
+    part_of: Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What one row change of a history table means. The last of `changes` is the change itself;
     what stands before it was inferred from it.
+
+    `session` is the one that wrote the row, where an integrated table named it. The rest is known of migrations that
+    the SQL API told of: they take only what lies after `since`, are linked with the evidence `certain`, and without
+    DDL in their own transaction belong to the commit of the one at `late`.
     """
 
     changes: tuple[HistoryChange, ...]
+    session: SessionKey | None = None
+    since: LSN | None = None
+    certain: Evidence | None = None
+    late: LSN | None = None
 
     @property
     def lsn(self) -> LSN:
@@ -117,6 +129,8 @@ class Unit:
     end_lsn: LSN
     commit_time: datetime
     items: tuple[Item, ...]
+    deployment: str | None = None
+    requests: tuple[int, ...] = ()
 
     @property
     def session(self) -> Session | None:
@@ -146,8 +160,8 @@ class Link:
 class Decision:
     """One commit to be made (`kind` None: nothing but rows to be recorded), or a part of one.
 
-    `links` are the rows to be written with it. `part_of` is the row whose migration the events belong to when
-    the row itself is written with a later part. `source` names the tool's table for kind tool.
+    `links` are the rows to be written with it. `part_of` is the row whose migration the events belong to when the row
+    itself is written with a later part, and `evidence` the reason. `source` names the tool's table for kind tool.
     """
 
     unit: Unit
@@ -155,6 +169,7 @@ class Decision:
     events: tuple[DdlEvent, ...] = ()
     links: tuple[Link, ...] = ()
     part_of: Recorded | None = None
+    evidence: Evidence | None = None
     source: str | None = None
     orphan: bool = False
     unreadable: tuple[Unreadable, ...] = ()
@@ -166,4 +181,5 @@ class Settled:
 
     last: Unit
     decisions: tuple[Decision, ...]
+    requests: tuple[int, ...]
     remembered: str

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PLUGIN = "wal2json"
 MESSAGE_PREFIX = "pggit_daemon"
+SYNC_PREFIX = "pggit_daemon.sync"
+"""Of messages that only ask how far we are: whoever sends one waits for the slot to be acknowledged."""
 
 BEGIN = b'{"action":"B"'
 COMMIT = b'{"action":"C"'
@@ -59,7 +61,7 @@ def options(tables: Iterable[TableName]) -> dict[str, str]:
         "include-types": "0",
         "include-typmod": "0",
         "add-tables": ",".join(f"{_escape(name.schema)}.{_escape(name.table)}" for name in tables),
-        "add-msg-prefixes": MESSAGE_PREFIX,
+        "add-msg-prefixes": f"{MESSAGE_PREFIX},{SYNC_PREFIX}",
     }
 
 

@@ -72,6 +72,9 @@ class Metrics:
         self.quarantined_records = counter(
             "pggit_quarantined_records_total", "Records of the stream that could not be read and were put aside."
         )
+        self.forged_messages = counter(
+            "pggit_forged_messages_total", "Logical messages under our prefix that our functions did not make; ignored."
+        )
         # What came of it.
         self.commits = counter("pggit_commits_total", "Commits written.", "kind")
         self.links = counter("pggit_links_total", "Migrations linked to a commit.", "evidence")
@@ -109,6 +112,7 @@ class Metrics:
             self.ddl_events,
             self.capture_failures,
             self.quarantined_records,
+            self.forged_messages,
             self.out_of_band_changes,
         ):
             plain.labels(name)

@@ -27,6 +27,7 @@ class Migration:
     sequence: int | None
     status: str
     rollback_of: int | None = None
+    error: str | None = None
 
     def undoing(self, number: int, original: int | None) -> Migration:
         """The same as a rollback of `original`, under its negative id."""
@@ -49,7 +50,8 @@ class HistoryChange:
     """One observed change of a history table, with its meaning.
 
     `operation` is insert, update, delete, truncate, or inferred where decoding could not show it; `ledger_id` is the
-    migration that the row stands for from now on; `old_row_key` is set where the row's key was another before.
+    migration that the row stands for from now on; `old_row_key` is set where the row's key was another before;
+    `migration_source` where the migration is another source's than the one that told of it.
     """
 
     source: str
@@ -64,6 +66,7 @@ class HistoryChange:
     amends: Amendment | None
     old_row_key: str | None = None
     ledger_id: int | None = None
+    migration_source: str | None = None
 
     @property
     def ran_ddl(self) -> bool:

@@ -23,6 +23,7 @@ class Meaning(StrEnum):
 
     APPLIED = "applied"
     FAILED = "failed"
+    STARTED = "started"  # begun, and not ended yet
     BASELINE = "baseline"  # a marker: what is there counts as migrated
     SCHEMA = "schema"  # a marker: the tool made its schema
     MARKED = "marked"  # counted as run, without running

@@ -39,7 +39,12 @@ class Registry:
 
     def at(self, table: TableName) -> Source | None:
         """The source whose history table this is."""
-        return next((source for source in self.sources.values() if source.table == table), None)
+        return next((source for source in self.histories if source.table == table), None)
+
+    @property
+    def histories(self) -> tuple[Source, ...]:
+        """The sources that are tables of their own; not the SQL API."""
+        return tuple(source for source in self.sources.values() if source.origin != "api")
 
     def learn(self, table: TableName, columns: Iterable[str]) -> bool:
         """Look at a table: True if it is a history or lock table that was not known, and must be streamed now."""

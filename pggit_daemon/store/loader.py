@@ -19,6 +19,7 @@ from pggit_daemon.connections import translated
 from pggit_daemon.ddl import ObjectId, ObjectKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
+from pggit_daemon.sources.api import SQL_API, Api
 from pggit_daemon.sources.ledger import Ledger, LedgerRow
 from pggit_daemon.sources.preset import Preset
 from pggit_daemon.sources.registry import Registry
@@ -37,6 +38,8 @@ class State:
     progress: Progress
     schema: Schema
     ledgers: dict[str, Ledger]
+    api: Api
+    secret: str
 
 
 async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
@@ -54,7 +57,12 @@ async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, reg
         ObjectKey(kind, schema, identity): Leaf(ObjectId(classid, objid), bytes(blob))
         for kind, schema, identity, classid, objid, blob in await _fetch(conn, "leaves")
     }
-    return State(progress, Schema.load(leaves), await _ledgers(conn, registry))
+    rows: dict[str, dict[str, LedgerRow]] = {}
+    for source, key, columns, migration_id in await _fetch(conn, "rows"):
+        rows.setdefault(source, {})[key] = LedgerRow(columns, migration_id)
+    api = Api({key: row.columns for key, row in rows.pop(SQL_API.name, {}).items()})
+    [(secret,)] = await _fetch(conn, "secret")
+    return State(progress, Schema.load(leaves), await _ledgers(conn, registry, rows), api, secret)
 
 
 async def load_registry(
@@ -70,22 +78,21 @@ async def load_registry(
         where = TableName(schema, table)
         if origin == "discovered" and preset in presets and name not in sources and where not in taken:
             sources[name] = Source(name, presets[preset], where, grace=grace, preset_name=preset)
-    registry = Registry(presets, sources.values(), grace=grace)
+    registry = Registry(presets, [SQL_API, *sources.values()], grace=grace)
     for where, columns in await catalog.history_tables(conn, presets.values()):
         registry.learn(where, columns)
     return registry
 
 
-async def _ledgers(conn: psycopg.AsyncConnection[Any], registry: Registry) -> dict[str, Ledger]:
-    rows: dict[str, dict[str, LedgerRow]] = {}
-    for source, key, columns, migration_id in await _fetch(conn, "rows"):
-        rows.setdefault(source, {})[key] = LedgerRow(columns, migration_id)
+async def _ledgers(
+    conn: psycopg.AsyncConnection[Any], registry: Registry, rows: Mapping[str, Mapping[str, LedgerRow]]
+) -> dict[str, Ledger]:
     ids: dict[str, list[tuple[int, str | None]]] = {}
     for source, migration_id, version in await _fetch(conn, "ids"):
         ids.setdefault(source, []).append((migration_id, version))
     return {
-        name: Ledger.load(name, source.preset, rows.get(name, {}), ids.get(name, ()))
-        for name, source in registry.sources.items()
+        source.name: Ledger.load(source.name, source.preset, rows.get(source.name, {}), ids.get(source.name, ()))
+        for source in registry.histories
     }
 
 

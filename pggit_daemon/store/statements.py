@@ -27,9 +27,11 @@ def statements(step: Step) -> Iterator[Statement]:
     for link in step.links:
         yield from _link(link, step)
     if step.part_of is not None and step.commit is not None:
-        migration = step.part_of.row.principal.migration
-        if migration is not None:
-            yield _linked(step.part_of.row.principal, migration, Evidence.LOCK, step, part=True, late=None)
+        change = step.part_of.row.principal
+        if change.migration is not None and step.part_of.evidence is not None:
+            yield _linked(change, change.migration, step.part_of.evidence, step, part=True, late=None)
+        # A migration that the SQL API began remembers the newest of its parts until it ends.
+        yield "mark_part", {"source": change.source, "row_key": change.row_key, "last_part": str(step.lsn)}
     for unreadable in step.unreadable:
         # Text cannot hold NUL, and nothing may be lost for that.
         raw = unreadable.raw.replace("\0", "\\0")
@@ -39,6 +41,8 @@ def statements(step: Step) -> Iterator[Statement]:
         yield "move_versions", {**_keys(key for key, _ in step.moved), **ids}
     if step.events:
         yield "handled_events", {"ids": list(step.events)}
+    if step.requests:
+        yield "handled_requests", {"ids": list(step.requests)}
 
 
 def _commit(commit: Commit) -> Iterator[Statement]:
@@ -130,7 +134,7 @@ def _migration(
     return {
         "migration_id": migration.migration_id,
         "tool": change.tool,
-        "source": change.source,
+        "source": change.migration_source or change.source,
         "name": migration.name,
         "checksum": migration.checksum,
         "hash": step.commit.hash if step.commit is not None and evidence is not None else None,
@@ -139,7 +143,7 @@ def _migration(
         "applied_by": migration.applied_by,
         "execution_ms": migration.execution_ms,
         "success": migration.success,
-        "error_message": None if migration.success else "the tool recorded it as failed",
+        "error_message": migration.error or (None if migration.success else "the tool recorded it as failed"),
         "version": migration.version,
         "sequence": migration.sequence,
         "status": migration.status,
@@ -166,7 +170,7 @@ def _linked(
         "link",
         {
             "tool": change.tool,
-            "source": change.source,
+            "source": change.migration_source or change.source,
             "migration_id": migration.migration_id,
             "hash": step.commit.hash if step.commit is not None else None,
             "late": late,

@@ -121,13 +121,15 @@ class Feed:
         """Let the slot forget what lies before a durable result; sent within a few milliseconds."""
         self._advance(durable.lsn, SOON)
 
-    def acknowledge_idle(self, batch: Batch, *, pending: bool) -> None:
+    def acknowledge_idle(self, batch: Batch, *, pending: bool, soon: bool = False) -> None:
         """Let the slot forget all that was received, unless a result is outstanding (`pending`).
+
+        `soon`: somebody waits for it.
 
         To be called after each batch, and with the last batch again when what was pending has been stored.
         """
         lsn = acknowledgeable(durable=self._acknowledged, received=batch.received, pending=pending)
-        self._advance(lsn, LATER)
+        self._advance(lsn, SOON if soon else LATER)
 
     def request_reply(self) -> None:
         """Ask the server for a keepalive, which brings its clock and its position."""

@@ -94,3 +94,37 @@ COMMENT ON FUNCTION pggit.integrate_flyway(text) IS
 COMMENT ON FUNCTION pggit.integrate_liquibase(text) IS
     'Have every row of Liquibase''s history table in this schema name its session, and give the table REPLICA IDENTITY FULL. The table may be still to come.';
 COMMENT ON FUNCTION pggit.remove_integration(text, text) IS 'Undo integrate_flyway or integrate_liquibase.';
+
+-- A history table that is made after integrate_… was called for its schema gets its trigger in the transaction that makes
+-- it. Whatever goes wrong here is caught: the tool's CREATE TABLE goes on.
+CREATE OR REPLACE FUNCTION pggit_daemon.on_create_table() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+DECLARE
+    made record;
+BEGIN
+    -- Reading a table of ours could fail a serializable transaction; such a one is integrated by hand.
+    IF current_setting('transaction_isolation') = 'serializable'
+       OR NOT EXISTS (SELECT FROM pggit_daemon.integration) THEN
+        RETURN;
+    END IF;
+    FOR made IN
+        SELECT c.objid, i.tool_name FROM pg_event_trigger_ddl_commands() AS c
+        JOIN pggit_daemon.integration AS i ON i.schema_name = c.schema_name
+        WHERE c.classid = 'pg_class'::regclass AND c.object_type = 'table'
+          AND c.objid IN (SELECT pggit_daemon.history_tables(i.tool_name, i.schema_name))
+    LOOP
+        PERFORM pggit_daemon.integrate_table(made.objid::regclass, made.tool_name);
+    END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'pggit-daemon could not integrate the new history table: % %', SQLSTATE, SQLERRM
+        USING HINT = 'The statement itself is not affected; call pggit.integrate_flyway or pggit.integrate_liquibase again.';
+END $$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = 'pggit_daemon_integrate') THEN
+        CREATE EVENT TRIGGER pggit_daemon_integrate ON ddl_command_end
+            WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION pggit_daemon.on_create_table();
+        ALTER EVENT TRIGGER pggit_daemon_integrate ENABLE ALWAYS;
+    END IF;
+END $$;

@@ -3,6 +3,10 @@
 -- name: progress
 SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text FROM pggit_daemon.progress;
 
+-- name: secret
+-- By which messages are known as ours.
+SELECT key FROM pggit_daemon.secret;
+
 -- name: leaves
 -- The tree of the newest commit.
 SELECT type, schema_name, identity, classid::bigint, objid::bigint, blob

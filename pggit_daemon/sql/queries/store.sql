@@ -113,6 +113,14 @@ ON CONFLICT DO NOTHING;
 -- The outbox holds what is not handled yet.
 DELETE FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]);
 
+-- name: handled_requests
+DELETE FROM pggit_daemon.request WHERE id = ANY (%(ids)s::bigint[]);
+
+-- name: mark_part
+-- Only migrations that the SQL API began have a row under this key before they end.
+UPDATE pggit_daemon.source_row SET columns = columns || jsonb_build_object('last_part', %(last_part)s::text)
+WHERE source = %(source)s AND source = 'sql' AND row_key = %(row_key)s;
+
 -- name: out_of_band_conflicts
 -- An object that migrations made was changed by something else.
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)

@@ -1,0 +1,73 @@
+"""What the SQL API tells the daemon: rows of the second outbox, and messages that survive a rollback.
+
+In: an inserted row of `pggit_daemon.request`, or a logical message with the secret that makes it ours.
+Out: a `Request`. Pure; called by the reader. A row that does not fit is a ValueError or KeyError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pggit_daemon.ddl import SessionKey
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import Message, RowChange, TableName
+
+REQUESTS = TableName("pggit_daemon", "request")
+DIGEST_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a writing function. `action` is begin, end, link, insert, session, deploy or deployed."""
+
+    request_id: int | None
+    lsn: LSN
+    action: str
+    session: SessionKey
+    user: str
+    time: datetime
+    arguments: Mapping[str, Any]
+
+
+def parse_request(change: RowChange) -> Request:
+    """Read a row of the outbox."""
+    row = change.new
+    return Request(
+        request_id=int(str(row["id"])),
+        lsn=change.lsn,
+        action=str(row["action"]),
+        session=SessionKey.of(int(str(row["pid"])), str(row["backend_start"])),
+        user=str(row["user_name"]),
+        time=datetime.fromisoformat(str(row["recorded_at"])).astimezone(UTC),
+        arguments=_arguments(json.loads(str(row["arguments"]))),
+    )
+
+
+def parse_message(message: Message, secret: str) -> Request | None:
+    """Read a message; None if it is not ours: any role may send one under our prefix, but not with our digest."""
+    digest, _, told = message.content.partition(" ")
+    expected = hashlib.sha256((secret + told + secret).encode()).hexdigest()
+    if len(digest) != DIGEST_LENGTH or not hmac.compare_digest(digest.encode(), expected.encode()):
+        return None
+    item = json.loads(told)
+    return Request(
+        request_id=None,
+        lsn=message.lsn,
+        action=str(item["action"]),
+        session=SessionKey.of(int(item["pid"]), str(item["backend_start"])),
+        user=str(item["user"]),
+        time=datetime.fromisoformat(item["at"]).astimezone(UTC),
+        arguments=_arguments(item["arguments"]),
+    )
+
+
+def _arguments(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("the arguments of a request are an object")
+    return value
