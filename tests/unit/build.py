@@ -254,12 +254,7 @@ class Follower:
             for name, source in self.registry.sources.items()
         }
         self.correlator = Correlator(self.registry.sources, self.stored.remembered)
-        self.reader = Reader(
-            self.registry,
-            self.ledgers,
-            written=frozenset(self.correlator.memory.written),
-            brackets=self.correlator.open_brackets,
-        )
+        self.reader = Reader(self.registry, self.ledgers, written=frozenset(self.correlator.memory.written))
 
     def restart(self) -> None:
         """Start over from what is stored, with everything behind it fed again."""

@@ -1,0 +1,139 @@
+"""Tables of the user's own: rows in the DDL's transaction, or in a later one with nothing but the order to go by."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from pggit_daemon.config.model import Source as Section
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName
+from pggit_daemon.sources.configured import configured_source
+from pggit_daemon.sources.source import Source
+from tests.unit.build import Follower, Wal, Who, psql, who
+
+TABLE = TableName("app", "history")
+TOOL = who(100, "deployer")
+
+
+def source(**more: object) -> Source:
+    section = {"name": "own", "table": "app.history", "tool": "own", "columns": {"id": "id"}, **more}
+    return configured_source(Section.model_validate(section), timedelta(seconds=10))
+
+
+@pytest.fixture
+def wal() -> Wal:
+    return Wal()
+
+
+def ddl(wal: Wal, name: str, session: Who = TOOL) -> int:
+    tx = wal.begin(session)
+    event = tx.create(name)
+    tx.commit()
+    return event
+
+
+def row(wal: Wal, number: int, session: Who = TOOL) -> LSN:
+    tx = wal.begin(session)
+    lsn = tx.insert(TABLE, id=number)
+    tx.commit()
+    return lsn
+
+
+def test_rows_of_the_same_transaction_take_what_stands_before_them(wal: Wal) -> None:
+    tx = wal.begin(TOOL)
+    one = tx.create("app.a")
+    tx.insert(TABLE, id=1)
+    two = tx.create("app.b")
+    tx.insert(TABLE, id=2)
+    tx.commit()
+    hand = psql(wal, "app.c")
+    follower = Follower(source()).feed(*wal.transactions)
+    assert follower.taken == {one: 'own ["1"]', two: 'own ["2"]', hand: "out_of_band"}
+    assert set(follower.links.values()) == {"transaction"}
+
+
+def test_a_lone_row_may_stand_before_its_statements(wal: Wal) -> None:
+    tx = wal.begin(TOOL)
+    tx.insert(TABLE, id=1)
+    event = tx.create("app.a")
+    tx.commit()
+    assert Follower(source()).feed(*wal.transactions).taken == {event: 'own ["1"]'}
+
+
+def test_statements_behind_the_last_of_several_rows_are_out_of_band(wal: Wal) -> None:
+    tx = wal.begin(TOOL)
+    one = tx.create("app.a")
+    tx.insert(TABLE, id=1)
+    tx.insert(TABLE, id=2)
+    rest = tx.create("app.b")
+    tx.commit()
+    assert Follower(source()).feed(*wal.transactions).taken == {one: 'own ["1"]', rest: "out_of_band"}
+
+
+def test_a_row_of_a_later_transaction_takes_what_waits(wal: Wal) -> None:
+    one = ddl(wal, "app.a")
+    row(wal, 1)
+    two = ddl(wal, "app.b")
+    row(wal, 2)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    assert follower.taken == {one: 'own ["1"]', two: 'own ["2"]'}
+    assert set(follower.links.values()) == {"window"}
+
+
+def test_hints_tell_the_tool_from_others(wal: Wal) -> None:
+    hand = psql(wal, "app.mine")
+    one = ddl(wal, "app.a")
+    row(wal, 1)
+    follower = Follower(source(ddl="after", application_name="deploy*")).feed(*wal.transactions)
+    assert follower.taken == {hand: "out_of_band", one: 'own ["1"]'}
+
+
+def test_without_hints_two_sessions_cannot_be_told_apart(wal: Wal) -> None:
+    hand = psql(wal, "app.mine")
+    one = ddl(wal, "app.a")
+    row(wal, 1)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    assert follower.correlator.waiting == 3
+    follower.finish(wal)
+    assert follower.taken == {hand: "out_of_band", one: "out_of_band"}
+    assert list(follower.links.values()) == [None]
+
+
+def test_the_end_of_the_session_frees_its_ddl(wal: Wal) -> None:
+    one = ddl(wal, "app.a")
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    watched = follower.correlator.watched()
+    assert {each.session for each in watched} == {TOOL.key}
+    follower.correlator.gone(watched)
+    follower.settle()
+    assert follower.taken == {one: "out_of_band"}
+
+
+def test_the_grace_is_the_sources_own_in_the_streams_time(wal: Wal) -> None:
+    one = ddl(wal, "app.a")
+    follower = Follower(source(ddl="after", grace_seconds=2)).feed(*wal.transactions)
+    follower.tick(wal.now + timedelta(seconds=1))
+    assert follower.taken == {}
+    follower.tick(wal.now + timedelta(seconds=3))
+    assert follower.taken == {one: "out_of_band"}
+
+
+def test_a_late_row_is_linked_to_the_commit_that_exists(wal: Wal) -> None:
+    ddl(wal, "app.a")
+    wal.sleep(11)
+    row(wal, 1)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    link = follower.decisions[-1].links[0]
+    assert (link.evidence, link.late) == ("late", wal.transactions[0].commit_lsn)
+
+
+def test_late_rows_that_two_sessions_may_have_run_are_not_linked(wal: Wal) -> None:
+    ddl(wal, "app.a")
+    ddl(wal, "app.b", who(200, "deployer"))
+    wal.sleep(11)
+    row(wal, 1)
+    link = Follower(source(ddl="after")).feed(*wal.transactions).decisions[-1].links[0]
+    assert (link.evidence, link.late) == (None, None)
+    assert link.note is not None

@@ -1,0 +1,486 @@
+"""What each change of a history table means: for Flyway, Liquibase, and tables of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pggit_daemon.config.model import Source as Section
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import Row, RowChange, RowOp, TableName
+from pggit_daemon.sources.configured import configured_source
+from pggit_daemon.sources.ledger import Ledger
+from pggit_daemon.sources.migration import HistoryChange, Migration
+from pggit_daemon.sources.preset import Meaning, Preset
+from pggit_daemon.sources.text import SYNTHETIC, as_text, boolean, integer, row_key
+from tests.unit.build import PRESETS, flyway_row, liquibase_row
+
+WHERE = TableName("public", "history")
+AT = LSN(100)
+
+
+def ledger(tool: str | Preset = "flyway") -> Ledger:
+    return Ledger("public.history", PRESETS[tool] if isinstance(tool, str) else tool)
+
+
+def insert(into: Ledger, row: Row) -> HistoryChange:
+    return into.read(RowChange(AT, RowOp.INSERT, WHERE, row, {}))[-1]
+
+
+def update(of: Ledger, row: Row, identity: Row | None = None) -> HistoryChange:
+    return of.read(RowChange(AT, RowOp.UPDATE, WHERE, row, identity or {}))[-1]
+
+
+def delete(of: Ledger, identity: Row) -> HistoryChange:
+    return of.read(RowChange(AT, RowOp.DELETE, WHERE, {}, identity))[-1]
+
+
+def migration(change: HistoryChange) -> Migration:
+    assert change.migration is not None
+    return change.migration
+
+
+# -- Flyway
+
+
+def test_an_applied_row_is_read_whole() -> None:
+    change = insert(ledger(), flyway_row(3, "7"))
+    assert change.meaning is Meaning.APPLIED
+    assert migration(change) == Migration(
+        migration_id=7,
+        version="7",
+        name="step 3",
+        checksum="1234",
+        applied_by="deploy",
+        applied_at="2026-03-01 10:00:00",
+        execution_ms=12,
+        success=True,
+        sequence=3,
+        status="applied",
+    )
+    assert change.ran_ddl
+
+
+@pytest.mark.parametrize(
+    ("type_", "success", "meaning", "status", "ran"),
+    [
+        ("SQL", True, Meaning.APPLIED, "applied", True),
+        ("JDBC", True, Meaning.APPLIED, "applied", True),
+        ("A_TYPE_OF_TOMORROW", True, Meaning.APPLIED, "applied", True),
+        ("SQL", False, Meaning.FAILED, "failed", True),
+        ("BASELINE", True, Meaning.BASELINE, "baseline", False),
+        ("SQL_BASELINE", True, Meaning.APPLIED, "applied", True),
+        ("SCHEMA", True, Meaning.SCHEMA, "schema", False),
+    ],
+)
+def test_types_of_rows(type_: str, success: bool, meaning: Meaning, status: str, ran: bool) -> None:  # noqa: FBT001  # a table
+    change = insert(ledger(), flyway_row(1, type=type_, success=success))
+    assert (change.meaning, migration(change).status, change.ran_ddl) == (meaning, status, ran)
+    assert migration(change).success is success
+
+
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [
+        ("1", 1),
+        ("0", 0),
+        ("007", 7),
+        ("20260301120000", 20260301120000),
+        (str(SYNTHETIC - 1), SYNTHETIC - 1),
+        ("1.1", SYNTHETIC + 5),
+        (None, SYNTHETIC + 5),
+        (str(SYNTHETIC), SYNTHETIC + 5),
+        ("-3", SYNTHETIC + 5),
+        ("٣", SYNTHETIC + 5),
+        ("", SYNTHETIC + 5),
+        ("9" * 5000, SYNTHETIC + 5),
+    ],
+)
+def test_ids_of_versions(version: str | None, number: int) -> None:
+    assert migration(insert(ledger(), flyway_row(5, version))).migration_id == number
+
+
+def test_versions_of_one_number_have_ids_of_their_own() -> None:
+    of = ledger()
+    assert [
+        migration(insert(of, flyway_row(rank, version))).migration_id for rank, version in ((1, "1"), (2, "01"))
+    ] == [
+        1,
+        SYNTHETIC + 2,
+    ]
+
+
+def test_what_is_applied_again_keeps_its_id() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "1.5"))
+    of.cleared(AT, "drop")
+    insert(of, flyway_row(1, "1"))
+    assert migration(insert(of, flyway_row(2, "1.5"))).migration_id == SYNTHETIC + 1
+
+
+def test_a_repeatable_never_takes_the_id_of_a_version() -> None:
+    """After clean, ranks begin again, while the ids of what was stay in use."""
+    of = ledger()
+    versioned = migration(insert(of, flyway_row(2, "1.1"))).migration_id
+    of.cleared(AT, "drop")
+    repeatable = migration(insert(of, flyway_row(2, None))).migration_id
+    again = migration(insert(of, flyway_row(3, "1.1"))).migration_id
+    assert again == versioned != repeatable
+
+
+def test_a_repeatable_that_runs_again_is_a_migration_of_its_own() -> None:
+    of = ledger()
+    ids = [migration(insert(of, flyway_row(rank, None, script="R__v.sql"))).migration_id for rank in (3, 4)]
+    assert ids == [SYNTHETIC + 3, SYNTHETIC + 4]
+
+
+def test_undo_is_a_rollback_under_the_negative_id() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "2"))
+    change = insert(of, flyway_row(2, "2", type="UNDO_SQL"))
+    assert change.meaning is Meaning.ROLLED_BACK
+    assert change.ran_ddl
+    assert (migration(change).migration_id, migration(change).rollback_of) == (-2, 2)
+    assert change.amends is not None
+    assert (change.amends.migration_id, change.amends.status) == (2, "rolled_back")
+    assert migration(insert(of, flyway_row(3, "2"))).migration_id == 2
+
+
+def test_undo_of_version_zero_is_not_version_zero() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "0"))
+    undone = migration(insert(of, flyway_row(2, "0", type="UNDO_SQL")))
+    assert (undone.migration_id, undone.rollback_of) == (-SYNTHETIC, 0)
+
+
+def test_a_failed_undo_leaves_the_migration_as_it_was() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "2"))
+    change = insert(of, flyway_row(2, "2", type="UNDO_SQL", success=False))
+    assert change.meaning is Meaning.UNDO_FAILED
+    assert (migration(change).migration_id, migration(change).status, migration(change).success) == (
+        -2,
+        "failed",
+        False,
+    )
+    assert change.amends is None
+
+
+def test_an_undo_of_something_unknown_is_recorded() -> None:
+    change = insert(ledger(), flyway_row(1, "9", type="UNDO_SQL"))
+    assert (migration(change).migration_id, migration(change).rollback_of, change.amends) == (-9, None, None)
+
+
+def test_repair_marks_a_missing_script_as_deleted() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "2"))
+    change = insert(of, flyway_row(2, "2", type="DELETE"))
+    assert (change.meaning, change.migration) == (Meaning.DELETED, None)
+    assert change.amends is not None
+    assert (change.amends.migration_id, change.amends.status) == (2, "deleted")
+
+
+def test_repair_removes_a_failed_row_and_its_rank_comes_again() -> None:
+    of = ledger()
+    insert(of, flyway_row(2, "2", success=False))
+    removed = delete(of, {"installed_rank": 2})
+    assert (removed.meaning, removed.migration) == (Meaning.REMOVED, None)
+    assert removed.amends is not None
+    assert (removed.amends.migration_id, removed.amends.status) == (2, "removed")
+    assert removed.old is not None
+    assert removed.old["version"] == "2", "the DELETE carries the rank only; the ledger knows the rest"
+    again = insert(of, flyway_row(2, "2"))
+    assert [migration(again).migration_id, migration(again).status] == [2, "applied"]
+
+
+def test_repair_aligns_a_checksum() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "1"))
+    change = update(of, flyway_row(1, "1", checksum=-77), {"installed_rank": 1})
+    assert change.meaning is Meaning.CHECKSUM_CHANGED
+    assert change.amends is not None
+    assert (change.amends.checksum, change.amends.checksum_changed, change.amends.status) == ("-77", True, None)
+    assert of.rows['["1"]'].columns["checksum"] == "-77"
+
+
+def test_repair_edits_a_description() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "1"))
+    change = update(of, flyway_row(1, "1", description="better"))
+    assert change.meaning is Meaning.EDITED
+    assert change.amends is not None
+    assert change.amends.name == "better"
+
+
+def test_an_unchanged_long_value_is_what_it_was() -> None:
+    """The WAL leaves out a TOASTed column that did not change."""
+    of = ledger()
+    insert(of, flyway_row(1, "1"))
+    short = {name: value for name, value in flyway_row(1, "1", checksum=5).items() if name != "script"}
+    change = update(of, short, {"installed_rank": 1})
+    assert change.new is not None
+    assert change.new["script"] == "V1__step.sql"
+
+
+def test_a_changed_rank_moves_the_row() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "1"))
+    change = update(of, flyway_row(5, "1"), {"installed_rank": 1})
+    assert (change.old_row_key, change.row_key, change.ledger_id) == ('["1"]', '["5"]', 1)
+    assert list(of.rows) == ['["5"]']
+
+
+def test_drop_and_truncate_clear_every_row() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "1"))
+    insert(of, flyway_row(2, "2", type="DELETE"))
+    changes = of.read(RowChange(AT, RowOp.TRUNCATE, WHERE, {}, {}))
+    assert [(change.meaning, change.operation, change.row_key) for change in changes] == [
+        (Meaning.CLEARED, "truncate", '["1"]'),
+        (Meaning.CLEARED, "truncate", '["2"]'),
+    ]
+    assert [change.amends and change.amends.status for change in changes] == ["cleared", None]
+    assert of.rows == {}
+    assert of.cleared(AT, "drop") == ()
+
+
+def test_a_row_that_nobody_knew_is_recorded_as_it_is() -> None:
+    of = ledger()
+    assert update(of, flyway_row(9, "9")).meaning is Meaning.EDITED
+    gone = delete(of, {"installed_rank": 4})
+    assert (gone.meaning, gone.row_key, gone.amends) == (Meaning.REMOVED, '["4"]', None)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(RowOp)),
+            st.dictionaries(
+                st.sampled_from(["installed_rank", "version", "type", "success", "checksum", "execution_time", "else"]),
+                st.none() | st.text(max_size=4) | st.integers() | st.booleans() | st.decimals(allow_nan=False),
+            ),
+            st.dictionaries(st.sampled_from(["installed_rank", "version"]), st.none() | st.integers(-2, 2)),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(sorted(PRESETS)),
+)
+def test_odd_rows_never_raise_and_ids_are_of_one_migration(
+    changes: list[tuple[RowOp, dict[str, object], dict[str, int | None]]], tool: str
+) -> None:
+    of = ledger(tool)
+    owners: dict[int, str | None] = {}
+    for op, new, identity in changes:
+        for change in of.read(RowChange(AT, op, WHERE, new, identity)):  # type: ignore[arg-type]
+            made = change.migration
+            if made is not None and made.migration_id >= 0:
+                assert owners.setdefault(made.migration_id, made.version) == made.version
+                assert made.migration_id < 2**63
+
+
+# -- Liquibase
+
+
+def test_a_changeset_is_its_file_id_and_author() -> None:
+    change = insert(ledger("liquibase"), liquibase_row(4, "add-x"))
+    assert (migration(change).migration_id, migration(change).version) == (4, "db/log.xml::add-x::ann")
+    assert change.row_key == '["add-x", "ann", "db/log.xml"]'
+
+
+def test_mark_ran_did_not_run() -> None:
+    change = insert(ledger("liquibase"), liquibase_row(1, exectype="MARK_RAN"))
+    assert (change.meaning, change.ran_ddl, migration(change).status) == (Meaning.MARKED, False, "marked")
+
+
+def test_an_order_that_comes_again_is_not_the_same_migration() -> None:
+    of = ledger("liquibase")
+    first = migration(insert(of, liquibase_row(5, "a"))).migration_id
+    delete(of, liquibase_row(5, "a"))
+    second = migration(insert(of, liquibase_row(5, "b"))).migration_id
+    third = migration(insert(of, liquibase_row(5, "c"))).migration_id
+    assert [first, second, third] == [5, SYNTHETIC + 1, SYNTHETIC + 2]
+    assert migration(insert(of, liquibase_row(6, "a"))).migration_id == 5
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "meaning"),
+    [
+        ({}, {"exectype": "RERAN", "orderexecuted": 9, "md5sum": "9:x"}, Meaning.RERAN),
+        ({}, {"md5sum": None}, Meaning.CHECKSUM_CLEARED),
+        ({"md5sum": None}, {"md5sum": "9:y"}, Meaning.CHECKSUM_FILLED),
+        ({}, {"md5sum": "9:z"}, Meaning.CHECKSUM_CHANGED),
+        ({}, {"tag": "v1"}, Meaning.TAGGED),
+        ({}, {"description": "else"}, Meaning.EDITED),
+    ],
+)
+def test_updates_of_a_changeset(before: Row, after: Row, meaning: Meaning) -> None:
+    of = ledger("liquibase")
+    old = liquibase_row(1) | dict(before)
+    insert(of, old)
+    assert update(of, old | dict(after), old).meaning is meaning
+
+
+def test_rerunning_keeps_the_id_and_takes_the_new_order() -> None:
+    of = ledger("liquibase")
+    insert(of, liquibase_row(1, "v"))
+    change = update(of, liquibase_row(7, "v", exectype="RERAN"))
+    assert (migration(change).migration_id, migration(change).sequence, change.ran_ddl) == (1, 7, True)
+
+
+def test_a_deleted_changeset_was_rolled_back() -> None:
+    of = ledger("liquibase")
+    insert(of, liquibase_row(2, "b"))
+    change = delete(of, liquibase_row(2, "b"))
+    assert change.meaning is Meaning.ROLLED_BACK
+    assert (migration(change).migration_id, migration(change).rollback_of) == (-2, 2)
+    assert of.rows == {}
+
+
+def test_an_insert_of_a_known_changeset_tells_that_it_was_rolled_back() -> None:
+    """Without a replica identity the DELETE before it was not shown."""
+    of = ledger("liquibase")
+    insert(of, liquibase_row(2, "b"))
+    changes = of.read(RowChange(AT, RowOp.INSERT, WHERE, liquibase_row(3, "b"), {}))
+    assert [(change.meaning, change.operation) for change in changes] == [
+        (Meaning.ROLLED_BACK, "inferred"),
+        (Meaning.APPLIED, "insert"),
+    ]
+    assert migration(changes[1]).migration_id == 2
+
+
+def text(row: Mapping[str, object]) -> dict[str, str | None]:
+    return {name: None if value is None else str(value) for name, value in row.items()}
+
+
+def test_comparing_tells_what_was_not_shown_in_the_tools_order() -> None:
+    of = ledger("liquibase")
+    for number, name in enumerate("abcd", start=1):
+        insert(of, liquibase_row(number, name))
+    changes = of.compare(
+        LSN(500),
+        [
+            text(liquibase_row(6, "a", exectype="RERAN")),
+            text(liquibase_row(2, "b")),
+            text(liquibase_row(5, "e")),
+        ],
+    )
+    assert [(change.meaning, change.row_key.split('"')[1], change.operation) for change in changes] == [
+        (Meaning.ROLLED_BACK, "d", "reconcile"),
+        (Meaning.ROLLED_BACK, "c", "reconcile"),
+        (Meaning.APPLIED, "e", "reconcile"),
+        (Meaning.RERAN, "a", "reconcile"),
+    ]
+    assert of.compare(LSN(501), [row.columns for row in of.rows.values()]) == ()
+
+
+def test_comparing_passes_over_columns_the_preset_does_not_know() -> None:
+    of = ledger()
+    insert(of, flyway_row(1))
+    row = {name: as_text({name: value})[name] for name, value in flyway_row(1).items()}
+    assert of.compare(AT, [row | {"extra": "x"}]) == ()
+
+
+# -- tables of the user's own
+
+
+def custom(**columns: str) -> Preset:
+    section = Section.model_validate(
+        {"name": "own", "table": "public.history", "tool": "own", "columns": {"id": "id", **columns}}
+    )
+    return configured_source(section, timedelta(seconds=5)).preset
+
+
+def test_a_surrogate_key_tells_which_row_was_deleted() -> None:
+    """Goose and its like: the DELETE carries `id` and nothing else."""
+    goose = custom(name="version_id")
+    goose = goose.model_copy(
+        update={"migration": goose.migration.model_copy(update={"id": "version_id", "version": ("version_id",)})}
+    )
+    of = ledger(goose)
+    for number, version in ((1, 10), (2, 20)):
+        insert(of, {"id": number, "version_id": version, "is_applied": True})
+    change = delete(of, {"id": 2})
+    assert change.meaning is Meaning.ROLLED_BACK
+    assert (migration(change).migration_id, migration(change).version) == (-20, "20")
+
+
+def test_a_key_of_other_columns_finds_the_row_by_its_values() -> None:
+    keyed = custom(name="name").model_copy(update={"key": ("name",)})
+    of = ledger(keyed)
+    insert(of, {"id": 1, "name": "a"})
+    insert(of, {"id": 2, "name": "b"})
+    assert delete(of, {"id": 2}).row_key == '["b"]'
+    assert list(of.rows) == ['["a"]']
+
+
+def test_a_failed_row_that_is_deleted_was_not_rolled_back() -> None:
+    of = ledger(custom(success="ok"))
+    assert insert(of, {"id": 1, "ok": "f"}).meaning is Meaning.FAILED
+    assert delete(of, {"id": 1}).meaning is Meaning.REMOVED
+    insert(of, {"id": 2, "ok": True})
+    assert delete(of, {"id": 2}).meaning is Meaning.ROLLED_BACK
+
+
+@pytest.mark.parametrize("value", ["2026-03-01-init", None, -1, Decimal("1.5"), 10**30])
+def test_ids_that_are_no_plain_integers_are_numbered_as_they_come(value: str | int | Decimal | None) -> None:
+    of = ledger(custom())
+    assert migration(insert(of, {"id": value})).migration_id == SYNTHETIC + 1
+    assert migration(insert(of, {"id": "another"})).migration_id == SYNTHETIC + 2
+
+
+def test_a_loaded_ledger_goes_on_as_the_one_that_was_stored() -> None:
+    of = ledger()
+    insert(of, flyway_row(1, "1.1"))
+    insert(of, flyway_row(2, "2"))
+    again = Ledger.load(of.source, of.preset, of.rows, of.ids.items())
+    assert replace(again) == of
+    assert migration(insert(again, flyway_row(3, "1.1"))).migration_id == SYNTHETIC + 1
+
+
+def test_a_baseline_reads_what_is_there() -> None:
+    change = ledger().baseline(text(flyway_row(1, "1")) | {"success": "true"})
+    assert (change.operation, change.meaning, migration(change).migration_id) == ("baseline", Meaning.APPLIED, 1)
+
+
+# -- values
+
+
+def test_values_have_one_spelling() -> None:
+    row: Row = {"a": True, "b": Decimal("1.50"), "c": 7, "d": None, "e": "x", "f": Decimal("0.0000001")}
+    assert as_text(row) == {"a": "true", "b": "1.50", "c": "7", "d": None, "e": "x", "f": "0.0000001"}
+
+
+@given(st.integers(0, 10**18 - 1))
+def test_plain_integers_are_read(value: int) -> None:
+    assert integer(str(value)) == value == integer(f"00{value}")
+
+
+@pytest.mark.parametrize("text", [None, "", "-1", "+1", "1.0", " 1", "1e3", "٣", "²", str(10**18), "1" * 6000])
+def test_nothing_else_is(text: str | None) -> None:
+    assert integer(text) is None
+
+
+@pytest.mark.parametrize(("text", "value"), [("T", True), ("0", False), ("yes", None), (None, None), ("", None)])
+def test_truth(text: str | None, value: object) -> None:
+    assert boolean(text) is value
+
+
+PAIRS = st.lists(st.none() | st.text(max_size=5), min_size=2, max_size=2)
+
+
+@given(PAIRS, PAIRS)
+def test_row_keys_are_equal_where_the_values_are(one: list[str | None], other: list[str | None]) -> None:
+    keys = [row_key(dict(zip("ab", values, strict=True)), "ab") for values in (one, other)]
+    assert (keys[0] == keys[1]) == (one == other)
+
+
+def test_a_long_key_fits_an_index() -> None:
+    keys = {row_key({"a": "x" * 5000 + end}, "a") for end in "12"}
+    assert len(keys) == 2
+    assert max(map(len, keys)) < 600
