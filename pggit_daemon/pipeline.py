@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import structlog
@@ -125,8 +125,7 @@ class Pipeline:
             unit = self._unit(item)
             if isinstance(unit, NewTables):
                 await self._settle()
-                await self._store.run([source_statement(source) for source in self._registry.histories])
-                raise TablesChangedError(unit.tables)
+                await self._start_over(unit.tables)
             if unit is not None and (unit.items or unit.requests):
                 self._comparisons.saw(unit)
                 self._upkeep.saw(unit)
@@ -161,8 +160,15 @@ class Pipeline:
         step = await self._upkeep.turn(batch.received)
         if step is not None:
             self._observe((), (step,))
+        if self._upkeep.found:
+            await self._start_over(self._upkeep.found)
         if self._upkeep.under_way:
             self._ask_in(SOON)
+
+    async def _start_over(self, tables: tuple[TableName, ...]) -> NoReturn:
+        """Have the stream come again from here with these tables in it."""
+        await self._store.run([source_statement(source) for source in self._registry.histories])
+        raise TablesChangedError(tables)
 
     async def _look_around(self, batch: Batch) -> None:
         """With something waiting: let the stream's time pass, see who is gone, compare what could not be seen."""

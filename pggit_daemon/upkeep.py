@@ -1,7 +1,7 @@
 """What is done while nothing waits: the record is held against the database itself.
 
 In: a quiet moment of the stream. Out: a `snapshot` commit where the catalog differs from the recorded tree after a
-capture failed, and rows of history tables that decoding did not show. Called by `pipeline.py`.
+capture failed, history tables that no event told of, and rows that decoding did not show. Called by `pipeline.py`.
 
 The catalog and the tables are read without a lock. An answer counts only when the stream has passed the moment
 of reading and brought nothing of the kind since; otherwise it is read again, so that work that goes on
@@ -24,6 +24,7 @@ from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.unit import CommitKind, Ddl, Link, Recorded, Unit
 from pggit_daemon.ddl import ObjectEvent
 from pggit_daemon.lsn import LSN
+from pggit_daemon.records import TableName
 from pggit_daemon.sources.registry import Registry
 from pggit_daemon.store import catalog
 from pggit_daemon.store.loader import State
@@ -63,11 +64,14 @@ class Upkeep:
         self._conn = conn
         self._intervals = (reconcile, verify)
         self._clock = clock
-        self._compared_at = self._verified_at = clock()
+        self._verified_at = clock()
+        self._compared_at = self._verified_at - reconcile  # at once: a table may be new to the stream, its rows not
         self._comparing: list[str] = []
         self._suspect = False
         self._reading: _Reading | None = None
         self._seen = 0
+        self.found: tuple[TableName, ...] = ()
+        """History tables that no event told of: the stream must start over with them."""
 
     @property
     def under_way(self) -> bool:
@@ -101,6 +105,8 @@ class Upkeep:
         if received < reading.position:
             return None
         self._suspect, self._reading = False, None
+        tables = await catalog.history_tables(self._conn, self._registry.presets.values())
+        self.found = tuple(table for table, columns in tables if self._registry.learn(table, columns))
         changes = self._state.schema.replaced(reading.objects)
         if not changes:
             return None

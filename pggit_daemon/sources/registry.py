@@ -42,6 +42,11 @@ class Registry:
         return next((source for source in self.histories if source.table == table), None)
 
     @property
+    def presets(self) -> Mapping[str, Preset]:
+        """How tools keep their history, by the preset's name."""
+        return self._presets
+
+    @property
     def histories(self) -> tuple[Source, ...]:
         """The sources that are tables of their own; not the SQL API."""
         return tuple(source for source in self.sources.values() if source.origin != "api")
