@@ -118,7 +118,8 @@ class ObjectEvent:
 class DdlEvent:
     """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox.
 
-    `locks` and `search_path` are told with the first statement of a transaction only.
+    `locks`, `search_path` and `sisters` (sessions beside this one that look the same, where that is a tool's way to
+    look) are told with the first statement of a transaction only.
     """
 
     event_id: int
@@ -131,6 +132,7 @@ class DdlEvent:
     objects: tuple[ObjectEvent, ...]
     failure: str | None
     search_path: str | None = None
+    sisters: tuple[SessionKey, ...] = ()
 
 
 def parse_event(change: RowChange) -> DdlEvent:
@@ -151,6 +153,9 @@ def parse_event(change: RowChange) -> DdlEvent:
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
+        sisters=tuple(
+            SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(row["sisters"] or "[]")
+        ),
     )
 
 

@@ -27,7 +27,7 @@ def message(decision: Decision) -> str:
         return _migration(row, decision)
     done = summary(decision.events)
     if decision.kind is CommitKind.TOOL:
-        what = "left without a row in" if decision.orphan else "own tables of"
+        what = "left without a row in" if decision.orphan else "housekeeping of"
         return f"{what} {decision.source}: {done}"
     return f"out of band: {done}"
 

@@ -16,6 +16,8 @@ from datetime import datetime
 
 from pggit_daemon.correlate.claims import Claim, claims_on, ruled_out
 from pggit_daemon.correlate.decide import decisions
+from pggit_daemon.correlate.kin import GRACE as KIN_GRACE
+from pggit_daemon.correlate.kin import possible_kin, recognise
 from pggit_daemon.correlate.matching import Match, Nothing, match
 from pggit_daemon.correlate.memory import Group, Memory, Orphan
 from pggit_daemon.correlate.pending import Pending, WaitingRow, Watched
@@ -80,6 +82,7 @@ class Correlator:
         for table in closed:
             self._bracket_closed(table, pending)
         self._match_rows()
+        self._recognise_kin()
 
     def tick(self, now: datetime) -> None:
         """Let the stream's time pass: claims end with their grace, and rows that waited for them are free.
@@ -94,6 +97,9 @@ class Correlator:
                     first = pending.open_events()[0].lsn
                     self.memory.orphaned(source, Orphan(pending.unit.commit_lsn, first, pending.session.key))
                 pending.expire(source)
+        for pending in self._queue:
+            if now - pending.unit.commit_time > KIN_GRACE:
+                pending.kin = frozenset()
         self._match_rows()
         for row in self._rows():
             if not row.settled and now - row.unit.commit_time > graces[row.source]:
@@ -129,6 +135,18 @@ class Correlator:
 
     def _rows(self) -> list[WaitingRow]:
         return [row for pending in self._queue for row in pending.rows]
+
+    def _recognise_kin(self) -> None:
+        """A transaction that waits to be known as a tool's callback is, once its sister is known as the tool's."""
+        if not any(pending.kin for pending in self._queue):
+            return
+        known = {name: set(self.memory.sessions_of(name)) for name in self._sources}
+        for pending in self._queue:
+            for claim in pending.claims.values():
+                if claim.evidence is Evidence.LOCK and isinstance(claim.group, SessionKey):
+                    known[claim.source].add(claim.group)
+        for pending in self._queue:
+            recognise(pending, {name: frozenset(sessions) for name, sessions in known.items()})
 
     # -- what a new unit shows
 
@@ -196,6 +214,7 @@ class Correlator:
             pending.refute(claim.source)
         if not pending.claims:
             pending.known_tool = owner
+            pending.kin = possible_kin(pending, self._sources.values()) if owner is None else frozenset()
         for claim in pending.claims.values():
             if claim.evidence is Evidence.LOCK:
                 self._lock_changed_hands(claim.source, claim.group, first)

@@ -56,7 +56,7 @@ def decisions(ready: Iterable[Pending], written: set[LSN]) -> Iterator[Decision]
 
 def _same_migration(first: Decision, second: Decision) -> bool:
     if first.part_of is None or first.part_of.principal.meaning is Meaning.STARTED:
-        # Parts of a migration that is open are decided one by one, as they come: merged, a backlog would look different.
+        # Parts of a migration that is open are decided one by one, as they come; merged, a backlog would differ.
         return False
     return second.part_of is first.part_of or any(link.row is first.part_of for link in second.links)
 

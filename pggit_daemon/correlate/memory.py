@@ -84,6 +84,13 @@ class Memory:
         running = (name for name, runs in self.partners.items() for known in runs if known.session == session)
         return next(running, None) or self.keeper(session)
 
+    def sessions_of(self, source: str) -> frozenset[SessionKey]:
+        """Every session known to be the tool's: lock holders, those that run its DDL, those that keep its tables."""
+        partners = self.partners.get(source, ())
+        holders = {partner.group for partner in partners if isinstance(partner.group, SessionKey)}
+        keepers = {session for session in self.keepers if self.keeper(session) == source}
+        return frozenset(holders | keepers | {partner.session for partner in partners})
+
     def orphaned(self, source: str, orphan: Orphan) -> None:
         self.orphans.setdefault(source, []).append(orphan)
 

@@ -81,6 +81,7 @@ class Pending:
     taken: dict[int, WaitingRow] = field(default_factory=dict)
     known_tool: str | None = None
     orphan: bool = False
+    kin: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, unit: Unit, brackets_after: Brackets) -> Pending:
@@ -136,4 +137,4 @@ class Pending:
     def ready(self) -> bool:
         """Whether everything in it is decided."""
         rows = (*self.rows, *self.taken.values())
-        return all(row.settled for row in rows) and not (self.claims and self.open_events())
+        return all(row.settled for row in rows) and not ((self.claims or self.kin) and self.open_events())

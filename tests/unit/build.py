@@ -163,6 +163,7 @@ class Wal:
             "backend_start": who_.key.started,
             "locks": None if tx.told else json.dumps(self._seen(who_)),
             "search_path": None if tx.told else path,
+            "sisters": None,
             "objects": json.dumps(list(objects)),
             "failure": None,
         }

@@ -21,6 +21,30 @@ BEGIN
                AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));
 END $$;
 
+-- The names under which migration tools connect when nobody names them otherwise.
+CREATE OR REPLACE FUNCTION pggit_daemon.tool_applications() RETURNS text[]
+    LANGUAGE sql IMMUTABLE AS $$ SELECT '{PostgreSQL JDBC Driver}'::text[] $$;
+
+-- The sessions beside this one that look the same, if a tool looks so: a callback of a tool runs on a connection of its
+-- own, and is known by the company it keeps. The youngest 16; NULL for everybody else.
+CREATE OR REPLACE FUNCTION pggit_daemon.sister_sessions() RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    mine record;
+BEGIN
+    IF current_setting('application_name') <> ALL (pggit_daemon.tool_applications()) THEN
+        RETURN NULL;
+    END IF;
+    SELECT a.datid, a.usesysid, a.application_name, a.client_addr INTO mine
+      FROM pg_stat_get_activity(pg_backend_pid()) a;
+    RETURN (SELECT jsonb_agg(jsonb_build_object('pid', s.pid, 'backend_start', s.backend_start))
+              FROM (SELECT a.pid, a.backend_start FROM pg_stat_get_activity(NULL) a
+                     WHERE a.datid = mine.datid AND a.usesysid = mine.usesysid AND a.pid <> pg_backend_pid()
+                       AND a.application_name = mine.application_name
+                       AND a.client_addr IS NOT DISTINCT FROM mine.client_addr
+                     ORDER BY a.backend_start DESC LIMIT 16) s);
+END $$;
+
 -- The text that the client sent, cut to 8192 bytes; NULL when it can carry a secret. It is the whole string, with
 -- all of its statements, so the tag alone does not tell.
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_query(tag text) RETURNS text
@@ -49,14 +73,14 @@ DECLARE
 BEGIN
     INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, query, pid, backend_start, application_name,
                                         session_user_name, current_user_name, client_addr, locks, search_path,
-                                        objects, failure)
+                                        sisters, objects, failure)
     VALUES (clock_timestamp(), kind, tag, pggit_daemon.harmless_query(tag), pg_backend_pid(),
             (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a),
             current_setting('application_name'), session_user,
             -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
             coalesce(nullif(current_setting('role'), 'none'), session_user),
             inet_client_addr(), CASE WHEN first THEN pggit_daemon.tool_locks() END, CASE WHEN first THEN path END,
-            objects, failure)
+            CASE WHEN first THEN pggit_daemon.sister_sessions() END, objects, failure)
     RETURNING id INTO event;
     IF told THEN
         PERFORM set_config('pggit_daemon.last_event', event::text, true);

@@ -19,6 +19,7 @@ CREATE TABLE pggit_daemon.ddl_event (
     client_addr      inet,                 -- NULL: unix socket
     locks            jsonb,                -- advisory locks of migration tools, at the transaction's first event only
     search_path      text,                 -- the user's, at the transaction's first event only
+    sisters          jsonb,                -- sessions with the same user, program and address, likewise; for tools only
     objects          jsonb NOT NULL,       -- array of {op: set|drop|rewrite|deferred, direct, classid, objid, type, …}
     failure          text                  -- why the capture failed, for capture_failed
 );

@@ -1,0 +1,49 @@
+"""A tool's callbacks: DDL of its own, on a connection of its own, under no lock.
+
+In: a transaction that no source may claim, and the sessions that were connected beside its own and look the
+same. Out: the tool it belongs to, once one of those sisters is known as the tool's; none after a short wait. Pure.
+
+Flyway runs beforeMigrate, afterMigrate and the like each on a new connection, while its main connection stays. That
+connection is known by the lock that it held, or will hold a moment later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from pggit_daemon.correlate.claims import ruled_out
+from pggit_daemon.correlate.pending import Pending
+from pggit_daemon.ddl import SessionKey
+from pggit_daemon.sources.preset import Claims
+from pggit_daemon.sources.source import Source
+
+GRACE = timedelta(seconds=5)
+"""How long such a transaction waits for its sister to show herself, in the stream's own time."""
+
+
+def possible_kin(pending: Pending, sources: Iterable[Source]) -> frozenset[str]:
+    """The sources whose callback this may be: their usual program, with sisters connected."""
+    session = pending.session
+    if session is None or not sisters(pending):
+        return frozenset()
+    return frozenset(
+        source.name
+        for source in sources
+        if source.preset.claims is Claims.LOCK
+        and source.preset.session.usual_application_name == session.profile.application_name
+        and not ruled_out(session, source.preset.session)
+    )
+
+
+def sisters(pending: Pending) -> frozenset[SessionKey]:
+    """The sessions that were connected beside the transaction's own, under the same name, from the same place."""
+    return frozenset(key for event in pending.unit.events for key in event.sisters)
+
+
+def recognise(pending: Pending, known: Mapping[str, frozenset[SessionKey]]) -> None:
+    """Make it the tool's whose session (`known`, by source) was among the sisters."""
+    for source in sorted(pending.kin):
+        if sisters(pending) & known.get(source, frozenset()):
+            pending.known_tool, pending.kin = source, frozenset()
+            return
