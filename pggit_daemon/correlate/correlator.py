@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pggit_daemon.correlate.claims import Claim, claims_on, ruled_out
 from pggit_daemon.correlate.decide import decisions
@@ -90,13 +90,7 @@ class Correlator:
         A row that is here already keeps its candidates until its own grace ends: which of them is older tells nothing.
         """
         graces = {name: source.grace for name, source in self._sources.items()}
-        for pending in self._queue:
-            overdue = [source for source in pending.expired(now, graces) if not self._wanted(pending, source)]
-            for source in overdue:
-                if pending.session is not None and len(pending.claims) == 1:
-                    first = pending.open_events()[0].lsn
-                    self.memory.orphaned(source, Orphan(pending.unit.commit_lsn, first, pending.session.key))
-                pending.expire(source)
+        self._expire(now, graces)
         for pending in self._queue:
             if now - pending.unit.commit_time > KIN_GRACE:
                 pending.kin = frozenset()
@@ -107,6 +101,18 @@ class Correlator:
                 if not row.matched:
                     self._give_up(row)
                     self._match_rows()
+        self._expire(now, graces)
+        self._match_rows()
+
+    def _expire(self, now: datetime, graces: Mapping[str, timedelta]) -> None:
+        """End the claims whose grace is over, but for those that a waiting row may take up."""
+        for pending in self._queue:
+            overdue = [source for source in pending.expired(now, graces) if not self._wanted(pending, source)]
+            for source in overdue:
+                if pending.session is not None and len(pending.claims) == 1:
+                    first = pending.open_events()[0].lsn
+                    self.memory.orphaned(source, Orphan(pending.unit.commit_lsn, first, pending.session.key))
+                pending.expire(source)
 
     def gone(self, ended: Iterable[Watched]) -> None:
         """These sessions ended, or gave up their lock, and the stream has passed that moment."""
@@ -335,7 +341,7 @@ class Correlator:
         """What a row did not take of the DDL before it is not its source's."""
         self.memory.close(source, row, commit)
         for pending in self._queue:
-            if source in pending.claims and pending.free[-1].lsn < row:
+            if source in pending.claims and pending.free[-1].lsn < row and not self._wanted(pending, source):
                 pending.refute(source)
 
     def _learn(self, source: str, group: Group, session: SessionKey, since: LSN) -> None:

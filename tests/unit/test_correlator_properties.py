@@ -6,13 +6,14 @@ statement is, and the decisions are held against that.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from pggit_daemon.records import TableName
+from pggit_daemon.records import RowChange, TableName
 from tests.unit.build import (
     JDBC,
     Flyway,
@@ -43,13 +44,27 @@ class Truth:
         self.rows[row].append(happened)
 
 
-@dataclass(slots=True)
 class Scene:
     """A log that several sessions wrote at once."""
 
-    wal: Wal
-    truth: Truth
-    told_apart: bool
+    def __init__(self, wal: Wal, truth: Truth, *, told_apart: bool) -> None:
+        self.wal, self.truth, self.told_apart = wal, truth, told_apart
+
+    def __repr__(self) -> str:
+        """The log as one reads it: positions, transactions, what happened, and whose each statement is."""
+        lines = []
+        for transaction in self.wal.transactions:
+            lines.append((transaction.commit_lsn, f"{transaction.xid} COMMIT"))
+            for change in transaction.changes:
+                assert isinstance(change, RowChange)
+                row = change.new
+                what = f"row of {change.table} {row.get('installed_rank', row.get('orderexecuted', row.get('locked')))}"
+                if "command_tag" in row:
+                    seen = [lock["pid"] for lock in json.loads(str(row["locks"] or "[]"))]
+                    owner = self.truth.owner[int(str(row["id"]))]
+                    what = f"DDL {row['id']} by {row['pid']} sees {seen} path {row['search_path']} is {owner}"
+                lines.append((change.lsn, f"{transaction.xid} {what}"))
+        return "\n" + "\n".join(f"{lsn} {what}" for lsn, what in sorted(lines))
 
 
 @dataclass(slots=True)
@@ -222,7 +237,7 @@ def scenes(draw: st.DrawFn, *, flyways: int = 2, liquibases: int = 1, hands: int
         if next(scripts[turn], wal) is wal:
             del scripts[turn]
     told_apart = chosen + others <= 1 or (path and others == 0)
-    return Scene(wal, truth, told_apart)
+    return Scene(wal, truth, told_apart=told_apart)
 
 
 def follower(*, eager: bool = True) -> Follower:
