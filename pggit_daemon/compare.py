@@ -45,6 +45,7 @@ class Comparisons:
         self._ledgers = ledgers
         self._seen: Counter[str] = Counter()
         self._readings: dict[str, _Reading] = {}
+        self._xids: set[int] = set()
 
     @property
     def under_way(self) -> bool:
@@ -52,9 +53,15 @@ class Comparisons:
 
     def saw(self, unit: Unit) -> None:
         """Count the source's rows as they come through."""
+        self._xids.add(unit.xid)
         for item in unit.items:
             if isinstance(item, (Recorded, Unseen)):
                 self._seen[item.source] += 1
+
+    async def sees_all(self) -> bool:
+        """Whether what is read now shows every transaction that the stream has brought."""
+        self._xids = await catalog.invisible(self._conn, self._xids)
+        return not self._xids
 
     async def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
         """What the table and the ledger differ by; None while it is not certain."""
@@ -65,7 +72,7 @@ class Comparisons:
                 ledger = self._ledgers.setdefault(source, Ledger(source, self._registry.sources[source].preset))
                 return ledger.compare(received, reading.table)
             reading = None
-        if reading is None:
+        if reading is None and await self.sees_all():
             self._readings[source] = await self._read(source)
         return None
 

@@ -43,6 +43,9 @@ log = structlog.get_logger(__name__)
 PROBE_INTERVAL = 0.5
 """Seconds between looks at the sessions that something in the queue waits for."""
 
+VISIBLE_TRIES = 50
+"""How often, `SOON` apart, we look whether other sessions see a commit yet before its deferred objects are read."""
+
 SOON = 0.02
 """Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
 
@@ -221,6 +224,10 @@ class Pipeline:
         """Read from the catalog what the capture could not read in time."""
         if not any(item.op is ObjectOp.DEFERRED for event in decision.events for item in event.objects):
             return decision
+        for _ in range(VISIBLE_TRIES):
+            if await self._comparisons.sees_all():
+                break
+            await asyncio.sleep(SOON)
         events = [replace(event, objects=await self._described(event)) for event in decision.events]
         return replace(decision, events=tuple(events))
 

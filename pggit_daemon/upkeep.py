@@ -70,6 +70,8 @@ class Upkeep:
         self._suspect = False
         self._reading: _Reading | None = None
         self._seen = 0
+        self._outbox: tuple[tuple[int, ...], LSN] | None = None
+        self._swept = False
         self.found: tuple[TableName, ...] = ()
         """History tables that no event told of: the stream must start over with them."""
 
@@ -86,6 +88,7 @@ class Upkeep:
 
     async def turn(self, received: LSN) -> Step | None:
         """Do what is due; the step that was stored, if there was one."""
+        await self._sweep(received)
         reconcile, verify = self._intervals
         now = self._clock()
         if self._suspect or now - self._verified_at >= verify:
@@ -95,9 +98,20 @@ class Upkeep:
             return await self._tables(received)
         return None
 
+    async def _sweep(self, received: LSN) -> None:
+        """Take out of the outbox what was handled: at the start, what an earlier run left there too."""
+        if self._outbox is None:
+            self._outbox = (await catalog.outbox(self._conn), await catalog.position(self._conn))
+        elif not self._swept and received >= self._outbox[1]:
+            self._store.left["handled_events"].update(self._outbox[0])
+            self._swept = True
+        await self._store.clear()
+
     async def _catalog(self, received: LSN) -> Step | None:
         reading = self._reading
         if reading is None or reading.seen != self._seen:
+            if not await self._comparisons.sees_all():
+                return None
             seen = self._seen
             objects = tuple(await catalog.snapshot(self._conn))
             self._reading = _Reading(objects, await catalog.position(self._conn), seen)

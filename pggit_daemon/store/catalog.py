@@ -104,6 +104,15 @@ async def snapshot(conn: psycopg.AsyncConnection[Any]) -> list[ObjectEvent]:
     return [_object(row) for row in await _fetch(conn, _QUERIES["snapshot"])]
 
 
+async def invisible(conn: psycopg.AsyncConnection[Any], xids: Iterable[int]) -> set[int]:
+    """Which of these transactions a query does not see yet, though the WAL has their commit.
+
+    A commit is decoded a moment before other sessions see it, and long before where it waits for a standby.
+    """
+    wanted = sorted(xids)
+    return {xid for (xid,) in await _fetch(conn, _QUERIES["invisible"], {"xids": wanted})} if wanted else set()
+
+
 async def outbox(conn: psycopg.AsyncConnection[Any]) -> tuple[int, ...]:
     """The rows of the outbox: what happened before the stream begins, and the snapshot shows already."""
     return tuple(number for (number,) in await _fetch(conn, _QUERIES["outbox"]))

@@ -31,13 +31,22 @@ class Progress:
     remembered: str
 
 
+OUTBOXES = ("handled_events", "handled_requests")
+"""The statements that take handled rows out of an outbox."""
+
+
 class Store:
-    """Writes through one connection, which nothing else uses meanwhile."""
+    """Writes through one connection, which nothing else uses meanwhile.
+
+    `left` are handled rows that could not be taken out of an outbox yet: a commit is decoded a moment before other
+    sessions see it. `clear` tries again.
+    """
 
     def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str) -> None:
         self._conn = conn
         self._slot = slot
         self._queries = load_queries("store")
+        self.left: dict[str, set[int]] = {statement: set() for statement in OUTBOXES}
 
     async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Durable:
         """Write the steps and the progress; `before` is the commit position that must be stored now.
@@ -53,14 +62,25 @@ class Store:
         """Run statements in one transaction; each that must return a row (`advance`) must do so."""
         try:
             async with self._conn.transaction(), self._conn.pipeline():
-                cursors = [(name, await self._conn.execute(self._queries[name], values)) for name, values in writes]
-                for name, cursor in cursors:
+                done = [
+                    (name, values, await self._conn.execute(self._queries[name], values)) for name, values in writes
+                ]
+                for name, values, cursor in done:
                     if name == "advance" and await cursor.fetchone() is None:
                         raise StoreError("another daemon has stored progress meanwhile; nothing was written")
+                    if name in OUTBOXES:
+                        gone = {row[0] for row in await cursor.fetchall()}
+                        self.left[name] = (self.left[name] | set(values["ids"])) - gone
         except psycopg.Error as exc:
             # The detail behind the first line repeats whole rows.
             said = exc.diag.message_primary or " ".join(str(exc).split())
             raise StoreError(f"results could not be stored: {exc.sqlstate or 'connection'}: {said}") from exc
+
+    async def clear(self) -> None:
+        """Take out of the outboxes what was handled and is still there."""
+        writes = [(name, {"ids": sorted(ids)}) for name, ids in self.left.items() if ids]
+        if writes:
+            await self.run(writes)
 
     def _advance(self, progress: Progress, before: LSN) -> Statement:
         return (

@@ -41,6 +41,15 @@ ORDER BY namespace.nspname, class.relname;
 SELECT classid::bigint, objid::bigint, type, schema_name, identity, definition, later, depends
 FROM pggit_daemon.snapshot();
 
+-- name: invisible
+-- Which of these transactions (by their 32-bit numbers) a snapshot taken now does not see as ended.
+SELECT wanted.xid
+FROM unnest(%(xids)s::bigint[]) AS wanted (xid)
+CROSS JOIN (SELECT pg_catalog.pg_current_snapshot() AS snapshot) AS now
+WHERE (wanted.xid - pg_catalog.pg_snapshot_xmax(now.snapshot)::text::bigint) & 4294967295 < 2147483648
+   OR wanted.xid IN (SELECT running.xid::text::bigint & 4294967295
+                     FROM pg_catalog.pg_snapshot_xip(now.snapshot) AS running (xid));
+
 -- name: outbox
 SELECT id FROM pggit_daemon.ddl_event;
 

@@ -110,11 +110,11 @@ VALUES (%(lsn)s::pg_lsn, %(xid)s, %(raw)s, %(reason)s)
 ON CONFLICT DO NOTHING;
 
 -- name: handled_events
--- The outbox holds what is not handled yet.
-DELETE FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]);
+-- The outbox holds what is not handled yet. Says which rows it found.
+DELETE FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]) RETURNING id;
 
 -- name: handled_requests
-DELETE FROM pggit_daemon.request WHERE id = ANY (%(ids)s::bigint[]);
+DELETE FROM pggit_daemon.request WHERE id = ANY (%(ids)s::bigint[]) RETURNING id;
 
 -- name: mark_part
 -- Only migrations that the SQL API began have a row under this key before they end.
