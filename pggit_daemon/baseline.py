@@ -91,6 +91,7 @@ def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
             "preset": source.preset_name,
             "schema": source.table.schema,
             "table": source.table.table,
+            "lock_table": source.bracket_table.table if source.bracket_table is not None else None,
             "origin": source.origin,
         },
     )

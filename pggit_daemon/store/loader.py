@@ -74,10 +74,11 @@ async def load_registry(
     """The sources that are configured, were known before, or stand in the catalog now."""
     sources = {source.name: source for source in configured}
     taken = {source.table for source in sources.values()}
-    for name, preset, schema, table, origin in await _fetch(conn, "sources"):
+    for name, preset, schema, table, lock, origin in await _fetch(conn, "sources"):
         where = TableName(schema, table)
         if origin == "discovered" and preset in presets and name not in sources and where not in taken:
-            sources[name] = Source(name, presets[preset], where, grace=grace, preset_name=preset)
+            bracket = TableName(schema, lock) if lock is not None else None
+            sources[name] = Source(name, presets[preset], where, bracket, grace=grace, preset_name=preset)
     registry = Registry(presets, [SQL_API, *sources.values()], grace=grace)
     for where, columns in await catalog.history_tables(conn, presets.values()):
         registry.learn(where, columns)

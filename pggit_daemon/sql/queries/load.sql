@@ -13,7 +13,7 @@ SELECT type, schema_name, identity, classid::bigint, objid::bigint, blob
 FROM pggit_daemon.object_version WHERE to_commit IS NULL;
 
 -- name: sources
-SELECT name, preset, schema_name, table_name, origin FROM pggit_daemon.source;
+SELECT name, preset, schema_name, table_name, lock_table, origin FROM pggit_daemon.source;
 
 -- name: rows
 SELECT source, row_key, columns, migration_id FROM pggit_daemon.source_row;

@@ -149,11 +149,12 @@ VALUES ('checksum_changed', 'migration', %(identity)s, %(description)s)
 ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
 
 -- name: put_source
-INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)
-VALUES (%(name)s, %(tool)s, %(preset)s, %(schema)s, %(table)s, %(origin)s)
+INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, lock_table, origin)
+VALUES (%(name)s, %(tool)s, %(preset)s, %(schema)s, %(table)s, %(lock_table)s, %(origin)s)
 ON CONFLICT (name) DO UPDATE SET
     tool_name = excluded.tool_name, preset = excluded.preset, schema_name = excluded.schema_name,
-    table_name = excluded.table_name, origin = excluded.origin;
+    table_name = excluded.table_name, lock_table = coalesce(excluded.lock_table, source.lock_table),
+    origin = excluded.origin;
 
 -- name: advance
 -- The progress. The guard makes a second daemon, or a batch that was stored already, fail instead of storing twice.

@@ -96,6 +96,7 @@ CREATE TABLE pggit_daemon.source (
     preset      text NOT NULL,
     schema_name text NOT NULL,
     table_name  text NOT NULL,
+    lock_table  text,                            -- the tool's lock table beside it, in the same schema
     origin      text NOT NULL CHECK (origin IN ('discovered', 'config')),
     present     boolean NOT NULL DEFAULT true,   -- false: the table was dropped
     first_seen  timestamptz NOT NULL DEFAULT now()
