@@ -257,17 +257,13 @@ class Correlator:
 
     def _candidates(self, row: WaitingRow) -> list[Pending]:
         """The transactions with DDL that may be the row's."""
-        return [
-            pending
-            for pending in self._queue
-            if row.source in pending.claims
-            and pending.unit.commit_lsn < row.unit.commit_lsn
-            and any(event.lsn < row.lsn for event in pending.open_events())
-        ]
+        return [pending for pending in self._queue if pending.may_be_of(row)]
 
     def _wanted(self, pending: Pending, source: str) -> bool:
         """Whether a row of the source that is here already may be this transaction's."""
-        return any(pending in self._candidates(row) for row in self._rows() if row.source == source and not row.matched)
+        return pending.is_open and any(
+            pending.may_be_of(row) for row in self._rows() if row.source == source and not row.matched
+        )
 
     def _expire_unless_wanted(self, pending: Pending, source: str) -> None:
         if source in pending.claims and not self._wanted(pending, source):
@@ -341,7 +337,8 @@ class Correlator:
         """What a row did not take of the DDL before it is not its source's."""
         self.memory.close(source, row, commit)
         for pending in self._queue:
-            if source in pending.claims and pending.free[-1].lsn < row and not self._wanted(pending, source):
+            passed = pending.is_open and source in pending.claims and pending.free[-1].lsn < row
+            if passed and not self._wanted(pending, source):
                 pending.refute(source)
 
     def _learn(self, source: str, group: Group, session: SessionKey, since: LSN) -> None:

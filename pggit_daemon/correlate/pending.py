@@ -101,6 +101,19 @@ class Pending:
         """The free DDL that no row has taken yet."""
         return [event for event in self.free if event.event_id not in self.taken]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether any of the free DDL has not been taken yet."""
+        return len(self.taken) < len(self.free)
+
+    def may_be_of(self, row: WaitingRow) -> bool:
+        """Whether a row may take some of the DDL: its source claims it, and it stands before the row."""
+        return (
+            row.source in self.claims
+            and self.unit.commit_lsn < row.unit.commit_lsn
+            and any(event.lsn < row.lsn for event in self.open_events())
+        )
+
     def take(self, event: DdlEvent, row: WaitingRow) -> None:
         self.taken[event.event_id] = row
         row.parts.append((self, event))
