@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tests.acceptance.crowd import Crowd, Hand, wrong_links
+from sandbox.flyway import Flyway
+from sandbox.liquibase import Liquibase
+from tests.acceptance.crowd import Crowd, Hand, flyway_scripts, liquibase_changelog, wrong_links
 from tests.acceptance.harness import Daemon
+from tests.acceptance.recorded import commits
 from tests.acceptance.replay import SLOT, Saved, Tape, differences, everything, save
 
 if TYPE_CHECKING:
@@ -54,3 +57,29 @@ def test_the_same_history_whenever_it_is_read(installed_database: str, tmp_path:
     assert wrong_links(crowd) == []
     with psycopg.connect(installed_database) as conn:
         assert conn.execute("SELECT count(DISTINCT hash) = count(*) FROM pggit.commits").fetchone() == (True,)
+
+
+def test_what_was_dropped_before_it_was_read(installed_database: str, tmp_path: Path) -> None:
+    """drop-all and clean take the tools' own tables away: one who comes after them must know them all the same."""
+    changelog = liquibase_changelog(tmp_path / "public.sql", "public", 2, 0)
+    liquibase = Liquibase(installed_database, changelog)
+    flyway = Flyway(installed_database, flyway_scripts(tmp_path / "flyway", "app", 2, 0), schema="app")
+    with Daemon(installed_database, tmp_path) as daemon:
+        daemon.stop()
+        tape = Tape.begin(installed_database)
+        daemon.start()
+        daemon.wait_ready()
+        liquibase.update().check()
+        flyway.migrate().check()
+        daemon.wait_caught_up(slot=SLOT)
+        daemon.stop()
+        before = save(installed_database)
+        daemon.start()
+        daemon.wait_ready()
+        liquibase.drop_all().check()
+        flyway.clean().check()
+        daemon.wait_caught_up(slot=SLOT)
+    throughout = everything(installed_database)
+    assert {commit.kind for commit in commits(installed_database)} == {"baseline", "migration", "tool"}
+    for state in (before, tape.start):
+        assert differences(throughout, tape.again(state, tmp_path)) == []
