@@ -84,7 +84,10 @@ class Database:
             await connect(self._config.dsn, "reader") as reading,
             await connect(self._config.dsn, "store", utc=False) as writing,
         ):
-            await writing.execute(STORING)
+            try:
+                await writing.execute(STORING)
+            except psycopg.Error as exc:
+                raise translated(exc) from exc
             yield Connections(reading, writing)
 
     async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
