@@ -352,6 +352,9 @@ class Correlator:
                     pending.refute(other)
             elif group is not None and source in pending.claims and pending.claims[source].group == group:
                 pending.refute(source)
+                if not pending.claims and pending.known_tool is None:
+                    # Not the run's own session, but under its lock: a callback on a connection of its own.
+                    pending.kin = possible_kin(pending, self._sources.values())
 
     def _evidence_alone(self, row: WaitingRow) -> Evidence:
         """Why a row with no DDL is known to have none."""
