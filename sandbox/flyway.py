@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.jars import FLYWAY_VERSIONS, HERE, ToolRun, jars, jdbc, run_java
+from sandbox.jars import FLYWAY_VERSIONS, HERE, ToolRun, compiled, jars, jdbc, run_java
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,4 +60,6 @@ class Flyway:
             **config,
         }
         arguments = [f"flyway.{key}={value}" for key, value in keys.items()]
-        return run_java(jars("flyway", self.version), str(HERE / "java" / "Run.java"), *commands, *arguments)
+        libraries = jars("flyway", self.version)
+        launcher = compiled(HERE / "java" / "Run.java", libraries)
+        return run_java(libraries, "Run", *commands, *arguments, classes=launcher)

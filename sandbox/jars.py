@@ -60,30 +60,47 @@ def jars(tool: str, version: str) -> Path:
     partial = Path(tempfile.mkdtemp(prefix=f"{complete.name}.part-", dir=CACHE))
     try:
         _fetch(tool, version, partial)
-        partial.chmod(0o755)
-        try:
-            partial.rename(complete)
-        except OSError:
-            if not complete.exists():  # otherwise another process was quicker
-                raise
+        _publish(partial, complete)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return complete
 
 
+def _publish(partial: Path, complete: Path) -> None:
+    """Give a folder its name, now that all is there."""
+    partial.chmod(0o755)
+    try:
+        partial.rename(complete)
+    except OSError:
+        if not complete.exists():  # otherwise another process was quicker
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def program(name: str) -> str:
-    """Return the path of `java` or `mvn`. Java must be a JDK: the launcher is compiled as it runs."""
+    """Return the path of `java`, `javac` or `mvn`. Java must be a JDK: the launcher is compiled here."""
     found = shutil.which(name)
     if not found or (name == "java" and not shutil.which("javac")):
-        package = {"java": "default-jdk-headless", "mvn": "maven"}[name]
+        package = "maven" if name == "mvn" else "default-jdk-headless"
         raise ToolMissing(f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}")
     return found
 
 
-def run_java(classpath: Path, *arguments: str, cwd: Path | None = None) -> ToolRun:
+def compiled(source: Path, libraries: Path) -> Path:
+    """Return the folder with the classes of a source file, compiled once: doing so at each run takes longer than it."""
+    complete = CACHE / f"{libraries.name}-{source.stem}-{zlib.crc32(source.read_bytes()):08x}"
+    if not complete.exists():
+        partial = Path(tempfile.mkdtemp(prefix=f"{complete.name}.part-", dir=CACHE))
+        subprocess.run([program("javac"), "-cp", f"{libraries}/*", "-d", partial, source], check=True)
+        _publish(partial, complete)
+    return complete
+
+
+def run_java(libraries: Path, *arguments: str, classes: Path | None = None, cwd: Path | None = None) -> ToolRun:
     """Run a Java program with all jars of a folder. The quick compiler only: these are short runs."""
+    classpath = f"{classes}:{libraries}/*" if classes else f"{libraries}/*"
     done = subprocess.run(
-        [program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{classpath}/*", *arguments],
+        [program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classpath, *arguments],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Liquibase:
-    """A project: `Liquibase(dsn, Path("changelog.sql"), schema="app").update()`."""
+    """A project: `Liquibase(dsn, Path("changelog.sql"), schema="app").update()`; `settings` are global options."""
 
     dsn: str
     changelog: Path
     schema: str = "public"
     version: str = LIQUIBASE_VERSION
+    settings: tuple[str, ...] = ()
 
     def update(self) -> ToolRun:
         return self.run("update")
@@ -54,6 +55,7 @@ class Liquibase:
             *search,
             "--show-banner=false",
             "--headless=true",
+            *self.settings,
             command,
             f"--url={url}",
             f"--username={user}",

@@ -6,7 +6,7 @@ import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 
 /**
- * Runs Flyway commands, one after the other, in one JVM: {@code java -cp 'lib/*' Run.java migrate info key=value …}.
+ * Runs Flyway commands, one after the other, in one JVM: {@code java -cp 'classes:lib/*' Run migrate info key=value …}.
  * Arguments with an equals sign are configuration; the others are commands. The first failure ends the run with 1.
  */
 public class Run {
