@@ -1,0 +1,58 @@
+"""The scene of an acceptance test: its database, its daemon, and the checks at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.databases import Databases
+from tests.acceptance.scenes import Scene, make_hand
+
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def hand(cluster: Databases) -> None:
+    """The role `ada`, who works at psql."""
+    make_hand(cluster)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Let the fixture know that the test failed: its closing checks would only hide the reason."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's Result, which pytest does not declare
+    if report.when == "call":
+        item.stash[_failed] = report.failed
+
+
+@pytest.fixture
+def unfollowed(  # noqa: PLR0917  # fixtures come by name
+    request: pytest.FixtureRequest,
+    cluster: Databases,
+    hand: None,  # noqa: ARG001  # it must be there
+    installed_database: str,
+    installed_template: str,
+    tmp_path: Path,
+) -> Iterator[Scene]:
+    """A scene whose daemon the test starts itself."""
+    scene = Scene(cluster, installed_database, tmp_path, installed_template)
+    try:
+        yield scene
+        if not request.node.stash.get(_failed, True) and scene.daemon is not None:
+            scene.check()
+            scene.daemon.__exit__(None, None, None)
+            scene.daemon = None
+    finally:
+        if scene.daemon is not None:
+            request.node.add_report_section("call", "daemon", scene.daemon.log_tail())
+            scene.daemon.kill()
+
+
+@pytest.fixture
+def scene(unfollowed: Scene) -> Scene:
+    """A scene that is followed from the start."""
+    unfollowed.follow()
+    return unfollowed
