@@ -6,6 +6,7 @@ tables, rows, functions, views and keys are as they were; on a bare database bot
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +59,11 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
                 run_file(conn, name, queries[name])
         _drop_added(conn, added)
         restored = _restore(conn)
+        _take_back_grants(conn, had_pggit=had_pggit)
         conn.execute("DROP SCHEMA pggit_daemon CASCADE")
         left = () if had_pggit else _drop_public_schema(conn)
         _refuse_others(conn, before, ours)
+        _drop_roles(conn)
         return UninstallReport(version, restored, left)
 
 
@@ -113,6 +116,25 @@ def _restore(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
             ) from exc
         restored.append(f"{kind} {identity}")
     return tuple(restored)
+
+
+def _take_back_grants(conn: psycopg.Connection[Any], *, had_pggit: bool) -> None:
+    """Comments of ours on what stays, and rights on it."""
+    for (statement,) in rows(conn, queries["comments_changed"]):
+        conn.execute(statement.encode())
+    for role, _ours in rows(conn, queries["roles_of_ours"]):
+        for what in ("ALL TABLES IN SCHEMA pggit", "ALL ROUTINES IN SCHEMA pggit", "SCHEMA pggit"):
+            conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.SQL(what), sql.Identifier(role)))
+    if had_pggit and rows(conn, queries["usage_added"]) == [(True,)]:
+        conn.execute("REVOKE USAGE ON SCHEMA pggit FROM PUBLIC")
+
+
+def _drop_roles(conn: psycopg.Connection[Any]) -> None:
+    """Drop the roles that we made, unless another database of this server or a member still needs them."""
+    for role, ours in rows(conn, queries["roles_of_ours"]):
+        if ours:
+            with suppress(errors.DependentObjectsStillExist), conn.transaction():
+                conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def _drop_public_schema(conn: psycopg.Connection[Any]) -> tuple[str, ...]:

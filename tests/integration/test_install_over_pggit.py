@@ -46,6 +46,15 @@ CREATE FUNCTION pggit.list_conflicts(status_filter text DEFAULT 'unresolved')
 CREATE VIEW pggit.migration_history AS
     SELECT m.migration_id, m.tool_name, c.message FROM pggit.external_migrations m
       LEFT JOIN pggit.commits c ON c.id = m.pggit_commit_id;
+CREATE FUNCTION pggit.analyze_migration_impact(migration_id bigint)
+    RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
+    LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT 'a', 'b', 'c', 'd' FROM pggit.version_history; END $$;
+CREATE FUNCTION pggit.export_migration_schema(migration_id bigint, output_path text DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql AS $$ BEGIN RETURN pggit.get_schema_at_commit(migration_id); END $$;
+COMMENT ON TABLE pggit.commits IS 'what it said before';
+COMMENT ON COLUMN pggit.migration_history.migration_id IS 'of the view';
+COMMENT ON FUNCTION pggit.list_conflicts(text) IS 'of the function';
+REVOKE ALL ON FUNCTION pggit.validate_migrations(text) FROM PUBLIC;
 CREATE FUNCTION pggit.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO pggit.history (what) VALUES (tg_tag); END $$;
 CREATE EVENT TRIGGER pggit_ddl_trigger ON ddl_command_end EXECUTE FUNCTION pggit.on_ddl();
@@ -68,6 +77,17 @@ UNION ALL SELECT p.oid::regprocedure::text, md5(pg_get_functiondef(p.oid)), true
 UNION ALL SELECT k.conname, pg_get_constraintdef(k.oid), true
   FROM pg_constraint k WHERE k.connamespace = 'pggit'::regnamespace
 UNION ALL SELECT c.relname, pg_get_viewdef(c.oid), true
+  FROM pg_class c WHERE c.relnamespace = 'pggit'::regnamespace AND c.relkind = 'v'
+UNION ALL SELECT p.oid::regprocedure::text, r.rolname, has_function_privilege(r.oid, p.oid, 'EXECUTE')
+  FROM pg_proc p, pg_roles r WHERE p.pronamespace = 'pggit'::regnamespace AND r.rolname = 'pg_monitor'
+UNION ALL SELECT 'usage', r.rolname, has_schema_privilege(r.oid, 'pggit', 'USAGE')
+  FROM pg_roles r WHERE r.rolname = 'pg_monitor'
+UNION ALL SELECT d.objoid::text || d.objsubid, d.description, true FROM pg_description d
+ WHERE d.objoid IN (SELECT oid FROM pg_class WHERE relnamespace = 'pggit'::regnamespace AND relkind = 'r'
+                     UNION ALL SELECT 'pggit'::regnamespace)
+UNION ALL SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc'), true
+  FROM pg_proc p WHERE p.pronamespace = 'pggit'::regnamespace
+UNION ALL SELECT c.relname, col_description(c.oid, 1), true
   FROM pg_class c WHERE c.relnamespace = 'pggit'::regnamespace AND c.relkind = 'v'
 UNION ALL SELECT evtname, evtenabled::text, true FROM pg_event_trigger
 ORDER BY 1, 2
@@ -111,16 +131,7 @@ def test_uninstall_brings_back_what_was_there(conn: psycopg.Connection[Any]) -> 
         "UPDATE pggit.external_migrations SET pggit_commit_id = (SELECT id FROM pggit.commits WHERE hash = 'ours')"
         " WHERE migration_id = 20240101001"
     )
-    # A later version replaces functions, also by ones with another result, and drops one.
-    conn.execute(
-        "CREATE OR REPLACE FUNCTION pggit.begin_migration(migration_id bigint, tool_name text, migration_name text)"
-        " RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';"
-        "DROP FUNCTION pggit.validate_migrations(text);"
-        "CREATE FUNCTION pggit.validate_migrations(tool text) RETURNS text LANGUAGE sql AS 'SELECT $1';"
-        "DROP FUNCTION pggit.list_conflicts(text);"
-        "CREATE OR REPLACE VIEW pggit.migration_history AS SELECT m.migration_id, m.tool_name, c.message, m.status"
-        " FROM pggit.external_migrations m LEFT JOIN pggit.commits c ON c.id = m.pggit_commit_id"
-    )
+    assert shape(conn) != old_shape
 
     report = uninstall(conn)
 
@@ -138,3 +149,26 @@ def test_a_key_that_cannot_come_back_is_an_error(conn: psycopg.Connection[Any]) 
     with pytest.raises(InstallError, match=r"migration_id\)=\(1\) is duplicated"):
         uninstall(conn)
     assert (shape(conn), data(conn)) == before
+
+
+def test_broken_functions_are_replaced_by_ones_that_work(conn: psycopg.Connection[Any]) -> None:
+    """Other results, other arguments, other columns: each public name has one meaning afterwards, and it works."""
+    install(conn)
+    assert conn.execute("SELECT status FROM pggit.validate_migrations('custom')").fetchall() == [
+        ("unlinked",),
+        ("pending",),
+    ]
+    assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(1)").fetchall() == []
+    assert conn.execute("SELECT * FROM pggit.list_conflicts()").fetchall() == []
+    assert conn.execute("SELECT commit_message FROM pggit.migration_history WHERE migration_id = 1").fetchone() == (
+        "old one",
+    )
+
+
+def test_what_rests_on_a_function_that_must_go_is_named(conn: psycopg.Connection[Any]) -> None:
+    conn.execute("CREATE VIEW public.open_conflicts AS SELECT * FROM pggit.list_conflicts()")
+    before = shape(conn)
+    with pytest.raises(InstallError, match="view public.open_conflicts depends on function") as caught:
+        install(conn)
+    assert "pggit.list_conflicts(text) must be replaced" in str(caught.value)
+    assert shape(conn) == before

@@ -23,6 +23,35 @@ CREATE TABLE IF NOT EXISTS pggit_daemon.object_before (
     definition text,                       -- NULL: the branch had no head
     PRIMARY KEY (type, identity)
 );
+-- A routine as statements that make it again: definition, owner, privileges, comment.
+CREATE OR REPLACE FUNCTION pggit_daemon.routine_as_made(routine oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format(E'%s;\nALTER ROUTINE %s OWNER TO %I;\nREVOKE ALL ON ROUTINE %2$s FROM PUBLIC;\n',
+                  rtrim(pg_get_functiondef(p.oid), E'\n'), i.identity, pg_get_userbyid(p.proowner))
+        || coalesce((SELECT string_agg(format(E'GRANT EXECUTE ON ROUTINE %s TO %s%s;\n', i.identity,
+                                              CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                                                   ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                                              CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), ''
+                                       ORDER BY a.grantee)
+                       FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+                      WHERE pg_get_userbyid(a.grantee) NOT IN ('pggit_reader', 'pggit_migrator')), '')
+        || format(E'COMMENT ON ROUTINE %s IS %L;\n', i.identity, obj_description(p.oid, 'pg_proc'))
+      FROM pg_proc AS p, pg_identify_object('pg_proc'::regclass, p.oid, 0) AS i
+     WHERE p.oid = routine
+$$;
+-- Schema pggit, its tables and views and their columns, as COMMENT ON names them, with their comments.
+CREATE OR REPLACE FUNCTION pggit_daemon.public_comments() RETURNS TABLE (what text, words text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'SCHEMA pggit', obj_description(n.oid, 'pg_namespace') FROM pg_namespace AS n WHERE n.nspname = 'pggit'
+    UNION ALL
+    SELECT format('%s pggit.%I', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname),
+           obj_description(c.oid, 'pg_class')
+      FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('pggit') AND c.relkind IN ('r', 'p', 'v')
+    UNION ALL
+    SELECT format('COLUMN pggit.%I.%I', c.relname, a.attname), col_description(c.oid, a.attnum)
+      FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE c.relnamespace = to_regnamespace('pggit') AND c.relkind IN ('r', 'p', 'v')
+$$;
 -- What we added outside of our own schema.
 CREATE TABLE IF NOT EXISTS pggit_daemon.object_added (
     type     text NOT NULL,
@@ -78,9 +107,7 @@ INSERT INTO pggit_daemon.repeatable (sha256) VALUES (%(sha256)s)
 -- name: remember_before
 -- The definitions in schema pggit that steps and repeatable files may replace: functions, views, constraints.
 INSERT INTO pggit_daemon.object_before (type, identity, definition)
-SELECT i.type, i.identity,
-       format(E'%s;\nALTER ROUTINE %s OWNER TO %I;\n', rtrim(pg_get_functiondef(p.oid), E'\n'), i.identity,
-              pg_get_userbyid(p.proowner))
+SELECT i.type, i.identity, pggit_daemon.routine_as_made(p.oid)
   FROM pg_proc p, pg_identify_object('pg_proc'::regclass, p.oid, 0) i
  WHERE p.pronamespace = to_regnamespace('pggit') AND p.prokind <> 'a'
 UNION ALL
@@ -93,7 +120,13 @@ UNION ALL
 SELECT i.type, i.identity,
        format(E'ALTER TABLE %s ADD CONSTRAINT %I %s;\n', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid))
   FROM pg_constraint k, pg_identify_object('pg_constraint'::regclass, k.oid, 0) i
- WHERE k.connamespace = to_regnamespace('pggit') AND k.conrelid <> 0;
+ WHERE k.connamespace = to_regnamespace('pggit') AND k.conrelid <> 0
+UNION ALL
+SELECT 'comment', c.what, c.words FROM pggit_daemon.public_comments() c
+UNION ALL
+SELECT 'usage', 'PUBLIC', NULL
+  FROM pg_namespace n, aclexplode(n.nspacl) a
+ WHERE n.nspname = 'pggit' AND a.grantee = 0 AND a.privilege_type = 'USAGE';
 
 -- name: remember_heads
 -- Where the branches stood before us, kept like a definition.
@@ -105,8 +138,7 @@ SELECT 'branch head', b.id::text, b.head_commit_hash FROM pggit.branches b;
 SELECT o.type, o.identity, o.definition, now.definition IS NOT NULL AS present
   FROM pggit_daemon.object_before o
   LEFT JOIN LATERAL (
-       SELECT format(E'%s;\nALTER ROUTINE %s OWNER TO %I;\n', rtrim(pg_get_functiondef(p.oid), E'\n'), o.identity,
-                     pg_get_userbyid(p.proowner))
+       SELECT pggit_daemon.routine_as_made(p.oid)
          FROM pg_proc p WHERE o.type IN ('function', 'procedure') AND p.oid = to_regprocedure(o.identity)
        UNION ALL
        SELECT format(E'CREATE VIEW %s AS %s\nALTER VIEW %1$s OWNER TO %3$I;\n', o.identity, pg_get_viewdef(c.oid),
@@ -119,8 +151,26 @@ SELECT o.type, o.identity, o.definition, now.definition IS NOT NULL AS present
         WHERE o.type = 'table constraint' AND i.identity = o.identity
           AND k.connamespace = to_regnamespace('pggit')
   ) AS now (definition) ON true
- WHERE o.type <> 'branch head' AND now.definition IS DISTINCT FROM o.definition
+ WHERE o.type NOT IN ('branch head', 'comment', 'usage') AND now.definition IS DISTINCT FROM o.definition
  ORDER BY o.type <> 'table constraint', o.identity;
+
+-- name: comments_changed
+-- The statements that give back the comments of what stays.
+SELECT format('COMMENT ON %s IS %L', now.what, o.definition)
+  FROM pggit_daemon.public_comments() AS now
+  LEFT JOIN pggit_daemon.object_before AS o ON o.type = 'comment' AND o.identity = now.what
+ WHERE now.words IS DISTINCT FROM o.definition;
+
+-- name: usage_added
+-- Whether it was us who let everybody into schema pggit.
+SELECT NOT EXISTS (SELECT FROM pggit_daemon.object_before o WHERE o.type = 'usage');
+
+-- name: roles_of_ours
+-- The roles of the contract that exist; ours = made by us, and nobody is a member.
+SELECT r.rolname,
+       coalesce(shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%', false)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid) AS ours
+  FROM pg_catalog.pg_roles r WHERE r.rolname IN ('pggit_reader', 'pggit_migrator') ORDER BY 1;
 
 -- name: objects
 -- Every object of the users and of ours that an installation can add or a removal can take along.

@@ -1,0 +1,86 @@
+-- The contract of schema pggit: every public function and view with its exact shape, and who may use it. The privileges
+-- are given by this list (90_privileges.sql). Functions and views of these names with another shape, as those of
+-- pgGit 0.2.x, are dropped here, to be made anew by the files that follow: CREATE OR REPLACE cannot change a shape.
+
+-- audience: public = what a migration needs, reader = pggit_reader and pggit_migrator, migrator, owner = nobody else.
+CREATE OR REPLACE FUNCTION pggit_daemon.contract()
+    RETURNS TABLE (name text, arguments text, result text, audience text)
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    VALUES
+        ('begin_migration', 'migration_id bigint, tool_name text DEFAULT ''flyway''::text, migration_name text DEFAULT NULL::text',
+         'uuid', 'public'),
+        ('end_migration', 'migration_id bigint, checksum text DEFAULT NULL::text, success boolean DEFAULT true, error_message text DEFAULT NULL::text',
+         'void', 'public'),
+        ('link_migration', 'migration_id bigint, description text DEFAULT NULL::text, tool_name text DEFAULT NULL::text',
+         'void', 'public'),
+        ('begin_deployment', 'deployment_name text, auto_commit boolean DEFAULT false', 'uuid', 'public'),
+        ('end_deployment', 'message text DEFAULT NULL::text, tags text[] DEFAULT ''{}''::text[]', 'void', 'public'),
+        ('integrate_flyway', 'schema_name text DEFAULT ''public''::text', 'void', 'owner'),
+        ('integrate_liquibase', 'schema_name text DEFAULT ''public''::text', 'void', 'owner'),
+        ('remove_integration', 'tool_name text, schema_name text DEFAULT ''public''::text', 'void', 'owner'),
+        ('validate_migrations', 'tool_name text DEFAULT NULL::text',
+         'TABLE(migration_id bigint, status text, message text, tool_name text, source text, version text)', 'reader'),
+        ('analyze_migration_impact', 'migration_id bigint, tool_name text DEFAULT NULL::text',
+         'TABLE(object_type text, object_name text, operation text, impact_level text)', 'reader'),
+        ('export_migration_schema', 'migration_id bigint, output_path text DEFAULT NULL::text, tool_name text DEFAULT NULL::text',
+         'text', 'reader'),
+        ('schema_at', 'commit text', 'text', 'reader'),
+        ('schema_at', 'commit integer', 'text', 'reader'),
+        ('diff', 'from_commit text, to_commit text',
+         'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text)', 'reader'),
+        ('diff', 'from_commit integer, to_commit integer',
+         'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text)', 'reader'),
+        ('object_history', 'object_name text',
+         'TABLE(commit_id integer, commit_hash text, occurred_at timestamp with time zone, kind text, author text, '
+         'tool_name text, source text, migration_id bigint, migration_name text, object_type text, object_name text, '
+         'old_name text, operation text, impact_level text, before text, after text)', 'reader'),
+        ('drift', '',
+         'TABLE(commit_id integer, occurred_at timestamp with time zone, author text, application_name text, '
+         'client_addr text, object_type text, object_name text, operation text, impact_level text, commit_hash text, '
+         'message text)', 'reader'),
+        ('list_conflicts', 'status_filter text DEFAULT ''unresolved''::text',
+         'TABLE(conflict_id bigint, conflict_type text, object_type text, object_identifier text, '
+         'created_at timestamp with time zone, description text)', 'reader'),
+        ('resolve_conflict', 'conflict_id bigint, resolution text', 'void', 'migrator'),
+        ('wait_for_sync', 'timeout interval DEFAULT ''00:00:10''::interval', 'boolean', 'reader')
+$$;
+
+DO $$
+DECLARE
+    other  record;
+    detail text;
+BEGIN
+    FOR other IN
+        SELECT 'ROUTINE' AS word, p.oid::regprocedure::text AS identity
+          FROM pg_catalog.pg_proc AS p
+         WHERE p.pronamespace = 'pggit'::regnamespace
+           AND p.proname IN (SELECT c.name FROM pggit_daemon.contract() AS c)
+           AND NOT EXISTS (SELECT FROM pggit_daemon.contract() AS c
+                            WHERE c.name = p.proname AND p.prokind = 'f'
+                              AND c.arguments = pg_catalog.pg_get_function_arguments(p.oid)
+                              AND c.result = pg_catalog.pg_get_function_result(p.oid))
+        UNION ALL
+        SELECT 'VIEW', c.oid::regclass::text
+          FROM pg_catalog.pg_class AS c
+          JOIN (VALUES
+                ('migration_history',
+                 'migration_id migration_name tool_name applied_at applied_by checksum commit_message tree_id '
+                 'execution_time success error_message version source evidence status sequence rollback_of commit_id '
+                 'commit_hash tree_hash parent objects_changed'),
+                ('commit_changes',
+                 'commit_id commit_hash object_type object_name old_name operation level old_definition new_definition')
+               ) AS view (name, columns) ON view.name = c.relname
+         WHERE c.relnamespace = 'pggit'::regnamespace AND c.relkind = 'v'
+           AND view.columns <> (SELECT string_agg(a.attname, ' ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a
+                                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+    LOOP
+        BEGIN
+            EXECUTE format('DROP %s %s', other.word, other.identity);
+        EXCEPTION WHEN dependent_objects_still_exist THEN
+            GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION '% % must be replaced by one of another shape, but other objects rest on it: %',
+                lower(other.word), other.identity, detail
+                USING ERRCODE = '2BP01', HINT = 'Drop these objects, install, and make them again.';
+        END;
+    END LOOP;
+END $$;

@@ -1,0 +1,113 @@
+-- From what a caller says to the migration or commit that is meant; clear errors where that is none, or several.
+
+-- The migration of that id. `tool` is a tool's name, or a source where one tool has several history tables.
+CREATE OR REPLACE FUNCTION pggit_daemon.find_migration(number bigint, tool text) RETURNS pggit.external_migrations
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found      pggit.external_migrations[];
+    candidates text;
+BEGIN
+    IF number IS NULL THEN
+        RAISE EXCEPTION 'migration_id must not be null' USING ERRCODE = '22004',
+            HINT = 'SELECT migration_id, tool_name FROM pggit.migration_history lists them.';
+    END IF;
+    IF tool !~ '\S' THEN
+        RAISE EXCEPTION 'tool_name must not be empty' USING ERRCODE = '22023',
+            HINT = 'Leave it out, or pass the name of a tool, as ''flyway''.';
+    END IF;
+    found := ARRAY(SELECT m FROM pggit.external_migrations AS m
+                   WHERE m.migration_id = number AND (tool IS NULL OR tool IN (m.tool_name, m.source)));
+    IF cardinality(found) = 1 THEN
+        RETURN found[1];
+    END IF;
+    SELECT string_agg(format('%s (%s)', m.tool_name, m.source), ', ' ORDER BY m.tool_name, m.source) INTO candidates
+      FROM pggit.external_migrations AS m
+     WHERE m.migration_id = number AND (cardinality(found) = 0 OR tool IS NULL OR tool IN (m.tool_name, m.source));
+    IF cardinality(found) > 1 THEN
+        RAISE EXCEPTION 'several migrations have the id %: %', number, candidates USING ERRCODE = '42725',
+            HINT = 'Pass tool_name: the tool''s name or, where one tool has several history tables, that in parentheses.';
+    ELSIF candidates IS NOT NULL THEN
+        RAISE EXCEPTION 'migration % is not recorded for %, only for %', number, left(tool, 200), candidates
+            USING ERRCODE = '42704', HINT = 'Pass one of these as tool_name, or leave it out.';
+    END IF;
+    RAISE EXCEPTION 'migration % is not recorded', number USING ERRCODE = '42704',
+        HINT = 'SELECT migration_id, tool_name FROM pggit.migration_history lists what is; SELECT pggit.wait_for_sync() waits for what was just applied.';
+END $$;
+
+-- The commits that made a migration, as it was applied last: its parts, where it was committed one by one, and the last.
+-- A baseline's commit tells nothing of what the migrations before it did.
+CREATE OR REPLACE FUNCTION pggit_daemon.commits_of(m pggit.external_migrations) RETURNS integer[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(DISTINCT c.id), '{}')
+    FROM pggit.commits AS c
+    WHERE c.kind IS DISTINCT FROM 'baseline'
+      AND (c.id = m.pggit_commit_id
+           OR c.id IN (
+               SELECT l.commit_id FROM pggit_daemon.link AS l
+               WHERE (l.tool_name, l.source, l.migration_id) = (m.tool_name, m.source, m.migration_id) AND l.part
+                 AND (m.pggit_commit_id IS NULL OR l.commit_id < m.pggit_commit_id)
+                 AND l.commit_id > coalesce((
+                     SELECT max(earlier.commit_id) FROM pggit_daemon.link AS earlier
+                     WHERE (earlier.tool_name, earlier.source, earlier.migration_id)
+                           = (m.tool_name, m.source, m.migration_id)
+                       AND NOT earlier.part
+                       AND (m.pggit_commit_id IS NULL OR earlier.commit_id < m.pggit_commit_id)), 0)))
+$$;
+
+-- The commit that a text names: head, a commit's id (also as @id), or 7 or more digits of its hash.
+CREATE OR REPLACE FUNCTION pggit_daemon.find_commit(said text) RETURNS integer
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    word  text := lower(btrim(said));
+    found integer[];
+BEGIN
+    IF said IS NULL THEN
+        RAISE EXCEPTION 'the commit must not be null' USING ERRCODE = '22004',
+            HINT = 'Pass head, a commit''s id, or digits of its hash.';
+    END IF;
+    IF word = 'head' THEN
+        found := ARRAY(SELECT max(c.id) FROM pggit.commits AS c WHERE c.kind IS NOT NULL HAVING max(c.id) IS NOT NULL);
+    ELSIF word ~ '^@?[0-9]{1,10}$' AND ltrim(word, '@')::bigint < 2147483648 THEN
+        found := ARRAY(SELECT c.id FROM pggit.commits AS c WHERE c.id = ltrim(word, '@')::bigint);
+    END IF;
+    IF coalesce(cardinality(found), 0) = 0 AND word ~ '^[0-9a-f]{7,128}$' THEN
+        found := ARRAY(SELECT c.id FROM pggit.commits AS c WHERE starts_with(c.hash, word) LIMIT 2);
+    END IF;
+    IF cardinality(found) = 1 THEN
+        RETURN found[1];
+    ELSIF cardinality(found) > 1 THEN
+        RAISE EXCEPTION 'several commits begin with %', word USING ERRCODE = '42725', HINT = 'Pass more digits.';
+    END IF;
+    RAISE EXCEPTION 'no commit is recorded under "%"', left(said, 200) USING ERRCODE = '42704',
+        HINT = 'Pass head, a commit''s id, or 7 or more digits of its hash: SELECT id, hash, message FROM pggit.commits.';
+END $$;
+
+-- What became of the objects of `old_versions` by `new_versions`, object by object. What is the same is left out.
+CREATE OR REPLACE FUNCTION pggit_daemon.paired(old_versions bigint[], new_versions bigint[])
+    RETURNS TABLE (type text, schema_name text, identity text, old_identity text, operation text,
+                   old_definition text, new_definition text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH old AS MATERIALIZED (
+        SELECT v.* FROM pggit_daemon.object_version AS v WHERE v.id = ANY (old_versions)
+    ), new AS MATERIALIZED (
+        SELECT v.* FROM pggit_daemon.object_version AS v WHERE v.id = ANY (new_versions)
+    ), ended AS (
+        SELECT old.*, CASE WHEN new.id IS NULL THEN old.type || ' ' || old.identity
+                           ELSE old.classid || ':' || old.objid END AS pair
+        FROM old LEFT JOIN new ON new.objid = old.objid AND new.classid = old.classid
+    ), begun AS (
+        SELECT new.*, CASE WHEN old.id IS NULL THEN new.type || ' ' || new.identity
+                           ELSE new.classid || ':' || new.objid END AS pair
+        FROM new LEFT JOIN old ON old.objid = new.objid AND old.classid = new.classid
+    )
+    SELECT coalesce(begun.type, ended.type), coalesce(begun.schema_name, ended.schema_name),
+           coalesce(begun.identity, ended.identity),
+           CASE WHEN begun.identity <> ended.identity THEN ended.identity END,
+           CASE WHEN ended.id IS NULL THEN 'CREATE' WHEN begun.id IS NULL THEN 'DROP'
+                WHEN ended.identity <> begun.identity THEN 'RENAME' ELSE 'ALTER' END,
+           was.definition || coalesce(was.later, ''), now.definition || coalesce(now.later, '')
+    FROM ended FULL JOIN begun USING (pair)
+    LEFT JOIN pggit_daemon.blob AS was ON was.sha256 = ended.blob
+    LEFT JOIN pggit_daemon.blob AS now ON now.sha256 = begun.blob
+    WHERE (ended.identity, ended.blob) IS DISTINCT FROM (begun.identity, begun.blob)
+$$;

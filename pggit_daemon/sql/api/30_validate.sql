@@ -1,0 +1,181 @@
+-- validate_migrations: what is wrong with the migrations, one row each; nothing where all is well.
+
+-- Why what is recorded may not be all that was committed; NULL when the daemon has come this far.
+-- The outboxes hold what is committed and not handled yet; a daemon that is not there, or one WAL segment behind, may
+-- also have rows of history tables before it.
+CREATE OR REPLACE FUNCTION pggit_daemon.pending() RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    at     pggit_daemon.progress;
+    slot   pg_replication_slots;
+    behind numeric;
+    mine   xid := pg_current_xact_id_if_assigned()::xid;
+    waits  boolean := EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.xmin IS DISTINCT FROM mine)
+                   OR EXISTS (SELECT FROM pggit_daemon.request AS r WHERE r.xmin IS DISTINCT FROM mine);
+BEGIN
+    SELECT * INTO at FROM pggit_daemon.progress;
+    IF NOT FOUND THEN
+        RETURN 'The daemon has not recorded this database yet';
+    END IF;
+    SELECT * INTO slot FROM pg_replication_slots AS s WHERE s.slot_name = at.slot_name;
+    IF NOT FOUND OR slot.confirmed_flush_lsn IS NULL THEN
+        RETURN format('The replication slot %s is missing: nothing after %s is recorded', at.slot_name, at.end_lsn);
+    END IF;
+    behind := pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
+                              slot.confirmed_flush_lsn);
+    IF NOT slot.active AND (waits OR behind > 0) THEN
+        RETURN format('The daemon is not connected: %s bytes behind', greatest(behind, 0));
+    ELSIF waits OR behind > 16 * 1024 * 1024 THEN
+        RETURN format('The daemon has not come this far: %s bytes behind', greatest(behind, 0));
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- All findings; `wanted` is a tool or a source, NULL means all. For validate_migrations and for the metrics.
+CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
+    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, place bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH m AS MATERIALIZED (
+        SELECT e.migration_id, e.tool_name, e.source, e.version, e.status, e.success, e.error_message, e.applied_at,
+               e.sequence, e.evidence, e.pggit_commit_id
+        FROM pggit.external_migrations AS e
+        WHERE wanted IS NULL OR wanted IN (e.tool_name, e.source)
+    ),
+    -- Gaps: holes in what was counted 1, 2, 3. Nobody counts to a million: longer numbers are dates, epochs, and the ids
+    -- that we give. Six digits may be dates too (202401, 240131): they are where all six-digit ids of the source are.
+    dated AS (
+        SELECT m.tool_name, m.source
+        FROM m
+        WHERE m.migration_id BETWEEN 100000 AND 999999
+        GROUP BY m.tool_name, m.source
+        HAVING bool_and(m.migration_id / 100 BETWEEN 1900 AND 2099 AND m.migration_id % 100 BETWEEN 1 AND 12
+                        OR m.migration_id / 100 % 100 BETWEEN 1 AND 12 AND m.migration_id % 100 BETWEEN 1 AND 31)
+    ),
+    counted AS (
+        -- What was emptied with its whole table starts again; everything else that was ever seen is no hole.
+        SELECT m.tool_name, m.source, m.migration_id,
+               lag(m.migration_id) OVER (PARTITION BY m.tool_name, m.source ORDER BY m.migration_id) AS before
+        FROM m
+        WHERE m.migration_id BETWEEN 1 AND 999999 AND m.status <> 'cleared'
+          AND NOT (m.migration_id > 99999
+                   AND EXISTS (SELECT FROM dated AS d WHERE (d.tool_name, d.source) = (m.tool_name, m.source)))
+    ),
+    -- Out of order: applied after a higher number of the same source, by the tool's own order where it has one.
+    -- What was linked by hand says nothing about when it ran.
+    ordered AS (
+        SELECT m.migration_id, m.tool_name, m.source, m.version,
+               max(m.migration_id) OVER (PARTITION BY m.tool_name, m.source
+                                         ORDER BY m.sequence, m.applied_at, m.migration_id
+                                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS highest
+        FROM m
+        WHERE m.migration_id BETWEEN 1 AND 999999999999999999 AND m.success IS NOT FALSE
+          AND m.status NOT IN ('failed', 'started', 'removed', 'cleared', 'deleted', 'rolled_back')
+          AND m.evidence IS DISTINCT FROM 'manual'
+          AND (m.sequence IS NOT NULL OR m.applied_at IS NOT NULL)
+    ),
+    newest AS (
+        SELECT max(c.id) AS id FROM pggit.commits AS c WHERE c.kind IN ('migration', 'rollback')
+    ),
+    beside AS (
+        SELECT c.id, c.author, c.message
+        FROM pggit.commits AS c
+        WHERE c.kind IN ('out_of_band', 'snapshot', 'gap') AND c.objects_changed > 0
+          AND c.id > coalesce((SELECT newest.id FROM newest), 0)
+    )
+    SELECT NULL::bigint, 'gap',
+           CASE WHEN c.migration_id = c.before + 2 THEN format('Missing migration %s', c.before + 1)
+                ELSE format('Missing migrations %s to %s', c.before + 1, c.migration_id - 1) END,
+           c.tool_name, c.source, NULL::text, c.before + 1
+    FROM counted AS c
+    WHERE c.migration_id > c.before + 1
+    UNION ALL
+    SELECT m.migration_id, 'failed', 'Migration failed: ' || coalesce(m.error_message, 'the reason was not recorded'),
+           m.tool_name, m.source, m.version, m.migration_id
+    FROM m
+    -- A failed row that the tool took away itself (repair, clean) is settled.
+    WHERE NOT m.success AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted')
+    UNION ALL
+    SELECT m.migration_id, 'unlinked', 'Migration not linked to pgGit commit', m.tool_name, m.source, m.version, m.migration_id
+    FROM m
+    WHERE m.pggit_commit_id IS NULL AND m.success IS NOT FALSE
+      AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted', 'rolled_back')
+    UNION ALL
+    SELECT m.migration_id, 'missing', 'Migration is missing: its row vanished from ' || m.source,
+           m.tool_name, m.source, m.version, m.migration_id
+    FROM m
+    WHERE m.status = 'removed' AND m.success IS NOT FALSE
+    UNION ALL
+    SELECT m.migration_id, 'started', format('Migration started at %s and has not ended', m.applied_at),
+           m.tool_name, m.source, m.version, m.migration_id
+    FROM m
+    WHERE m.status = 'started'
+    UNION ALL
+    SELECT o.migration_id, 'out_of_order', format('Migration was applied after %s', o.highest),
+           o.tool_name, o.source, o.version, o.migration_id
+    FROM ordered AS o
+    WHERE o.highest > o.migration_id
+    UNION ALL
+    SELECT m.migration_id, 'checksum_changed',
+           format('Checksum changed after the migration was applied (conflict %s)', c.conflict_id),
+           m.tool_name, m.source, m.version, m.migration_id
+    FROM pggit.conflicts AS c
+    JOIN m ON m.source || ' ' || m.migration_id = c.object_identifier
+    WHERE c.conflict_type = 'checksum_changed' AND c.status = 'unresolved'
+    UNION ALL
+    -- A tool's DDL that no row came for, unless that source has gone on since.
+    SELECT NULL, 'orphan', format('DDL of %s without a row in it, commit %s: %s', c.metadata ->> 'source', c.id, c.message),
+           s.tool_name, c.metadata ->> 'source', NULL, c.id
+    FROM pggit.commits AS c
+    LEFT JOIN pggit_daemon.source AS s ON s.name = c.metadata ->> 'source'
+    WHERE c.kind = 'tool' AND c.metadata ->> 'orphan' = 'true'
+      AND (wanted IS NULL OR wanted IN (s.tool_name, c.metadata ->> 'source'))
+      AND NOT EXISTS (SELECT FROM m WHERE m.source = c.metadata ->> 'source' AND m.pggit_commit_id > c.id)
+    UNION ALL
+    SELECT NULL, 'drift',
+           format('%s commit%s outside migrations since the last one, the newest by %s: %s', count(*),
+                  CASE WHEN count(*) > 1 THEN 's' END, (array_agg(b.author ORDER BY b.id DESC))[1],
+                  (array_agg(b.message ORDER BY b.id DESC))[1]),
+           NULL, NULL, NULL, NULL
+    FROM beside AS b
+    WHERE wanted IS NULL
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT NULL, 'pending', p.message, NULL, NULL, NULL, NULL
+    FROM pggit_daemon.pending() AS p (message)
+    WHERE p.message IS NOT NULL
+$$;
+
+-- The tool or source that a caller names, if there is one of that name.
+CREATE OR REPLACE FUNCTION pggit_daemon.known_tool(wanted text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known text;
+BEGIN
+    IF wanted !~ '\S' THEN
+        RAISE EXCEPTION 'tool_name must not be empty' USING ERRCODE = '22023',
+            HINT = 'Leave it out to check all tools, or pass the name of one, as ''flyway''.';
+    END IF;
+    -- A tool that comes with a preset may be asked for before its first migration.
+    IF wanted NOT IN ('flyway', 'liquibase')
+       AND NOT EXISTS (SELECT FROM pggit.external_migrations AS m WHERE wanted IN (m.tool_name, m.source))
+       AND NOT EXISTS (SELECT FROM pggit_daemon.source AS s WHERE wanted IN (s.tool_name, s.name)) THEN
+        SELECT string_agg(t.tool_name, ', ' ORDER BY t.tool_name) INTO known
+          FROM (SELECT m.tool_name FROM pggit.external_migrations AS m
+                UNION SELECT s.tool_name FROM pggit_daemon.source AS s) AS t;
+        RAISE EXCEPTION 'no tool or source "%" is recorded', left(wanted, 200) USING ERRCODE = '42704',
+            HINT = format('Recorded are: %s.', coalesce(known, 'none yet'));
+    END IF;
+    RETURN wanted;
+END $$;
+
+-- In SQL, because only there a parameter and a column may both be called tool_name.
+CREATE OR REPLACE FUNCTION pggit.validate_migrations(tool_name text DEFAULT NULL)
+    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT f.migration_id, f.status, f.message, f.tool_name, f.source, f.version
+    FROM pggit_daemon.findings(pggit_daemon.known_tool($1)) AS f
+    ORDER BY f.tool_name, f.source, f.place, f.status
+$$;
+
+COMMENT ON FUNCTION pggit.validate_migrations(text) IS
+    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, drift (only without a tool), pending. No rows: all is well.';

@@ -1,0 +1,66 @@
+-- analyze_migration_impact: what a migration did to which object, and how grave that is.
+
+-- The table that an object is a part of: of its constraint, of a sequence that a column owns. NULL for all others.
+CREATE OR REPLACE FUNCTION pggit_daemon.table_of(type text, identity text, definition text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE type
+        WHEN 'table constraint' THEN substring(identity FROM '^(?:"(?:[^"]|"")*"|[^" ]+) on (.*)$')
+        WHEN 'sequence' THEN
+            substring(definition FROM E'\nALTER SEQUENCE [^;]* OWNED BY (.*)\\.(?:"(?:[^"]|"")*"|[^".;]+);')
+        END
+$$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[])
+    RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH change AS MATERIALIZED (
+        -- What was made and unmade within the migration is nothing; what others changed in between stays theirs.
+        SELECT p.*, pggit_daemon.table_of(p.type, p.identity, coalesce(p.new_definition, p.old_definition)) AS part_of,
+               pggit_daemon.impact_level(p.type, p.operation, p.old_definition, p.new_definition,
+                   EXISTS (SELECT FROM pggit.commits AS c
+                           WHERE c.id = ANY (commits) AND c.metadata -> 'rewrites' ?| ARRAY[p.identity, p.old_identity])
+               ) AS level
+        FROM pggit_daemon.paired(
+            ARRAY(SELECT DISTINCT ON (v.classid, v.objid) v.id FROM pggit_daemon.object_version AS v
+                  WHERE v.to_commit = ANY (commits) AND v.from_commit <> ALL (commits)
+                  ORDER BY v.classid, v.objid, v.to_commit),
+            ARRAY(SELECT DISTINCT ON (v.classid, v.objid) v.id FROM pggit_daemon.object_version AS v
+                  WHERE v.from_commit = ANY (commits) AND (v.to_commit IS NULL OR v.to_commit <> ALL (commits))
+                  ORDER BY v.classid, v.objid, v.from_commit DESC)) AS p
+    ), principal AS (
+        SELECT coalesce(whole.type, CASE WHEN change.part_of IS NULL THEN change.type ELSE 'table' END) AS type,
+               coalesce(whole.identity, change.part_of, change.identity) AS identity,
+               coalesce(whole.schema_name, change.schema_name) AS schema_name,
+               coalesce(whole.operation, CASE WHEN change.part_of IS NULL THEN change.operation ELSE 'ALTER' END) AS operation,
+               change.level
+        FROM change
+        LEFT JOIN change AS whole
+               ON whole.type IN ('table', 'foreign table') AND change.part_of IN (whole.identity, whole.old_identity)
+    )
+    SELECT p.type,
+           CASE WHEN p.type = 'index' AND NOT EXISTS (
+                    SELECT FROM pggit_daemon.object_version AS other
+                    WHERE other.type = 'index' AND other.identity <> p.identity
+                      AND substr(other.identity, length(quote_ident(other.schema_name)) + 2)
+                          = substr(p.identity, length(quote_ident(p.schema_name)) + 2)
+                      AND other.from_commit <= (SELECT max(c) FROM unnest(commits) AS c)
+                      AND (other.to_commit IS NULL OR other.to_commit >= (SELECT min(c) FROM unnest(commits) AS c))
+                      AND other.schema_name <> p.schema_name)
+                THEN substr(p.identity, length(quote_ident(p.schema_name)) + 2) ELSE p.identity END,
+           p.operation,
+           (array_agg(p.level ORDER BY pggit_daemon.level_rank(p.level) DESC))[1]
+    FROM principal AS p
+    GROUP BY p.type, p.identity, p.schema_name, p.operation
+    ORDER BY pggit_daemon.kind_rank(p.type), p.schema_name COLLATE "C" NULLS FIRST, p.identity COLLATE "C", p.type
+$$;
+
+CREATE OR REPLACE FUNCTION pggit.analyze_migration_impact(migration_id bigint, tool_name text DEFAULT NULL)
+    RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM pggit_daemon.impact_of(
+        pggit_daemon.commits_of(pggit_daemon.find_migration(migration_id, tool_name)));
+END $$;
+
+COMMENT ON FUNCTION pggit.analyze_migration_impact(bigint, text) IS
+    'The objects that a migration changed (all its parts together), each with its operation and impact: high destroys data or access or rewrites a table, medium changes structure, low adds or describes. Constraints and owned sequences are part of their table.';

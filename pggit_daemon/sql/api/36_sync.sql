@@ -1,0 +1,54 @@
+-- wait_for_sync: wait until the daemon has handled all that was committed before the call.
+
+CREATE OR REPLACE FUNCTION pggit.wait_for_sync(timeout interval DEFAULT '10 s') RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    called  timestamptz := clock_timestamp();
+    until   timestamptz := called + timeout;
+    -- Within this time the server writes out what was committed without waiting (synchronous_commit = off).
+    settled timestamptz := called + 3 * current_setting('wal_writer_delay')::interval;
+    slot    name;
+    written pg_lsn;     -- all that was committed before the call ends before this
+    flushed pg_lsn;     -- and what is not on disk, no daemon can see
+    target  pg_lsn;
+BEGIN
+    IF timeout IS NULL OR timeout < interval '0' THEN
+        RAISE EXCEPTION 'timeout must be a time of 0 or more'
+            USING ERRCODE = CASE WHEN timeout IS NULL THEN '22004' ELSE '22023' END, HINT = 'Pass an interval as ''10 s''.';
+    END IF;
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'a standby cannot be waited for' USING ERRCODE = '55000', HINT = 'Ask the primary server.';
+    END IF;
+    written := pg_current_wal_insert_lsn();
+    -- The daemon confirms at once when it reads this. It is no proof of anything, so it needs no digest.
+    IF current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE 'SELECT pg_logical_emit_message(false, ''pggit_daemon.sync'', '''', flush => true)';
+    ELSIF pg_current_wal_flush_lsn() < written THEN
+        -- Older servers write it out with somebody else's commit only; where nothing happens it would wait in vain.
+        PERFORM pg_logical_emit_message(false, 'pggit_daemon.sync', '');
+    END IF;
+    LOOP
+        IF target IS NULL THEN
+            flushed := pg_current_wal_flush_lsn();
+            IF flushed >= written THEN
+                target := written;
+            ELSIF clock_timestamp() >= settled THEN
+                -- What is not on disk by now is no commit: nobody waits for it.
+                target := flushed;
+            END IF;
+        END IF;
+        -- A daemon that only comes up now makes its slot first.
+        slot := coalesce(slot, (SELECT p.slot_name FROM pggit_daemon.progress AS p));
+        -- A transaction that waits for its row holds back what the slot confirms: where this is confirmed, none waits.
+        IF EXISTS (SELECT FROM pg_replication_slots AS s WHERE s.slot_name = slot AND s.confirmed_flush_lsn >= target) THEN
+            RETURN true;
+        END IF;
+        IF clock_timestamp() >= until THEN
+            RETURN false;
+        END IF;
+        PERFORM pg_sleep(least(0.005, greatest(extract(epoch FROM until - clock_timestamp()), 0)));
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION pggit.wait_for_sync(interval) IS
+    'Wait until the daemon has handled everything that was committed before the call: true then, false at the timeout.';
