@@ -1,0 +1,92 @@
+"""Commits that are decoded before other sessions see them.
+
+A commit is in the WAL a moment before it is visible, and for as long as a synchronous standby lets it wait. Here the
+standby does not exist: the moment lasts until the wait is cancelled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pggit_daemon.install import install
+from sandbox.cluster import Cluster
+from tests.acceptance.scenes import Scene, make_hand
+
+HISTORY = (
+    "CREATE TABLE databasechangelog (id varchar(255), author varchar(255), filename varchar(255), dateexecuted"
+    " timestamp, orderexecuted int, exectype varchar(10), md5sum varchar(35), description varchar(255), comments"
+    " varchar(255), tag varchar(255), liquibase varchar(20), contexts varchar(255), labels varchar(255),"
+    " deployment_id varchar(10))"
+)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Scene]:
+    """A scene on a server whose sessions wait for a standby if they ask to; the daemon's do not."""
+    settings = {"synchronous_standby_names": "'nobody'", "synchronous_commit": "local"}
+    with Cluster.start(settings) as cluster:
+        cluster.create_database("scene")
+        make_hand(cluster)
+        with psycopg.connect(cluster.dsn("scene")) as conn:
+            install(conn)
+            conn.execute(HISTORY)
+            conn.execute(
+                "INSERT INTO databasechangelog (id, author, filename, orderexecuted, exectype, md5sum)"
+                " VALUES ('one', 'anna', 'c.sql', 1, 'EXECUTED', '9:x')"
+            )
+        cluster.create_database("empty")
+        scene = Scene(cluster, cluster.dsn("scene"), tmp_path, "empty")
+        with scene.follow():
+            yield scene
+
+
+@contextmanager
+def invisible(scene: Scene, statement: str) -> Iterator[None]:
+    """While the body runs, the statement is committed in the WAL and nobody sees it."""
+    pids: list[int] = []
+    started = threading.Event()
+
+    def act() -> None:
+        with psycopg.connect(scene.dsn, autocommit=True) as conn:
+            pids.append(conn.info.backend_pid)
+            conn.execute("SET synchronous_commit = on")
+            started.set()
+            conn.execute(statement)
+
+    acting = threading.Thread(target=act)
+    acting.start()
+    started.wait()
+    with psycopg.connect(scene.dsn, autocommit=True) as conn:
+        waits = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'"
+        assert scene.daemon is not None
+        scene.daemon.wait_for(lambda: bool(conn.execute(waits, pids).fetchall()), "beside a waiting commit", 10)
+        try:
+            yield
+        finally:
+            conn.execute("SELECT pg_cancel_backend(%s)", pids)
+            acting.join()
+
+
+def test_ddl_is_recorded_and_its_event_goes_when_it_can_be_seen(waiting: Scene) -> None:
+    """The outbox's row is not there yet when it is handled: it is taken out later, not left for ever."""
+    with invisible(waiting, "CREATE TABLE a (id int)"):
+        assert waiting.commits() == ["out_of_band postgres: table public.a"]
+        with psycopg.connect(waiting.dsn) as conn:
+            assert conn.execute("SELECT to_regclass('a')").fetchone() == (None,)
+    waiting.check()
+
+
+def test_a_table_is_compared_when_it_shows_what_the_stream_has_brought(waiting: Scene) -> None:
+    """An update that decoding cannot show is not taken for none because the table does not show it either yet."""
+    with invisible(waiting, "UPDATE databasechangelog SET tag = 'v1'"), psycopg.connect(waiting.dsn) as conn:
+        time.sleep(1.5)  # more than the daemon takes to look
+        seen = "SELECT meaning FROM pggit_daemon.history_event WHERE operation <> 'insert' AND operation <> 'baseline'"
+        assert conn.execute(seen).fetchall() == []
+    assert waiting.events()[-1] == "tagged reconcile 1"
