@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from pggit_daemon.correlate.claims import ruled_out
+from pggit_daemon.correlate.claims import first_schema, ruled_out
 from pggit_daemon.correlate.pending import Pending
 from pggit_daemon.ddl import SessionKey
 from pggit_daemon.sources.preset import Claims
@@ -27,12 +27,16 @@ def possible_kin(pending: Pending, sources: Iterable[Source]) -> frozenset[str]:
     session = pending.session
     if session is None or not sisters(pending):
         return frozenset()
+    told = next((event.search_path for event in pending.unit.events if event.search_path is not None), None)
+    # The tool sets it on every connection; an application of the same driver, user and address has its own.
+    path = first_schema(told) if told is not None else None
     return frozenset(
         source.name
         for source in sources
         if source.preset.claims is Claims.LOCK
         and source.preset.session.usual_application_name == session.profile.application_name
         and not ruled_out(session, source.preset.session)
+        and path in {None, source.table.schema}
     )
 
 

@@ -61,6 +61,7 @@ def test_kill_9_at_twenty_moments(installed_database: str, tmp_path: Path) -> No
         daemon.wait_ready()
         daemon.wait_caught_up(slot=SLOT)
         killed = everything(installed_database)
+        assert daemon.log_file.read_text().count('"event": "streaming"') > KILLS // 4, "too many died before they read"
         assert wrong_links(crowd) == [], seed
         assert_in_wal_order(installed_database)
     assert differences(killed, tape.again(tape.start, tmp_path)) == [], seed
