@@ -16,7 +16,8 @@ from sandbox.daemon import Daemon
 
 HISTORY = """
 CREATE TABLE {schema}.flyway_schema_history (
-    installed_rank integer PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL,
+    installed_rank integer PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL,
+    type varchar(20) NOT NULL,
     script varchar(1000) NOT NULL, checksum integer, installed_by varchar(100) NOT NULL,
     installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL, success boolean NOT NULL)
 """

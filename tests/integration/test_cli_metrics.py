@@ -23,8 +23,8 @@ FROM (VALUES (1, 'flyway', 's1', 'applied', true),
              (20240301, 'dbmate', 's3', 'applied', true)) AS m (id, tool, source, status, linked);
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, status)
 VALUES ('out_of_band', 'table', 'a', 'x', 'unresolved'), ('out_of_band', 'table', 'b', 'x', 'unresolved'),
-       ('checksum_changed', 'migration', 's 1 6', 'x', 'unresolved'),
-       ('checksum_changed', 'migration', 's 1 1', 'x', 'resolved');
+       ('checksum_changed', 'migration', 's1 6', 'x', 'unresolved'),
+       ('checksum_changed', 'migration', 's1 1', 'x', 'resolved');
 """
 
 
@@ -59,7 +59,7 @@ async def test_poll_reads_everything_in_one_round(installed_database: str) -> No
     assert value("last_migration_timestamp_seconds", source="s1") == 1767225600
     assert value("conflicts_open", type="out_of_band") == 2
     assert value("conflicts_open", type="checksum_changed") == 1
-    assert value("validation_issues", source="s 1", status="checksum_changed") == 1
+    assert value("validation_issues", source="s1", status="checksum_changed") == 1
     assert (value("replication_lag_bytes") or 0) > 0
     assert (value("slot_retained_bytes") or 0) > 0
     assert value("slot_safe_wal_bytes") is None
@@ -95,7 +95,7 @@ async def test_poll_stays_cheap(installed_database: str) -> None:
         await poll(conn, metrics, "app")
     took = metrics.registry.get_sample_value("pggit_poll_duration_seconds", {"database": "app"})
     assert took is not None
-    assert took < 2
+    assert took < 0.5
     gaps = metrics.registry.get_sample_value(
         "pggit_validation_issues", {"database": "app", "source": "s", "status": "gap"}
     )

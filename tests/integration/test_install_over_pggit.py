@@ -168,7 +168,7 @@ def test_broken_functions_are_replaced_by_ones_that_work(conn: psycopg.Connectio
 def test_what_rests_on_a_function_that_must_go_is_named(conn: psycopg.Connection[Any]) -> None:
     conn.execute("CREATE VIEW public.open_conflicts AS SELECT * FROM pggit.list_conflicts()")
     before = shape(conn)
-    with pytest.raises(InstallError, match="view public.open_conflicts depends on function") as caught:
+    with pytest.raises(InstallError, match=r"view public\.open_conflicts depends on function") as caught:
         install(conn)
     assert "pggit.list_conflicts(text) must be replaced" in str(caught.value)
     assert shape(conn) == before

@@ -86,7 +86,7 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.paired(old_versions bigint[], new_versions bigint[])
     RETURNS TABLE (type text, schema_name text, identity text, old_identity text, operation text,
                    old_definition text, new_definition text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH old AS MATERIALIZED (
         SELECT v.* FROM pggit_daemon.object_version AS v WHERE v.id = ANY (old_versions)
     ), new AS MATERIALIZED (

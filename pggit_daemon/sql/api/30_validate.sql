@@ -34,7 +34,7 @@ END $$;
 -- All findings; `wanted` is a tool or a source, NULL means all. For validate_migrations and for the metrics.
 CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
     RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, place bigint)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH m AS MATERIALIZED (
         SELECT e.migration_id, e.tool_name, e.source, e.version, e.status, e.success, e.error_message, e.applied_at,
                e.sequence, e.evidence, e.pggit_commit_id

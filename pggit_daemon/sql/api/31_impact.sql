@@ -12,7 +12,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[])
     RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH change AS MATERIALIZED (
         -- What was made and unmade within the migration is nothing; what others changed in between stays theirs.
         SELECT p.*, pggit_daemon.table_of(p.type, p.identity, coalesce(p.new_definition, p.old_definition)) AS part_of,

@@ -66,7 +66,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.diff(a integer, b integer)
     RETURNS TABLE (object_type text, object_name text, old_name text, operation text, impact_level text, changes text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH held AS MATERIALIZED (
         SELECT v.id,
                v.from_commit <= a AND (v.to_commit IS NULL OR v.to_commit > a) AS at_a,
@@ -133,7 +133,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.object_history(wanted text)
     RETURNS TABLE (commit_id integer, commit_hash text, occurred_at timestamptz, kind text, author text,
                    tool_name text, source text, migration_id bigint, migration_name text, object_type text,
                    object_name text, old_name text, operation text, impact_level text, before text, after text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH RECURSIVE named (type, identity, classid, objid, until) AS (
         -- Every version under this name, and those of the same object under its earlier names.
         SELECT v.type, v.identity, v.classid, v.objid, NULL::integer

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION pggit.drift()
     RETURNS TABLE (commit_id integer, occurred_at timestamptz, author text, application_name text, client_addr text,
                    object_type text, object_name text, operation text, impact_level text, commit_hash text, message text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT c.id, c.occurred_at, c.author, c.metadata -> 'session' ->> 'application_name',
            c.metadata -> 'session' ->> 'client_addr', change.object_type, change.object_name, change.operation,
            change.level, c.hash, c.message

@@ -9,7 +9,10 @@ DECLARE
     settled timestamptz := called + 3 * current_setting('wal_writer_delay')::interval;
     slot    name;
     written pg_lsn;     -- all that was committed before the call ends before this
-    flushed pg_lsn;     -- and what is not on disk, no daemon can see
+    flushed pg_lsn;     -- what is not on disk, no daemon can see
+    before  pg_lsn;
+    moves   integer := 0;
+    woken   boolean := false;
     target  pg_lsn;
 BEGIN
     IF timeout IS NULL OR timeout < interval '0' THEN
@@ -20,22 +23,13 @@ BEGIN
         RAISE EXCEPTION 'a standby cannot be waited for' USING ERRCODE = '55000', HINT = 'Ask the primary server.';
     END IF;
     written := pg_current_wal_insert_lsn();
-    -- The daemon confirms at once when it reads this. It is no proof of anything, so it needs no digest.
-    IF current_setting('server_version_num')::integer >= 170000 THEN
-        EXECUTE 'SELECT pg_logical_emit_message(false, ''pggit_daemon.sync'', '''', flush => true)';
-    ELSIF pg_current_wal_flush_lsn() < written THEN
-        -- Older servers write it out with somebody else's commit only; where nothing happens it would wait in vain.
-        PERFORM pg_logical_emit_message(false, 'pggit_daemon.sync', '');
-    END IF;
+    flushed := pg_current_wal_flush_lsn();
     LOOP
-        IF target IS NULL THEN
-            flushed := pg_current_wal_flush_lsn();
-            IF flushed >= written THEN
-                target := written;
-            ELSIF clock_timestamp() >= settled THEN
-                -- What is not on disk by now is no commit: nobody waits for it.
-                target := flushed;
-            END IF;
+        IF flushed >= written THEN
+            target := written;
+        ELSIF target IS NULL AND clock_timestamp() >= settled THEN
+            -- What is not on disk by now is no commit: nobody waits for it.
+            target := flushed;
         END IF;
         -- A daemon that only comes up now makes its slot first.
         slot := coalesce(slot, (SELECT p.slot_name FROM pggit_daemon.progress AS p));
@@ -46,7 +40,20 @@ BEGIN
         IF clock_timestamp() >= until THEN
             RETURN false;
         END IF;
+        -- Have the daemon confirm at once instead of in its own time. The message is no proof of anything, so it needs no
+        -- digest. Before version 17 it goes to disk with somebody else's commit only: where nobody commits (the disk does
+        -- not move on again and again) it would just be in the way of the next call.
+        IF NOT woken AND current_setting('server_version_num')::integer >= 170000 THEN
+            EXECUTE 'SELECT pg_logical_emit_message(false, ''pggit_daemon.sync'', '''', flush => true)';
+            woken := true;
+        ELSIF NOT woken AND moves > 1 THEN
+            PERFORM pg_logical_emit_message(false, 'pggit_daemon.sync', '');
+            woken := true;
+        END IF;
         PERFORM pg_sleep(least(0.005, greatest(extract(epoch FROM until - clock_timestamp()), 0)));
+        before := flushed;
+        flushed := pg_current_wal_flush_lsn();
+        moves := moves + (flushed > before)::integer;
     END LOOP;
 END $$;
 

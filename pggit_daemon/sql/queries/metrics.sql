@@ -22,37 +22,13 @@ SELECT jsonb_build_object(
         SELECT jsonb_agg(jsonb_build_array(m.source, m.seconds))
         FROM (SELECT source, extract(epoch FROM max(applied_at)) AS seconds
               FROM pggit.external_migrations WHERE applied_at IS NOT NULL GROUP BY source) AS m), '[]'),
+    -- How far the daemon has come is the slot's to say; what belongs to no source (drift) has an empty one.
     'issues', coalesce((
         SELECT jsonb_agg(jsonb_build_array(i.source, i.status, i.total))
-        FROM (
-            SELECT f.source, f.status, count(*) AS total
-            FROM (
-                -- Rows that the tool itself took away (repair, clean) are no findings; one that vanished is.
-                SELECT m.source, 'failed' AS status FROM pggit.external_migrations AS m
-                WHERE NOT m.success AND m.status NOT IN ('removed', 'cleared', 'deleted')
-                UNION ALL
-                SELECT m.source, 'unlinked' FROM pggit.external_migrations AS m
-                WHERE m.pggit_commit_id IS NULL AND m.success AND m.status NOT IN ('removed', 'cleared', 'deleted')
-                UNION ALL
-                SELECT m.source, CASE m.status WHEN 'removed' THEN 'missing' ELSE m.status END
-                FROM pggit.external_migrations AS m
-                WHERE m.success AND m.status IN ('removed', 'missing', 'started', 'out_of_order')
-                UNION ALL
-                -- The conflict names the source and the migration's id.
-                SELECT regexp_replace(c.object_identifier, ' [^ ]*$', ''), 'checksum_changed'
-                FROM pggit.conflicts AS c
-                WHERE c.conflict_type = 'checksum_changed' AND c.status = 'unresolved'
-                UNION ALL
-                -- A gap is a hole in small integers; above are dates, epochs and the ids that we give.
-                SELECT g.source, 'gap'
-                FROM (SELECT m.source, m.migration_id
-                             - lag(m.migration_id) OVER (PARTITION BY m.tool_name, m.source ORDER BY m.migration_id)
-                             AS step
-                      FROM pggit.external_migrations AS m
-                      WHERE m.migration_id BETWEEN 1 AND 999999 AND m.status <> 'cleared') AS g
-                WHERE g.step > 1
-            ) AS f
-            GROUP BY f.source, f.status) AS i), '[]'),
+        FROM (SELECT coalesce(f.source, '') AS source, f.status, count(*) AS total
+              FROM pggit_daemon.findings(NULL) AS f
+              WHERE f.status <> 'pending'
+              GROUP BY 1, 2) AS i), '[]'),
     'conflicts', coalesce((
         SELECT jsonb_agg(jsonb_build_array(c.conflict_type, c.total))
         FROM (SELECT conflict_type, count(*) AS total FROM pggit.conflicts
