@@ -34,8 +34,10 @@ BEGIN
     privileges := tail[2];
 END $$;
 
--- Whether somebody may do less by the new privileges than by the old ones.
-CREATE OR REPLACE FUNCTION pggit_daemon.takes_away(old_privileges text, new_privileges text) RETURNS boolean
+-- Whether somebody may do less by the new privileges than by the old ones. A right to a column that is not among
+-- `columns` any more went with it, or has its new name.
+CREATE OR REPLACE FUNCTION pggit_daemon.takes_away(old_privileges text, new_privileges text, columns text[])
+    RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH granted AS (
         SELECT line.side, one.privilege, line.words[2] AS target
@@ -46,7 +48,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.takes_away(old_privileges text, new_priv
     )
     SELECT EXISTS (
         SELECT FROM granted AS old
-        WHERE old.side = 'old' AND NOT EXISTS (
+        WHERE old.side = 'old' AND (strpos(old.privilege, '(') = 0 OR columns IS NULL
+                                    OR substring(old.privilege FROM '\((.*)\)$') = ANY (columns))
+          AND NOT EXISTS (
             SELECT FROM granted AS new
             WHERE new.side = 'new' AND new.privilege IN (old.privilege, 'ALL', 'ALL PRIVILEGES')
               AND new.target IN (old.target, old.target || ' WITH GRANT OPTION')))
@@ -100,7 +104,9 @@ BEGIN
     END IF;
     old := pggit_daemon.definition_parts(old_definition);
     new := pggit_daemon.definition_parts(new_definition);
-    IF pggit_daemon.takes_away(old.privileges, new.privileges)
+    IF old.privileges <> new.privileges AND pggit_daemon.takes_away(
+           old.privileges, new.privileges,
+           CASE WHEN type = 'table' THEN ARRAY(SELECT c.name FROM pggit_daemon.columns_of(new.body) AS c) END)
        OR type IN ('table', 'foreign table') AND pggit_daemon.columns_destroyed(old.body, new.body)
        OR new.body ~ E'\nALTER TABLE [^\n]* (ENABLE|FORCE) ROW LEVEL SECURITY;'
           AND old.body !~ E'\nALTER TABLE [^\n]* (ENABLE|FORCE) ROW LEVEL SECURITY;' THEN

@@ -1,0 +1,167 @@
+"""How grave a change is: the rules, on definitions as the server gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.databases import Databases
+
+Connection = psycopg.Connection[Any]
+
+SETUP = """
+CREATE TABLE t (id int PRIMARY KEY, name varchar(20), note text DEFAULT 'a, b NOT NULL',
+                born date NOT NULL DEFAULT now());
+COMMENT ON TABLE t IS 'one; two';
+CREATE TABLE "od d" ("a b" int, "c""d" text);
+CREATE VIEW v AS SELECT 1 AS a;
+CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'GRANT x;
+' $$;
+CREATE INDEX i ON t (name);
+CREATE SEQUENCE s;
+GRANT SELECT, INSERT ON t TO pg_monitor;
+GRANT SELECT (name), UPDATE (name, note) ON t TO pg_signal_backend WITH GRANT OPTION;
+"""
+
+ALTERED = {
+    # the change, the object, its level
+    "ALTER TABLE t DROP COLUMN note": ("table", "public.t", "high"),
+    'ALTER TABLE "od d" DROP COLUMN "c""d"': ("table", 'public."od d"', "high"),
+    "ALTER TABLE t ALTER name SET NOT NULL": ("table", "public.t", "high"),
+    "ALTER TABLE t ENABLE ROW LEVEL SECURITY": ("table", "public.t", "high"),
+    "REVOKE INSERT ON t FROM pg_monitor": ("table", "public.t", "high"),
+    "REVOKE ALL ON t FROM pg_monitor": ("table", "public.t", "high"),
+    "REVOKE GRANT OPTION FOR SELECT (name) ON t FROM pg_signal_backend": ("table", "public.t", "high"),
+    "REVOKE UPDATE (note) ON t FROM pg_signal_backend": ("table", "public.t", "high"),
+    "REVOKE ALL ON FUNCTION f() FROM PUBLIC": ("function", "public.f()", "high"),
+    "ALTER TABLE t ADD COLUMN more text NOT NULL DEFAULT ''": ("table", "public.t", "medium"),
+    "ALTER TABLE t RENAME COLUMN note TO remark": ("table", "public.t", "medium"),
+    "ALTER TABLE t ALTER name TYPE varchar(40)": ("table", "public.t", "medium"),
+    "ALTER TABLE t ALTER note SET DEFAULT 'x'": ("table", "public.t", "medium"),
+    "ALTER TABLE t ALTER born DROP NOT NULL": ("table", "public.t", "medium"),
+    "ALTER TABLE t OWNER TO pg_read_all_data": ("table", "public.t", "medium"),
+    "CREATE OR REPLACE VIEW v AS SELECT 1 AS a, 2 AS b": ("view", "public.v", "medium"),
+    "CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS $$SELECT ''$$": (
+        "function",
+        "public.f()",
+        "medium",
+    ),
+    "ALTER SEQUENCE s INCREMENT BY 2": ("sequence", "public.s", "medium"),
+    "COMMENT ON TABLE t IS 'three;\nGRANT nothing'": ("table", "public.t", "low"),
+    "COMMENT ON COLUMN t.name IS 'who'": ("table", "public.t", "low"),
+    "COMMENT ON TABLE t IS NULL": ("table", "public.t", "low"),
+    "COMMENT ON FUNCTION f() IS 'x'": ("function", "public.f()", "low"),
+    "GRANT DELETE ON t TO pg_monitor": ("table", "public.t", "low"),
+    "GRANT ALL ON t TO pg_monitor": ("table", "public.t", "low"),
+    "GRANT SELECT ON t TO pg_monitor WITH GRANT OPTION": ("table", "public.t", "low"),
+    "GRANT SELECT ON s TO pg_monitor": ("sequence", "public.s", "low"),
+    "ALTER INDEX i SET (fillfactor = 70)": ("index", "public.i", "low"),
+    "COMMENT ON INDEX i IS 'fast'": ("index", "public.i", "low"),
+}
+
+
+@pytest.fixture(scope="module")
+def conn(cluster: Databases, installed_template: str) -> Iterator[Connection]:
+    cluster.create_database("api_impact", installed_template)
+    with psycopg.connect(cluster.dsn("api_impact"), autocommit=True) as connection:
+        connection.execute(SETUP)
+        yield connection
+    cluster.drop_database("api_impact")
+
+
+def _definition(conn: Connection, kind: str, identity: str) -> str:
+    row = conn.execute(
+        "SELECT definition || coalesce(later, '') FROM pggit_daemon.snapshot() WHERE type = %s AND identity = %s",
+        [kind, identity],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _level(conn: Connection, kind: str, operation: str, old: str | None, new: str | None, *, rewritten: bool) -> str:
+    row = conn.execute(
+        "SELECT pggit_daemon.impact_level(%s, %s, %s, %s, %s)", [kind, operation, old, new, rewritten]
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.mark.parametrize("change", ALTERED)
+def test_an_alter_is_judged_by_its_definitions(conn: Connection, change: str) -> None:
+    kind, identity, level = ALTERED[change]
+    with conn.transaction(force_rollback=True):
+        old = _definition(conn, kind, identity)
+        conn.execute(change.encode())
+        new = _definition(conn, kind, identity)
+        assert old != new
+        assert _level(conn, kind, "ALTER", old, new, rewritten=False) == level
+        # The way back is never graver than to lose what was added, and a rewrite always is.
+        assert _level(conn, kind, "ALTER", old, new, rewritten=True) == "high"
+        assert _level(conn, kind, "RENAME", old, new, rewritten=False) == max(level, "medium", key=_rank)
+
+
+@pytest.mark.parametrize(
+    ("kind", "created", "dropped"),
+    [
+        ("table", "medium", "high"),
+        ("materialized view", "medium", "high"),
+        ("sequence", "medium", "high"),
+        ("schema", "medium", "high"),
+        ("extension", "medium", "high"),
+        ("policy", "medium", "high"),
+        ("view", "medium", "medium"),
+        ("function", "medium", "medium"),
+        ("table constraint", "medium", "medium"),
+        ("index", "low", "medium"),
+        ("statistics object", "low", "medium"),
+    ],
+)
+def test_creating_and_dropping(conn: Connection, kind: str, created: str, dropped: str) -> None:
+    assert _level(conn, kind, "CREATE", None, "x", rewritten=False) == created
+    assert _level(conn, kind, "DROP", "x", None, rewritten=False) == dropped
+
+
+def test_what_a_migration_did_in_several_commits_is_one_row_each(conn: Connection) -> None:
+    """Parts add up; what it made and dropped itself is nothing; indexes of one name are qualified."""
+    with conn.transaction(force_rollback=True):
+        conn.execute("""
+            INSERT INTO pggit.commits (id, hash, branch_id, kind)
+            SELECT n, 'c' || n, 1, 'migration' FROM generate_series(1, 5) n;
+            INSERT INTO pggit_daemon.blob (sha256, definition, later, depends) VALUES
+                ('a', E'CREATE TABLE public.t (\n    a integer\n);\n', NULL, '{}'),
+                ('b', E'CREATE TABLE public.t (\n    b text\n);\n', NULL, '{}'),
+                ('i', E'CREATE INDEX ...;\n', NULL, '{}'),
+                ('s', E'CREATE SEQUENCE app.q;\n', E'ALTER SEQUENCE app.q OWNED BY public.t.a;\n', '{}');
+            INSERT INTO pggit_daemon.object_version
+                (type, schema_name, identity, classid, objid, blob, from_commit, to_commit)
+            VALUES
+                ('table', 'public', 'public.t', 1259, 1, 'a', 1, 2),
+                ('table', 'public', 'public.t', 1259, 1, 'b', 2, 3),
+                ('table', 'public', 'public.t', 1259, 1, 'a', 3, 4),
+                ('table', 'public', 'public.t', 1259, 1, 'b', 4, NULL),
+                ('table', 'public', 'public.gone', 1259, 2, 'a', 2, 4),
+                ('sequence', 'app', 'app.q', 1259, 3, 's', 4, NULL),
+                ('index', 'public', 'public.i', 1259, 4, 'i', 2, NULL),
+                ('index', 'app', 'app.i', 1259, 5, 'i', 1, NULL),
+                ('index', 'app', 'app.j', 1259, 6, 'i', 4, NULL);
+            INSERT INTO pggit.external_migrations (migration_id, tool_name, source, pggit_commit_id)
+            VALUES (7, 'flyway', 's', 4), (8, 'flyway', 's', 5);
+            INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part)
+            VALUES ('flyway', 's', 7, 1, 'lock', false), ('flyway', 's', 7, 2, 'lock', true),
+                   ('flyway', 's', 7, 4, 'lock', false);
+        """)
+        assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(7)").fetchall() == [
+            ("table", "public.t", "ALTER", "high"),
+            ("index", "j", "CREATE", "low"),
+            ("index", "public.i", "CREATE", "low"),
+        ]
+        assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(8)").fetchall() == []
+
+
+def _rank(level: str) -> int:
+    return ["low", "medium", "high"].index(level)

@@ -1,0 +1,170 @@
+"""validate_migrations on a real server, held against a plain reference model."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.validation_model import Finding, Row, findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.databases import Databases
+
+Connection = psycopg.Connection[Any]
+
+IDS = st.one_of(
+    st.integers(1, 12),
+    st.integers(-5, 130),
+    st.sampled_from([99_999, 100_000, 100_002, 202401, 202403, 240131, 240132, 999_998, 999_999, 1_000_000]),
+    st.integers(20240101, 20240110),
+    st.integers(10**18, 10**18 + 3),
+)
+STATUSES = st.sampled_from(
+    ["applied"] * 6 + ["failed", "started", "removed", "cleared", "deleted", "rolled_back", "baseline", "marked"]
+)
+ROWS = st.lists(
+    st.builds(
+        Row,
+        st.sampled_from(["flyway", "liquibase"]),
+        st.sampled_from(["a", "b b"]),
+        IDS,
+        st.integers(1, 20),
+        STATUSES,
+        st.sampled_from([True, True, True, False]),
+        st.sampled_from([True, True, False]),
+        st.sampled_from([None, "transaction", "manual"]),
+        st.sampled_from([None, "it's 100% broken"]),
+    ),
+    max_size=25,
+    unique_by=lambda row: (row.tool, row.source, row.number),
+)
+
+
+@pytest.fixture(scope="module")
+def conn(cluster: Databases, installed_template: str) -> Iterator[Connection]:
+    """Give a connection to a database where rows that a test inserts are nobody's news."""
+    cluster.create_database("api_validation", installed_template)
+    with psycopg.connect(cluster.dsn("api_validation"), autocommit=True) as connection:
+        connection.execute("ALTER TABLE pggit.external_migrations DISABLE TRIGGER USER")
+        connection.execute("INSERT INTO pggit.commits (hash, branch_id, kind) VALUES ('h', 1, 'migration')")
+        yield connection
+    cluster.drop_database("api_validation")
+
+
+def _insert(conn: Connection, rows: list[Row]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO pggit.external_migrations (tool_name, source, migration_id, sequence, status, success,"
+            " pggit_commit_id, evidence, error_message)"
+            " VALUES (%s, %s, %s, %s, %s, %s, (SELECT id FROM pggit.commits WHERE %s), %s, %s)",
+            [
+                (r.tool, r.source, r.number, r.sequence, r.status, r.success, r.linked, r.evidence, r.error)
+                for r in rows
+            ],
+        )
+
+
+def _found(conn: Connection, tool: str | None = None) -> list[Finding]:
+    rows = conn.execute(
+        "SELECT tool_name, source, migration_id, status,"
+        " regexp_replace(message, '^(Migration started) at .* and', '\\1 and')"
+        " FROM pggit.validate_migrations(%s) WHERE status <> 'pending'",
+        [tool],
+    ).fetchall()
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_it_says_what_the_model_says(conn: Connection, rows: list[Row]) -> None:
+    """Gaps, failures, late ones and all others: the same findings, each once; by tool and by source as well."""
+    with conn.transaction(force_rollback=True):
+        _insert(conn, rows)
+        found = _found(conn)
+        assert len(found) == len(set(found))
+        assert set(found) == findings(rows)
+        assert set(_found(conn, "flyway")) == {one for one in findings(rows) if one[0] == "flyway"}
+        if any(row.source == "b b" for row in rows):
+            assert set(_found(conn, "b b")) == {one for one in findings(rows) if one[1] == "b b"}
+
+
+def test_the_documents_example(conn: Connection) -> None:
+    """A gap comes where its first migration would."""
+    with conn.transaction(force_rollback=True):
+        _insert(
+            conn,
+            [
+                Row("flyway", "s", 101, 1),
+                Row("flyway", "s", 105, 2, linked=False),
+                Row("flyway", "s", 106, 3),
+                Row("flyway", "s", 107, 4, status="failed", success=False, error="Constraint violation"),
+            ],
+        )
+        rows = conn.execute("SELECT migration_id, status, message FROM pggit.validate_migrations('flyway')").fetchall()
+        assert [row for row in rows if row[1] != "pending"] == [
+            (None, "gap", "Missing migrations 102 to 104"),
+            (105, "unlinked", "Migration not linked to pgGit commit"),
+            (107, "failed", "Migration failed: Constraint violation"),
+        ]
+        counts = conn.execute(
+            "SELECT tool_name, COUNT(*) FILTER (WHERE status = 'gap'), COUNT(*) FILTER (WHERE status = 'failed'),"
+            " COUNT(*) FILTER (WHERE status = 'unlinked') FROM pggit.validate_migrations() GROUP BY tool_name"
+        ).fetchall()
+        assert ("flyway", 1, 1, 1) in counts
+
+
+def test_a_changed_checksum_counts_while_its_conflict_is_open(conn: Connection) -> None:
+    with conn.transaction(force_rollback=True):
+        _insert(conn, [Row("flyway", "my source", 1, 1)])
+        conn.execute(
+            "INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)"
+            " VALUES ('checksum_changed', 'migration', 'my source 1', 'x')"
+        )
+        assert [row[2:4] for row in _found(conn)] == [(1, "checksum_changed")]
+        conn.execute("SELECT pggit.resolve_conflict(conflict_id, 'wanted') FROM pggit.list_conflicts()")
+        assert _found(conn) == []
+
+
+def test_ddl_without_a_row_counts_until_its_source_goes_on(conn: Connection) -> None:
+    with conn.transaction(force_rollback=True):
+        conn.execute(
+            "INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)"
+            " VALUES ('s', 'flyway', 'flyway', 'public', 's', 'discovered');"
+            "INSERT INTO pggit.commits (hash, branch_id, kind, message, metadata)"
+            """ VALUES ('o', 1, 'tool', 'left', '{"source": "s", "orphan": true}')"""
+        )
+        assert [row[:4] for row in _found(conn, "flyway")] == [("flyway", "s", None, "orphan")]
+        conn.execute("INSERT INTO pggit.commits (hash, branch_id, kind) VALUES ('next', 1, 'migration')")
+        conn.execute(
+            "INSERT INTO pggit.external_migrations (tool_name, source, migration_id, pggit_commit_id)"
+            " SELECT 'flyway', 's', 1, id FROM pggit.commits WHERE hash = 'next'"
+        )
+        assert _found(conn) == []
+
+
+def test_without_a_daemon_it_says_that_nothing_is_recorded(conn: Connection) -> None:
+    assert conn.execute("SELECT status, message FROM pggit.validate_migrations()").fetchall() == [
+        ("pending", "The daemon has not recorded this database yet")
+    ]
+
+
+def test_a_hundred_thousand_migrations_take_less_than_a_second(conn: Connection) -> None:
+    with conn.transaction(force_rollback=True):
+        conn.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, sequence, pggit_commit_id)"
+            " SELECT n, 'flyway', 's', n, id FROM generate_series(1, 100000) AS n, pggit.commits WHERE n % 1000 <> 7"
+        )
+        conn.execute("ANALYZE pggit.external_migrations")
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert len(_found(conn)) == 100
+            took.append(time.monotonic() - began)
+        assert min(took) < 1
