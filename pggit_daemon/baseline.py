@@ -10,7 +10,7 @@ through the stream, and nothing comes twice. A crash in between leaves a slot wi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,8 +21,12 @@ from pggit_daemon.commit.plan import Step, make_commit
 from pggit_daemon.commit.schema import ObjectChange, Schema
 from pggit_daemon.correlate.unit import CommitKind, Evidence, Link, Recorded
 from pggit_daemon.lsn import LSN, ZERO
+from pggit_daemon.records import Row, RowChange, RowOp
+from pggit_daemon.sources.api import Api
 from pggit_daemon.sources.ledger import Ledger
+from pggit_daemon.sources.preset import Meaning
 from pggit_daemon.sources.registry import Registry
+from pggit_daemon.sources.requests import REQUESTS, parse_request
 from pggit_daemon.sources.source import Source
 from pggit_daemon.sources.text import TextRow
 from pggit_daemon.store import catalog
@@ -62,17 +66,21 @@ async def begin(
     async with catalog.frozen(conn, created.snapshot_name):
         objects = await catalog.snapshot(conn)
         told = await catalog.outbox(conn) if before is None else ()
+        requests = await catalog.requests(conn)
         tables = {source.name: await catalog.rows(conn, source.table) for source in registry.histories}
     schema = before.schema if before is not None else Schema()
     changes = schema.replaced(objects)
     ledgers = before.ledgers if before is not None else {}
+    evidence = Evidence.BASELINE if before is None else Evidence.SNAPSHOT
     links = [
-        Link(recorded, Evidence.BASELINE if before is None else Evidence.SNAPSHOT)
+        Link(recorded, evidence)
         for name, found in tables.items()
         for recorded in _rows(ledgers, registry, name, found or (), created.consistent_point, again=before is not None)
     ]
+    links += _requested(before.api if before is not None else Api({}), requests, created.consistent_point, evidence)
     head = before.progress.head if before is not None else None
     step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
+    step = replace(step, requests=tuple(int(str(row["id"])) for row in requests))
     newest = step.commit.hash if step.commit is not None else head
     progress = Progress(created.consistent_point, created.consistent_point, newest, "{}")
     sources = [source_statement(source) for source in registry.histories]
@@ -111,6 +119,20 @@ def _rows(
         return [Recorded((change,)) for change in ledger.compare(at, found)]
     ordered = sorted(found, key=ledger.order)
     return [Recorded((ledger.baseline(row),)) for row in ordered]
+
+
+def _requested(api: Api, rows: Iterable[Row], at: LSN, evidence: Evidence) -> list[Link]:
+    """What was told through the SQL API before the stream begins: its commit is this one, whatever it ran."""
+    found = []
+    for row in rows:
+        try:
+            request = parse_request(RowChange(at, RowOp.INSERT, REQUESTS, row, {}))
+            recorded = [*api.read(request, ran=True)]
+        except (KeyError, TypeError, ValueError):
+            log.warning("request_unreadable", request_id=row["id"])
+            continue
+        found += [Link(one, None if one.principal.meaning is Meaning.STARTED else evidence) for one in recorded]
+    return found
 
 
 def _step(

@@ -149,7 +149,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         tag=str(row["command_tag"]),
         query=_text(row["query"]),
         session=session,
-        locks=tuple(_lock(lock) for lock in json.loads(row["locks"] or "[]")),
+        locks=tuple(parse_lock(lock) for lock in json.loads(row["locks"] or "[]")),
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
@@ -180,7 +180,8 @@ def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
     )
 
 
-def _lock(item: Mapping[str, Any]) -> HeldLock:
+def parse_lock(item: Mapping[str, Any]) -> HeldLock:
+    """Read one element of `locks`."""
     return HeldLock(
         classid=int(item["classid"]),
         objid=int(item["objid"]),

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import psycopg
 import structlog
 
+from pggit_daemon.abandoned import Abandoned
 from pggit_daemon.baseline import source_statement
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
@@ -92,6 +93,7 @@ class Pipeline:
         self._upkeep = Upkeep(
             state, registry, self._comparisons, store=store, conn=conn, reconcile=intervals[0], verify=intervals[1]
         )
+        self._abandoned = Abandoned(state.api, store=store, conn=conn, interval=intervals[0])
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asked = False
@@ -165,7 +167,8 @@ class Pipeline:
             self._observe((), (step,))
         if self._upkeep.found:
             await self._start_over(self._upkeep.found)
-        if self._upkeep.under_way:
+        await self._abandoned.turn(batch.received)
+        if self._upkeep.under_way or self._abandoned.under_way:
             self._ask_in(SOON)
 
     async def _start_over(self, tables: tuple[TableName, ...]) -> NoReturn:

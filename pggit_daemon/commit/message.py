@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pggit_daemon.correlate.unit import CommitKind, Decision, Recorded
-from pggit_daemon.ddl import DdlEvent
+from pggit_daemon.ddl import DdlEvent, ObjectOp
 
 NAMED_OBJECTS = 3
 LONGEST_NAME = 300
@@ -29,6 +29,8 @@ def message(decision: Decision) -> str:
     if decision.kind is CommitKind.TOOL:
         what = "left without a row in" if decision.orphan else "housekeeping of"
         return f"{what} {decision.source}: {done}"
+    if decision.unit.deployment is not None:
+        return f"deployment {_short(decision.unit.deployment.name)}: {done}"
     return f"out of band: {done}"
 
 
@@ -49,23 +51,8 @@ def metadata(decision: Decision) -> dict[str, Any]:
         "statements": len(decision.events),
     }
     if decision.unit.deployment is not None:
-        found["deployment"] = decision.unit.deployment
-    if decision.events:
-        session = decision.events[0].session
-        found["session"] = {
-            "user": session.profile.user,
-            "role": session.role,
-            "application_name": session.profile.application_name,
-            "client_addr": session.profile.client_addr,
-            "pid": session.key.pid,
-            "backend_start": session.key.started,
-        }
-        found["commands"] = sorted({event.tag for event in decision.events})
-        found["first_lsn"] = str(decision.events[0].lsn)
-        found["last_lsn"] = str(decision.events[-1].lsn)
-        holders = sorted({f"{lock.holder.pid}" for event in decision.events for lock in event.locks})
-        if holders:
-            found["lock_holders"] = holders
+        found["deployment"] = decision.unit.deployment.key
+    found |= _ran(decision.events)
     row = migration_row(decision)
     if row is not None:
         found["source"] = row.source
@@ -84,11 +71,46 @@ def metadata(decision: Decision) -> dict[str, Any]:
     return found
 
 
+def _ran(events: tuple[DdlEvent, ...]) -> dict[str, Any]:
+    """Whose statements, which and where."""
+    if not events:
+        return {}
+    session = events[0].session
+    found: dict[str, Any] = {
+        "session": {
+            "user": session.profile.user,
+            "role": session.role,
+            "application_name": session.profile.application_name,
+            "client_addr": session.profile.client_addr,
+            "pid": session.key.pid,
+            "backend_start": session.key.started,
+        },
+        "commands": sorted({event.tag for event in events}),
+        "first_lsn": str(events[0].lsn),
+        "last_lsn": str(events[-1].lsn),
+    }
+    holders = sorted({f"{lock.holder.pid}" for event in events for lock in event.locks})
+    if holders:
+        found["lock_holders"] = holders
+    rewritten = rewrites(events)
+    if rewritten:
+        found["rewrites"] = rewritten
+    return found
+
+
 def migration_row(decision: Decision) -> Recorded | None:
     """The history row that the commit stands for."""
     if decision.part_of is not None:
         return decision.part_of
     return next((link.row for link in decision.links), None)
+
+
+def rewrites(events: Iterable[DdlEvent]) -> list[str]:
+    """The tables that the statements rewrote, by the names that they have now."""
+    items = [item for event in events for item in event.objects]
+    rewritten = {item.oid for item in items if item.op is ObjectOp.REWRITE}
+    last = {item.oid: item.key.identity for item in items if item.op is ObjectOp.SET and item.key is not None}
+    return sorted(name for oid, name in last.items() if oid in rewritten)
 
 
 def summary(events: Iterable[DdlEvent]) -> str:
@@ -106,11 +128,14 @@ def summary(events: Iterable[DdlEvent]) -> str:
 def _migration(row: Recorded, decision: Decision) -> str:
     migration = row.principal.migration
     name = "" if migration is None else " ".join(filter(None, (_version(row), migration.name)))
-    if len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME]}…"
+    name = _short(name)
     prefix = "roll back " if decision.kind is CommitKind.ROLLBACK else ""
     suffix = "" if migration is None or migration.success else " (failed)"
     return f"{row.principal.tool}: {prefix}{name}{' (part)' if decision.part_of is not None else ''}{suffix}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def _version(row: Recorded) -> str | None:

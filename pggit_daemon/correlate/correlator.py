@@ -27,8 +27,11 @@ from pggit_daemon.ddl import ObjectOp, SessionKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.migration import HistoryChange
-from pggit_daemon.sources.preset import Claims
-from pggit_daemon.sources.source import Source
+from pggit_daemon.sources.preset import Claims, Meaning
+from pggit_daemon.sources.source import DEFAULT_GRACE, Source
+
+DEPLOYMENT_GRACE = DEFAULT_GRACE
+"""How long the DDL of a deployment that is to be one commit waits for its end."""
 
 
 class Correlator:
@@ -52,7 +55,8 @@ class Correlator:
     def watched(self) -> frozenset[Watched]:
         """The sessions whose end would free something: lock holders, and for windows the DDL's own."""
         watched = (pending.watched(claim) for pending in self._queue for claim in pending.claims.values())
-        return frozenset(one for one in watched if one is not None)
+        held = (Watched(one.session.key, by_lock=False) for one in self._queue if one.held and one.session is not None)
+        return frozenset(one for one in (*watched, *held) if one is not None)
 
     def unseen(self) -> frozenset[str]:
         """The sources whose table must be compared before the queue can move.
@@ -75,6 +79,9 @@ class Correlator:
         if pending.open_events() and pending.known_tool is None:
             self._claim(pending)
         self._queue.append(pending)
+        for earlier in self._queue:
+            if earlier.unit.deployment is not None and earlier.unit.deployment.key in unit.ends:
+                earlier.held = False
         for item in unit.items:
             if isinstance(item, Written):
                 self._close(item.source, item.lsn, unit.commit_lsn)
@@ -94,6 +101,8 @@ class Correlator:
         for pending in self._queue:
             if now - pending.unit.commit_time > KIN_GRACE:
                 pending.kin = frozenset()
+            if now - pending.unit.commit_time > DEPLOYMENT_GRACE:
+                pending.released()
         self._match_rows()
         for row in self._rows():
             if not row.settled and now - row.unit.commit_time > graces[row.source]:
@@ -118,6 +127,8 @@ class Correlator:
         """These sessions ended, or gave up their lock, and the stream has passed that moment."""
         gone = set(ended)
         for pending in self._queue:
+            if pending.session is not None and Watched(pending.session.key, by_lock=False) in gone:
+                pending.released()
             for claim in list(pending.claims.values()):
                 if pending.watched(claim) in gone:
                     self._expire_unless_wanted(pending, claim.source)
@@ -356,8 +367,10 @@ class Correlator:
                     # Not the run's own session, but under its lock: a callback on a connection of its own.
                     pending.kin = possible_kin(pending, self._sources.values())
 
-    def _evidence_alone(self, row: WaitingRow) -> Evidence:
-        """Why a row with no DDL is known to have none."""
+    def _evidence_alone(self, row: WaitingRow) -> Evidence | None:
+        """Why a row with no DDL is known to have none; None while its migration goes on."""
+        if isinstance(row.row, Recorded) and row.row.principal.meaning is Meaning.STARTED:
+            return None
         claims = self._sources[row.source].preset.claims
         return Evidence.TRANSACTION if claims is Claims.NONE else Evidence.WINDOW
 

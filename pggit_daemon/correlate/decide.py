@@ -42,16 +42,22 @@ Target = Kept | Part | WaitingRow | None
 def decisions(ready: Iterable[Pending], written: set[LSN]) -> Iterator[Decision]:
     """The decisions of these transactions; `written` is kept up to date."""
     held: Decision | None = None
+    beside: list[Decision] = []  # no commits: what they say may as well stand behind the held one's
     for pending in ready:
         for decision in _of_one(pending, written):
-            if held is not None and _same_migration(held, decision):
+            if held is not None and (_same_migration(held, decision) or _same_deployment(held, decision)):
                 held = replace(decision, events=held.events + decision.events)
+                continue
+            if held is not None and decision.kind is None and _waits(held):
+                beside.append(decision)
                 continue
             if held is not None:
                 yield held
-            held = decision
+            yield from beside
+            held, beside = decision, []
     if held is not None:
         yield held
+    yield from beside
 
 
 def _same_migration(first: Decision, second: Decision) -> bool:
@@ -59,6 +65,17 @@ def _same_migration(first: Decision, second: Decision) -> bool:
         # Parts of a migration that is open are decided one by one, as they come; merged, a backlog would differ.
         return False
     return second.part_of is first.part_of or any(link.row is first.part_of for link in second.links)
+
+
+def _same_deployment(first: Decision, second: Decision) -> bool:
+    return _waits(first) and _waits(second) and first.unit.deployment == second.unit.deployment
+
+
+def _waits(decision: Decision) -> bool:
+    """Whether it is part of a deployment that is to be one commit."""
+    deployment = decision.unit.deployment
+    waits = deployment is not None and deployment.waits and not decision.alone
+    return waits and decision.kind is CommitKind.OUT_OF_BAND
 
 
 def _of_one(pending: Pending, written: set[LSN]) -> Iterator[Decision]:
@@ -144,7 +161,7 @@ def _recorded(row: WaitingRow) -> Recorded:
 def _left_over(pending: Pending, events: tuple[DdlEvent, ...]) -> Decision:
     if pending.known_tool is not None:
         return Decision(pending.unit, CommitKind.TOOL, events, source=pending.known_tool, orphan=pending.orphan)
-    return Decision(pending.unit, CommitKind.OUT_OF_BAND, events)
+    return Decision(pending.unit, CommitKind.OUT_OF_BAND, events, alone=pending.alone)
 
 
 def _kind(row: Recorded) -> CommitKind:

@@ -82,6 +82,8 @@ class Pending:
     known_tool: str | None = None
     orphan: bool = False
     kin: frozenset[str] = frozenset()
+    held: bool = False
+    alone: bool = False
 
     @classmethod
     def of(cls, unit: Unit, brackets_after: Brackets) -> Pending:
@@ -91,7 +93,9 @@ class Pending:
         rows = [
             WaitingRow(item, item.lsn, item.source, unit) for item in unit.items if isinstance(item, (Recorded, Unseen))
         ]
-        return cls(unit, free, rows, brackets_after)
+        deployment = unit.deployment
+        held = deployment is not None and deployment.waits and deployment.key not in unit.ends
+        return cls(unit, free, rows, brackets_after, held=held)
 
     @property
     def session(self) -> Session | None:
@@ -126,6 +130,11 @@ class Pending:
             return Watched(self.session.key, by_lock=False)
         return None
 
+    def released(self) -> None:
+        """The end of its deployment will not come, or comes too late."""
+        if self.held:
+            self.held, self.alone = False, True
+
     def refute(self, source: str) -> None:
         """The source has no right here."""
         self.claims.pop(source, None)
@@ -150,4 +159,4 @@ class Pending:
     def ready(self) -> bool:
         """Whether everything in it is decided."""
         rows = (*self.rows, *self.taken.values())
-        return all(row.settled for row in rows) and not ((self.claims or self.kin) and self.open_events())
+        return all(row.settled for row in rows) and not ((self.claims or self.kin or self.held) and self.open_events())

@@ -121,15 +121,25 @@ Item = Ddl | Recorded | Unseen | Written | BracketMove | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a session calls its changes together. `waits`: they are to be one commit, at its end."""
+
+    key: str
+    name: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
-    """A transaction as correlation sees it: items in WAL order."""
+    """A transaction as correlation sees it: items in WAL order. `ends`: the deployments that it ends."""
 
     xid: int
     commit_lsn: LSN
     end_lsn: LSN
     commit_time: datetime
     items: tuple[Item, ...]
-    deployment: str | None = None
+    deployment: Deployment | None = None
+    ends: frozenset[str] = frozenset()
     requests: tuple[int, ...] = ()
 
     @property
@@ -162,6 +172,7 @@ class Decision:
 
     `links` are the rows to be written with it. `part_of` is the row whose migration the events belong to when the row
     itself is written with a later part, and `evidence` the reason. `source` names the tool's table for kind tool.
+    `alone`: its deployment did not end in time, so it is a commit of its own.
     """
 
     unit: Unit
@@ -172,6 +183,7 @@ class Decision:
     evidence: Evidence | None = None
     source: str | None = None
     orphan: bool = False
+    alone: bool = False
     unreadable: tuple[Unreadable, ...] = ()
 
 

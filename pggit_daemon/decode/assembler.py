@@ -13,10 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pggit_daemon.decode.wal2json import BEGIN, COMMIT, Commit, parse_change, parse_commit, unshown_table
+from pggit_daemon.decode.wal2json import (
+    BEGIN,
+    COMMIT,
+    MESSAGE_PREFIX,
+    Commit,
+    parse_change,
+    parse_commit,
+    unshown_table,
+)
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.lsn import LSN, ZERO
-from pggit_daemon.records import Change, Message, Transaction, Unshown
+from pggit_daemon.records import Change, Message, Transaction, Unreadable, Unshown
 from pggit_daemon.stream.protocol import (
     KEEPALIVE,
     WARNING,
@@ -127,6 +135,9 @@ class Assembler:
             self._messages.append(change)
         elif is_open:
             self._changes.append(change)
+        elif isinstance(change, Unreadable):
+            # Only messages stand outside transactions, and any role may send one of any bytes: it is not ours.
+            self._messages.append(Message(change.lsn, transactional=False, prefix=MESSAGE_PREFIX, content=change.raw))
         else:
             raise ProtocolError(f"a change came outside a transaction: {frame[XLOG_HEADER:][:200]!r}")
 

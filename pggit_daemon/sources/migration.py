@@ -36,13 +36,28 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What a later change of the row makes of a migration that is already recorded; None leaves as is."""
+    """What a later change of the row makes of a migration that is already recorded; None leaves as is.
+
+    `any_tool`: it may be another tool's than the row's.
+    """
 
     migration_id: int
     status: str | None = None
     checksum: str | None = None
     name: str | None = None
     checksum_changed: bool = False
+    any_tool: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """A migration that is recorded already, and only gets its link; `records`: or is recorded now, if it is not.
+
+    `anywhere`: whatever source it is recorded of.
+    """
+
+    anywhere: bool
+    records: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,8 @@ class HistoryChange:
 
     `operation` is insert, update, delete, truncate, or inferred where decoding could not show it; `ledger_id` is the
     migration that the row stands for from now on; `old_row_key` is set where the row's key was another before;
-    `migration_source` where the migration is another source's than the one that told of it.
+    `migration_source` where the migration is another source's than the one that told of it; `linking` where it is
+    recorded there already; `unobserved` where only the ledger's row is to be kept.
     """
 
     source: str
@@ -67,6 +83,8 @@ class HistoryChange:
     old_row_key: str | None = None
     ledger_id: int | None = None
     migration_source: str | None = None
+    linking: Linking | None = None
+    unobserved: bool = False
 
     @property
     def ran_ddl(self) -> bool:

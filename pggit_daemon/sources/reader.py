@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from pggit_daemon.correlate.claims import ruled_out
-from pggit_daemon.correlate.unit import BracketMove, Ddl, Item, Recorded, Unit, Unseen, Written
+from pggit_daemon.correlate.unit import BracketMove, Ddl, Deployment, Item, Recorded, Unit, Unseen, Written
 from pggit_daemon.ddl import OUTBOX, DdlEvent, ObjectOp, parse_event
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
-from pggit_daemon.sources.api import Api
+from pggit_daemon.sources.api import Api, deployment_of
 from pggit_daemon.sources.ledger import Ledger
 from pggit_daemon.sources.preset import matches
 from pggit_daemon.sources.registry import Registry, created_tables, table_of
@@ -73,15 +73,16 @@ class Reader:
             for told in requests
             if isinstance(told, Request) and told.action == "session"
         }
-        wrapped = self._is_tools(statements)
+        rows = (change for change in transaction.changes if isinstance(change, RowChange))
+        writes = any(self._registry.at(change.table) is not None for change in rows)
         deployment = self._deployment(statements, requests)
         items: list[Item] = []
         for change in transaction.changes:
             event = events.get(change.lsn)
             if event is not None:
-                items.extend(self._ddl(event, made, wrapped=wrapped))
+                items.extend(self._ddl(event, made))
             elif _is_request(change):
-                items = self._told(items, _request(change), wrapped=wrapped)
+                items = self._told(items, _request(change), writes=writes)
             elif isinstance(change, RowChange):
                 items.extend(self._row(change))
             elif isinstance(change, Unshown):
@@ -99,20 +100,23 @@ class Reader:
             transaction.commit_time,
             tuple(items),
             deployment=deployment,
+            ends=_ended(requests),
             requests=tuple(number for number in numbers if number is not None),
         )
 
     def message(self, request: Request) -> Unit:
         """A failure that outlived its transaction: a unit of its own, at the message's place."""
-        items = self._told([], request, wrapped=False)
+        items = self._told([], request, writes=False)
         return Unit(0, request.lsn, request.lsn, request.time, tuple(items))
 
-    def _told(self, items: list[Item], request: Request | Unreadable, *, wrapped: bool) -> list[Item]:
+    def _told(self, items: list[Item], request: Request | Unreadable, *, writes: bool) -> list[Item]:
         """Add what a request means; the end of a migration takes what its transaction ran since the beginning."""
         if isinstance(request, Unreadable):
             return [*items, request]
         try:
-            recorded = tuple(self._api.read(request, wrapped=wrapped))
+            wrapped = request.action == "begin" and (writes or self._is_tools(request))
+            ran = any(isinstance(item, Ddl) and item.part_of and _same(item.part_of, request) for item in items)
+            recorded = tuple(self._api.read(request, wrapped=wrapped, ran=ran))
         except (KeyError, TypeError, ValueError) as exc:
             return [*items, Unreadable(request.lsn, repr(request), f"not a request: {type(exc).__name__}: {exc}")]
         if request.action == "end":
@@ -124,25 +128,36 @@ class Reader:
             ]
         return [*items, *recorded]
 
-    def _is_tools(self, statements: Sequence[DdlEvent]) -> bool:
-        """Whether a tool's own migration runs these, so that what they tell through the SQL API is part of it."""
-        for event in statements:
-            for source in self._registry.sources.values():
-                if any(
-                    (lock.classid, lock.objid) == source.advisory_key and lock.profile == event.session.profile
-                    for lock in event.locks
-                ):
-                    return True
-                if source.bracket_table in self._brackets and not ruled_out(event.session, source.preset.session):
-                    return True
+    def _is_tools(self, request: Request) -> bool:
+        """Whether a tool's own migration calls the SQL API, so that it is no migration of its own.
+
+        Its session holds, or looks like the sister of the one that holds, the lock of a history table; or is what
+        the tool's sessions usually are, while its bracket is open.
+        """
+        session = request.introduced
+        if session is None:
+            return False
+        for source in self._registry.histories:
+            hints = source.preset.session
+            if any(
+                (lock.classid, lock.objid) == source.advisory_key and lock.profile == session.profile
+                for lock in request.locks
+            ):
+                return True
+            usual = hints.usual_application_name in {None, session.profile.application_name}
+            if source.bracket_table in self._brackets and usual and not ruled_out(session, hints):
+                return True
         return False
 
-    def _deployment(self, statements: Sequence[DdlEvent], requests: Sequence[Request | Unreadable]) -> str | None:
+    def _deployment(
+        self, statements: Sequence[DdlEvent], requests: Sequence[Request | Unreadable]
+    ) -> Deployment | None:
         """The deployment that the transaction's session has open, before it or within it."""
-        begun = [told for told in requests if isinstance(told, Request) and told.action == "deploy"]
-        if begun:
-            return str(begun[0].arguments.get("deployment"))
-        return self._api.deployment(statements[0].session.key) if statements else None
+        known = [told for told in requests if isinstance(told, Request)]
+        sessions = [*(event.session.key for event in statements[:1]), *(told.session for told in known)]
+        was_open = self._api.deployment(sessions[0]) if sessions else None
+        begun = (told for told in known if told.action == "deploy" and "deployment" in told.arguments)
+        return was_open or next(map(deployment_of, begun), None)
 
     def _made(self, events: Iterable[DdlEvent]) -> str | None:
         """The tool whose history table these statements make, if it is one tool's."""
@@ -154,7 +169,7 @@ class Reader:
         }
         return next(iter(tools)) if len(tools) == 1 else None
 
-    def _ddl(self, event: DdlEvent | Unreadable, maker: str | None, *, wrapped: bool) -> Iterator[Item]:
+    def _ddl(self, event: DdlEvent | Unreadable, maker: str | None) -> Iterator[Item]:
         if isinstance(event, Unreadable):
             yield event
             return
@@ -162,8 +177,8 @@ class Reader:
         if keeper is None and event.tag == "CREATE SCHEMA":
             # A tool that makes its schemas does so in the transaction that makes its history table.
             keeper = maker
-        begun = None if wrapped or keeper is not None else self._api.innermost(event.session.key)
-        yield Ddl(event, keeper, begun.recorded if begun is not None else None)
+        begun = self._api.innermost(event.session.key, event.lsn) if keeper is None else None
+        yield Ddl(event, keeper, begun)
         for item in event.objects:
             table = table_of(item) if item.op is ObjectOp.DROP else None
             if table is not None:
@@ -218,6 +233,12 @@ def _request(change: RowChange) -> Request | Unreadable:
     except (KeyError, TypeError, ValueError) as exc:
         raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
         return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}")
+
+
+def _ended(requests: Iterable[Request | Unreadable]) -> frozenset[str]:
+    """The deployments that end here."""
+    ends = (told for told in requests if isinstance(told, Request) and told.action == "deployed")
+    return frozenset(str(told.arguments.get("deployment")) for told in ends)
 
 
 def _same(begun: Recorded, request: Request) -> bool:

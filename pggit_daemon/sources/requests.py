@@ -1,7 +1,7 @@
 """What the SQL API tells the daemon: rows of the second outbox, and messages that survive a rollback.
 
 In: an inserted row of `pggit_daemon.request`, or a logical message with the secret that makes it ours.
-Out: a `Request`. Pure; called by the reader. A row that does not fit is a ValueError or KeyError.
+Out: a `Request`. Pure; called by the reader. A row that does not fit is a ValueError, KeyError or TypeError.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pggit_daemon.ddl import SessionKey
+from pggit_daemon.ddl import HeldLock, Profile, Session, SessionKey, parse_lock
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Message, RowChange, TableName
 
@@ -24,7 +24,10 @@ DIGEST_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of a writing function. `action` is begin, end, link, insert, session, deploy or deployed."""
+    """One call of a writing function. `action` is begin, end, link, insert, session, deploy or deployed.
+
+    `request_id` is None for a message, which may tell of a transaction that is rolled back afterwards.
+    """
 
     request_id: int | None
     lsn: LSN
@@ -33,6 +36,22 @@ class Request:
     user: str
     time: datetime
     arguments: Mapping[str, Any]
+
+    @property
+    def introduced(self) -> Session | None:
+        """The session as it introduced itself, where it did."""
+        if "application_name" not in self.arguments:
+            return None
+        address = self.arguments.get("client_addr")
+        profile = Profile(
+            self.user, str(self.arguments["application_name"]), str(address) if address is not None else None
+        )
+        return Session(self.session, profile, role=self.user)
+
+    @property
+    def locks(self) -> tuple[HeldLock, ...]:
+        """The tools' locks that were held when it introduced itself."""
+        return tuple(parse_lock(lock) for lock in self.arguments.get("locks") or ())
 
 
 def parse_request(change: RowChange) -> Request:
@@ -52,8 +71,10 @@ def parse_request(change: RowChange) -> Request:
 def parse_message(message: Message, secret: str) -> Request | None:
     """Read a message; None if it is not ours: any role may send one under our prefix, but not with our digest."""
     digest, _, told = message.content.partition(" ")
-    expected = hashlib.sha256((secret + told + secret).encode()).hexdigest()
-    if len(digest) != DIGEST_LENGTH or not hmac.compare_digest(digest.encode(), expected.encode()):
+    expected = hashlib.sha256((secret + told + secret).encode("utf-8", "surrogatepass")).hexdigest()
+    if len(digest) != DIGEST_LENGTH or not hmac.compare_digest(
+        digest.encode("utf-8", "surrogatepass"), expected.encode()
+    ):
         return None
     item = json.loads(told)
     return Request(

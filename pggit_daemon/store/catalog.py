@@ -20,7 +20,7 @@ from pggit_daemon.correlate.pending import Watched
 from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp, SessionKey
 from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.lsn import LSN
-from pggit_daemon.records import TableName
+from pggit_daemon.records import Row, TableName
 from pggit_daemon.sources.preset import Preset
 from pggit_daemon.sources.text import TextRow
 from pggit_daemon.sql import load_queries
@@ -111,6 +111,12 @@ async def invisible(conn: psycopg.AsyncConnection[Any], xids: Iterable[int]) -> 
     """
     wanted = sorted(xids)
     return {xid for (xid,) in await _fetch(conn, _QUERIES["invisible"], {"xids": wanted})} if wanted else set()
+
+
+async def requests(conn: psycopg.AsyncConnection[Any]) -> tuple[Row, ...]:
+    """The rows of the second outbox, as the stream would bring them."""
+    names = ("id", "recorded_at", "action", "pid", "backend_start", "user_name", "arguments")
+    return tuple(dict(zip(names, row, strict=True)) for row in await _fetch(conn, _QUERIES["requests"]))
 
 
 async def outbox(conn: psycopg.AsyncConnection[Any]) -> tuple[int, ...]:

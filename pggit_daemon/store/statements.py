@@ -119,12 +119,17 @@ def _link(link: Link, step: Step) -> Iterator[Statement]:
         migration = change.migration
         if migration is not None:
             evidence = link.evidence if principal else None
-            yield "put_migration", _migration(change, migration, evidence, step, late if principal else None)
+            values = _migration(change, migration, evidence, step, late if principal else None)
+            if change.linking is not None:
+                yield "link_known", {**values, "anywhere": change.linking.anywhere, "records": change.linking.records}
+            else:
+                yield "put_migration", values
             if principal and evidence is not None:
                 yield _linked(change, migration, evidence, step, part=False, late=late)
         if change.amends is not None:
             yield from _amend(change, change.amends)
-        yield "record_event", _event(change, link, step, late)
+        if not change.unobserved:
+            yield "record_event", _event(change, link, step, late)
         yield from _row(change)
 
 
@@ -182,6 +187,9 @@ def _linked(
 
 
 def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
+    if amends.any_tool:
+        yield "amend_any", {"tool": change.tool, "migration_id": amends.migration_id, "status": amends.status}
+        return
     yield (
         "amend_migration",
         {

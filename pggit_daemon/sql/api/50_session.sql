@@ -6,6 +6,21 @@ CREATE OR REPLACE FUNCTION pggit_daemon.backend_start() RETURNS timestamptz
     SELECT activity.backend_start FROM pg_stat_get_activity(pg_backend_pid()) AS activity
 $$;
 
+-- The role in force: inside SECURITY DEFINER, current_user is the definer, and SET ROLE shows only here.
+CREATE OR REPLACE FUNCTION pggit_daemon.caller() RETURNS name
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name
+$$;
+
+-- How this session introduces itself, and which tools hold their locks: by that the daemon tells whether a tool's own
+-- migration is calling.
+CREATE OR REPLACE FUNCTION pggit_daemon.introduction() RETURNS jsonb
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('application_name', current_setting('application_name'),
+                              'client_addr', host(inet_client_addr()), 'xact', pg_current_xact_id()::text,
+                              'locks', pggit_daemon.tool_locks())
+$$;
+
 -- Tell the daemon. One insert; the daemon reads it from the WAL, if and when this transaction commits.
 CREATE OR REPLACE FUNCTION pggit_daemon.tell(action text, arguments jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -34,6 +49,11 @@ BEGIN
     IF migration_id IS NULL THEN
         RAISE EXCEPTION 'migration_id must not be null' USING ERRCODE = '22004',
             HINT = 'Pass the number by which your tool knows the migration.';
+    END IF;
+    -- A negative id is the rollback of its positive one; the smallest number has none.
+    IF migration_id = 0 OR migration_id = -9223372036854775808 THEN
+        RAISE EXCEPTION 'migration_id must not be %', migration_id USING ERRCODE = '22003',
+            HINT = 'A migration has a positive number; the same number negative stands for its rollback.';
     END IF;
     IF tool_name IS NULL OR tool_name !~ '\S' THEN
         RAISE EXCEPTION 'tool_name must not be empty' USING ERRCODE = '22023',

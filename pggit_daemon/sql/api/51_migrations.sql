@@ -8,6 +8,7 @@ DECLARE
     deployment uuid := gen_random_uuid();
     started    timestamptz := clock_timestamp();
     mine       timestamptz := pggit_daemon.backend_start();
+    facts      jsonb;
 BEGIN
     PERFORM pggit_daemon.check_migration(migration_id, tool_name, migration_name);
     IF EXISTS (SELECT FROM pggit_daemon.open_migration AS o
@@ -20,8 +21,11 @@ BEGIN
     DELETE FROM pggit_daemon.open_migration AS o WHERE o.pid = pg_backend_pid() AND o.backend_start <> mine;
     INSERT INTO pggit_daemon.open_migration (deployment, pid, backend_start, migration_id, tool_name, name, started_at)
     VALUES (deployment, pg_backend_pid(), mine, migration_id, tool_name, migration_name, started);
-    PERFORM pggit_daemon.tell('begin', jsonb_build_object(
-        'deployment', deployment, 'migration_id', migration_id, 'tool', tool_name, 'name', migration_name));
+    facts := pggit_daemon.introduction() || jsonb_build_object('deployment', deployment, 'migration_id', migration_id,
+        'tool', tool_name, 'name', migration_name, 'started_at', started);
+    -- If this transaction is rolled back, a failure that is told afterwards must still say of which tool and name.
+    PERFORM pggit_daemon.tell_anyway('begin', facts);
+    PERFORM pggit_daemon.tell('begin', facts);
     RETURN deployment;
 END $$;
 
@@ -47,14 +51,16 @@ BEGIN
                   HINT = 'Call pggit.begin_migration first; for a migration that ran elsewhere use pggit.link_migration.';
     END IF;
     facts := jsonb_build_object(
-        'deployment', begun.deployment, 'migration_id', migration_id, 'tool', coalesce(begun.tool_name, 'flyway'),
-        'name', begun.name, 'checksum', checksum, 'success', success, 'error_message', left(error_message, 10000),
+        'deployment', begun.deployment, 'migration_id', migration_id, 'tool', begun.tool_name,
+        'name', begun.name, 'checksum', left(checksum, 10000), 'success', success, 'error_message', left(error_message, 10000),
+        'ended_at', clock_timestamp(),
         'execution_ms', round(extract(epoch FROM clock_timestamp() - begun.started_at) * 1000)::bigint);
-    IF success THEN
-        PERFORM pggit_daemon.tell('end', facts);
-    ELSE
+    IF NOT success THEN
         -- The caller will most likely roll back: a failure must be told all the same.
         PERFORM pggit_daemon.tell_anyway('end', facts);
+    END IF;
+    IF begun.deployment IS NOT NULL THEN
+        PERFORM pggit_daemon.tell('end', facts);
     END IF;
     DELETE FROM pggit_daemon.open_migration AS o WHERE o.deployment = begun.deployment;
 END $$;

@@ -1,13 +1,15 @@
--- integrate_flyway and integrate_liquibase: a trigger on the history table names the session that writes a row. It can
+-- integrate_flyway and integrate_liquibase: a trigger on the history table names the session that writes to it. It can
 -- never make the tool's statement fail: whatever goes wrong in it is caught, and it waits for no lock.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_history_row() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms' AS $$
 BEGIN
     BEGIN
+        -- A wait would count against the tool's own statement_timeout, so there is none.
+        LOCK TABLE pggit_daemon.request IN ROW EXCLUSIVE MODE NOWAIT;
         PERFORM pggit_daemon.tell('session', jsonb_build_object('schema', TG_TABLE_SCHEMA, 'table', TG_TABLE_NAME));
     EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING 'pggit-daemon could not note the session of this row: % %', SQLSTATE, SQLERRM
+        RAISE WARNING 'pggit-daemon could not note the session of this statement: % %', SQLSTATE, SQLERRM
             USING HINT = 'The statement itself is not affected.';
     END;
     RETURN NULL;
@@ -19,7 +21,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.history_tables(tool text, in_schema text
     SELECT c.oid::regclass
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = in_schema AND c.relkind = 'r'
+    WHERE n.nspname = in_schema AND c.relkind = 'r' AND c.relpersistence = 'p'
       AND (SELECT array_agg(a.attname::text) FROM pg_attribute AS a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
           @> CASE tool WHEN 'flyway' THEN '{installed_rank,version,description,type,script,checksum,success}'::text[]
@@ -37,40 +39,99 @@ BEGIN
         JOIN pg_proc AS p ON p.oid = t.tgfoid
         JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE t.tgrelid = history AND NOT t.tgisinternal
-          AND (n.nspname = 'pggit' OR p.prosrc ~ 'pggit\.(begin|end|link)_migration')
+          AND (n.nspname = 'pggit' OR p.proname IN ('pggit_flyway_sync', 'pggit_liquibase_sync'))
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', broken, history);
     END LOOP;
-    EXECUTE format('CREATE OR REPLACE TRIGGER pggit_daemon_session AFTER INSERT OR UPDATE OR DELETE ON %s '
-                   'FOR EACH ROW EXECUTE FUNCTION pggit_daemon.on_history_row()', history);
-    IF (SELECT c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = history AND t.tgname = 'pggit_daemon_session') THEN
+        EXECUTE format('CREATE TRIGGER pggit_daemon_session AFTER INSERT OR UPDATE OR DELETE ON %s '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION pggit_daemon.on_history_row()', history);
+    END IF;
+    -- Liquibase's table has no key, so that UPDATE and DELETE of it could not be decoded.
+    IF tool = 'liquibase' AND (SELECT c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
             SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
         FROM pg_class AS c WHERE c.oid = history) THEN
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', history);
     END IF;
 END $$;
 
+-- A history table that comes after its integration. The event trigger is there only while something is integrated.
+CREATE OR REPLACE FUNCTION pggit_daemon.on_history_table() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms' AS $$
+DECLARE
+    asked record;
+BEGIN
+    BEGIN
+        LOCK TABLE pggit_daemon.integration IN ACCESS SHARE MODE NOWAIT;
+        FOR asked IN
+            SELECT i.tool_name, h.history
+            FROM pg_event_trigger_ddl_commands() AS c
+            JOIN pggit_daemon.integration AS i ON i.schema_name = (
+                SELECT n.nspname FROM pg_class AS r JOIN pg_namespace AS n ON n.oid = r.relnamespace WHERE r.oid = c.objid)
+            CROSS JOIN LATERAL pggit_daemon.history_tables(i.tool_name, i.schema_name) AS h (history)
+            WHERE c.classid = 'pg_class'::regclass AND c.objsubid = 0 AND h.history = c.objid
+        LOOP
+            PERFORM pggit_daemon.integrate_table(asked.history, asked.tool_name);
+        END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'pggit-daemon could not integrate this table: % %', SQLSTATE, SQLERRM
+            USING HINT = 'The statement itself is not affected; call pggit.integrate_flyway or pggit.integrate_liquibase again.';
+    END;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.check_schema(schema_name text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF schema_name IS NULL OR schema_name = '' THEN
+        RAISE EXCEPTION 'schema_name must not be empty' USING ERRCODE = '22004',
+            HINT = 'Pass the schema that holds, or will hold, the tool''s history table.';
+    ELSIF schema_name IN ('pggit', 'pggit_daemon', 'pg_catalog', 'information_schema') OR length(schema_name) > 63 THEN
+        RAISE EXCEPTION 'no tool keeps its history in schema "%"', left(schema_name, 63) USING ERRCODE = '3F000',
+            HINT = 'Pass the schema that holds, or will hold, the tool''s history table.';
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.check_owner(history regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT has_table_privilege(pggit_daemon.caller(), history::oid, 'TRIGGER') THEN
+        RAISE EXCEPTION 'role % may not make triggers on %', pggit_daemon.caller(), history USING ERRCODE = '42501',
+            HINT = format('Call this as the table''s owner, or: GRANT TRIGGER ON %s TO %I;', history, pggit_daemon.caller());
+    END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION pggit_daemon.integrate(tool text, in_schema text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     history regclass;
+    tables  integer := 0;
 BEGIN
-    IF in_schema IS NULL OR in_schema = '' THEN
-        RAISE EXCEPTION 'schema_name must not be empty' USING ERRCODE = '22004',
-            HINT = 'Pass the schema that holds the tool''s history table.';
-    END IF;
+    PERFORM pggit_daemon.check_schema(in_schema);
+    FOR history IN SELECT pggit_daemon.history_tables(tool, in_schema) LOOP
+        PERFORM pggit_daemon.check_owner(history);
+        PERFORM pggit_daemon.integrate_table(history, tool);
+        tables := tables + 1;
+    END LOOP;
     INSERT INTO pggit_daemon.integration (tool_name, schema_name, asked_at)
     VALUES (tool, in_schema, clock_timestamp()) ON CONFLICT DO NOTHING;
-    FOR history IN SELECT pggit_daemon.history_tables(tool, in_schema) LOOP
-        PERFORM pggit_daemon.integrate_table(history, tool);
-    END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'pggit_daemon_integrate') THEN
+        CREATE EVENT TRIGGER pggit_daemon_integrate ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+            EXECUTE FUNCTION pggit_daemon.on_history_table();
+    END IF;
+    IF tables = 0 THEN
+        RAISE NOTICE 'schema % has no history table of % yet: it is integrated when it comes', in_schema, tool;
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit.integrate_flyway(schema_name text DEFAULT 'public') RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pggit_daemon.integrate('flyway', schema_name) $$;
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pggit_daemon.integrate('flyway', schema_name)
+$$;
 
 CREATE OR REPLACE FUNCTION pggit.integrate_liquibase(schema_name text DEFAULT 'public') RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$ SELECT pggit_daemon.integrate('liquibase', schema_name) $$;
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pggit_daemon.integrate('liquibase', schema_name)
+$$;
 
 CREATE OR REPLACE FUNCTION pggit.remove_integration(tool_name text, schema_name text DEFAULT 'public') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -78,6 +139,7 @@ CREATE OR REPLACE FUNCTION pggit.remove_integration(tool_name text, schema_name 
 DECLARE
     history regclass;
 BEGIN
+    PERFORM pggit_daemon.check_schema(schema_name);
     DELETE FROM pggit_daemon.integration AS i
      WHERE i.tool_name = remove_integration.tool_name AND i.schema_name = remove_integration.schema_name;
     IF NOT FOUND THEN
@@ -85,46 +147,17 @@ BEGIN
             HINT = 'pggit.integrate_flyway and pggit.integrate_liquibase say which tools there are.';
     END IF;
     FOR history IN SELECT pggit_daemon.history_tables(tool_name, schema_name) LOOP
+        PERFORM pggit_daemon.check_owner(history);
         EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_session ON %s', history);
     END LOOP;
+    IF NOT EXISTS (SELECT FROM pggit_daemon.integration) THEN
+        DROP EVENT TRIGGER IF EXISTS pggit_daemon_integrate;
+    END IF;
 END $$;
 
 COMMENT ON FUNCTION pggit.integrate_flyway(text) IS
     'Have every row of Flyway''s history table in this schema name its session (evidence session). The table may be still to come.';
 COMMENT ON FUNCTION pggit.integrate_liquibase(text) IS
     'Have every row of Liquibase''s history table in this schema name its session, and give the table REPLICA IDENTITY FULL. The table may be still to come.';
-COMMENT ON FUNCTION pggit.remove_integration(text, text) IS 'Undo integrate_flyway or integrate_liquibase.';
-
--- A history table that is made after integrate_… was called for its schema gets its trigger in the transaction that makes
--- it. Whatever goes wrong here is caught: the tool's CREATE TABLE goes on.
-CREATE OR REPLACE FUNCTION pggit_daemon.on_create_table() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
-DECLARE
-    made record;
-BEGIN
-    -- Reading a table of ours could fail a serializable transaction; such a one is integrated by hand.
-    IF current_setting('transaction_isolation') = 'serializable'
-       OR NOT EXISTS (SELECT FROM pggit_daemon.integration) THEN
-        RETURN;
-    END IF;
-    FOR made IN
-        SELECT c.objid, i.tool_name FROM pg_event_trigger_ddl_commands() AS c
-        JOIN pggit_daemon.integration AS i ON i.schema_name = c.schema_name
-        WHERE c.classid = 'pg_class'::regclass AND c.object_type = 'table'
-          AND c.objid IN (SELECT pggit_daemon.history_tables(i.tool_name, i.schema_name))
-    LOOP
-        PERFORM pggit_daemon.integrate_table(made.objid::regclass, made.tool_name);
-    END LOOP;
-EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING 'pggit-daemon could not integrate the new history table: % %', SQLSTATE, SQLERRM
-        USING HINT = 'The statement itself is not affected; call pggit.integrate_flyway or pggit.integrate_liquibase again.';
-END $$;
-
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = 'pggit_daemon_integrate') THEN
-        CREATE EVENT TRIGGER pggit_daemon_integrate ON ddl_command_end
-            WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION pggit_daemon.on_create_table();
-        ALTER EVENT TRIGGER pggit_daemon_integrate ENABLE ALWAYS;
-    END IF;
-END $$;
+COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
+    'Undo integrate_flyway or integrate_liquibase; the replica identity stays as it is.';

@@ -46,3 +46,13 @@ END $$;
 COMMENT ON FUNCTION pggit.begin_deployment(text, boolean) IS
     'Group the commits that this session makes until pggit.end_deployment. With auto_commit they become one commit at the end.';
 COMMENT ON FUNCTION pggit.end_deployment(text, text[]) IS 'End the deployment of this session, with a message and tags.';
+
+-- Which commits were made in which deployment.
+CREATE INDEX IF NOT EXISTS commits_deployment_idx ON pggit.commits ((metadata ->> 'deployment'))
+    WHERE metadata ->> 'deployment' IS NOT NULL;
+CREATE OR REPLACE VIEW pggit.deployment_commits AS
+    SELECT d.deployment_id, d.deployment_name, d.status AS deployment_status, c.id AS commit_id, c.hash AS commit_hash,
+           c.kind, c.message AS commit_message, c.author, c.occurred_at, c.objects_changed
+    FROM pggit.deployments AS d
+    JOIN pggit.commits AS c ON c.metadata ->> 'deployment' = d.deployment_id::text;
+COMMENT ON VIEW pggit.deployment_commits IS 'The commits that each deployment made.';

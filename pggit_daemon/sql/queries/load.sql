@@ -50,6 +50,11 @@ WHERE (wanted.xid - pg_catalog.pg_snapshot_xmax(now.snapshot)::text::bigint) & 4
    OR wanted.xid IN (SELECT running.xid::text::bigint & 4294967295
                      FROM pg_catalog.pg_snapshot_xip(now.snapshot) AS running (xid));
 
+-- name: requests
+-- The second outbox, in the order in which it was written.
+SELECT id, recorded_at::text, action, pid, backend_start::text, user_name, arguments::text
+FROM pggit_daemon.request ORDER BY id;
+
 -- name: outbox
 SELECT id FROM pggit_daemon.ddl_event;
 

@@ -70,6 +70,56 @@ ON CONFLICT (tool_name, source, migration_id) DO UPDATE SET
     rollback_of = excluded.rollback_of,
     source_lsn = excluded.source_lsn;
 
+-- name: link_known
+-- A migration that somebody recorded, or recorded elsewhere: its row stays as it is but for the link. Without a row it
+-- is recorded now, if that was asked for.
+WITH made AS (
+    SELECT coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
+                    (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn)) AS commit_id
+), known AS (
+    SELECT m.source FROM pggit.external_migrations AS m
+    WHERE m.tool_name = %(tool)s AND m.migration_id = %(migration_id)s AND (m.source = %(source)s OR %(anywhere)s)
+    ORDER BY (m.pggit_commit_id IS NULL) DESC, m.source LIMIT 1
+), linked AS (
+    UPDATE pggit.external_migrations AS m
+    SET pggit_commit_id = made.commit_id, evidence = %(evidence)s,
+        migration_name = coalesce(m.migration_name, %(name)s), version = coalesce(m.version, %(version)s),
+        status = CASE WHEN m.status = 'applied' THEN %(status)s ELSE m.status END,
+        rollback_of = coalesce(m.rollback_of, %(rollback_of)s)
+    FROM known, made
+    WHERE m.tool_name = %(tool)s AND m.migration_id = %(migration_id)s AND m.source = known.source
+      AND m.pggit_commit_id IS NULL
+)
+INSERT INTO pggit.external_migrations (
+    migration_id, tool_name, source, migration_name, checksum, pggit_commit_id, applied_at, applied_by,
+    execution_time, success, error_message, version, sequence, status, evidence, rollback_of, source_lsn)
+SELECT %(migration_id)s, %(tool)s, %(source)s, %(name)s, %(checksum)s, made.commit_id, %(applied_at)s, %(applied_by)s,
+       %(execution_ms)s * interval '1 millisecond', %(success)s, %(error_message)s, %(version)s, %(sequence)s,
+       %(status)s, %(evidence)s, %(rollback_of)s, %(lsn)s::pg_lsn
+FROM made
+WHERE %(records)s AND NOT EXISTS (SELECT FROM known)
+ON CONFLICT (tool_name, source, migration_id) DO NOTHING;
+
+-- name: amend_any
+-- What a rollback rolled back: the migration of that number, of the same tool if it has one, else the newest.
+UPDATE pggit.external_migrations AS m
+SET status = %(status)s
+FROM (SELECT o.tool_name, o.source FROM pggit.external_migrations AS o
+      WHERE o.migration_id = %(migration_id)s
+      ORDER BY (o.tool_name = %(tool)s) DESC, (o.status = 'applied') DESC, o.applied_at DESC NULLS LAST LIMIT 1) AS one
+WHERE m.migration_id = %(migration_id)s AND m.tool_name = one.tool_name AND m.source = one.source;
+
+-- name: abandon
+-- What sessions that have ended left open: the ledger forgets it. A migration stays as started, and validation says so.
+DELETE FROM pggit_daemon.source_row WHERE source = 'sql' AND row_key = ANY (%(keys)s::text[]);
+
+-- name: abandon_migrations
+DELETE FROM pggit_daemon.open_migration WHERE deployment::text = ANY (%(keys)s::text[]);
+
+-- name: abandon_deployments
+UPDATE pggit.deployments SET status = 'abandoned', ended_at = clock_timestamp()
+WHERE status = 'open' AND deployment_id::text = ANY (%(keys)s::text[]);
+
 -- name: amend_migration
 -- A later change of the row: NULL leaves a column as it is, but a cleared checksum is given as such.
 UPDATE pggit.external_migrations
@@ -85,7 +135,7 @@ SELECT %(tool)s, %(source)s, %(migration_id)s, id, %(evidence)s, %(part)s, %(det
 FROM pggit.commits
 WHERE id = coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
                     (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn))
-ON CONFLICT DO NOTHING;
+ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET part = link.part AND excluded.part;
 
 -- name: record_event
 INSERT INTO pggit_daemon.history_event (
@@ -122,7 +172,8 @@ UPDATE pggit_daemon.source_row SET columns = columns || jsonb_build_object('last
 WHERE source = %(source)s AND source = 'sql' AND row_key = %(row_key)s;
 
 -- name: out_of_band_conflicts
--- An object that migrations made was changed by something else.
+-- An object that migrations made was changed by something else. An open conflict is looked for, not run into: a session
+-- that resolves it right now would be waited for.
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
 SELECT 'out_of_band', changed.type, changed.identity,
        format('%%s %%s was changed outside migrations by %%s', changed.type, changed.identity, made.author), made.id
@@ -133,19 +184,30 @@ WHERE EXISTS (
     JOIN pggit.commits AS earlier ON earlier.id = version.from_commit
     WHERE version.type = changed.type AND version.identity = changed.identity
       AND earlier.kind IN ('migration', 'rollback') AND earlier.id < made.id)
+  AND NOT EXISTS (
+    SELECT FROM pggit.conflicts AS open
+    WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band'
+      AND open.object_type = changed.type AND open.object_identifier = changed.identity)
 ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
 
 -- name: settle_conflicts
--- A migration changed the object since: it says again what the object is.
+-- A migration changed the object since: it says again what the object is. Whoever resolves one right now is not waited for.
 UPDATE pggit.conflicts AS conflict
 SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'a later migration changed the object'
-FROM unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
-WHERE conflict.status = 'unresolved' AND conflict.conflict_type = 'out_of_band'
-  AND conflict.object_type = changed.type AND conflict.object_identifier = changed.identity;
+WHERE conflict.conflict_id IN (
+    SELECT open.conflict_id
+    FROM pggit.conflicts AS open
+    JOIN unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
+      ON open.object_type = changed.type AND open.object_identifier = changed.identity
+    WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band'
+    FOR UPDATE OF open SKIP LOCKED);
 
 -- name: checksum_conflict
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)
-VALUES ('checksum_changed', 'migration', %(identity)s, %(description)s)
+SELECT 'checksum_changed', 'migration', %(identity)s, %(description)s
+WHERE NOT EXISTS (SELECT FROM pggit.conflicts AS open
+                  WHERE open.status = 'unresolved' AND open.conflict_type = 'checksum_changed'
+                    AND open.object_type = 'migration' AND open.object_identifier = %(identity)s)
 ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
 
 -- name: put_source

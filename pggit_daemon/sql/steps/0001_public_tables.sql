@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS pggit.deployments (
     deployment_id   uuid PRIMARY KEY,
     deployment_name text NOT NULL,
     auto_commit     boolean NOT NULL DEFAULT false,
-    status          text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'ended')),
+    status          text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'ended', 'abandoned')),
     started_by      text NOT NULL,
     started_at      timestamptz NOT NULL,
     ended_at        timestamptz,
