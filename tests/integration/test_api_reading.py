@@ -126,7 +126,7 @@ def test_the_server_writes_the_same_text(history: Connection) -> None:
 
 
 def test_commits_are_named_in_four_ways(history: Connection) -> None:
-    (number, digest) = history.execute("SELECT id, hash FROM pggit.commits ORDER BY id DESC LIMIT 1").fetchone() or ()
+    number, digest = history.execute("SELECT id, hash FROM pggit.commits ORDER BY id DESC LIMIT 1").fetchall()[0]
     by_id = _one(history, "SELECT pggit.schema_at(%s::integer)", number)
     for name in ("head", "HEAD", str(number), f"@{number}", digest, digest[:12]):
         assert _one(history, "SELECT pggit.schema_at(%s::text)", name) == by_id

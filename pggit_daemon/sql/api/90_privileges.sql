@@ -23,8 +23,8 @@ GRANT USAGE ON SCHEMA pggit TO PUBLIC;
 GRANT USAGE ON SCHEMA pggit_daemon TO pggit_reader, pggit_migrator;
 GRANT EXECUTE ON FUNCTION pggit_daemon.migration_script(bigint, text), pggit_daemon.write_file(text, text, bigint),
     pggit_daemon.impact_level(text, text, text, text, boolean) TO pggit_reader, pggit_migrator;
-GRANT SELECT ON pggit.migration_history, pggit.commit_changes, pggit.external_migrations, pggit.commits, pggit.branches,
-    pggit.deployments, pggit.conflicts TO pggit_reader, pggit_migrator;
+GRANT SELECT ON pggit.migration_history, pggit.commit_changes, pggit.deployment_commits, pggit.external_migrations,
+    pggit.commits, pggit.branches, pggit.deployments, pggit.conflicts TO pggit_reader, pggit_migrator;
 -- A rollback is recorded by an INSERT.
 GRANT INSERT ON pggit.external_migrations TO pggit_migrator;
 
