@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.validation_model import Finding, Row, findings
@@ -81,8 +81,9 @@ def _found(conn: Connection, tool: str | None = None) -> list[Finding]:
     return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
+@example([Row("flyway", "a", 1, 1), Row("flyway", "a", 100_000, 1, status="cleared"), Row("flyway", "a", 202401, 1)])
 def test_it_says_what_the_model_says(conn: Connection, rows: list[Row]) -> None:
     """Gaps, failures, late ones and all others: the same findings, each once; by tool and by source as well."""
     with conn.transaction(force_rollback=True):

@@ -2,7 +2,7 @@
 -- are given by this list (90_privileges.sql). Functions and views of these names with another shape, as those of
 -- pgGit 0.2.x, are dropped here, to be made anew by the files that follow: CREATE OR REPLACE cannot change a shape.
 
--- audience: public = what a migration needs, reader = pggit_reader and pggit_migrator, migrator, owner = nobody else.
+-- audience: public = what a migration needs, reader = pggit_reader and pggit_migrator, migrator = pggit_migrator.
 CREATE OR REPLACE FUNCTION pggit_daemon.contract()
     RETURNS TABLE (name text, arguments text, result text, audience text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -15,9 +15,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
          'void', 'public'),
         ('begin_deployment', 'deployment_name text, auto_commit boolean DEFAULT false', 'uuid', 'public'),
         ('end_deployment', 'message text DEFAULT NULL::text, tags text[] DEFAULT ''{}''::text[]', 'void', 'public'),
-        ('integrate_flyway', 'schema_name text DEFAULT ''public''::text', 'void', 'owner'),
-        ('integrate_liquibase', 'schema_name text DEFAULT ''public''::text', 'void', 'owner'),
-        ('remove_integration', 'tool_name text, schema_name text DEFAULT ''public''::text', 'void', 'owner'),
+        ('integrate_flyway', 'schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
+        ('integrate_liquibase', 'schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
+        ('remove_integration', 'tool_name text, schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
         ('validate_migrations', 'tool_name text DEFAULT NULL::text',
          'TABLE(migration_id bigint, status text, message text, tool_name text, source text, version text)', 'reader'),
         ('analyze_migration_impact', 'migration_id bigint, tool_name text DEFAULT NULL::text',

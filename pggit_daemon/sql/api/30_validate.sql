@@ -46,7 +46,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
     dated AS (
         SELECT m.tool_name, m.source
         FROM m
-        WHERE m.migration_id BETWEEN 100000 AND 999999
+        WHERE m.migration_id BETWEEN 100000 AND 999999 AND m.status <> 'cleared'
         GROUP BY m.tool_name, m.source
         HAVING bool_and(m.migration_id / 100 BETWEEN 1900 AND 2099 AND m.migration_id % 100 BETWEEN 1 AND 12
                         OR m.migration_id / 100 % 100 BETWEEN 1 AND 12 AND m.migration_id % 100 BETWEEN 1 AND 31)

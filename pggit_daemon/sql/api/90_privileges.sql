@@ -43,7 +43,6 @@ BEGIN
             WHEN 'public' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', ours.signature);
             WHEN 'reader' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pggit_reader, pggit_migrator', ours.signature);
             WHEN 'migrator' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pggit_migrator', ours.signature);
-            ELSE NULL;
         END CASE;
     END LOOP;
 END $$;
