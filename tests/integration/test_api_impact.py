@@ -163,5 +163,36 @@ def test_what_a_migration_did_in_several_commits_is_one_row_each(conn: Connectio
         assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(8)").fetchall() == []
 
 
+def test_the_catalogs_ids_tell_a_rename_from_a_new_object(conn: Connection) -> None:
+    """In one commit: a swapped pair, a name that another object took over, a drop and create of one name."""
+    with conn.transaction(force_rollback=True):
+        conn.execute("""
+            INSERT INTO pggit.commits (id, hash, branch_id, kind) VALUES
+                (1, 'c1', 1, 'migration'), (2, 'c2', 1, 'migration');
+            INSERT INTO pggit_daemon.blob (sha256, definition, depends) VALUES ('a', 'x', '{}'), ('b', 'y', '{}');
+            INSERT INTO pggit_daemon.object_version
+                (type, schema_name, identity, classid, objid, blob, from_commit, to_commit)
+            VALUES
+                ('view', 's', 's.left', 1259, 1, 'a', 1, 2), ('view', 's', 's.right', 1259, 1, 'a', 2, NULL),
+                ('view', 's', 's.right', 1259, 2, 'b', 1, 2), ('view', 's', 's.left', 1259, 2, 'b', 2, NULL),
+                ('view', 's', 's.taken', 1259, 3, 'a', 1, 2), ('view', 's', 's.moved', 1259, 3, 'a', 2, NULL),
+                ('view', 's', 's.taken', 1259, 4, 'a', 2, NULL),
+                ('view', 's', 's.again', 1259, 5, 'a', 1, 2), ('view', 's', 's.again', 1259, 6, 'b', 2, NULL),
+                ('view', 's', 's.gone', 1259, 7, 'a', 1, 2);
+        """)
+        changes = [
+            ("s.again", None, "ALTER"),
+            ("s.gone", None, "DROP"),
+            ("s.left", "s.right", "RENAME"),
+            ("s.moved", "s.taken", "RENAME"),
+            ("s.right", "s.left", "RENAME"),
+            ("s.taken", None, "CREATE"),
+        ]
+        of_commit = "SELECT object_name, old_name, operation FROM pggit.commit_changes WHERE commit_id = 2 ORDER BY 1"
+        assert conn.execute(of_commit).fetchall() == changes
+        between = "SELECT object_name, old_name, operation FROM pggit.diff(1, 2) ORDER BY 1"
+        assert conn.execute(between).fetchall() == changes
+
+
 def _rank(level: str) -> int:
     return ["low", "medium", "high"].index(level)

@@ -49,6 +49,21 @@ def test_the_contract_is_what_is_there(conn: Connection) -> None:
     assert there == listed
 
 
+def test_the_settings_of_whoever_installs_do_not_matter(database: str) -> None:
+    """The list is compared as text; under any settings each function gets its privileges."""
+    options = "-c intervalstyle=sql_standard -c datestyle=german -c search_path=pg_temp"
+    with psycopg.connect(make_conninfo(database, options=options), autocommit=True) as installer:
+        install(installer)
+        closed = "SELECT has_function_privilege('pg_monitor', 'pggit.wait_for_sync(interval)', 'EXECUTE')"
+        assert installer.execute(closed).fetchone() == (False,)
+
+
+def test_the_daemons_role_can_read_the_findings(conn: Connection) -> None:
+    install(conn, daemon_role="api_nobody")
+    with _as(conn, "api_nobody") as worker:
+        assert worker.execute("SELECT status FROM pggit_daemon.findings(NULL)").fetchall() == [("pending",)]
+
+
 def test_everything_public_has_a_comment(conn: Connection) -> None:
     silent = conn.execute(
         "SELECT oid::regprocedure::text FROM pg_proc"

@@ -307,6 +307,20 @@ def test_a_failed_migration_and_a_rollback(history: Connection) -> None:
     found = history.execute("SELECT migration_id, status, message FROM pggit.validate_migrations('flyway')").fetchall()
     assert [row[:2] for row in found] == [(FIRST + 8, "failed")]
     assert found[0][2].startswith("Migration failed: ")
+    with psycopg.connect(history.info.dsn) as hand:
+        hand.execute("DROP TABLE user_preferences")
+        hand.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, migration_name)"
+            " VALUES (%s, 'rollback', 'no')",
+            [-FIRST],
+        )
+    synced(history)
+    undone = history.execute("SELECT * FROM pggit.analyze_migration_impact(%s)", [-FIRST]).fetchall()
+    assert undone == [
+        ("table", "public.user_preferences", "DROP", "high"),
+        ("index", "idx_preferences_updated", "DROP", "medium"),
+    ]
+    assert "user_preferences" not in _one(history, "SELECT pggit.export_migration_schema(%s)", -FIRST)
 
 
 def _one(conn: Connection, query: str, *parameters: object) -> Any:

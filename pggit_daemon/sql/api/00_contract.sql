@@ -45,6 +45,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
         ('wait_for_sync', 'timeout interval DEFAULT ''00:00:10''::interval', 'boolean', 'reader')
 $$;
 
+-- Defaults are compared as text, here and in 90_privileges.sql.
+SET LOCAL IntervalStyle = 'postgres';
+
 DO $$
 DECLARE
     other  record;

@@ -74,9 +74,15 @@ CREATE OR REPLACE FUNCTION pggit_daemon.diff(a integer, b integer)
         FROM pggit_daemon.object_version AS v
         -- What began after both, or ended before both, held at neither.
         WHERE v.from_commit <= greatest(a, b) AND (v.to_commit IS NULL OR v.to_commit > least(a, b))
+    ), rewritten AS MATERIALIZED (
+        SELECT DISTINCT name
+        FROM pggit.commits AS c CROSS JOIN LATERAL jsonb_array_elements_text(c.metadata -> 'rewrites') AS name
+        WHERE c.id > least(a, b) AND c.id <= greatest(a, b) AND c.metadata ? 'rewrites'
     )
     SELECT p.type, p.identity, p.old_identity, p.operation,
-           pggit_daemon.impact_level(p.type, p.operation, p.old_definition, p.new_definition, false),
+           pggit_daemon.impact_level(p.type, p.operation, p.old_definition, p.new_definition,
+                                     p.type = 'table' AND EXISTS (SELECT FROM rewritten AS r
+                                                                  WHERE r.name IN (p.identity, p.old_identity))),
            pggit_daemon.changed_lines(p.old_definition, p.new_definition)
     FROM pggit_daemon.paired(ARRAY(SELECT h.id FROM held AS h WHERE h.at_a AND NOT h.at_b),
                              ARRAY(SELECT h.id FROM held AS h WHERE h.at_b AND NOT h.at_a)) AS p
