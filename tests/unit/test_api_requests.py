@@ -1,0 +1,203 @@
+"""What the SQL API tells, decided purely: deployments that wait, calls from inside a tool, sessions that are gone."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pggit_daemon.correlate.pending import Watched
+from pggit_daemon.correlate.unit import CommitKind, Recorded
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import RowChange, RowOp, Value
+from pggit_daemon.sources.api import SQL_API, Api
+from pggit_daemon.sources.requests import REQUESTS, Request, parse_request
+from tests.unit.build import START, Follower, Tx, Wal, Who, who
+
+ANN = who(1, "deploy.py")
+BOB = who(2, "deploy.py")
+
+
+def ask(tx: Tx, action: str, **arguments: Any) -> None:
+    key = tx.session.key
+    row: dict[str, Value] = {
+        "action": action,
+        "pid": key.pid,
+        "backend_start": key.started,
+        "user_name": tx.session.profile.user,
+    }
+    stamp: dict[str, Value] = {"id": 1, "recorded_at": START.isoformat(), "arguments": json.dumps(arguments)}
+    tx.row(REQUESTS, RowOp.INSERT, {**row, **stamp})
+
+
+def told(wal: Wal, session: Who, action: str, **arguments: Any) -> None:
+    """A request in a transaction of its own."""
+    tx = wal.begin(session)
+    ask(tx, action, **arguments)
+    tx.commit()
+
+
+def create(wal: Wal, session: Who, name: str) -> None:
+    tx = wal.begin(session)
+    tx.create(name)
+    tx.commit()
+
+
+def commits(follower: Follower) -> list[list[str]]:
+    """The tables of each commit."""
+    return [
+        [item.key.identity for event in decision.events for item in event.objects if item.key is not None]
+        for decision in follower.decisions
+        if decision.kind is not None
+    ]
+
+
+def follow(wal: Wal, *, live: bool) -> Follower:
+    """All at once, as a daemon that was down; or with a clock that ticks between, as one that is up."""
+    follower = Follower(SQL_API)
+    for transaction in wal.transactions:
+        if live:
+            follower.tick(transaction.commit_time - timedelta(milliseconds=1))
+        follower.feed(transaction)
+    return follower
+
+
+# ---------------------------------------------------------------- deployments with auto_commit
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_ddl_waits_for_the_end_of_its_deployment(*, live: bool) -> None:
+    wal = Wal()
+    told(wal, ANN, "deploy", deployment="d", name="both", auto_commit=True)
+    create(wal, ANN, "public.a")
+    create(wal, ANN, "public.b")
+    follower = follow(wal, live=live)
+    assert commits(follower) == []
+    told(wal, ANN, "deployed", deployment="d")
+    follower.feed(wal.transactions[-1])
+    assert commits(follower) == [["public.a", "public.b"]]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_it_waits_no_longer_than_the_grace(*, live: bool) -> None:
+    """What became of it first stays a commit of its own; what is still in time is one commit."""
+    wal = Wal()
+    told(wal, ANN, "deploy", deployment="d", name="long", auto_commit=True)
+    create(wal, ANN, "public.a")
+    create(wal, ANN, "public.b")
+    wal.sleep(25)
+    create(wal, ANN, "public.c")
+    create(wal, ANN, "public.d")
+    wal.sleep(10)
+    told(wal, ANN, "deployed", deployment="d")
+    assert commits(follow(wal, live=live)) == [["public.a"], ["public.b"], ["public.c", "public.d"]]
+
+
+def test_others_wait_behind_it_and_no_longer() -> None:
+    wal = Wal()
+    told(wal, ANN, "deploy", deployment="d", name="x", auto_commit=True)
+    create(wal, ANN, "public.a")
+    create(wal, BOB, "public.b")
+    follower = follow(wal, live=True)
+    assert commits(follower) == []
+    assert Watched(ANN.key, by_lock=False) in follower.correlator.watched()
+    follower.correlator.gone([Watched(ANN.key, by_lock=False)])
+    follower.settle()
+    assert commits(follower) == [["public.a"], ["public.b"]]
+
+
+def test_an_ordinary_deployment_waits_for_nothing() -> None:
+    wal = Wal()
+    told(wal, ANN, "deploy", deployment="d", name="x", auto_commit=False)
+    create(wal, ANN, "public.a")
+    create(wal, BOB, "public.b")
+    follower = follow(wal, live=True)
+    assert commits(follower) == [["public.a"], ["public.b"]]
+    found = [decision.unit.deployment for decision in follower.decisions if decision.kind is CommitKind.OUT_OF_BAND]
+    assert [one and one.key for one in found] == ["d", None]
+
+
+# ---------------------------------------------------------------- the ledger of what is open
+
+
+def begun(number: int, key: str, *, request_id: int | None = 1, xact: str = "1", session: Who = ANN) -> Request:
+    arguments = {"deployment": key, "migration_id": number, "tool": "custom", "name": "n", "xact": xact}
+    return Request(request_id, LSN(10 * number), "begin", session.key, "deploy", START, arguments)
+
+
+def rows_of(recorded: list[Recorded]) -> dict[str, Any]:
+    """The ledger as the store keeps it."""
+    rows: dict[str, Any] = {}
+    for one in recorded:
+        change = one.principal
+        if change.new is None:
+            rows.pop(change.row_key, None)
+        else:
+            rows[change.row_key] = change.new
+    return rows
+
+
+def test_what_is_open_is_read_back_as_it_was() -> None:
+    api = Api({})
+    rows = rows_of([*api.read(begun(1, "one")), *api.read(begun(2, "two"), wrapped=True)])
+    again = Api(rows)
+    for one in (api, again):
+        innermost = one.innermost(ANN.key, LSN(99))
+        assert innermost is not None
+        assert innermost.principal.migration is not None
+        assert innermost.principal.migration.name == "n"
+        assert innermost.principal.row_key == "one"
+    assert again.sessions() == {ANN.key}
+    assert again.forget([BOB.key]) == ()
+    assert sorted(again.forget([ANN.key])) == ["one", "two"]
+    assert again.innermost(ANN.key, LSN(99)) is None
+
+
+def test_a_begin_that_was_rolled_back_is_forgotten_with_the_next() -> None:
+    """Only what the session's newest transaction announced is kept: the ledger does not grow."""
+    api = Api({})
+    recorded = [
+        one
+        for number in range(1, 6)
+        for one in api.read(begun(number, f"k{number}", request_id=None, xact=str(number)))
+    ]
+    assert list(rows_of(recorded)) == ["k5"]
+    nested = [*api.read(begun(6, "k6", request_id=None, xact="5"))]
+    assert list(rows_of([*recorded, *nested])) == ["k5", "k6"]
+
+
+def test_ddl_before_a_failure_is_the_migrations_and_ddl_behind_is_not() -> None:
+    api = Api({})
+    list(api.read(begun(1, "one")))
+    failure = Request(
+        None, LSN(50), "end", ANN.key, "deploy", START, {"deployment": "one", "migration_id": 1, "success": False}
+    )
+    [recorded] = api.read(failure)
+    assert recorded.principal.migration is not None
+    assert api.innermost(ANN.key, LSN(49)) is not None
+    assert api.innermost(ANN.key, LSN(51)) is None
+    # Told again, it is the same failure.
+    [again] = api.read(failure)
+    assert again.principal.migration is None
+
+
+def test_the_smallest_number_rolls_nothing_back() -> None:
+    smallest = -(1 << 63)
+    request = Request(1, LSN(1), "insert", ANN.key, "deploy", START, {"migration_id": smallest, "tool": "x"})
+    [recorded] = Api({}).read(request)
+    migration = recorded.principal.migration
+    assert migration is not None
+    assert (migration.rollback_of, recorded.principal.amends) == (None, None)
+
+
+def test_requests_that_lack_something_are_kept_for_the_quarantine() -> None:
+    wal = Wal()
+    for action in ("begin", "end", "link", "insert", "deploy", "deployed"):
+        told(wal, ANN, action, nothing=True)
+    follower = follow(wal, live=False)
+    assert [len(decision.unreadable) for decision in follower.decisions] == [1] * 6
+    change = wal.transactions[0].changes[0]
+    assert isinstance(change, RowChange)
+    assert parse_request(change).introduced is None
