@@ -19,7 +19,7 @@ import structlog
 
 from pggit_daemon.commit.plan import Step, make_commit
 from pggit_daemon.commit.schema import ObjectChange, Schema
-from pggit_daemon.correlate.unit import CommitKind, Evidence, Link, Recorded
+from pggit_daemon.correlate.decision import CommitKind, Link
 from pggit_daemon.lsn import LSN, ZERO
 from pggit_daemon.records import Row, RowChange, RowOp
 from pggit_daemon.sources.api import Api
@@ -29,6 +29,7 @@ from pggit_daemon.sources.registry import Registry
 from pggit_daemon.sources.requests import REQUESTS, parse_request
 from pggit_daemon.sources.source import Source
 from pggit_daemon.sources.text import TextRow
+from pggit_daemon.sources.unit import Evidence, Recorded
 from pggit_daemon.store import catalog
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Progress, Store

@@ -15,13 +15,13 @@ from typing import Any
 import psycopg
 import structlog
 
-from pggit_daemon.correlate.unit import Recorded, Unit, Unseen
 from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.lsn import LSN
 from pggit_daemon.sources.ledger import Ledger
 from pggit_daemon.sources.migration import HistoryChange
 from pggit_daemon.sources.registry import Registry
 from pggit_daemon.sources.text import TextRow
+from pggit_daemon.sources.unit import Recorded, Unit, Unseen
 from pggit_daemon.store import catalog
 
 log = structlog.get_logger(__name__)

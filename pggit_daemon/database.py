@@ -23,6 +23,7 @@ from pggit_daemon.ddl import OUTBOX
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import options
 from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, SlotInUse, SlotLost
+from pggit_daemon.feed import Feed
 from pggit_daemon.health import DatabaseHealth, State
 from pggit_daemon.metrics import Metrics
 from pggit_daemon.metrics.poll import poll
@@ -34,7 +35,6 @@ from pggit_daemon.sources.registry import Registry
 from pggit_daemon.store.loader import load_progress, load_registry, load_state
 from pggit_daemon.store.writer import Store
 from pggit_daemon.stream.connection import ReplicationConnection
-from pggit_daemon.stream.feed import Feed
 from pggit_daemon.stream.slot import SlotFacts, read_slot
 
 log = structlog.get_logger(__name__)

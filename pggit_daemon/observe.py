@@ -11,7 +11,7 @@ import time
 import structlog
 
 from pggit_daemon.commit.plan import Commit, Step
-from pggit_daemon.correlate.unit import CommitKind, Decision, Link
+from pggit_daemon.correlate.decision import CommitKind, Decision, Link
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.health import DatabaseHealth, State
 from pggit_daemon.metrics import Metrics

@@ -1,7 +1,7 @@
 """The way of the data, from the stream to the acknowledgement. Read this file first.
 
     frames ─▶ transactions ─▶ units ─▶ decisions ─▶ steps ─▶ stored ─▶ acknowledged
-    stream/   decode/         sources/ correlate/   commit/  store/    stream/feed.py
+    stream/   decode/         sources/ correlate/   commit/  store/    feed.py
 
 In: a feed that streams from the stored progress, and the state as of there. Out: commits, links and progress in the
 database; it returns when told to stop, and raises when the stream must start over. Called by `service.py`. All that
@@ -23,20 +23,21 @@ from pggit_daemon.baseline import source_statement
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.correlator import Correlator
-from pggit_daemon.correlate.unit import Decision, Settled, Unit
+from pggit_daemon.correlate.decision import Decision, Settled
 from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX
+from pggit_daemon.feed import Feed
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Message, TableName, Transaction
 from pggit_daemon.sources.reader import NewTables, Reader
 from pggit_daemon.sources.registry import Registry
 from pggit_daemon.sources.requests import parse_message
+from pggit_daemon.sources.unit import Unit
 from pggit_daemon.store import catalog
 from pggit_daemon.store.catalog import Probe
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Progress, Store
-from pggit_daemon.stream.feed import Feed
 from pggit_daemon.upkeep import Upkeep
 
 log = structlog.get_logger(__name__)

@@ -21,11 +21,12 @@ import structlog
 
 from pggit_daemon.commit.plan import Step, make_commit
 from pggit_daemon.compare import Comparisons
-from pggit_daemon.correlate.unit import CommitKind, Ddl, Link, Recorded, Unit
+from pggit_daemon.correlate.decision import CommitKind, Link
 from pggit_daemon.ddl import ObjectEvent
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.registry import Registry
+from pggit_daemon.sources.unit import Ddl, Recorded, Unit
 from pggit_daemon.store import catalog
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pggit_daemon.correlate.unit import CommitKind, Decision, Recorded
+from pggit_daemon.correlate.decision import CommitKind, Decision
 from pggit_daemon.ddl import DdlEvent, ObjectOp
+from pggit_daemon.sources.unit import Recorded
 
 NAMED_OBJECTS = 3
 LONGEST_NAME = 300

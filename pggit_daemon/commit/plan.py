@@ -18,7 +18,7 @@ from typing import Any
 
 from pggit_daemon.commit.message import author, message, metadata
 from pggit_daemon.commit.schema import ObjectChange, Schema
-from pggit_daemon.correlate.unit import CommitKind, Decision, Link
+from pggit_daemon.correlate.decision import CommitKind, Decision, Link
 from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Unreadable

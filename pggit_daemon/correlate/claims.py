@@ -13,15 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from pggit_daemon.correlate.memory import Group, Memory
-from pggit_daemon.correlate.unit import Evidence
 from pggit_daemon.ddl import HeldLock, Session
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
-from pggit_daemon.sources.preset import Claims, SessionHints
+from pggit_daemon.sources.preset import Claims
 from pggit_daemon.sources.source import Source
+from pggit_daemon.sources.unit import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def claims_on(
     owner = memory.owner_of(session.key)
     found = {}
     for source in sources.values():
-        if (owner is not None and owner != source.name) or ruled_out(session, source.preset.session):
+        if (owner is not None and owner != source.name) or source.preset.session.rule_out(session):
             continue
         claim = _claim(source, session, held, first_event, brackets)
         if claim is None:
@@ -101,13 +100,3 @@ def _claim(
         case Claims.NONE:
             pass
     return None
-
-
-def ruled_out(session: Session, hints: SessionHints) -> bool:
-    """Whether the preset or the configuration says that such a session is never the tool's."""
-    name = session.profile.application_name
-    return (
-        any(fnmatchcase(name, pattern) for pattern in hints.never)
-        or (hints.user is not None and hints.user != session.profile.user)
-        or (hints.application_name is not None and not fnmatchcase(name, hints.application_name))
-    )

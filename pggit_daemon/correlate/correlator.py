@@ -14,21 +14,22 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pggit_daemon.correlate.claims import Claim, claims_on, ruled_out
+from pggit_daemon.correlate.claims import Claim, claims_on
 from pggit_daemon.correlate.decide import decisions
+from pggit_daemon.correlate.decision import Settled
 from pggit_daemon.correlate.kin import GRACE as KIN_GRACE
 from pggit_daemon.correlate.kin import possible_kin, recognise
 from pggit_daemon.correlate.matching import Match, Nothing, match
 from pggit_daemon.correlate.memory import Group, Memory, Orphan
 from pggit_daemon.correlate.pending import Pending, WaitingRow, Watched
 from pggit_daemon.correlate.reveal import reveal
-from pggit_daemon.correlate.unit import BracketMove, Ddl, Evidence, Recorded, Settled, Unit, Unseen, Written
 from pggit_daemon.ddl import ObjectOp, SessionKey
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.migration import HistoryChange
 from pggit_daemon.sources.preset import Claims, Meaning
 from pggit_daemon.sources.source import DEFAULT_GRACE, Source
+from pggit_daemon.sources.unit import BracketMove, Ddl, Evidence, Recorded, Unit, Unseen, Written
 
 DEPLOYMENT_GRACE = DEFAULT_GRACE
 """How long the DDL of a deployment that is to be one commit waits for its end."""
@@ -184,7 +185,7 @@ class Correlator:
         if session is None or not kept or kept[-1].keeps is None:
             return
         source = self._sources[kept[-1].keeps]
-        if source.preset.claims not in {Claims.LOCK, Claims.BRACKET} or ruled_out(session, source.preset.session):
+        if source.preset.claims not in {Claims.LOCK, Claims.BRACKET} or source.preset.session.rule_out(session):
             return
         self.memory.keeps(source.name, session.key, pending.unit.commit_lsn)
         for earlier in self._queue:

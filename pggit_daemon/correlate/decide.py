@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from pggit_daemon.correlate.decision import CommitKind, Decision, Link
 from pggit_daemon.correlate.pending import Pending, WaitingRow
-from pggit_daemon.correlate.unit import CommitKind, Ddl, Decision, Evidence, Link, Recorded, Unit, Unseen, Written
 from pggit_daemon.ddl import DdlEvent
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Unreadable
 from pggit_daemon.sources.preset import Meaning
+from pggit_daemon.sources.unit import Ddl, Evidence, Recorded, Unit, Unseen, Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from pggit_daemon.correlate.claims import first_schema, ruled_out
+from pggit_daemon.correlate.claims import first_schema
 from pggit_daemon.correlate.pending import Pending
 from pggit_daemon.ddl import SessionKey
 from pggit_daemon.sources.preset import Claims
@@ -35,7 +35,7 @@ def possible_kin(pending: Pending, sources: Iterable[Source]) -> frozenset[str]:
         for source in sources
         if source.preset.claims is Claims.LOCK
         and source.preset.session.usual_application_name == session.profile.application_name
-        and not ruled_out(session, source.preset.session)
+        and not source.preset.session.rule_out(session)
         and path in {None, source.table.schema}
     )
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pggit_daemon.correlate.pending import Pending, WaitingRow
-from pggit_daemon.correlate.unit import Evidence, Recorded, Unseen
 from pggit_daemon.ddl import DdlEvent, SessionKey
 from pggit_daemon.sources.preset import Claims
 from pggit_daemon.sources.source import Source
+from pggit_daemon.sources.unit import Evidence, Recorded, Unseen
 
 
 @dataclass(frozen=True, slots=True)

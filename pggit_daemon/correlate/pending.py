@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from pggit_daemon.correlate.claims import Claim
 from pggit_daemon.correlate.memory import Brackets
-from pggit_daemon.correlate.unit import Ddl, Evidence, Recorded, Unit, Unseen
 from pggit_daemon.ddl import DdlEvent, Session, SessionKey
 from pggit_daemon.lsn import LSN
+from pggit_daemon.sources.unit import Ddl, Evidence, Recorded, Unit, Unseen
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.correlate.pending import WaitingRow
-from pggit_daemon.correlate.unit import Recorded
 from pggit_daemon.sources.migration import HistoryChange
+from pggit_daemon.sources.unit import Recorded
 
 
 def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None:

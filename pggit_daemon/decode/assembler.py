@@ -1,6 +1,6 @@
 """From frames to committed transactions. Pure.
 
-In: the frames of the stream, in order. Out: for each lot of them a `Batch`. Called by `stream/feed.py`; one
+In: the frames of the stream, in order. Out: for each lot of them a `Batch`. Called by `feed.py`; one
 assembler serves one connection, because after a reconnect the stream starts at a transaction's begin again.
 
 Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with

@@ -21,8 +21,9 @@ from prometheus_client import (
 )
 
 from pggit_daemon import __version__
-from pggit_daemon.correlate.unit import CommitKind, Evidence
+from pggit_daemon.correlate.decision import CommitKind
 from pggit_daemon.health import RUNNING, Health, State
+from pggit_daemon.sources.unit import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pggit_daemon.correlate.unit import Deployment, Evidence, Recorded
 from pggit_daemon.ddl import SessionKey
 from pggit_daemon.lsn import LSN, ZERO
 from pggit_daemon.sources.migration import Amendment, HistoryChange, Linking, Migration
@@ -24,6 +23,7 @@ from pggit_daemon.sources.preset import Claims, Meaning, MigrationColumns, Sessi
 from pggit_daemon.sources.requests import REQUESTS, Request
 from pggit_daemon.sources.source import DEFAULT_GRACE, Source
 from pggit_daemon.sources.text import TextRow
+from pggit_daemon.sources.unit import Deployment, Evidence, Recorded
 
 SQL_API = Source(
     name="sql",

@@ -15,6 +15,7 @@ from importlib import resources
 
 from pydantic import BaseModel, ConfigDict
 
+from pggit_daemon.ddl import Session
 from pggit_daemon.sources.text import TextRow
 
 
@@ -89,6 +90,15 @@ class SessionHints(_Model):
     never: tuple[str, ...] = ()
     user: str | None = None
     application_name: str | None = None
+
+    def rule_out(self, session: Session) -> bool:
+        """Whether the preset or the configuration says that such a session is never the tool's."""
+        name = session.profile.application_name
+        return (
+            any(fnmatchcase(name, pattern) for pattern in self.never)
+            or (self.user is not None and self.user != session.profile.user)
+            or (self.application_name is not None and not fnmatchcase(name, self.application_name))
+        )
 
 
 class Bracket(_Model):

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from pggit_daemon.correlate.claims import ruled_out
-from pggit_daemon.correlate.unit import BracketMove, Ddl, Deployment, Item, Recorded, Unit, Unseen, Written
 from pggit_daemon.ddl import OUTBOX, DdlEvent, ObjectOp, parse_event
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
@@ -23,6 +21,7 @@ from pggit_daemon.sources.preset import matches
 from pggit_daemon.sources.registry import Registry, created_tables, table_of
 from pggit_daemon.sources.requests import REQUESTS, Request, parse_request
 from pggit_daemon.sources.text import as_text
+from pggit_daemon.sources.unit import BracketMove, Ddl, Deployment, Item, Recorded, Unit, Unseen, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ class Reader:
             ):
                 return True
             usual = hints.usual_application_name in {None, session.profile.application_name}
-            if source.bracket_table in self._brackets and usual and not ruled_out(session, hints):
+            if source.bracket_table in self._brackets and usual and not hints.rule_out(session):
                 return True
         return False
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from pggit_daemon.commit.plan import Commit, Step
 from pggit_daemon.commit.schema import ObjectChange
-from pggit_daemon.correlate.unit import CommitKind, Evidence, Link
+from pggit_daemon.correlate.decision import CommitKind, Link
 from pggit_daemon.ddl import ObjectKey
 from pggit_daemon.sources.migration import Amendment, HistoryChange, Migration
+from pggit_daemon.sources.unit import Evidence
 
 Statement = tuple[str, dict[str, Any]]
 

@@ -9,10 +9,10 @@ import psycopg
 
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import PLUGIN, options
+from pggit_daemon.feed import Feed
 from pggit_daemon.lsn import LSN, ZERO
 from pggit_daemon.records import Change, RowChange, TableName, Transaction
 from pggit_daemon.stream.connection import ReplicationConnection
-from pggit_daemon.stream.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ from typing import Any
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.commit.schema import Schema
 from pggit_daemon.correlate.correlator import Correlator
-from pggit_daemon.correlate.unit import Decision, Settled
+from pggit_daemon.correlate.decision import Decision, Settled
 from pggit_daemon.ddl import OUTBOX, Profile, SessionKey
 from pggit_daemon.lsn import LSN, ZERO
 from pggit_daemon.records import Change, Row, RowChange, RowOp, TableName, Transaction, Unshown

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pggit_daemon.correlate.unit import CommitKind
+from pggit_daemon.correlate.decision import CommitKind
 from pggit_daemon.records import RowOp, TableName
 from tests.unit.build import (
     FLYWAY_COLUMNS,

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from pggit_daemon.commit.plan import make_commit, plan
 from pggit_daemon.commit.schema import Schema
-from pggit_daemon.correlate.unit import CommitKind, Decision, Unit
+from pggit_daemon.correlate.decision import CommitKind, Decision
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import RowOp, Unreadable
+from pggit_daemon.sources.unit import Unit
 from pggit_daemon.store.statements import statements
 from tests.unit.build import (
     FSH,

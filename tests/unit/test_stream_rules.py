@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from psycopg import errors as pg
 
 from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamError
+from pggit_daemon.feed import URGES, Urges, acknowledgeable
 from pggit_daemon.lsn import LSN
 from pggit_daemon.stream import failures
 from pggit_daemon.stream.backoff import CAP, STABLE, Backoff
-from pggit_daemon.stream.feed import URGES, Urges, acknowledgeable
 from pggit_daemon.stream.pacing import BURST, GATHER, Pace
 from pggit_daemon.stream.slot import Requirements, SlotFacts
 

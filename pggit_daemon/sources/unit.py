@@ -1,7 +1,7 @@
-"""What correlation reads and what it decides.
+"""A transaction as it is understood: statements, rows with their meaning, lock rows.
 
-In: `sources/reader.py` makes a `Unit` of every transaction that says anything to us.
-Out: the correlator turns units, strictly in commit order, into `Decision`s, which `commit/plan.py` plans.
+In: `sources/reader.py` makes a `Unit` of every transaction that says anything to us. Out: `correlate/` decides over it.
+Only values.
 """
 
 from __future__ import annotations
@@ -28,16 +28,6 @@ class Evidence(StrEnum):
     BASELINE = "baseline"  # was there before the history began
     MANUAL = "manual"  # somebody said so (link_migration)
     SNAPSHOT = "snapshot"  # found by comparing
-
-
-class CommitKind(StrEnum):
-    BASELINE = "baseline"
-    MIGRATION = "migration"
-    TOOL = "tool"
-    OUT_OF_BAND = "out_of_band"
-    ROLLBACK = "rollback"
-    SNAPSHOT = "snapshot"
-    GAP = "gap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,47 +141,3 @@ class Unit:
     def events(self) -> tuple[DdlEvent, ...]:
         """Its statements, those on the tools' own tables among them."""
         return tuple(item.event for item in self.items if isinstance(item, Ddl))
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A history row, and why it belongs to the commit of its decision. Evidence None: not linked.
-
-    `late`: the commit it belongs to was made before, of the transaction with this commit LSN.
-    """
-
-    row: Recorded
-    evidence: Evidence | None
-    note: str | None = None
-    late: LSN | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One commit to be made (`kind` None: nothing but rows to be recorded), or a part of one.
-
-    `links` are the rows to be written with it. `part_of` is the row whose migration the events belong to when the row
-    itself is written with a later part, and `evidence` the reason. `source` names the tool's table for kind tool.
-    `alone`: its deployment did not end in time, so it is a commit of its own.
-    """
-
-    unit: Unit
-    kind: CommitKind | None
-    events: tuple[DdlEvent, ...] = ()
-    links: tuple[Link, ...] = ()
-    part_of: Recorded | None = None
-    evidence: Evidence | None = None
-    source: str | None = None
-    orphan: bool = False
-    alone: bool = False
-    unreadable: tuple[Unreadable, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A whole prefix of the stream that is decided: store it at once, then `unit.end_lsn` may be acknowledged."""
-
-    last: Unit
-    decisions: tuple[Decision, ...]
-    requests: tuple[int, ...]
-    remembered: str
