@@ -100,6 +100,8 @@ def test_a_reader_reads_and_writes_nothing(conn: Connection, tmp_path: Path) -> 
     with followed(conn.info.dsn, tmp_path) as (worker, _daemon):
         history_table(worker)
         migrate(worker, 1, "CREATE TABLE t (id int PRIMARY KEY)")
+        # A gap, so that there is a finding: whether the stopped daemon is behind depends on what else the server writes.
+        migrate(worker, 3)
         synced(worker)
     with _as(conn, "api_reader") as reader:
         for call in (
@@ -115,6 +117,8 @@ def test_a_reader_reads_and_writes_nothing(conn: Connection, tmp_path: Path) -> 
             "pggit.object_history('t')",
         ):
             assert reader.execute(f"SELECT * FROM {call}".encode()).fetchall(), call
+        findings = reader.execute("SELECT message FROM pggit.validate_migrations() WHERE status = 'gap'")
+        assert findings.fetchall() == [("Missing migration 2",)]
         for call in ("pggit.drift()", "pggit.list_conflicts()", "pggit.wait_for_sync('0 s')"):
             reader.execute(f"SELECT * FROM {call}".encode())
         with pytest.raises(errors.InsufficientPrivilege, match="api_reader may not write files") as caught:
