@@ -100,7 +100,7 @@ def test_a_reader_reads_and_writes_nothing(conn: Connection, tmp_path: Path) -> 
     with followed(conn.info.dsn, tmp_path) as (worker, _daemon):
         history_table(worker)
         migrate(worker, 1, "CREATE TABLE t (id int PRIMARY KEY)")
-        # A gap, so that there is a finding: whether the stopped daemon is behind depends on what else the server writes.
+        # A gap, so that there is a finding: whether the stopped daemon is behind depends on what else is written.
         migrate(worker, 3)
         synced(worker)
     with _as(conn, "api_reader") as reader:
