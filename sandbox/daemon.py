@@ -69,6 +69,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it, without waiting for anything."""
+        assert self._process is None, "the daemon is running already"
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(

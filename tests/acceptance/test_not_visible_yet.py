@@ -43,8 +43,11 @@ def waiting(tmp_path: Path) -> Iterator[Scene]:
             )
         cluster.create_database("empty")
         scene = Scene(cluster, cluster.dsn("scene"), tmp_path, "empty")
-        with scene.follow():
+        daemon = scene.follow()
+        try:
             yield scene
+        finally:
+            daemon.stop()
 
 
 @contextmanager
