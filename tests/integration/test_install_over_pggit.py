@@ -13,7 +13,7 @@ from pggit_daemon.install import install, uninstall
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The shapes that pgGit 0.2.1 leaves behind, with rows, and one of its event triggers.
+# The shapes that pgGit 0.2.1 leaves behind, with rows, and its event triggers, which write into its tables.
 PGGIT = """
 CREATE SCHEMA pggit;
 CREATE TYPE pggit.branch_status AS ENUM ('ACTIVE', 'MERGED', 'DELETED', 'CONFLICTED', 'STALE');
@@ -57,7 +57,35 @@ COMMENT ON FUNCTION pggit.list_conflicts(text) IS 'of the function';
 REVOKE ALL ON FUNCTION pggit.validate_migrations(text) FROM PUBLIC;
 CREATE FUNCTION pggit.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO pggit.history (what) VALUES (tg_tag); END $$;
+CREATE TABLE pggit.objects (id serial PRIMARY KEY, object_type text, full_name text, is_active boolean DEFAULT true);
+CREATE FUNCTION pggit.on_enhanced_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        INSERT INTO pggit.objects (object_type, full_name)
+        SELECT c.object_type, c.object_identity FROM pg_event_trigger_ddl_commands() c;
+    END $$;
+CREATE FUNCTION pggit.on_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE pggit.objects o SET is_active = false
+          FROM pg_event_trigger_dropped_objects() d WHERE d.object_identity = o.full_name;
+    END $$;
+CREATE FUNCTION pggit.end_migration(
+    migration_id bigint, checksum text DEFAULT NULL, success boolean DEFAULT true, error_message text DEFAULT NULL)
+    RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM pggit.get_current_version(); END $$;
+CREATE FUNCTION pggit.link_migration(migration_id bigint, description text, tool_name text) RETURNS void
+    LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
+CREATE FUNCTION pggit.integrate_flyway(schema_name text DEFAULT 'public') RETURNS void
+    LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
+CREATE FUNCTION pggit.integrate_liquibase(schema_name text DEFAULT 'public') RETURNS void
+    LANGUAGE plpgsql AS $$ BEGIN PERFORM format('%s %s', schema_name); END $$;
+CREATE FUNCTION pggit.begin_deployment(deployment_name text, auto_commit boolean DEFAULT false) RETURNS uuid
+    LANGUAGE sql AS $$ SELECT gen_random_uuid() $$;
+CREATE FUNCTION pggit.end_deployment(message text DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS text
+    LANGUAGE sql AS $$ SELECT 'done'::text $$;
 CREATE EVENT TRIGGER pggit_ddl_trigger ON ddl_command_end EXECUTE FUNCTION pggit.on_ddl();
+CREATE EVENT TRIGGER pggit_drop_trigger ON sql_drop EXECUTE FUNCTION pggit.on_drop();
+CREATE EVENT TRIGGER pggit_enhanced_ddl_trigger ON ddl_command_end EXECUTE FUNCTION pggit.on_enhanced_ddl();
+CREATE EVENT TRIGGER pggit_enhanced_drop_trigger ON sql_drop EXECUTE FUNCTION pggit.on_drop();
+CREATE EVENT TRIGGER pggit_metrics_trigger ON ddl_command_end EXECUTE FUNCTION pggit.on_ddl();
 """
 
 DATA = {
