@@ -144,6 +144,8 @@ def test_rows_and_ids_stay(conn: psycopg.Connection[Any]) -> None:
     # What the old key forbade: two tools that both have a migration 1.
     conn.execute("INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (1, 'liquibase')")
     assert conn.execute("INSERT INTO pggit.branches (name) VALUES ('next') RETURNING id").fetchone() == (3,)
+    made = conn.execute("INSERT INTO pggit.commits (hash, branch_id) VALUES ('new', 1) RETURNING id").fetchone()
+    assert made == (42,), "new commits follow those that brought ids of their own"
     assert install(conn).changed is False
 
 

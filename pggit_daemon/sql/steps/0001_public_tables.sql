@@ -34,6 +34,11 @@ CREATE TABLE IF NOT EXISTS pggit.commits (
     object_hashes      jsonb,
     metadata           jsonb
 );
+-- Rows that came with ids of their own (a restored dump, say) may be ahead of the sequence: ours must follow them.
+SELECT setval(serial.name, greatest(max(commits.id), nextval(serial.name)))
+FROM pggit.commits CROSS JOIN (SELECT pg_get_serial_sequence('pggit.commits', 'id') AS name) AS serial
+GROUP BY serial.name;
+
 ALTER TABLE pggit.commits
     ADD COLUMN IF NOT EXISTS kind            text,
     ADD COLUMN IF NOT EXISTS source_lsn      pg_lsn,
