@@ -387,8 +387,3 @@ def _taker(rows: Sequence[WaitingRow], event: LSN) -> WaitingRow | None:
     others = [row for row in rows if row not in told]
     after = others if len(others) == 1 else [row for row in others if row.lsn > event]
     return after[0] if after else None
-
-
-def positions(settled: Settled) -> tuple[LSN, LSN]:
-    """Where a settled prefix ends: its last commit record, and the end of that."""
-    return settled.last.commit_lsn, settled.last.end_lsn
