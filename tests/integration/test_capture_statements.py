@@ -200,6 +200,28 @@ SCENARIOS = {
         ALTER EXTENSION hstore ADD FUNCTION loose()
         DROP EXTENSION hstore
     """,
+    # A partition's own CHECK and foreign key become the parent's, and its own again.
+    "constraints of attached partitions": """
+        CREATE TABLE target (a int PRIMARY KEY)
+        CREATE TABLE p (a int CHECK (a > 0), CONSTRAINT far FOREIGN KEY (a) REFERENCES target) PARTITION BY RANGE (a)
+        CREATE TABLE p1 (a int CONSTRAINT p_a_check CHECK (a > 0), CONSTRAINT own FOREIGN KEY (a) REFERENCES target)
+        ALTER TABLE p ATTACH PARTITION p1 DEFAULT
+        ALTER TABLE p DETACH PARTITION p1
+    """,
+    # Neither the partition's own row nor its columns change.
+    "a key of a parent whose partitions have indexes": """
+        CREATE TABLE p (a int NOT NULL, b int) PARTITION BY RANGE (a)
+        CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (9) PARTITION BY LIST (a)
+        CREATE TABLE p1a PARTITION OF p1 DEFAULT
+        CREATE INDEX ON p (b)
+        ALTER TABLE p ADD PRIMARY KEY (a)
+        ALTER TABLE p RENAME CONSTRAINT p_pkey TO key
+        ALTER TABLE p DROP CONSTRAINT key
+    """,
+    "extensions that bring others": """
+        CREATE EXTENSION earthdistance CASCADE
+        DROP EXTENSION cube CASCADE
+    """,
 }
 
 

@@ -1,6 +1,7 @@
 -- What changes together with an object that a statement names.
 
--- Children, at any depth, that were written or attached since command `since` of this transaction.
+-- Children, at any depth, that were written or attached since command `since` of this transaction, or got a constraint
+-- or an index.
 CREATE OR REPLACE FUNCTION pggit_daemon.changed_children(relation oid, since bigint) RETURNS SETOF oid
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -17,6 +18,12 @@ BEGIN
                 OR EXISTS (SELECT FROM pg_attribute a
                             WHERE a.attrelid = child.oid AND age(a.xmin) <= oldest
                               AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
+                OR EXISTS (SELECT FROM pg_constraint k
+                            WHERE k.conrelid = child.oid AND age(k.xmin) <= oldest
+                              AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin))
+                OR EXISTS (SELECT FROM pg_index x
+                            WHERE x.indrelid = child.oid AND age(x.xmin) <= oldest
+                              AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin))
                 OR age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin));
         EXIT WHEN level IS NULL;
         family := family || level;
@@ -191,6 +198,10 @@ BEGIN
                      WHERE k.conrelid = part.objid AND NOT c.relispartition;
             END LOOP;
         END IF;
+    END IF;
+    IF of_class = 'pg_extension'::regclass AND is_new THEN
+        -- What CREATE EXTENSION … CASCADE brought along; events of what their scripts drop come between.
+        RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.written_here(e.xmin);
     END IF;
     IF renamed THEN
         RETURN QUERY SELECT * FROM pggit_daemon.naming(of_class, of_object);

@@ -105,7 +105,7 @@ BEGIN
             named := named || address;
         END IF;
         IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'
-           AND tag NOT IN ('COMMENT', 'SECURITY LABEL') OR tag = 'CREATE INDEX' THEN
+           AND tag NOT IN ('COMMENT', 'SECURITY LABEL') OR tag IN ('CREATE INDEX', 'CREATE EXTENSION') THEN
             hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
                 alters AND (command.objsubid <> 0 OR command.classid <> 'pg_class'::regclass
                             OR command.object_type IN ('index', 'sequence')
@@ -122,8 +122,9 @@ BEGIN
     RETURN nullif(coalesce(gone, '[]') || coalesce(pggit_daemon.describe_all(named, hanging, one_by_one), '[]'), '[]');
 END $$;
 
--- Objects that live on but are no objects of their own any more: an index that became a constraint's, what
--- became a member of an extension. What an extension gave away leaves no trace: the daemon must look.
+-- Objects that live on but are no objects of their own any more: an index that became a constraint's, a constraint
+-- that a new partition has from its parent now, what became a member of an extension. What an extension gave away
+-- leaves no trace: the daemon must look.
 CREATE OR REPLACE FUNCTION pggit_daemon.swallowed(
     tag text, named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], since bigint) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -146,6 +147,13 @@ BEGIN
            AND NOT EXISTS (SELECT FROM pg_attribute a
                             WHERE a.attrelid = k.conindid AND a.attnum = 1
                               AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin));
+        elements := nullif(coalesce(elements, '[]') || coalesce((
+            SELECT jsonb_agg(DISTINCT pggit_daemon.drop_element('pg_constraint'::regclass, k.oid, i.type, i.schema,
+                                                                i.identity, false))
+              FROM unnest(hanging) h
+              JOIN pg_constraint k ON h.classid = 'pg_constraint'::regclass AND k.oid = h.objid
+                                  AND (k.contype = 'c' AND NOT k.conislocal OR k.contype = 'f' AND k.conparentid <> 0)
+             CROSS JOIN LATERAL pg_identify_object('pg_constraint'::regclass, k.oid, 0) i), '[]'), '[]');
     ELSIF tag = 'ALTER EXTENSION' THEN
         SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, i.type, i.schema, i.identity, false))
           INTO elements
