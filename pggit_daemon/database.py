@@ -36,6 +36,7 @@ from pggit_daemon.store.loader import load_progress, load_registry, load_state
 from pggit_daemon.store.writer import Store
 from pggit_daemon.stream.connection import ReplicationConnection
 from pggit_daemon.stream.slot import SlotFacts, read_slot
+from pggit_daemon.upkeep import Intervals
 
 log = structlog.get_logger(__name__)
 
@@ -174,7 +175,12 @@ class Database:
                         conn=connections.reading,
                         observe=observer.stored,
                         forged=observer.forged,
-                        intervals=(self._config.reconcile_interval_seconds, self._config.verify_interval_seconds),
+                        verified=observer.verified,
+                        intervals=Intervals(
+                            reconcile=self._config.reconcile_interval_seconds,
+                            verify=self._config.verify_interval_seconds,
+                            watch=self._config.watch_interval_seconds,
+                        ),
                     )
                     await pipeline.run(stop, observer.handled)
                 finally:

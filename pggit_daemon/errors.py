@@ -11,7 +11,8 @@
     ├── StreamError                  the replication stream ended or broke: reconnect
     │   └── ProtocolError            bytes that the protocol does not allow
     ├── StoreError                   a result could not be written: reconnect and redo
-    └── NotFoundError                a commit, migration or object that is not recorded (exit 5)
+    ├── NotFoundError                a commit, migration or object that is not recorded (exit 5)
+    └── NotAsRecorded                the catalog and the record differ                  (exit 6)
 
 Database errors are translated once, at the boundary that met them, by SQLSTATE, with `raise … from`.
 """
@@ -86,3 +87,9 @@ class NotFoundError(PggitDaemonError):
     """A commit, migration or object that is not recorded."""
 
     exit_code = 5
+
+
+class NotAsRecorded(PggitDaemonError):
+    """The catalog and the record differ."""
+
+    exit_code = 6

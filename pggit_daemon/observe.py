@@ -1,7 +1,7 @@
-"""What was stored and handled, as metrics, health and log.
+"""What was stored, handled and compared, as metrics, health and log.
 
-In: stored prefixes and handled batches. Out: counters, states, one log line a commit. Called by `pipeline.py`
-through two callables, so that the way of the data knows nothing of it.
+In: stored prefixes, handled batches, comparisons. Out: counters, states, one log line a commit. Called by `pipeline.py`
+through callables, so that the way of the data knows nothing of it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.health import DatabaseHealth, State
 from pggit_daemon.metrics import Metrics
 from pggit_daemon.records import Message
+from pggit_daemon.verify import Outcome
 
 log = structlog.get_logger(__name__)
+
+LOGGED = 20
+"""Differences of one comparison that get a line in the log; the commit has all of them."""
 
 CLOSE = 2.0
 """Seconds behind the server that still count as caught up."""
@@ -58,6 +62,26 @@ class Observer:
                     self._log.error("capture_failed", command=event.tag, failure=event.failure)
         for step in steps:
             self._step(step)
+
+    def verified(self, outcome: Outcome) -> None:
+        """Everything was compared with the catalog."""
+        name = self._database
+        result = "different" if outcome.differences else "unreadable" if outcome.unreadable else "same"
+        self._metrics.verifications.labels(name, result).inc()
+        self._metrics.verification_differences.labels(name).inc(len(outcome.differences))
+        self._metrics.verification_duration_seconds.labels(name).set(outcome.seconds)
+        self._metrics.last_verification_timestamp_seconds.labels(name).set(outcome.marks.at.timestamp())
+        for kind, some in (("tree_differs", outcome.differences), ("object_unreadable", outcome.unreadable)):
+            for one in some[:LOGGED]:
+                self._log.warning(kind, difference=one.says)
+        self._log.info(
+            "verified",
+            cause=outcome.cause.value,
+            objects=outcome.objects,
+            differences=len(outcome.differences),
+            unreadable=len(outcome.unreadable),
+            seconds=round(outcome.seconds, 3),
+        )
 
     def forged(self, message: Message) -> None:
         """Somebody sent a message under our prefix that our functions did not make."""

@@ -38,7 +38,8 @@ from pggit_daemon.store import catalog
 from pggit_daemon.store.catalog import Probe
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Progress, Store
-from pggit_daemon.upkeep import Upkeep
+from pggit_daemon.upkeep import Intervals, Upkeep
+from pggit_daemon.verify import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,7 @@ class Pipeline:
     """Follows one stream.
 
     `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
-    ours. `intervals`: seconds between comparisons of the history tables, and of the catalog.
+    ours, `verified` each comparison of the whole catalog.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class Pipeline:
         conn: psycopg.AsyncConnection[Any],
         observe: Callable[[tuple[Decision, ...], tuple[Step, ...]], None],
         forged: Callable[[Message], None],
-        intervals: tuple[float, float],
+        verified: Callable[[Outcome], None],
+        intervals: Intervals,
     ) -> None:
         self._state = state
         self._feed = feed
@@ -92,9 +94,9 @@ class Pipeline:
         self._reader = Reader(registry, state.ledgers, written=written, brackets=brackets, api=state.api)
         self._comparisons = Comparisons(conn, registry, state.ledgers)
         self._upkeep = Upkeep(
-            state, registry, self._comparisons, store=store, conn=conn, reconcile=intervals[0], verify=intervals[1]
+            state, registry, self._comparisons, store=store, conn=conn, intervals=intervals, verified=verified
         )
-        self._abandoned = Abandoned(state.api, store=store, conn=conn, interval=intervals[0])
+        self._abandoned = Abandoned(state.api, store=store, conn=conn, interval=intervals.reconcile)
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asked = False

@@ -1,11 +1,7 @@
 """What is done while nothing waits: the record is held against the database itself.
 
-In: a quiet moment of the stream. Out: a `snapshot` commit where the catalog differs from the recorded tree after a
-capture failed, history tables that no event told of, and rows that decoding did not show. Called by `pipeline.py`.
-
-The catalog and the tables are read without a lock. An answer counts only when the stream has passed the moment
-of reading and brought nothing of the kind since; otherwise it is read again, so that work that goes on
-meanwhile never looks like a difference.
+In: a quiet moment of the stream. Out: a `snapshot` commit where the catalog differs from the recorded tree (`verify.py`
+finds that), history tables that no event told of, and rows that decoding did not show. Called by `pipeline.py`.
 """
 
 from __future__ import annotations
@@ -19,32 +15,38 @@ from typing import Any
 import psycopg
 import structlog
 
-from pggit_daemon.commit.plan import Step, make_commit
+from pggit_daemon.commit.plan import Commit, Step, make_commit
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.decision import CommitKind, Link
-from pggit_daemon.ddl import ObjectEvent
+from pggit_daemon.ddl import ObjectOp
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import TableName
 from pggit_daemon.sources.registry import Registry
 from pggit_daemon.sources.unit import Ddl, Recorded, Unit
 from pggit_daemon.store import catalog
 from pggit_daemon.store.loader import State
+from pggit_daemon.store.statements import Statement
 from pggit_daemon.store.writer import Store
+from pggit_daemon.verify import Cause, Outcome, Verification
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """The catalog as it was some time before `position`; `seen` transactions with DDL had come through until then."""
+NAMED = 3
+"""Objects that the message of a snapshot names."""
 
-    objects: tuple[ObjectEvent, ...]
-    position: LSN
-    seen: int
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Seconds between comparisons of the history tables, of the catalog, and of what was written there."""
+
+    reconcile: float
+    verify: float
+    watch: float
 
 
 class Upkeep:
-    """`reconcile`: seconds between comparisons of the history tables; `verify`: of the catalog."""
+    """`verified` is told each outcome, with the step that came of it."""
 
     def __init__(
         self,
@@ -54,8 +56,8 @@ class Upkeep:
         *,
         store: Store,
         conn: psycopg.AsyncConnection[Any],
-        reconcile: float,
-        verify: float,
+        intervals: Intervals,
+        verified: Callable[[Outcome], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
@@ -63,14 +65,12 @@ class Upkeep:
         self._comparisons = comparisons
         self._store = store
         self._conn = conn
-        self._intervals = (reconcile, verify)
+        self._verified = verified
         self._clock = clock
-        self._verified_at = clock()
-        self._compared_at = self._verified_at - reconcile  # at once: a table may be new to the stream, its rows not
+        self._reconcile = intervals.reconcile
+        self._compared_at = clock() - intervals.reconcile  # at once: a table may be new to the stream, its rows not
         self._comparing: list[str] = []
-        self._suspect = False
-        self._reading: _Reading | None = None
-        self._seen = 0
+        self._verification = Verification(conn, verify=intervals.verify, watch=intervals.watch, clock=clock)
         self._outbox: tuple[tuple[int, ...], LSN] | None = None
         self._swept = False
         self.found: tuple[TableName, ...] = ()
@@ -79,23 +79,20 @@ class Upkeep:
     @property
     def under_way(self) -> bool:
         """Whether something was read and waits for the stream to come that far."""
-        return self._suspect or bool(self._comparing)
+        return self._verification.under_way or bool(self._comparing)
 
     def saw(self, unit: Unit) -> None:
-        """Count DDL as it comes through; a capture that failed makes the recorded tree suspect."""
-        events = [item.event for item in unit.items if isinstance(item, Ddl)]
-        self._seen += bool(events)
-        self._suspect |= any(event.kind == "capture_failed" for event in events)
+        """A capture that failed makes the recorded tree suspect."""
+        if any(isinstance(item, Ddl) and item.event.kind == "capture_failed" for item in unit.items):
+            self._verification.suspect(Cause.CAPTURE_FAILED)
 
     async def turn(self, received: LSN) -> Step | None:
         """Do what is due; the step that was stored, if there was one."""
         await self._sweep(received)
-        reconcile, verify = self._intervals
-        now = self._clock()
-        if self._suspect or now - self._verified_at >= verify:
-            self._suspect, self._verified_at = True, now
-            return await self._catalog(received)
-        if self._comparing or now - self._compared_at >= reconcile:
+        outcome = await self._verification.turn(received)
+        if outcome is not None:
+            return await self._compared(outcome)
+        if self._comparing or self._clock() - self._compared_at >= self._reconcile:
             return await self._tables(received)
         return None
 
@@ -108,36 +105,17 @@ class Upkeep:
             self._swept = True
         await self._store.clear()
 
-    async def _catalog(self, received: LSN) -> Step | None:
-        reading = self._reading
-        if reading is None or reading.seen != self._seen:
-            if not await self._comparisons.sees_all():
-                return None
-            seen = self._seen
-            objects = tuple(await catalog.snapshot(self._conn))
-            self._reading = _Reading(objects, await catalog.position(self._conn), seen)
-            return None
-        if received < reading.position:
-            return None
-        self._suspect, self._reading = False, None
+    async def _compared(self, outcome: Outcome) -> Step | None:
+        """Everything was compared: make the record true, and say so."""
         tables = await catalog.history_tables(self._conn, self._registry.presets.values())
         self.found = tuple(table for table, columns in tables if self._registry.learn(table, columns))
-        changes = self._state.schema.replaced(reading.objects)
-        if not changes:
-            return None
-        commit = make_commit(
-            kind=CommitKind.SNAPSHOT,
-            tree_hash=self._state.schema.tree.hash,
-            parent=self._state.progress.head,
-            message=f"snapshot: {len(changes)} objects were not as the events said",
-            author="pggit-daemon",
-            time=datetime.now(UTC),
-            lsn=reading.position,
-            xid=None,
-            metadata={"evidence": "snapshot"},
-            changes=changes,
-        )
-        return await self._store_step(Step(commit, (), (), (), commit.time, None, reading.position))
+        step = _snapshot(outcome, self._state) if outcome.differences else None
+        if step is not None:
+            await self._store_step(step)
+        commit = step.commit if step is not None else None
+        await self._store.run([_remembered(outcome, commit)])
+        self._verified(outcome)
+        return step
 
     async def _tables(self, received: LSN) -> Step | None:
         if not self._comparing:
@@ -161,3 +139,56 @@ class Upkeep:
         await self._store.apply([step], progress, before.commit)
         self._state.progress = progress
         return step
+
+
+def _snapshot(outcome: Outcome, state: State) -> Step:
+    """The commit of what was found; none where objects only have other ids in the catalog now."""
+    events = [one.event() for one in outcome.differences]
+    changes = state.schema.apply(sorted(events, key=lambda event: event.op is not ObjectOp.DROP))
+    commit = None
+    if changes:
+        named = [
+            f"{key.type} {key.identity}" for change in changes if (key := change.key or change.old_key) is not None
+        ]
+        more = f", and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        commit = make_commit(
+            kind=CommitKind.SNAPSHOT,
+            tree_hash=state.schema.tree.hash,
+            parent=state.progress.head,
+            message=f"snapshot: not as the events said: {', '.join(named[:NAMED])}{more}",
+            author="pggit-daemon",
+            time=outcome.marks.at,
+            lsn=outcome.position,
+            xid=None,
+            metadata={"evidence": "snapshot", "found_by": outcome.cause.value, "compared": outcome.objects},
+            changes=changes,
+        )
+    return Step(
+        commit,
+        (),
+        (),
+        (),
+        outcome.marks.at,
+        None,
+        outcome.position,
+        moved=state.schema.take_moved(),
+        unexplained=not outcome.cause.explains,
+    )
+
+
+def _remembered(outcome: Outcome, commit: Commit | None) -> Statement:
+    """What is remembered of a comparison of everything."""
+    return (
+        "put_verification",
+        {
+            "began_at": outcome.marks.at,
+            "objects": outcome.objects,
+            "differing": len(outcome.differences),
+            "unreadable": len(outcome.unreadable),
+            "seconds": outcome.seconds,
+            "commit": commit.hash if commit is not None else None,
+            "writer": outcome.marks.writer,
+            "horizon": str(outcome.marks.horizon),
+            "roles": outcome.marks.roles,
+        },
+    )

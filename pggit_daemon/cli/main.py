@@ -2,7 +2,7 @@
 
 Exit codes: 0 done · 1 any other failure · 2 wrong usage or configuration · 3 the server cannot be reached or refuses
 the login · 4 the server or database lacks something (the message says what mends it) · 5 no such commit, migration
-or object · 128+n ended by the signal n.
+or object · 6 something is not as recorded (verify) · 128+n ended by the signal n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pggit_daemon import __version__
-from pggit_daemon.cli import compare, config, history, install, run, status
+from pggit_daemon.cli import compare, config, history, install, run, status, verify
 from pggit_daemon.cli.output import visible
 from pggit_daemon.config import redact
 from pggit_daemon.errors import PggitDaemonError
@@ -26,7 +26,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _EPILOG = (
     "Exit codes: 0 done, 1 other failure, 2 wrong usage or configuration, 3 server not reachable or login refused, "
     "4 something is missing on the server (the message says what mends it), 5 no such commit, migration or object, "
-    "128+n ended by signal n."
+    "6 something is not as recorded (verify), 128+n ended by signal n."
 )
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("log")(history.log)
 app.command("show")(history.show)
 app.command("diff")(compare.diff)
 app.command("export")(compare.export)
+app.command("verify")(verify.verify)
 app.command("uninstall")(install.uninstall)
 app.add_typer(config.app, name="config")
 

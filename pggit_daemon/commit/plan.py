@@ -45,7 +45,8 @@ class Commit:
 class Step:
     """What one decision writes: a commit or none, rows with their links, what could not be read, handled events.
 
-    `moved` are objects that are what they were, under another id of the catalog's.
+    `moved` are objects that are what they were, under another id of the catalog's. `unexplained`: nobody told of
+    the commit's changes, so they are a conflict.
     """
 
     commit: Commit | None
@@ -58,6 +59,7 @@ class Step:
     part_of: Link | None = None
     moved: tuple[tuple[ObjectKey, ObjectId], ...] = ()
     requests: tuple[int, ...] = ()
+    unexplained: bool = False
 
 
 def plan(decision: Decision, schema: Schema, head: str | None) -> Step:

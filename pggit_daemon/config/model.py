@@ -135,7 +135,11 @@ class Database(Section):
         default=60.0, description="seconds between comparisons of the history tables with what is recorded"
     )
     verify_interval_seconds: Seconds = Field(
-        default=900.0, description="seconds between comparisons of the catalog with the recorded tree"
+        default=900.0, description="seconds between comparisons of the whole catalog with the recorded tree"
+    )
+    watch_interval_seconds: Seconds = Field(
+        default=5.0,
+        description="seconds between looks at what was written in the catalog, which is compared with the record",
     )
     metrics_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
         default=10.0, description="seconds between readings of the metrics that come from SQL"

@@ -99,6 +99,19 @@ class Metrics:
             "status",
         )
         self.conflicts_open = gauge("pggit_conflicts_open", "Conflicts that nobody has resolved.", "type")
+        # The recorded tree, held against the catalog.
+        self.verifications = counter(
+            "pggit_verifications_total", "Comparisons of the whole catalog with the recorded tree.", "result"
+        )
+        self.verification_differences = counter(
+            "pggit_verification_differences_total", "Objects that were not as recorded when compared."
+        )
+        self.verification_duration_seconds = gauge(
+            "pggit_verification_duration_seconds", "Time that the last comparison of the whole catalog took."
+        )
+        self.last_verification_timestamp_seconds = gauge(
+            "pggit_last_verification_timestamp_seconds", "When the last comparison of the whole catalog began."
+        )
         # The daemon itself.
         self.restarts = counter("pggit_restarts_total", "Restarts of the database's task.", "reason")
         self.poll_success = gauge("pggit_poll_success", "1 if the last reading of the SQL metrics went well.")
@@ -115,8 +128,11 @@ class Metrics:
             self.quarantined_records,
             self.forged_messages,
             self.out_of_band_changes,
+            self.verification_differences,
         ):
             plain.labels(name)
+        for result in ("same", "different", "unreadable"):
+            self.verifications.labels(name, result)
         for kind in CommitKind:
             self.commits.labels(name, kind)
         for evidence in Evidence:

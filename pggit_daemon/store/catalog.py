@@ -1,6 +1,6 @@
 """What is read from the database while following it: history tables, their rows, objects, sessions.
 
-In: a connection. Out: values. Called by the baseline, the pipeline and the loader. The SQL is in
+In: a connection. Out: values. Called by the baseline, the pipeline, the comparisons and the loader. The SQL is in
 sql/queries/load.sql; only the rows of a history table need a statement made of its name.
 """
 
@@ -18,6 +18,7 @@ from psycopg import sql
 from pggit_daemon.connections import translated
 from pggit_daemon.correlate.pending import Watched
 from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp, SessionKey
+from pggit_daemon.differences import Difference, read
 from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Row, TableName
@@ -28,6 +29,26 @@ from pggit_daemon.sql import load_queries
 UNDEFINED_TABLE = "42P01"
 NO_RIGHT = "42501"
 _QUERIES = load_queries("load")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What changes when something may have changed: the catalogs' write counters, the roles' names, who describes.
+
+    Every transaction before `horizon` has ended. `asked`: somebody wants everything compared. `writes` is None for
+    the marks of an earlier process.
+    """
+
+    writes: int | None
+    roles: int
+    writer: str
+    horizon: int
+    asked: bool
+    at: datetime
+
+    def horizon_is_beyond(self, now: Marks) -> bool:
+        """Whether the ages of rows cannot be held against it: it is another server's, or too old."""
+        return not now.horizon - (1 << 30) < self.horizon <= now.horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +123,33 @@ def between_pages(lsn: LSN) -> LSN:
 async def snapshot(conn: psycopg.AsyncConnection[Any]) -> list[ObjectEvent]:
     """Every object as it is under the connection's snapshot."""
     return [_object(row) for row in await _fetch(conn, _QUERIES["snapshot"])]
+
+
+async def marks(conn: psycopg.AsyncConnection[Any]) -> Marks:
+    """What tells that a comparison is due, as it is now."""
+    return Marks(*(await _fetch(conn, _QUERIES["marks"]))[0])
+
+
+async def verified(conn: psycopg.AsyncConnection[Any]) -> Marks | None:
+    """The marks of the last comparison of everything; None before the first."""
+    found = await _fetch(conn, _QUERIES["verified"])
+    if not found:
+        return None
+    roles, writer, horizon, began_at = found[0]
+    return Marks(None, roles, writer, horizon, asked=False, at=began_at)
+
+
+async def addresses(conn: psycopg.AsyncConnection[Any], *, since: int | None = None) -> list[ObjectId]:
+    """What a comparison must look at: everything, or what was written `since` a transaction."""
+    query, values = ("addresses", None) if since is None else ("written_since", {"horizon": str(since)})
+    return [ObjectId(classid, objid) for classid, objid in await _fetch(conn, _QUERIES[query], values)]
+
+
+async def differing(conn: psycopg.AsyncConnection[Any], oids: Iterable[ObjectId]) -> list[Difference]:
+    """Those of these objects that are not as recorded, or could not be compared."""
+    wanted = list(oids)
+    values = {"classids": [oid.classid for oid in wanted], "objids": [oid.objid for oid in wanted]}
+    return [read(row) for row in await _fetch(conn, _QUERIES["differing"], values)]
 
 
 async def invisible(conn: psycopg.AsyncConnection[Any], xids: Iterable[int]) -> set[int]:

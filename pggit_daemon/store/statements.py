@@ -20,11 +20,15 @@ from pggit_daemon.sources.unit import Evidence
 
 Statement = tuple[str, dict[str, Any]]
 
+MOST_CONFLICTS = 20
+"""Objects of one comparison that become conflicts of their own."""
+
 
 def statements(step: Step) -> Iterator[Statement]:
     """Everything that one step writes, but for the progress."""
     if step.commit is not None:
         yield from _commit(step.commit)
+        yield from _conflicts(step.commit, unexplained=step.unexplained)
     for link in step.links:
         yield from _link(link, step)
     if step.part_of is not None and step.commit is not None:
@@ -75,7 +79,6 @@ def _commit(commit: Commit) -> Iterator[Statement]:
         },
     )
     yield from _versions(commit.hash, commit.changes)
-    yield from _conflicts(commit)
     yield "move_head", {"hash": commit.hash}
 
 
@@ -98,14 +101,35 @@ def _versions(commit: str, changes: Iterable[ObjectChange]) -> Iterator[Statemen
         )
 
 
-def _conflicts(commit: Commit) -> Iterator[Statement]:
+def _conflicts(commit: Commit, *, unexplained: bool) -> Iterator[Statement]:
     old = [change.old_key for change in commit.changes if change.old_key is not None]
-    if not old:
-        return
-    if commit.kind is CommitKind.OUT_OF_BAND:
+    if unexplained:
+        yield "tree_conflicts", {"hash": commit.hash, **_unexplained(commit)}
+    elif commit.kind is CommitKind.OUT_OF_BAND and old:
         yield "out_of_band_conflicts", {"hash": commit.hash, **_keys(old)}
-    elif commit.kind in {CommitKind.MIGRATION, CommitKind.ROLLBACK}:
+    elif commit.kind in {CommitKind.MIGRATION, CommitKind.ROLLBACK} and old:
         yield "settle_conflicts", _keys(old)
+    now = [change.key for change in commit.changes if change.key is not None]
+    if now and (unexplained or commit.kind is CommitKind.OUT_OF_BAND):
+        yield "undone_conflicts", _keys(now)
+
+
+def _unexplained(commit: Commit) -> dict[str, list[str]]:
+    """A conflict for each object; where there are many, one for all of them."""
+    named = [
+        (key, f"{key.type} {key.identity} was {change.operation.value} and no statement told of it")
+        for change in commit.changes
+        if (key := change.key or change.old_key) is not None
+    ]
+    if len(named) > MOST_CONFLICTS:
+        some = ", ".join(f"{key.type} {key.identity}" for key, _ in named[:MOST_CONFLICTS])
+        said = f"{len(named)} objects changed and no statement told of it: {some}, …"
+        return {"type": ["commit"], "identity": [commit.hash], "description": [said]}
+    return {
+        "type": [key.type for key, _ in named],
+        "identity": [key.identity for key, _ in named],
+        "description": [said for _, said in named],
+    }
 
 
 def _keys(keys: Iterable[ObjectKey]) -> dict[str, list[str]]:

@@ -42,6 +42,8 @@ def everything(metrics: Metrics) -> Health:
     metrics.links.labels("a", "lock").inc()
     metrics.link_latency_seconds.labels("a").observe(0.003)
     metrics.restarts.labels("a", "connection").inc()
+    metrics.verification_duration_seconds.labels("a").set(1.5)
+    metrics.last_verification_timestamp_seconds.labels("a").set(1.5)
     metrics.poll_success.labels("a").set(1)
     metrics.poll_duration_seconds.labels("a").set(0.01)
     return health

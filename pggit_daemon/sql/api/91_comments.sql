@@ -22,5 +22,5 @@ COMMENT ON COLUMN pggit.external_migrations.rollback_of IS 'For a rollback: the 
 COMMENT ON COLUMN pggit.external_migrations.source_lsn IS 'Where in the WAL its row was written.';
 COMMENT ON TABLE pggit.deployments IS 'Commits that a session grouped with begin_deployment and end_deployment.';
 COMMENT ON TABLE pggit.conflicts IS 'What does not fit and needs a decision: list_conflicts, resolve_conflict.';
-COMMENT ON COLUMN pggit.conflicts.conflict_type IS 'out_of_band, checksum_changed, …';
+COMMENT ON COLUMN pggit.conflicts.conflict_type IS 'out_of_band, checksum_changed, tree_differs';
 COMMENT ON COLUMN pggit.conflicts.resolved_by IS 'Who resolved it by hand; NULL where its cause went away.';

@@ -171,3 +171,12 @@ ORDER BY s.slot_name;
 -- name: drop_slot
 -- A slot that nobody reads keeps WAL for ever.
 SELECT pg_catalog.pg_drop_replication_slot(%(slot)s::text);
+
+-- name: verified_since
+-- The commit of a comparison that began after it was asked for; no row while there was none. NULL: nothing differed, or
+-- a comparison shortly before has recorded it.
+SELECT coalesce(v.commit_hash, (SELECT c.hash FROM pggit.commits AS c
+                                 WHERE c.kind = 'snapshot' AND c.committed_at >= %(asked)s::timestamptz AT TIME ZONE 'UTC'
+                                 ORDER BY c.id DESC LIMIT 1))
+FROM pggit_daemon.verification AS v
+WHERE v.began_at >= %(asked)s AND v.finished_at IS NOT NULL;

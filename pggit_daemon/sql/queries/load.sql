@@ -89,3 +89,26 @@ LEFT JOIN (
 
 -- name: position
 SELECT pg_catalog.pg_current_wal_insert_lsn()::text;
+
+-- name: marks
+-- What tells that a comparison is due, and from where on the next one must look.
+SELECT writes, roles, writer, horizon, asked, at FROM pggit_daemon.catalog_marks();
+
+-- name: verified
+-- The last comparison of everything.
+SELECT roles, writer, horizon::text::bigint, began_at FROM pggit_daemon.verification WHERE finished_at IS NOT NULL;
+
+-- name: addresses
+-- Everything that a comparison must look at.
+SELECT classid::bigint, objid::bigint FROM pggit_daemon.addresses_to_compare();
+
+-- name: written_since
+SELECT classid::bigint, objid::bigint FROM pggit_daemon.written_since(%(horizon)s::text::xid8);
+
+-- name: differing
+-- Those of these objects that are not as recorded.
+SELECT classid::bigint, objid::bigint, version, digest, type, schema_name, identity, definition, later, depends,
+       recorded_type, recorded_schema, recorded_identity, unreadable
+FROM pggit_daemon.differing(ARRAY(
+    SELECT (wanted.classid, wanted.objid)::pggit_daemon.object_address
+    FROM unnest(%(classids)s::oid[], %(objids)s::oid[]) AS wanted (classid, objid)));

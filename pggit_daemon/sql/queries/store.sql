@@ -199,8 +199,49 @@ WHERE conflict.conflict_id IN (
     FROM pggit.conflicts AS open
     JOIN unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
       ON open.object_type = changed.type AND open.object_identifier = changed.identity
-    WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band'
+    WHERE open.status = 'unresolved' AND open.conflict_type IN ('out_of_band', 'tree_differs')
     FOR UPDATE OF open SKIP LOCKED);
+
+-- name: tree_conflicts
+-- The catalog was not as recorded, and nobody told why.
+INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
+SELECT 'tree_differs', found.type, found.identity, found.description, made.id
+FROM unnest(%(type)s::text[], %(identity)s::text[], %(description)s::text[]) AS found (type, identity, description)
+CROSS JOIN (SELECT id FROM pggit.commits WHERE hash = %(hash)s) AS made
+WHERE NOT EXISTS (
+    SELECT FROM pggit.conflicts AS open
+    WHERE open.status = 'unresolved' AND open.conflict_type = 'tree_differs'
+      AND open.object_type = found.type AND open.object_identifier = found.identity)
+ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
+
+-- name: undone_conflicts
+-- The object is again what it was before the change that made the conflict. Whoever resolves one right now is not waited
+-- for.
+UPDATE pggit.conflicts AS conflict
+SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the object is again as it was before'
+WHERE conflict.conflict_id IN (
+    SELECT open.conflict_id
+    FROM pggit.conflicts AS open
+    JOIN unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
+      ON open.object_type = changed.type AND open.object_identifier = changed.identity
+    JOIN pggit_daemon.object_version AS before
+      ON before.type = open.object_type AND before.identity = open.object_identifier AND before.to_commit = open.commit_id
+    JOIN pggit_daemon.object_version AS now
+      ON now.type = before.type AND now.identity = before.identity AND now.to_commit IS NULL AND now.blob = before.blob
+    WHERE open.status = 'unresolved' AND open.conflict_type IN ('out_of_band', 'tree_differs')
+    FOR UPDATE OF open SKIP LOCKED);
+
+-- name: put_verification
+-- The last comparison of everything.
+INSERT INTO pggit_daemon.verification (
+    began_at, finished_at, objects, differing, unreadable, seconds, commit_hash, writer, horizon, roles)
+VALUES (
+    %(began_at)s, clock_timestamp(), %(objects)s, %(differing)s, %(unreadable)s, %(seconds)s, %(commit)s, %(writer)s,
+    %(horizon)s::text::xid8, %(roles)s)
+ON CONFLICT (singleton) DO UPDATE SET
+    began_at = excluded.began_at, finished_at = excluded.finished_at, objects = excluded.objects,
+    differing = excluded.differing, unreadable = excluded.unreadable, seconds = excluded.seconds,
+    commit_hash = excluded.commit_hash, writer = excluded.writer, horizon = excluded.horizon, roles = excluded.roles;
 
 -- name: checksum_conflict
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)

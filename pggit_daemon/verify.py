@@ -1,0 +1,205 @@
+"""The recorded tree held against the catalog, a little at a time.
+
+In: a quiet moment of the stream (nothing waits for its row). Out: an `Outcome` when everything was compared: the
+differences that are certain, for `upkeep.py` to record. Nobody waits for it: it reads in slices of some 50 ms, keeps
+no lock, and gives up on what others have locked.
+
+Everything is compared the first time, by timer, when asked, and when something is suspect. In between, what was
+written in the catalog since the last look is compared, whoever wrote it: so each captured statement is checked a
+moment later, and what fires no event trigger (REASSIGN OWNED, ALTER ROLE … RENAME, edits by a superuser) is found.
+A row that was deleted behind our back leaves no trace there: the timer finds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+
+from pggit_daemon.ddl import ObjectId
+from pggit_daemon.differences import Difference, certain, readable
+from pggit_daemon.lsn import LSN
+from pggit_daemon.store import catalog
+from pggit_daemon.store.catalog import Marks
+
+CHUNK = 100
+"""Objects in one query."""
+
+SLICE = 0.05
+"""Seconds of comparing before the stream has its turn again."""
+
+LOOKS = 5
+"""How often what keeps changing is looked at before it is left to the next comparison."""
+
+SHARE = 50
+"""A watch rests at least so many times as long as its last look took: at most 2 % of a core."""
+
+AGAIN = 60.0
+"""Seconds until everything is compared once more where something could not be read."""
+
+
+class Cause(StrEnum):
+    """Why everything is compared."""
+
+    FIRST = "first"
+    TIMER = "timer"
+    ASKED = "asked"
+    WATCH = "watch"
+    ROLES = "roles"
+    CAPTURE_FAILED = "capture_failed"
+    UPGRADE = "upgrade"
+
+    @property
+    def explains(self) -> bool:
+        """Whether it says why something differs: then the difference is no conflict."""
+        return self in {Cause.CAPTURE_FAILED, Cause.UPGRADE}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a comparison of everything came to. `seconds` of comparing, without the pauses between.
+
+    What differs was committed before `position`.
+    """
+
+    cause: Cause
+    marks: Marks
+    objects: int
+    differences: tuple[Difference, ...]
+    unreadable: tuple[Difference, ...]
+    seconds: float
+    position: LSN
+
+
+@dataclass(slots=True)
+class _Look:
+    """A comparison under way; `cause` is None where it is of what was written since the last look."""
+
+    cause: Cause | None
+    marks: Marks
+    todo: list[ObjectId]
+    objects: int
+    found: list[Difference] = field(default_factory=list)
+    position: LSN | None = None
+    looks: int = 1
+    seconds: float = 0.0
+
+
+class Verification:
+    """`verify`: seconds between comparisons of everything; `watch`: between looks at what was written."""
+
+    def __init__(
+        self,
+        conn: psycopg.AsyncConnection[Any],
+        *,
+        verify: float,
+        watch: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._conn = conn
+        self._intervals = (verify, watch)
+        self._clock = clock
+        self._verify_due = clock() + verify
+        self._watch_due = clock()
+        self._suspect: Cause | None = None
+        self._marks: Marks | None = None
+        self._look: _Look | None = None
+
+    @property
+    def under_way(self) -> bool:
+        return self._suspect is not None or self._look is not None
+
+    def suspect(self, cause: Cause) -> None:
+        """Have everything compared, from the next turn on; a look that is under way may have begun too early."""
+        self._suspect = self._suspect or cause
+
+    async def turn(self, received: LSN) -> Outcome | None:
+        """Go on with what is under way, or begin what is due; the outcome, when everything was compared."""
+        look = self._look = self._look or await self._begin()
+        if look is None:
+            return None
+        began = self._clock()
+        ended = False
+        if look.todo:
+            await self._compare(look)
+        elif look.position is None or received >= look.position:
+            ended = await self._look_again(look)
+        look.seconds += self._clock() - began
+        return self._end(look) if ended else None
+
+    async def _begin(self) -> _Look | None:
+        """What is due."""
+        now = self._clock()
+        if self._suspect is None and now >= self._verify_due:
+            self._suspect = Cause.TIMER
+        if self._suspect is None and now < self._watch_due:
+            return None
+        marks = await catalog.marks(self._conn)
+        before = self._marks or await catalog.verified(self._conn)
+        cause = self._suspect or _cause(before, marks)
+        if cause is None and before is not None and marks.writes == before.writes:
+            self._rest(0.0)
+            return None
+        self._suspect = None
+        since = before.horizon if cause is None and before is not None else None
+        todo = await catalog.addresses(self._conn, since=since)
+        return _Look(cause, marks, todo, len(todo), seconds=self._clock() - now)
+
+    async def _compare(self, look: _Look) -> None:
+        until = self._clock() + SLICE
+        while look.todo and self._clock() < until:
+            look.found += await catalog.differing(self._conn, look.todo[:CHUNK])
+            del look.todo[:CHUNK]
+        if not look.todo and look.found:
+            # Whatever made these differ was committed before this position.
+            look.position = await catalog.position(self._conn)
+
+    async def _look_again(self, look: _Look) -> bool:
+        """Look at what was found once more, now that the stream has passed; whether that settles it."""
+        if not look.found:
+            return True
+        second = await catalog.differing(self._conn, [one.oid for one in look.found])
+        sure = certain(look.found, second)
+        changing = len(sure) < len(readable(second))
+        look.found = second
+        look.looks += 1
+        if changing and look.looks < LOOKS:
+            look.position = await catalog.position(self._conn)
+            return False
+        look.found = [*sure, *(one for one in second if one.unreadable is not None)]
+        return True
+
+    def _end(self, look: _Look) -> Outcome | None:
+        self._look = None
+        self._rest(look.seconds)
+        differences = readable(look.found)
+        unreadable = tuple(one for one in look.found if one.unreadable is not None)
+        if look.cause is None:
+            if differences:
+                # Others may have changed with them, though nothing was written of those.
+                self.suspect(Cause.WATCH)
+            elif not unreadable and look.looks < LOOKS:
+                self._marks = look.marks
+            return None
+        self._marks = look.marks
+        self._verify_due = self._clock() + (min(AGAIN, self._intervals[0]) if unreadable else self._intervals[0])
+        position = look.position or LSN(0)
+        return Outcome(look.cause, look.marks, look.objects, differences, unreadable, look.seconds, position)
+
+    def _rest(self, cost: float) -> None:
+        self._watch_due = self._clock() + max(self._intervals[1], SHARE * cost)
+
+
+def _cause(before: Marks | None, now: Marks) -> Cause | None:
+    """Why everything must be compared, if it must; `before` may be an earlier process's."""
+    if before is None or before.horizon_is_beyond(now):
+        return Cause.FIRST
+    if before.writer != now.writer:
+        return Cause.UPGRADE
+    if before.roles != now.roles:
+        return Cause.ROLES
+    return Cause.ASKED if now.asked else None
