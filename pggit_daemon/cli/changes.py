@@ -90,9 +90,12 @@ def pair(versions: Iterable[Version]) -> list[Change]:
 
 
 def unified(change: Change, a: str, b: str) -> list[str]:
-    """Return a unified diff of the definition, without line ends; `a` and `b` name the two sides."""
+    """Return a unified diff of the definition, without line ends; `a` and `b` name the two sides.
+
+    A definition can stay while something that it depends on gets another name; then there is only a line that says so.
+    """
     before, after = change.before, change.after
-    return list(
+    lines = list(
         difflib.unified_diff(
             before.definition.splitlines() if before else [],
             after.definition.splitlines() if after else [],
@@ -101,3 +104,4 @@ def unified(change: Change, a: str, b: str) -> list[str]:
             lineterm="",
         )
     )
+    return lines or [" the definition is the same; something that it depends on has another name"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pggit_daemon.cli.changes import Operation, Version, pair, unified
 
 
@@ -73,3 +75,11 @@ def test_unified_diff_names_both_sides() -> None:
     ]
     (created,) = pair([version("public.t", 1, "a;\n", old=False)])
     assert unified(created, "before", "after")[:2] == ["--- nothing (before)", "+++ table public.t (after)"]
+
+
+def test_a_change_without_a_line_is_explained() -> None:
+    """An empty diff would look like a mistake."""
+    before = version("public.v", 1, "a;\n", old=True)
+    (change,) = pair([before, replace(before, old=False, blob="other")])
+    assert len(unified(change, "before", "after")) == 1
+    assert "depends on" in unified(change, "before", "after")[0]

@@ -1,7 +1,13 @@
 -- diff and object_history: what changed, with before and after.
 
--- Two texts as one, line by line: " " for what stays (up to three lines around a change), "-" and "+" for what goes and
--- comes. What lies between the first and the last difference is compared by the longest common sequence of lines; where
+-- Where a hunk of a unified diff lies in one of the two texts: its first line and how many; alone before a single line.
+CREATE OR REPLACE FUNCTION pggit_daemon.hunk_range(before bigint, lines bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE lines WHEN 1 THEN (before + 1)::text WHEN 0 THEN before || ',0' ELSE before + 1 || ',' || lines END
+$$;
+
+-- Two texts as a unified diff: " " for what stays (up to three lines around a change), "-" and "+" for what goes and
+-- comes, "@@" before each hunk; NULL where no line differs. What lies between the first and the last difference is compared by the longest common sequence of lines; where
 -- that is too long to compare quickly, all of it goes and comes.
 CREATE OR REPLACE FUNCTION pggit_daemon.changed_lines(before text, after text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -59,9 +65,25 @@ BEGIN
     lines := lines || old[cardinality(old) - back + 1:];
     marks := marks || repeat(' ', back);
     RETURN (
-        SELECT string_agg(substr(marks, place::integer, 1) || words, E'\n' ORDER BY place)
-        FROM unnest(lines) WITH ORDINALITY AS line (words, place)
-        WHERE substr(marks, greatest(place::integer - 3, 1), 7 - greatest(4 - place::integer, 0)) ~ '[-+]');
+        WITH line AS (
+            SELECT l.place, l.words, m.mark,
+                   count(*) FILTER (WHERE m.mark <> '+') OVER (ORDER BY l.place) AS of_old,
+                   count(*) FILTER (WHERE m.mark <> '-') OVER (ORDER BY l.place) AS of_new
+            FROM unnest(lines) WITH ORDINALITY AS l (words, place)
+            CROSS JOIN LATERAL (SELECT substr(marks, l.place::integer, 1) AS mark) AS m
+        ), kept AS (
+            SELECT *, place - row_number() OVER (ORDER BY place) AS hunk
+            FROM line
+            WHERE substr(marks, greatest(place::integer - 3, 1), 7 - greatest(4 - place::integer, 0)) ~ '[-+]'
+        ), hunk AS (
+            SELECT min(place) AS place,
+                   format(E'@@ -%s +%s @@\n',
+                          pggit_daemon.hunk_range(min(of_old - (mark <> '+')::integer), count(*) FILTER (WHERE mark <> '+')),
+                          pggit_daemon.hunk_range(min(of_new - (mark <> '-')::integer), count(*) FILTER (WHERE mark <> '-')))
+                   || string_agg(mark || words, E'\n' ORDER BY place) AS words
+            FROM kept GROUP BY hunk
+        )
+        SELECT string_agg(words, E'\n' ORDER BY place) FROM hunk);
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.diff(a integer, b integer)
@@ -101,9 +123,9 @@ CREATE OR REPLACE FUNCTION pggit.diff(from_commit integer, to_commit integer)
 $$;
 
 COMMENT ON FUNCTION pggit.diff(text, text) IS
-    'The objects that differ between two commits (head, an id, or digits of the hash), with the lines that go (-) and come (+).';
+    'The objects that differ between two commits (head, an id, or digits of the hash), each as a unified diff of its definition.';
 COMMENT ON FUNCTION pggit.diff(integer, integer) IS
-    'The objects that differ between two commits, with the lines that go (-) and come (+).';
+    'The objects that differ between two commits, each as a unified diff of its definition.';
 
 -- The recorded name that a caller means: as it stands in the record, or without its schema where that is clear.
 CREATE OR REPLACE FUNCTION pggit_daemon.find_object(said text) RETURNS text
