@@ -4,7 +4,7 @@
 import subprocess
 import sys
 
-BENCHES = ("drain", "beside_load", "ddl_overhead")
+BENCHES = ("drain", "beside_load", "ddl_overhead", "history_size")
 
 for name in BENCHES:
     print(f"== {name}", flush=True)

@@ -36,7 +36,7 @@ BEGIN
     -- A base type may put itself into the category of arrays.
     SELECT 'pg_catalog.pg_type'::regclass, t.oid FROM pg_catalog.pg_type t
      WHERE t.typnamespace = ANY (home) AND t.typcategory = 'A'
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid)
     UNION ALL
     SELECT 'pg_catalog.pg_proc'::regclass, p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = ANY (home)
     UNION ALL
