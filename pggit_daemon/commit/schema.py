@@ -61,12 +61,15 @@ class Schema:
     def apply(self, events: Iterable[ObjectEvent]) -> tuple[ObjectChange, ...]:
         """Move on over these events; what changed, sorted by name."""
         touched: dict[ObjectId, _Now | None] = {}
+        holders: dict[ObjectKey, ObjectId] = {}  # who got a name last
         for event in events:
-            if event.op in {ObjectOp.DROP, ObjectOp.SET}:
-                touched.pop(event.oid, None)  # the last word on a name counts, so keep their order
             if event.op is ObjectOp.DROP:
-                touched[event.oid] = None
+                touched[self._dropped(event, touched, holders)] = None
             elif event.op is ObjectOp.SET and event.key is not None and event.blob is not None:
+                holder = holders.get(event.key, event.oid)
+                if holder != event.oid and (held := touched[holder]) is not None and held.key == event.key:
+                    touched[holder] = None  # made anew by the server, as ALTER COLUMN TYPE does with indexes
+                holders[event.key] = event.oid
                 touched[event.oid] = _Now(event.key, event.blob, blob_hash(event.blob))
         self._displace(touched)
         changes = self._changes(touched)
@@ -85,16 +88,24 @@ class Schema:
         moved, self.moved = tuple(self.moved.items()), {}
         return moved
 
+    def _dropped(
+        self, event: ObjectEvent, touched: Mapping[ObjectId, _Now | None], holders: Mapping[ObjectKey, ObjectId]
+    ) -> ObjectId:
+        """Which id is gone: REINDEX CONCURRENTLY gives an index another one without an event, but not another name."""
+        if event.oid in touched or event.oid in self.keys or event.key is None:
+            return event.oid
+        holder = holders.get(event.key)
+        if holder is not None and (held := touched[holder]) is not None and held.key == event.key:
+            return holder
+        leaf = self.tree.get(event.key)
+        return leaf.oid if leaf is not None and leaf.oid not in touched else event.oid
+
     def _displace(self, touched: dict[ObjectId, _Now | None]) -> None:
         """One name has one object: who held a name that another id now has must have gone, seen or not."""
-        taken = {now.key: oid for oid, now in touched.items() if now is not None}
-        for key, oid in taken.items():
-            leaf = self.tree.get(key)
+        for oid, now in list(touched.items()):
+            leaf = self.tree.get(now.key) if now is not None else None
             if leaf is not None and leaf.oid != oid and leaf.oid not in touched:
                 touched[leaf.oid] = None
-        for oid, now in list(touched.items()):
-            if now is not None and taken[now.key] != oid:
-                touched[oid] = None
 
     def _changes(self, touched: Mapping[ObjectId, _Now | None]) -> tuple[ObjectChange, ...]:
         before = {oid: key for oid in touched if (key := self.keys.get(oid)) is not None}

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+
+_FIELDS = ("definition", "later", "depends", "classid", "objid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Captured:
         self.notices: list[str] = []
         self.conn.add_notice_handler(lambda d: self.notices.append(f"{d.severity}: {d.message_primary}"))
         self.seen = 0
+        self.baseline = self.snapshot()
 
     def run(self, *statements: str) -> list[Event]:
         for statement in statements:
@@ -71,11 +75,11 @@ class Captured:
         return [Event(r[1], r[2], tuple(r[3]), *r[4:]) for r in rows]
 
     def drift(self) -> list[str]:
-        """Compare what all events so far add up to with the catalog; return the keys that differ.
+        """Compare what the beginning and all events so far add up to with the catalog; return the keys that differ.
 
         This is the promise of the capture in one line: whoever applies the events knows the schema.
         """
-        tree: dict[str, Mapping[str, Any]] = {}
+        tree = {key: dict(zip(_FIELDS, now, strict=True)) for key, now in self.baseline.items()}
         for (objects,) in self.conn.execute("SELECT objects FROM pggit_daemon.ddl_event ORDER BY id").fetchall():
             apply(objects, tree)
         now = self.snapshot()
@@ -86,10 +90,10 @@ class Captured:
         return sorted(key for key in recorded.keys() | now.keys() if recorded.get(key) != now.get(key))
 
     def snapshot(self) -> dict[str, tuple[Any, ...]]:
-        """Return every object as the catalog has it, without what a new database has from its template."""
+        """Return every object as the catalog has it."""
         rows = self.conn.execute(
             "SELECT type || ' ' || identity, definition, later, depends, classid::bigint, objid::bigint"
-            " FROM pggit_daemon.snapshot() WHERE objid >= 16384"
+            " FROM pggit_daemon.snapshot()"
         ).fetchall()
         return {r[0]: (r[1], r[2], tuple(r[3] or ()), r[4], r[5]) for r in rows}
 
@@ -97,7 +101,7 @@ class Captured:
         self.conn.close()
 
 
-def apply(objects: list[Mapping[str, Any]], tree: dict[str, Mapping[str, Any]]) -> None:
+def apply(objects: Iterable[Mapping[str, Any]], tree: dict[str, dict[str, Any]]) -> None:
     """Apply the elements of one event: an object is known by its OID, and its key can change."""
     for o in objects:
         if o["op"] not in ("set", "drop"):
@@ -106,4 +110,4 @@ def apply(objects: list[Mapping[str, Any]], tree: dict[str, Mapping[str, Any]]) 
         for key in [key for key, old in tree.items() if (old["classid"], old["objid"]) == address]:
             del tree[key]
         if o["op"] == "set":
-            tree[f"{o['type']} {o['identity']}"] = o
+            tree[f"{o['type']} {o['identity']}"] = dict(o)

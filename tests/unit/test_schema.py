@@ -70,6 +70,25 @@ def test_drop_and_create_of_a_name_is_a_change() -> None:
     assert told(schema.apply([drop(2)])) == [("dropped", "s.a", None)]
 
 
+def test_an_object_made_anew_without_a_drop_leaves_no_ghost() -> None:
+    """ALTER COLUMN TYPE gives each index of the column another id; a later drop names only the newest."""
+    schema = Schema()
+    assert schema.apply([put(1, "i"), put(2, "i"), drop(2, "i")]) == ()
+    assert schema.tree.hash == Tree().hash
+    schema.apply([put(1, "i")])
+    assert told(schema.apply([put(1, "i", "y"), put(2, "i"), drop(2, "i")])) == [("dropped", "s.i", None)]
+
+
+def test_a_drop_by_an_unknown_id_is_known_by_its_name() -> None:
+    """REINDEX CONCURRENTLY gives an index another id, and no event tells of it."""
+    schema = Schema()
+    schema.apply([put(1, "i"), put(3, "j")])
+    assert told(schema.apply([drop(2, "i")])) == [("dropped", "s.i", None)]
+    assert schema.apply([drop(4, "j"), put(5, "j")]) == ()
+    assert told(schema.apply([put(5, "k"), put(6, "j"), drop(7, "j")])) == [("renamed", "s.j", "s.k")]
+    assert schema.keys == {oid(5): key("k")}
+
+
 def test_a_new_id_of_an_unchanged_object_is_told_for_the_store() -> None:
     """No commit, but the store must know the id: the next drop names it."""
     schema = Schema()

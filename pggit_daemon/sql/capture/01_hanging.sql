@@ -1,91 +1,86 @@
 -- What changes together with an object that a statement names.
 
--- Children, at any depth, that were written or attached since command `since` of this transaction, or got a constraint
--- or an index.
-CREATE OR REPLACE FUNCTION pggit_daemon.changed_children(relation oid, since bigint) RETURNS SETOF oid
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- All children of a relation, at any depth.
+CREATE OR REPLACE FUNCTION pggit_daemon.descendants(relation oid) RETURNS oid[]
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    family oid[] := ARRAY[relation];
-    level  oid[] := family;
-    oldest integer := age(pg_current_xact_id_if_assigned()::xid);
+    family oid[] := '{}';
+    level  oid[] := ARRAY[relation];
 BEGIN
     LOOP
-        SELECT array_agg(DISTINCT i.inhrelid) INTO level
-          FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
-         WHERE i.inhparent = ANY (level) AND i.inhrelid <> ALL (family)
-           AND (age(child.xmin) <= oldest AND child.cmin::text::bigint > since
-                    AND pggit_daemon.written_here(child.xmin)
-                OR EXISTS (SELECT FROM pg_attribute a
-                            WHERE a.attrelid = child.oid AND age(a.xmin) <= oldest
-                              AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
-                OR EXISTS (SELECT FROM pg_constraint k
-                            WHERE k.conrelid = child.oid AND age(k.xmin) <= oldest
-                              AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin))
-                OR EXISTS (SELECT FROM pg_index x
-                            WHERE x.indrelid = child.oid AND age(x.xmin) <= oldest
-                              AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin))
-                OR age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin));
-        EXIT WHEN level IS NULL;
+        level := ARRAY(SELECT DISTINCT i.inhrelid FROM pg_inherits i
+                        WHERE i.inhparent = ANY (level) AND i.inhrelid <> ALL (family));
+        EXIT WHEN cardinality(level) = 0;
         family := family || level;
-        RETURN QUERY SELECT unnest(level);
     END LOOP;
+    RETURN family;
 END $$;
 
--- What hangs on a relation and was written since then: constraints, indexes, triggers, rules, policies,
--- statistics, owned sequences; and every child that changed with it, with what hangs on that.
+-- What hangs on a relation and was written since command `since` of this transaction: constraints, indexes, triggers,
+-- rules, policies, statistics, owned sequences; every child at any depth that was written or attached, and what hangs
+-- on a child, which may have been written without it.
 CREATE OR REPLACE FUNCTION pggit_daemon.changed_parts(relation oid, since bigint)
     RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     c      record;
-    child  oid;
+    family oid[] := ARRAY[relation];
     oldest integer := age(pg_current_xact_id_if_assigned()::xid);
 BEGIN
     SELECT r.relhassubclass, r.relhasindex, r.relhastriggers, r.relhasrules INTO c
       FROM pg_class r WHERE r.oid = relation;
     IF c.relhassubclass THEN
-        FOR child IN SELECT * FROM pggit_daemon.changed_children(relation, since) LOOP
-            RETURN NEXT ('pg_class'::regclass::oid, child)::pggit_daemon.object_address;
-            RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(child, since);
-        END LOOP;
+        family := family || pggit_daemon.descendants(relation);
+        RETURN QUERY
+            SELECT 'pg_class'::regclass::oid, child.oid FROM pg_class child
+             WHERE child.oid = ANY (family) AND child.oid <> relation
+               AND (age(child.xmin) <= oldest AND child.cmin::text::bigint > since
+                        AND pggit_daemon.written_here(child.xmin)
+                    OR EXISTS (SELECT FROM pg_attribute a
+                                WHERE a.attrelid = child.oid AND age(a.xmin) <= oldest
+                                  AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
+                    OR EXISTS (SELECT FROM pg_inherits i
+                                WHERE i.inhrelid = child.oid AND age(i.xmin) <= oldest
+                                  AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)));
     END IF;
-    IF c.relhasindex THEN
+    IF c.relhasindex OR c.relhassubclass THEN
         RETURN QUERY
             SELECT 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-             WHERE i.indrelid = relation
+             WHERE i.indrelid = ANY (family)
                AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)
                     OR age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin));
     END IF;
-    IF c.relhastriggers THEN
+    IF c.relhastriggers OR c.relhassubclass THEN
         RETURN QUERY
             SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
-             WHERE t.tgrelid = relation AND NOT t.tgisinternal
+             WHERE t.tgrelid = ANY (family) AND NOT t.tgisinternal
                AND age(t.xmin) <= oldest AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin);
     END IF;
-    IF c.relhasrules THEN
+    IF c.relhasrules OR c.relhassubclass THEN
         RETURN QUERY
             SELECT 'pg_rewrite'::regclass::oid, r.oid FROM pg_rewrite r
-             WHERE r.ev_class = relation
+             WHERE r.ev_class = ANY (family)
                AND age(r.xmin) <= oldest AND r.cmin::text::bigint > since AND pggit_daemon.written_here(r.xmin);
     END IF;
     RETURN QUERY
         SELECT 'pg_constraint'::regclass::oid, k.oid FROM pg_constraint k
-         WHERE k.conrelid = relation
+         WHERE k.conrelid = ANY (family)
            AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin)
         UNION ALL
-        SELECT 'pg_statistic_ext'::regclass::oid, s.oid FROM pg_statistic_ext s
-         WHERE s.stxrelid = relation
+        SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s
+         WHERE s.stxrelid = ANY (family)
            AND age(s.xmin) <= oldest AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin)
         UNION ALL
-        SELECT 'pg_policy'::regclass::oid, p.oid FROM pg_policy p
-         WHERE p.polrelid = relation
+        SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p
+         WHERE p.polrelid = ANY (family)
            AND age(p.xmin) <= oldest AND p.cmin::text::bigint > since AND pggit_daemon.written_here(p.xmin)
         UNION ALL
         SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class x ON x.oid = d.objid
-         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation
+         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (family)
            AND d.classid = 'pg_class'::regclass AND d.deptype = 'a' AND x.relkind = 'S'
            AND age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin);
-    RETURN QUERY SELECT * FROM pggit_daemon.listing_columns(relation, since);
+    RETURN QUERY SELECT v.* FROM unnest(family) f (relation),
+                                 LATERAL pggit_daemon.listing_columns(f.relation, since) v;
 END $$;
 
 -- Views that list all columns of a relation, also those they do not use: the server writes such a list for an alias
@@ -162,6 +157,18 @@ BEGIN
         ) x;
 END $$;
 
+-- The tables made OF a composite type: ALTER TYPE … CASCADE changes their columns with its attributes.
+CREATE OR REPLACE FUNCTION pggit_daemon.typed_tables(composite oid) RETURNS SETOF oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+        SELECT c.oid FROM pg_class t
+          JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.reltype
+                          AND d.classid = 'pg_class'::regclass AND d.objsubid = 0
+          JOIN pg_class c ON c.oid = d.objid AND c.reloftype = t.reltype
+         WHERE t.oid = composite;
+END $$;
+
 -- What a statement changed besides the object it names: written with it, or naming it. `renamed`: the object,
 -- or a column of it, got another name. `is_new`: the statement created it.
 CREATE OR REPLACE FUNCTION pggit_daemon.affected(
@@ -171,6 +178,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.affected(
 DECLARE
     relation record;
     part     pggit_daemon.object_address;
+    typed    oid;
 BEGIN
     IF of_class = 'pg_class'::regclass THEN
         SELECT c.relkind, c.relhassubclass, c.relispartition, c.relhastriggers, c.relchecks INTO relation
@@ -191,11 +199,23 @@ BEGIN
             FOR part IN SELECT * FROM pggit_daemon.changed_relations('{r,p,f}', since) LOOP
                 RETURN NEXT part;
                 RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(part.objid, since);
+                -- A trigger says which of its copies on partitions differ from it.
+                RETURN QUERY SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
+                     WHERE t.tgrelid = of_object AND NOT t.tgisinternal AND part.objid <> of_object;
                 -- DETACH … CONCURRENTLY gives the partition a constraint, in a transaction before this one.
                 RETURN QUERY
                     SELECT 'pg_constraint'::regclass::oid, k.oid
                       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
                      WHERE k.conrelid = part.objid AND NOT c.relispartition;
+            END LOOP;
+        END IF;
+        IF relation.relkind = 'c' THEN
+            FOR typed IN SELECT * FROM pggit_daemon.typed_tables(of_object) LOOP
+                RETURN NEXT (of_class, typed)::pggit_daemon.object_address;
+                RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(typed, since);
+                IF renamed THEN
+                    RETURN QUERY SELECT * FROM pggit_daemon.naming(of_class, typed);
+                END IF;
             END LOOP;
         END IF;
     END IF;
@@ -204,6 +224,11 @@ BEGIN
         RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.written_here(e.xmin);
     END IF;
     IF renamed THEN
+        IF of_class = 'pg_constraint'::regclass THEN
+            -- The children's constraints of that name are renamed with it.
+            RETURN QUERY SELECT p.* FROM pg_constraint k, LATERAL pggit_daemon.changed_parts(k.conrelid, since) p
+                 WHERE k.oid = of_object AND k.conrelid <> 0;
+        END IF;
         RETURN QUERY SELECT * FROM pggit_daemon.naming(of_class, of_object);
     END IF;
 END $$;

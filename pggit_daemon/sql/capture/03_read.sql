@@ -99,9 +99,10 @@ BEGIN
             address := (command.classid, command.objid);    -- always an object of its own: describe() tells if ours
         ELSE
             address := pggit_daemon.normalise(command.classid, command.objid, command.objsubid);
-            CONTINUE WHEN address.classid IS NULL;
+            -- What is none of ours may still be named by ours: a built-in language, when it is renamed.
+            CONTINUE WHEN address.classid IS NULL AND NOT alters;
         END IF;
-        IF address <> ALL (named) THEN
+        IF address.classid IS NOT NULL AND address <> ALL (named) THEN
             named := named || address;
         END IF;
         IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'
@@ -122,16 +123,27 @@ BEGIN
     RETURN nullif(coalesce(gone, '[]') || coalesce(pggit_daemon.describe_all(named, hanging, one_by_one), '[]'), '[]');
 END $$;
 
--- Objects that live on but are no objects of their own any more: an index that became a constraint's, a constraint
--- that a new partition has from its parent now, what became a member of an extension. What an extension gave away
--- leaves no trace: the daemon must look.
+-- Objects that live on but are no objects of their own any more: an index that became a constraint's, a constraint of a
+-- partition that its parent has too, what became a member of an extension. What an extension gave away leaves no
+-- trace: the daemon must look.
 CREATE OR REPLACE FUNCTION pggit_daemon.swallowed(
     tag text, named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], since bigint) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     elements jsonb;
+    merged   jsonb;
 BEGIN
     IF tag = 'ALTER TABLE' AND cardinality(hanging) > 0 THEN
+        -- A partition's constraint that was there already is from now on part of the one that its parent has.
+        SELECT jsonb_agg(pggit_daemon.drop_element('pg_constraint'::regclass, k.oid, i.type, i.schema, i.identity, false))
+          INTO merged
+          FROM (SELECT DISTINCT h.objid FROM unnest(hanging) h WHERE h.classid = 'pg_constraint'::regclass) h
+          JOIN pg_constraint k ON k.oid = h.objid AND (k.contype = 'f' AND k.conparentid <> 0
+                                                       OR k.contype = 'c' AND NOT k.conislocal)
+         CROSS JOIN LATERAL pg_identify_object('pg_constraint'::regclass, k.oid, 0) i
+         WHERE EXISTS (SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.deptype = 'a'
+                          AND NOT (d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin)));
         -- The index belongs to the constraint only now, and its columns were written before this statement.
         SELECT jsonb_agg(DISTINCT pggit_daemon.drop_element('pg_class'::regclass, k.conindid, i.type, i.schema,
                                                             i.identity, false))
@@ -147,13 +159,7 @@ BEGIN
            AND NOT EXISTS (SELECT FROM pg_attribute a
                             WHERE a.attrelid = k.conindid AND a.attnum = 1
                               AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin));
-        elements := nullif(coalesce(elements, '[]') || coalesce((
-            SELECT jsonb_agg(DISTINCT pggit_daemon.drop_element('pg_constraint'::regclass, k.oid, i.type, i.schema,
-                                                                i.identity, false))
-              FROM unnest(hanging) h
-              JOIN pg_constraint k ON h.classid = 'pg_constraint'::regclass AND k.oid = h.objid
-                                  AND (k.contype = 'c' AND NOT k.conislocal OR k.contype = 'f' AND k.conparentid <> 0)
-             CROSS JOIN LATERAL pg_identify_object('pg_constraint'::regclass, k.oid, 0) i), '[]'), '[]');
+        elements := nullif(coalesce(merged, '[]') || coalesce(elements, '[]'), '[]');
     ELSIF tag = 'ALTER EXTENSION' THEN
         SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, i.type, i.schema, i.identity, false))
           INTO elements

@@ -54,6 +54,12 @@ BEGIN
                SELECT 'pg_publication'::regclass, p.oid FROM pg_publication p
                 WHERE d.object_type IN ('publication relation', 'publication namespace')
                   AND p.pubname = d.address_args[1]
+               UNION ALL
+               -- A trigger of a partitioned table says which of its copies on partitions differ from it.
+               SELECT 'pg_trigger'::regclass, t.oid
+                 FROM pg_partitioned_table p
+                 JOIN pg_trigger t ON t.tgrelid = p.partrelid AND t.tgname = d.address_names[3]
+                WHERE d.object_type = 'trigger' AND NOT d.original AND NOT t.tgisinternal
          ) AS a (classid, objid)
          CROSS JOIN LATERAL pggit_daemon.normalise(a.classid, a.objid, 0) n
          WHERE NOT d.is_temporary AND n.classid IS NOT NULL

@@ -1,0 +1,16 @@
+-- Schemas with elements; what happens to public.
+CREATE SCHEMA a AUTHORIZATION reach_a CREATE TABLE t (x int PRIMARY KEY, y text) CREATE TABLE u (x int REFERENCES t, s serial)
+\ CREATE VIEW v AS SELECT x FROM t CREATE INDEX ix ON t (y) CREATE SEQUENCE q CREATE TRIGGER tg BEFORE UPDATE ON t
+\ FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger() GRANT SELECT ON t TO reach_b
+ALTER SCHEMA a OWNER TO reach_b
+DROP SCHEMA a CASCADE
+CREATE SCHEMA AUTHORIZATION reach_a
+CREATE SCHEMA IF NOT EXISTS rz
+COMMENT ON SCHEMA reach_a IS 'x'
+DROP SCHEMA reach_a, rz
+COMMENT ON SCHEMA public IS 'changed'
+GRANT CREATE ON SCHEMA public TO reach_a
+ALTER SCHEMA public OWNER TO reach_a
+ALTER SCHEMA public RENAME TO pubblic
+CREATE SCHEMA public
+DROP SCHEMA pubblic
