@@ -59,7 +59,12 @@ class Reach:
     def __init__(self, db: Captured) -> None:
         self.db = db
         self.schema = Schema()
-        self.schema.apply(parse_object({"op": "set", **row}) for row in self._snapshot())
+        self.follow_catalog()
+
+    def follow_catalog(self) -> None:
+        """Take the catalog as it is for what was recorded; earlier events count no more."""
+        self.db.events()
+        self.schema.replaced([parse_object({"op": "set", **row}) for row in self._snapshot()])
 
     def differs(self) -> list[str]:
         """Take in the events since the last call; return the keys where the tree is not what the catalog has."""
@@ -97,7 +102,7 @@ def unreached(db: Captured, script: str) -> dict[str, list[str]]:
     """
     reach = Reach(db)
     for statement in statements(script):
-        _run(db.conn, statement)
+        run(db.conn, statement)
         if db.conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             continue
         if differs := reach.differs():
@@ -106,7 +111,7 @@ def unreached(db: Captured, script: str) -> dict[str, list[str]]:
     return {}
 
 
-def _run(conn: psycopg.Connection[Any], statement: str) -> None:
+def run(conn: psycopg.Connection[Any], statement: str) -> None:
     if statement.startswith("!"):
         with pytest.raises(psycopg.Error):
             conn.execute(statement[1:].encode())
