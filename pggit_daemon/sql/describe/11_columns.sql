@@ -66,7 +66,6 @@ BEGIN
                            THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(x.adbin, x.adrelid))
                            WHEN a.attgenerated <> ''
                            THEN format(' GENERATED ALWAYS AS (%s)', pg_get_expr(x.adbin, x.adrelid))
-                           WHEN pggit_daemon.is_late_default(x.oid, relation) THEN ''
                            ELSE ' DEFAULT ' || pg_get_expr(x.adbin, x.adrelid) END
                    || CASE WHEN a.attidentity <> '' AND a.attidentity IS NOT NULL
                            THEN coalesce(pggit_daemon.identity_clause(relation, a.attnum, a.attidentity), '') ELSE '' END
@@ -82,8 +81,7 @@ BEGIN
                      ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
                AND (form <> 'local' OR a.attislocal)
-               AND (form <> 'typed' OR a.attnotnull
-                    OR x.oid IS NOT NULL AND NOT pggit_daemon.is_late_default(x.oid, relation))
+               AND (form <> 'typed' OR a.attnotnull OR x.oid IS NOT NULL)
         ) l);
 END $$;
 
@@ -160,7 +158,7 @@ BEGIN
         RETURN statements;
     END IF;
     SELECT pg_get_expr(x.adbin, x.adrelid) INTO default_is FROM pg_catalog.pg_attrdef x
-     WHERE x.adrelid = relation AND x.adnum = attribute AND NOT pggit_daemon.is_late_default(x.oid, relation);
+     WHERE x.adrelid = relation AND x.adnum = attribute;
     IF default_is IS NOT NULL THEN
         statements := statements || alter_it || format(E'SET DEFAULT %s;\n', default_is);
     ELSIF EXISTS (SELECT FROM pg_catalog.pg_inherits i

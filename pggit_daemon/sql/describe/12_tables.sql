@@ -51,20 +51,6 @@ BEGIN
           FROM pg_catalog.pg_constraint k WHERE k.conrelid = o AND k.contype = 'n'), '');
 END $$;
 
--- Defaults that must come last (see `is_late_default`).
-CREATE OR REPLACE FUNCTION pggit_daemon.late_columns(o oid, what text) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef x WHERE x.adrelid = o) THEN
-        RETURN NULL;
-    END IF;
-    RETURN (SELECT string_agg(format(E'ALTER %s ALTER COLUMN %I SET DEFAULT %s;\n', what, a.attname,
-                                     pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attname)
-              FROM pg_catalog.pg_attrdef x
-              JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
-             WHERE x.adrelid = o AND pggit_daemon.is_late_default(x.oid, o));
-END $$;
-
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_table(o oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -176,7 +162,6 @@ BEGIN
         || pggit_daemon.column_comments(o, name)
         || pggit_daemon.identity_sequences(o, t.relpersistence)
         || pggit_daemon.relation_grants(o, name, t.relacl, t.relowner);
-    d.later := pggit_daemon.late_columns(o, 'TABLE ONLY ' || name);
     d.columns := ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                         WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
     IF t.relkind = 'f' THEN

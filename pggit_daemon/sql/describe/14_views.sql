@@ -1,5 +1,21 @@
 -- Views and materialized views. A materialized view is created empty, as in any dump of a schema.
 
+-- What the query of a view gives, as a comment of one line: export makes a view of the same shape from it where the
+-- query has to wait (see `first_form`). JSON, because nothing in a name can break its line.
+CREATE OR REPLACE FUNCTION pggit_daemon.view_columns(o oid) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT format(E'-- Columns: {%s}\n', string_agg(
+                   to_json(a.attname::text) || ': '
+                   || to_json(format_type(a.atttypid, a.atttypmod)
+                              || CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
+                                      THEN ' COLLATE ' || pggit_daemon.collation_name(a.attcollation) ELSE '' END),
+                   ', ' ORDER BY a.attnum))
+          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+         WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped);
+END $$;
+
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_view(o oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -42,13 +58,12 @@ BEGIN
         body := body || pggit_daemon.column_settings(o, 'TABLE ONLY ' || name, 'all')
             || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, o, kind || ' ' || name);
     ELSE
-        body := body || coalesce((
+        body := pggit_daemon.view_columns(o) || body || coalesce((
             SELECT string_agg(format(E'ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;\n', name, a.attname,
                                      pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attnum)
               FROM pg_catalog.pg_attrdef x
               JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
-             WHERE x.adrelid = o AND NOT pggit_daemon.is_late_default(x.oid, o)), '');
-        d.later := pggit_daemon.late_columns(o, 'VIEW ' || name);
+             WHERE x.adrelid = o), '');
     END IF;
     d.definition := body
         || pggit_daemon.owner(kind || ' ' || name, v.relowner)

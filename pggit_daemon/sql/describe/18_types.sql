@@ -49,21 +49,12 @@ BEGIN
         || pggit_daemon.comments('pg_catalog.pg_type'::regclass, o, what)
         || CASE t.typtype
            WHEN 'c' THEN pggit_daemon.column_comments(t.typrelid, name)
-           WHEN 'd' THEN coalesce((    -- of those in `later`, there
+           WHEN 'd' THEN coalesce((
                 SELECT string_agg(pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
                                       format('CONSTRAINT %I ON %s', k.conname, what)), '' ORDER BY k.conname)
-                  FROM pg_catalog.pg_constraint k
-                 WHERE k.contypid = o AND NOT pggit_daemon.is_late_check(k.oid, o)), '')
+                  FROM pg_catalog.pg_constraint k WHERE k.contypid = o), '')
            ELSE '' END
         || pggit_daemon.grants(t.typacl, 'T', what, t.typowner);
-    IF t.typtype = 'd' THEN
-        d.later := (
-            SELECT string_agg(format(E'ALTER DOMAIN %s ADD CONSTRAINT %I %s;\n', name, k.conname, pg_get_constraintdef(k.oid))
-                              || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
-                                                       format('CONSTRAINT %I ON %s', k.conname, what)), '' ORDER BY k.conname)
-              FROM pg_catalog.pg_constraint k
-             WHERE k.contypid = o AND pggit_daemon.is_late_check(k.oid, o));
-    END IF;
     RETURN d;
 END $$;
 
@@ -77,10 +68,9 @@ DECLARE
 BEGIN
     SELECT * INTO t FROM pg_catalog.pg_type y WHERE y.oid = o;
     SELECT string_agg(format(E'\n    CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname)
-               FILTER (WHERE k.convalidated AND k.contype = 'c' AND NOT pggit_daemon.is_late_check(k.oid, o)),
+               FILTER (WHERE k.convalidated AND k.contype = 'c'),
            string_agg(format(E'ALTER DOMAIN %s ADD CONSTRAINT %I %s;\n', name, k.conname, pg_get_constraintdef(k.oid)),
-                      '' ORDER BY k.conname) FILTER (WHERE NOT k.convalidated AND k.contype = 'c'
-                                               AND NOT pggit_daemon.is_late_check(k.oid, o)),
+                      '' ORDER BY k.conname) FILTER (WHERE NOT k.convalidated AND k.contype = 'c'),
            -- From 17 on NOT NULL of a domain is a constraint with a name.
            max(format(E'\n    CONSTRAINT %I NOT NULL', k.conname)) FILTER (WHERE k.contype = 'n')
       INTO inside, outside, not_null

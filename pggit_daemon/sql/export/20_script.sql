@@ -35,6 +35,41 @@ BEGIN
     END IF;
 END $$;
 
+-- Why a script does not restore as it is: for its header. Nothing where it does.
+CREATE OR REPLACE FUNCTION pggit_daemon.stuck_comment(stuck text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        E'--\n-- WARNING: this script does not restore as it is. These objects need each other, and there is no statement to\n'
+        || E'-- make one of them before the others (pg_dump cannot write them either):\n'
+        || string_agg(format(E'--     %s\n', pggit_daemon.one_line(u.names)), '' ORDER BY u.place), '')
+      FROM unnest(stuck) WITH ORDINALITY u (names, place)
+$$;
+
+-- The loose members of an operator family stand with it: constraints and queries may need them.
+CREATE OR REPLACE FUNCTION pggit_daemon.later_is_early(type text, depends text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT type = 'operator family' AND EXISTS (SELECT FROM unnest(depends) k (key) WHERE k.key LIKE '~%')
+$$;
+
+-- What an item of the script says: an object, or one of its two forms.
+CREATE OR REPLACE FUNCTION pggit_daemon.script_item(
+    part integer, type text, identity text, definition text, later text, depends text[]) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    forms record;
+    says  text := definition;
+    about text := '';
+BEGIN
+    IF part > 0 THEN
+        SELECT * INTO forms FROM pggit_daemon.two_forms(type, identity, definition, later);
+        says := CASE part WHEN 1 THEN forms.first ELSE forms.rest END;
+        about := CASE part WHEN 1 THEN ' (first form, others need it)' ELSE ' (completed)' END;
+    ELSIF pggit_daemon.later_is_early(type, depends) THEN
+        says := definition || coalesce(later, '');
+    END IF;
+    RETURN CASE WHEN says <> '' THEN format(E'\n-- %s %s%s\n%s', type, pggit_daemon.one_line(identity), about, says) END;
+END $$;
+
 -- The whole script for a set of descriptions, whatever order they come in.
 CREATE OR REPLACE FUNCTION pggit_daemon.export_descriptions(descriptions pggit_daemon.description[]) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -42,48 +77,37 @@ DECLARE
     sorted pggit_daemon.description[] := ARRAY(
         SELECT u FROM unnest(descriptions) u
          ORDER BY pggit_daemon.kind_rank(u.type), u.schema_name COLLATE "C" NULLS FIRST, u.identity COLLATE "C", u.type);
-    placed integer[] := pggit_daemon.restore_order(sorted);
-    roles  text;
-    shells text;
-    main   text;
-    late   text;
-    last   text;
+    ordered record;
+    roles   text;
+    main    text;
+    late    text;
+    last    text;
 BEGIN
     SELECT string_agg(E'--     ' || pggit_daemon.one_line(r.name) || E'\n', '' ORDER BY r.name COLLATE "C") INTO roles
       FROM (SELECT DISTINCT x.name FROM unnest(sorted) u, pggit_daemon.roles_named(u.definition) x (name)
              WHERE x.name NOT IN ('PUBLIC', 'pg_database_owner')) r;
-
-    -- Types that their own functions take: a shell first.
-    SELECT string_agg(format(E'CREATE TYPE %s;\n', t.identity), '' ORDER BY t.identity COLLATE "C") INTO shells
-      FROM (SELECT DISTINCT u.identity
-              FROM unnest(sorted) u CROSS JOIN LATERAL unnest(u.depends) k (key)
-              JOIN unnest(sorted) f ON f.type = 'function' AND f.type || ' ' || f.identity = k.key
-             WHERE u.type = 'type' AND 'type ' || u.identity = ANY (f.depends)) t;
+    SELECT * INTO ordered FROM pggit_daemon.restore_order(sorted);
 
     WITH item AS MATERIALIZED (
-        SELECT o.place, u.type, u.identity, u.definition, u.later,
-               pggit_daemon.script_part(u.type, u.definition) AS part
-          FROM unnest(placed) WITH ORDINALITY o (item, place)
+        SELECT o.place, pggit_daemon.script_part(u.type, u.definition) AS part,
+               pggit_daemon.script_item(o.part, u.type, u.identity, u.definition, u.later, u.depends) AS words,
+               CASE WHEN o.part < 2 AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
+          FROM unnest(ordered.placed, ordered.parts) WITH ORDINALITY o (item, part, place)
           JOIN unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
             ON u.place = o.item
-    ), piece AS MATERIALIZED (
-        SELECT i.*, format(E'\n-- %s %s\n%s', i.type, pggit_daemon.one_line(i.identity), i.definition)
-                 || CASE WHEN i.type = 'schema' AND lead(i.type) OVER (ORDER BY i.place) IS DISTINCT FROM 'schema'
-                         THEN coalesce(E'\n' || shells, '') ELSE '' END AS words
-          FROM item i
     )
-    SELECT string_agg(p.words, '' ORDER BY p.place) FILTER (WHERE p.part = 1 AND p.definition <> ''
-                                                              OR p.type = 'schema' AND p.words LIKE '%CREATE TYPE%'),
+    SELECT string_agg(i.words, '' ORDER BY i.place) FILTER (WHERE i.part = 1),
            -- A partitioned index becomes valid with the last of its parts; only then can it be a replica identity.
-           string_agg(p.later, '' ORDER BY p.later LIKE '%REPLICA IDENTITY USING INDEX%', p.place),
-           string_agg(p.words, '' ORDER BY p.part, p.place) FILTER (WHERE p.part > 1)
+           string_agg(i.later, '' ORDER BY i.later LIKE '%REPLICA IDENTITY USING INDEX%', i.place),
+           string_agg(i.words, '' ORDER BY i.part, i.place) FILTER (WHERE i.part > 1)
       INTO main, late, last
-      FROM piece p;
+      FROM item i;
 
     RETURN E'--\n-- Schema recorded by pggit-daemon. Restore into an empty database:\n'
         || E'--     psql -v ON_ERROR_STOP=1 --single-transaction -f THIS_FILE\n'
-        || E'-- Extensions need their files on the server. Needed roles:\n' || coalesce(roles, E'--     (none)\n') || E'--\n\n'
+        || E'-- Extensions need their files on the server. Needed roles:\n' || coalesce(roles, E'--     (none)\n')
+        || pggit_daemon.stuck_comment(ordered.stuck) || E'--\n\n'
         || E'SET statement_timeout = 0;\nSET lock_timeout = 0;\nSET idle_in_transaction_session_timeout = 0;\n'
         || E'SET client_encoding = ''UTF8'';\nSET standard_conforming_strings = on;\n'
         || E'SELECT pg_catalog.set_config(''search_path'', '''', false);\nSET check_function_bodies = false;\n'
