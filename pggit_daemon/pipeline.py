@@ -184,12 +184,12 @@ class Pipeline:
         if self._probe is not None and batch.received >= self._probe.position:
             # Everything that was committed before the probe has been read: its time is the stream's.
             self._correlator.tick(self._probe.time)
-            self._correlator.gone(self._probe.gone)
+            self._correlator.gone(self._probe.gone, up_to=self._probe.up_to)
             self._probe = None
         now = asyncio.get_running_loop().time()
         if self._probe is None and now - self._probed_at >= PROBE_INTERVAL:
             self._probed_at = now
-            self._probe = await catalog.probe(self._conn, self._correlator.watched())
+            self._probe = await catalog.probe(self._conn, self._correlator.watched(), self._correlator.newest)
         for source in self._correlator.unseen():
             changes = await self._comparisons.differences(source, batch.received)
             if changes is not None:

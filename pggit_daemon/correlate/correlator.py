@@ -59,6 +59,11 @@ class Correlator:
         held = (Watched(one.session.key, by_lock=False) for one in self._queue if one.held and one.session is not None)
         return frozenset(one for one in (*watched, *held) if one is not None)
 
+    @property
+    def newest(self) -> LSN:
+        """The newest transaction in the queue; 0 where none waits."""
+        return self._queue[-1].unit.commit_lsn if self._queue else LSN(0)
+
     def unseen(self) -> frozenset[str]:
         """The sources whose table must be compared before the queue can move.
 
@@ -124,10 +129,16 @@ class Correlator:
                     self.memory.orphaned(source, Orphan(pending.unit.commit_lsn, first, pending.session.key))
                 pending.expire(source)
 
-    def gone(self, ended: Iterable[Watched]) -> None:
-        """These sessions ended, or gave up their lock, and the stream has passed that moment."""
+    def gone(self, ended: Iterable[Watched], *, up_to: LSN) -> None:
+        """These sessions ended, or gave up their lock, and the stream has passed that moment.
+
+        That counts up to the newest transaction that was in the queue when it was seen: a tool gives up its lock after
+        each migration and takes it again for the next one.
+        """
         gone = set(ended)
         for pending in self._queue:
+            if pending.unit.commit_lsn > up_to:
+                break
             if pending.session is not None and Watched(pending.session.key, by_lock=False) in gone:
                 pending.released()
             for claim in list(pending.claims.values()):

@@ -20,7 +20,7 @@ from pggit_daemon.correlate.pending import Watched
 from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp, SessionKey
 from pggit_daemon.differences import Difference, read
 from pggit_daemon.errors import PrerequisiteError
-from pggit_daemon.lsn import LSN
+from pggit_daemon.lsn import LSN, ZERO
 from pggit_daemon.records import Row, TableName
 from pggit_daemon.sources.preset import Preset
 from pggit_daemon.sources.text import TextRow
@@ -53,9 +53,13 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Which of the watched are gone, as seen at `time`, before the WAL came to `position`."""
+    """Which of the watched are gone, as seen at `time`, before the WAL came to `position`.
+
+    It says something of the transactions that had come `up_to` there when we looked, and nothing of later ones.
+    """
 
     gone: frozenset[Watched]
+    up_to: LSN
     position: LSN
     time: datetime
 
@@ -179,14 +183,14 @@ async def describe(conn: psycopg.AsyncConnection[Any], oid: ObjectId) -> list[Ob
     ]
 
 
-async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched]) -> Probe:
+async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], up_to: LSN = ZERO) -> Probe:
     """Which of these ended, or hold no advisory lock any more, and how far the WAL was after that."""
     wanted = set(watched)
     found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({one.session.pid for one in wanted})})
     pids, starts, holds, where = found[0]
     alive = {SessionKey.of(pid, start): holding for pid, start, holding in zip(pids, starts, holds, strict=True)}
     gone = frozenset(one for one in wanted if one.session not in alive or (one.by_lock and not alive[one.session]))
-    return Probe(gone, between_pages(LSN.parse(where)), datetime.now(UTC))
+    return Probe(gone, up_to, between_pages(LSN.parse(where)), datetime.now(UTC))
 
 
 @asynccontextmanager

@@ -104,7 +104,7 @@ def test_others_wait_behind_it_and_no_longer() -> None:
     follower = follow(wal, live=True)
     assert commits(follower) == []
     assert Watched(ANN.key, by_lock=False) in follower.correlator.watched()
-    follower.correlator.gone([Watched(ANN.key, by_lock=False)])
+    follower.correlator.gone([Watched(ANN.key, by_lock=False)], up_to=follower.correlator.newest)
     follower.settle()
     assert commits(follower) == [["public.a"], ["public.b"]]
 

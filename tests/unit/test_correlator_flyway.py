@@ -188,9 +188,28 @@ def test_an_end_of_the_holder_frees_its_ddl(wal: Wal, run: Flyway) -> None:
     follower = follow(wal)
     watched = follower.correlator.watched()
     assert {one.session for one in watched} == {run.a.key}
-    follower.correlator.gone(watched)
+    follower.correlator.gone(watched, up_to=follower.correlator.newest)
     follower.settle()
     assert follower.taken == {lost: "tool"}
+
+
+def test_a_lock_given_up_says_nothing_of_the_next_migration(wal: Wal, run: Flyway) -> None:
+    """Promise: between two migrations the holder has no lock; who sees that must not free what came meanwhile."""
+    run.lock()
+    first = wal.begin(run.b)
+    lost = first.create("public.lost")
+    first.commit()
+    follower = follow(wal)
+    watched, up_to = follower.correlator.watched(), follower.correlator.newest
+    second = wal.begin(run.b)
+    later = second.create("public.later")
+    second.commit()
+    follower.feed(*wal.transactions[-1:])
+    follower.correlator.gone(watched, up_to=up_to)
+    follower.settle()
+    assert follower.taken == {lost: "tool"}
+    assert follower.correlator.waiting == 1
+    assert later not in follower.taken
 
 
 def test_an_older_transaction_does_not_end_the_wait_for_a_newer_run(wal: Wal) -> None:

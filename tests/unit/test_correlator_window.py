@@ -106,7 +106,7 @@ def test_the_end_of_the_session_frees_its_ddl(wal: Wal) -> None:
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
     watched = follower.correlator.watched()
     assert {each.session for each in watched} == {TOOL.key}
-    follower.correlator.gone(watched)
+    follower.correlator.gone(watched, up_to=follower.correlator.newest)
     follower.settle()
     assert follower.taken == {one: "out_of_band"}
 
