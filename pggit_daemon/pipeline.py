@@ -26,7 +26,7 @@ from pggit_daemon.correlate.correlator import Correlator
 from pggit_daemon.correlate.decision import Decision, Settled
 from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
 from pggit_daemon.decode.assembler import Batch
-from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX
+from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
 from pggit_daemon.feed import Feed
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import Message, TableName, Transaction
@@ -143,6 +143,8 @@ class Pipeline:
         await self._settle()
         if not self._correlator.waiting and not batch.in_transaction:
             await self._keep_up(batch)
+        if any(message.prefix == SYNC_PREFIX and message.content == VERIFY for message in batch.messages):
+            self._upkeep.wake()
         if any(message.prefix == SYNC_PREFIX for message in batch.messages):
             # The message's own place is passed with the next keepalive.
             self._asked = True

@@ -86,6 +86,10 @@ class Upkeep:
         if any(isinstance(item, Ddl) and item.event.kind == "capture_failed" for item in unit.items):
             self._verification.suspect(Cause.CAPTURE_FAILED)
 
+    def wake(self) -> None:
+        """Somebody asks for a comparison: look at once."""
+        self._verification.wake()
+
     async def turn(self, received: LSN) -> Step | None:
         """Do what is due; the step that was stored, if there was one."""
         await self._sweep(received)

@@ -117,6 +117,10 @@ class Verification:
         """Have everything compared, from the next turn on; a look that is under way may have begun too early."""
         self._suspect = self._suspect or cause
 
+    def wake(self) -> None:
+        """Look at the next turn whether something is due."""
+        self._watch_due = self._clock()
+
     async def turn(self, received: LSN) -> Outcome | None:
         """Go on with what is under way, or begin what is due; the outcome, when everything was compared."""
         look = self._look = self._look or await self._begin()

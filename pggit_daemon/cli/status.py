@@ -67,6 +67,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
             ("handled up to", f"{progress['end_lsn']} at {progress['updated_at']}" if progress else "nothing yet"),
             ("slot", _slot(slot, progress)),
             ("commits", _counts(document["commits"])),
+            ("verified", _verified(document["verified"])),
             ("conflicts", _counts(document["conflicts"]) or "none"),
             ("quarantined", document["quarantined"]),
         ]
@@ -100,6 +101,14 @@ def _slot(slot: Mapping[str, Any] | None, progress: Mapping[str, Any]) -> str:
         f"WAL {slot['wal_status']}" if slot["wal_status"] not in {None, "reserved"} else None,
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _verified(last: Mapping[str, Any] | None) -> str:
+    """The last comparison of the whole catalog with the record."""
+    if last is None:
+        return "not yet"
+    unreadable = f", {last['unreadable']} could not be read" if last["unreadable"] else ""
+    return f"{last['objects']} objects at {last['at']}, {last['differing']} were not as recorded{unreadable}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

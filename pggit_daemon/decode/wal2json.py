@@ -29,6 +29,9 @@ MESSAGE_PREFIX = "pggit_daemon"
 SYNC_PREFIX = "pggit_daemon.sync"
 """Of messages that only ask how far we are: whoever sends one waits for the slot to be acknowledged."""
 
+VERIFY = "verify"
+"""What such a message says when somebody has asked for a comparison, too."""
+
 BEGIN = b'{"action":"B"'
 COMMIT = b'{"action":"C"'
 """How every begin and commit record starts: told apart without parsing, as most transactions are not ours."""

@@ -126,6 +126,9 @@ def test_reassign_owned_is_found(
         ]
         assert daemon.metric("pggit_verifications_total", result="different") == 1
         assert daemon.metric("pggit_verification_differences_total") == len(found.changed)
+        status = pggit("status", "--dsn", installed_database)
+        assert "objects at" in status.stdout
+        assert "3 were not as recorded" in status.stdout
 
 
 def test_a_renamed_role_is_found(
@@ -252,7 +255,7 @@ def test_the_command_tells_and_has_it_recorded(
     installed_database: str, conn: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     """Promise: exit 0 where all is as recorded; otherwise 6, the object by name, and the commit that came of it."""
-    with follow(installed_database, tmp_path, watch=3) as daemon:
+    with follow(installed_database, tmp_path, watch=FAR) as daemon:
         conn.execute("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
         daemon.wait_caught_up()
         same = pggit("verify", "--dsn", installed_database)

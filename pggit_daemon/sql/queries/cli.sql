@@ -156,6 +156,10 @@ SELECT jsonb_build_object(
         SELECT jsonb_object_agg(c.conflict_type, c.total)
         FROM (SELECT conflict_type, count(*) AS total FROM pggit.conflicts
               WHERE status = 'unresolved' GROUP BY conflict_type) AS c), '{}'),
+    'verified', (
+        SELECT jsonb_build_object('at', v.began_at, 'objects', v.objects, 'differing', v.differing,
+                                  'unreadable', v.unreadable, 'seconds', v.seconds, 'commit', v.commit_hash)
+        FROM pggit_daemon.verification AS v WHERE v.finished_at IS NOT NULL),
     'quarantined', (SELECT count(*) FROM pggit_daemon.quarantine)
 ) AS document;
 
