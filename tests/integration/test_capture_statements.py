@@ -208,6 +208,20 @@ SCENARIOS = {
         ALTER TABLE p ATTACH PARTITION p1 DEFAULT
         ALTER TABLE p DETACH PARTITION p1
     """,
+    "types that functions make": """
+        CREATE FUNCTION made_in(cstring) RETURNS made LANGUAGE internal IMMUTABLE STRICT AS 'textin'
+        CREATE FUNCTION made_out(made) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout'
+        CREATE TYPE made (INPUT = made_in, OUTPUT = made_out, LIKE = text)
+    """,
+    "members that leave an operator family": """
+        CREATE FUNCTION same(int, text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true'
+        CREATE FUNCTION order_of(int, text) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 0'
+        CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = text)
+        CREATE OPERATOR FAMILY family USING btree
+        ALTER OPERATOR FAMILY family USING btree ADD OPERATOR 3 === (int, text), FUNCTION 1 order_of(int, text)
+        DROP OPERATOR === (int, text)
+        DROP FUNCTION order_of(int, text)
+    """,
     # Neither the partition's own row nor its columns change.
     "a key of a parent whose partitions have indexes": """
         CREATE TABLE p (a int NOT NULL, b int) PARTITION BY RANGE (a)

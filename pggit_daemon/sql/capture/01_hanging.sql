@@ -223,6 +223,12 @@ BEGIN
         -- What CREATE EXTENSION … CASCADE brought along; events of what their scripts drop come between.
         RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.written_here(e.xmin);
     END IF;
+    IF of_class = 'pg_proc'::regclass AND is_new THEN
+        -- The shell of a type that the function returns and nobody made.
+        RETURN QUERY SELECT 'pg_type'::regclass::oid, t.oid FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+                      WHERE p.oid = of_object AND NOT t.typisdefined
+                        AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin);
+    END IF;
     IF renamed THEN
         IF of_class = 'pg_constraint'::regclass THEN
             -- The children's constraints of that name are renamed with it.

@@ -51,6 +51,13 @@ BEGIN
                SELECT 'pg_type'::regclass, to_regtype(d.address_names[1])
                 WHERE d.object_type = 'domain constraint' AND to_regtype(d.address_names[1]) IS NOT NULL
                UNION ALL
+               -- A loose member of an operator family goes with its operator or function.
+               SELECT 'pg_opfamily'::regclass, f.oid
+                 FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod JOIN pg_namespace s ON s.oid = f.opfnamespace
+                WHERE d.object_type IN ('operator of access method', 'function of access method')
+                  AND m.amname = d.address_names[1] AND s.nspname = d.address_names[2]
+                  AND f.opfname = d.address_names[3]
+               UNION ALL
                SELECT 'pg_publication'::regclass, p.oid FROM pg_publication p
                 WHERE d.object_type IN ('publication relation', 'publication namespace')
                   AND p.pubname = d.address_args[1]
