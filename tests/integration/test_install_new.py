@@ -39,7 +39,7 @@ def test_installing_again_changes_nothing(conn: psycopg.Connection[Any]) -> None
     assert first.from_version is None
     assert first.to_version == steps()[-1].number == installed_version(conn)
     before = catalog(conn)
-    assert len(before["pg_event_trigger"]) == 3
+    assert len(before["pg_event_trigger"]) == 4
 
     second = install(conn)
 

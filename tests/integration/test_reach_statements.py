@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCRIPTS = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / "reach_scripts").glob("*.sql"))}
 
 # What the server allows outside of transactions only, or not to be used before the commit.
-ALONE = re.compile("CONCURRENTLY|ADD VALUE|^BEGIN|^COMMIT|^!")
+ALONE = re.compile("CONCURRENTLY|ADD VALUE|^BEGIN|^COMMIT|^SAVEPOINT|^ROLLBACK|^RELEASE|^CALL|^!")
 
 
 @pytest.fixture

@@ -43,3 +43,19 @@ BEGIN
      WHERE e.id = hint::bigint AND pggit_daemon.written_here(e.xmin);
     RETURN until;
 END $$;
+
+-- Whether this statement was run by an event trigger of the user, while another statement is under way. That one wrote
+-- before this one and is told after it, so this one's event must not count as having told everything until here.
+-- The names of the functions on the stack say so, in whatever language; in doubt true, which costs time and no more.
+CREATE OR REPLACE FUNCTION pggit_daemon.within_event_trigger() RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stack text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_event_trigger e WHERE NOT starts_with(e.evtname, 'pggit_daemon_')) THEN
+        RETURN false;
+    END IF;
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    RETURN EXISTS (SELECT FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid
+                    WHERE NOT starts_with(e.evtname, 'pggit_daemon_') AND strpos(stack, p.proname) > 0);
+END $$;

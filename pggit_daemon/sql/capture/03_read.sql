@@ -86,7 +86,8 @@ BEGIN
     FOR command IN
         SELECT c.classid, c.objid, c.objsubid, c.command_tag, c.object_type
           FROM pg_event_trigger_ddl_commands() c
-         WHERE NOT c.in_extension AND coalesce(c.schema_name NOT IN ('pggit', 'pggit_daemon', 'pg_temp'), true)
+         WHERE (NOT c.in_extension OR pggit_daemon.extension_of(c.classid, c.objid) IS NULL)
+           AND coalesce(c.schema_name NOT IN ('pggit', 'pggit_daemon', 'pg_temp'), true)
     LOOP
         IF command.classid IS NULL THEN
             named := named || ARRAY(SELECT DISTINCT n
@@ -114,6 +115,9 @@ BEGIN
                 NOT alters, since) a);
         END IF;
     END LOOP;
+    IF tag = 'ALTER EXTENSION' THEN
+        hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.given_away() a);
+    END IF;
     IF alters THEN
         gone := pggit_daemon.swallowed(tag, named, hanging, since);
     END IF;
@@ -124,8 +128,7 @@ BEGIN
 END $$;
 
 -- Objects that live on but are no objects of their own any more: an index that became a constraint's, a constraint of a
--- partition that its parent has too, what became a member of an extension. What an extension gave away leaves no
--- trace: the daemon must look.
+-- partition that its parent has too, what became a member of an extension.
 CREATE OR REPLACE FUNCTION pggit_daemon.swallowed(
     tag text, named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], since bigint) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -161,17 +164,7 @@ BEGIN
                               AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin));
         elements := nullif(coalesce(merged, '[]') || coalesce(elements, '[]'), '[]');
     ELSIF tag = 'ALTER EXTENSION' THEN
-        SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, i.type, i.schema, i.identity, false))
-          INTO elements
-          FROM unnest(named) n
-          JOIN pg_depend d ON d.refclassid = n.classid AND d.refobjid = n.objid AND d.deptype = 'e'
-         CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) i
-         WHERE n.classid = 'pg_extension'::regclass
-           AND d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin);
-        IF elements IS NULL THEN
-            SELECT jsonb_agg(pggit_daemon.deferred_element(n.classid, n.objid, true, 'its members may have changed'))
-              INTO elements FROM unnest(named) n WHERE n.classid = 'pg_extension'::regclass;
-        END IF;
+        elements := pggit_daemon.taken_in(named, since);
     END IF;
     RETURN elements;
 END $$;

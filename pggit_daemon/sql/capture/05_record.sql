@@ -82,7 +82,7 @@ BEGIN
             inet_client_addr(), CASE WHEN first THEN pggit_daemon.tool_locks() END, CASE WHEN first THEN path END,
             CASE WHEN first THEN pggit_daemon.sister_sessions() END, objects, failure)
     RETURNING id INTO event;
-    IF told THEN
+    IF told AND NOT pggit_daemon.within_event_trigger() THEN
         PERFORM set_config('pggit_daemon.last_event', event::text, true);
     END IF;
 END $$;

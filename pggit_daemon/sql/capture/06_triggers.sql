@@ -93,6 +93,16 @@ BEGIN
     END;
 END $$;
 
+CREATE OR REPLACE FUNCTION pggit_daemon.capture_members(tag text, path text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+BEGIN
+    BEGIN
+        PERFORM pggit_daemon.remember_members();
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM, SQLSTATE <> '55P03');
+    END;
+END $$;
+
 -- The functions of the triggers. They run as their owner but without a SET clause, as that would hide the user's
 -- search_path, which tells two runs of one tool apart. So everything in them is written with its schema, and no
 -- operator is used. A lone wreck of them, their helpers dropped, must not make DDL fail either.
@@ -106,6 +116,17 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pggit_daemon.capture_ddl(tg_tag, pg_catalog.current_setting('search_path'));
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_start() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF pg_catalog.to_regprocedure('pggit_daemon.capture_members(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+        RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
+            USING HINT = 'Run pggit-daemon init as a superuser.';
+        RETURN;
+    END IF;
+    PERFORM pggit_daemon.capture_members(tg_tag, pg_catalog.current_setting('search_path'));
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_sql_drop() RETURNS event_trigger
@@ -137,13 +158,15 @@ DECLARE
     wanted record;
 BEGIN
     FOR wanted IN
-        SELECT * FROM (VALUES ('pggit_daemon_ddl', 'ddl_command_end', 'on_ddl_command_end'),
-                              ('pggit_daemon_drop', 'sql_drop', 'on_sql_drop'),
-                              ('pggit_daemon_rewrite', 'table_rewrite', 'on_table_rewrite')) v (name, event, function)
+        SELECT * FROM (VALUES ('pggit_daemon_ddl', 'ddl_command_end', 'on_ddl_command_end', ''),
+                              ('pggit_daemon_drop', 'sql_drop', 'on_sql_drop', ''),
+                              ('pggit_daemon_rewrite', 'table_rewrite', 'on_table_rewrite', ''),
+                              ('pggit_daemon_members', 'ddl_command_start', 'on_ddl_command_start',
+                               $w$ WHEN TAG IN ('ALTER EXTENSION')$w$)) v (name, event, function, condition)
     LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e WHERE e.evtname = wanted.name) THEN
-            EXECUTE format('CREATE EVENT TRIGGER %I ON %s EXECUTE FUNCTION pggit_daemon.%I()',
-                           wanted.name, wanted.event, wanted.function);
+            EXECUTE format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION pggit_daemon.%I()',
+                           wanted.name, wanted.event, wanted.condition, wanted.function);
         END IF;
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e
                         WHERE e.evtname = wanted.name AND e.evtenabled = 'A') THEN

@@ -1,0 +1,48 @@
+-- A schema dropped under objects of other schemas that use each kind in it.
+CREATE SCHEMA s
+CREATE FUNCTION s.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'
+CREATE FUNCTION s.st(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'
+CREATE TYPE s.e AS ENUM ('a')
+CREATE TYPE s.c AS (x s.e)
+CREATE DOMAIN s.d AS s.e
+CREATE DOMAIN dd AS int CHECK (s.f(value) > 0) DEFAULT s.f(1)
+CREATE COLLATION s.co (locale = 'C')
+CREATE OPERATOR s.## (leftarg = int, rightarg = int, function = s.st)
+CREATE AGGREGATE s.ag(int) (sfunc = s.st, stype = int)
+CREATE TABLE keep (a int, e s.e DEFAULT 'a', c s.c, d s.d, t text COLLATE s.co, g int GENERATED ALWAYS AS (s.f(a))
+\ STORED, ds int DEFAULT s.f(2), CHECK (a OPERATOR(s.##) 1 > 0), z int)
+CREATE INDEX ix ON keep (t COLLATE s.co)
+CREATE INDEX ix2 ON keep (s.f(a))
+CREATE VIEW vk AS SELECT s.ag(a) FROM keep
+CREATE FUNCTION keepf(s.e) RETURNS int LANGUAGE sql AS 'SELECT 1'
+CREATE FUNCTION arr(s.c[]) RETURNS int LANGUAGE sql AS 'SELECT 1'
+CREATE CAST (s.c AS text) WITH INOUT
+CREATE TABLE typ OF s.c
+CREATE FUNCTION s.tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'
+CREATE TRIGGER tr BEFORE UPDATE ON keep FOR EACH ROW EXECUTE FUNCTION s.tf()
+CREATE POLICY po ON keep USING (s.f(z) > 0)
+CREATE STATISTICS stx ON (s.f(z)), a FROM keep
+CREATE OPERATOR CLASS s.oc FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 3 =, FUNCTION 1 btint4cmp(int, int)
+CREATE INDEX ix3 ON keep (z s.oc)
+CREATE TABLE inh () INHERITS (keep)
+CREATE TABLE s.par (a int) PARTITION BY LIST (a)
+CREATE TABLE part PARTITION OF s.par FOR VALUES IN (1)
+CREATE SEQUENCE s.q
+CREATE TABLE qq (a int DEFAULT nextval('s.q'), b serial)
+ALTER SEQUENCE qq_b_seq OWNED BY NONE
+CREATE TEXT SEARCH DICTIONARY s.dict (TEMPLATE = simple)
+CREATE TEXT SEARCH CONFIGURATION cfg (COPY = simple)
+ALTER TEXT SEARCH CONFIGURATION cfg ALTER MAPPING FOR word, asciiword WITH s.dict
+ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO reach_a
+CREATE PUBLICATION pp FOR TABLES IN SCHEMA s
+CREATE EXTENSION hstore SCHEMA s
+CREATE TABLE hs (h s.hstore, i int)
+DROP SEQUENCE qq_b_seq CASCADE
+DROP OPERATOR s.## (int, int) CASCADE
+DROP COLLATION s.co CASCADE
+DROP AGGREGATE s.ag(int) CASCADE
+DROP TYPE s.e CASCADE
+DROP SCHEMA s CASCADE
+DROP FUNCTION IF EXISTS nothing()
+DROP OWNED BY reach_a
+DROP TABLE keep CASCADE
