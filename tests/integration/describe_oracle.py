@@ -63,10 +63,12 @@ class Side:
         done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, env=_environment())
         assert done.returncode == 0, done.stderr + "\n" + script
 
-    def dump(self) -> str:
+    def dump(self, *options: str) -> str:
         """What pg_dump says of everything but our own schemas."""
         command = [str(find_server() / "pg_dump"), "--schema-only", "-N", "pggit", "-N", "pggit_daemon", "-d", self.dsn]
-        text = subprocess.run(command, text=True, capture_output=True, check=True, env=_environment()).stdout
+        text = subprocess.run(
+            [*command, *options], text=True, capture_output=True, check=True, env=_environment()
+        ).stdout
         return "\n".join(line for line in text.split("\n") if not line.startswith(OWN_WORDS))
 
     def snapshot(self) -> str:

@@ -1,5 +1,7 @@
--- The two forms of an object that needs, and is needed by, others: the first makes it exist, the rest completes it.
--- Both are cut from the definition as it is recorded, so the oldest tree can be opened like the newest.
+-- The forms of an object that needs, and is needed by, others. It can be opened: made in a first form, without what can
+-- wait (see `depends_of`), and completed by the rest. And it can be begun hollow, as a mere name for functions to take:
+-- the shell of a type, a table without columns. All is cut from the definition as it is recorded, so that the oldest
+-- tree can be exported like the newest.
 
 -- SQL in its smallest pieces: texts and quoted names whole, words, single characters; `depth` counts the open parentheses.
 CREATE OR REPLACE FUNCTION pggit_daemon.sql_pieces(words text) RETURNS TABLE (place bigint, piece text, depth bigint)
@@ -94,17 +96,37 @@ CREATE OR REPLACE FUNCTION pggit_daemon.function_head(definition text) RETURNS t
         $re$^((?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"\n]|\n(?!BEGIN ATOMIC|RETURN |AS ))*\n)(?:BEGIN ATOMIC|RETURN )$re$))[1]
 $$;
 
--- Whether the object has two forms. A view recorded without its columns (before they were) has not.
-CREATE OR REPLACE FUNCTION pggit_daemon.has_first_form(type text, definition text) RETURNS boolean
+-- Whose waiting opens a loop best, the least first; NULL for what has no first form. (A view recorded without its
+-- columns has none.) 0 and 5 are those of `hollow_rank`.
+CREATE OR REPLACE FUNCTION pggit_daemon.opening_rank(type text, definition text) RETURNS integer
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
-        WHEN type = 'view' THEN definition LIKE '-- Columns: {%'
-        WHEN type IN ('function', 'procedure') THEN pggit_daemon.function_head(definition) IS NOT NULL
-        ELSE type IN ('table', 'foreign table', 'domain', 'operator family', 'type') END
+        WHEN type = 'operator family' THEN 1                -- loose members
+        WHEN type IN ('table', 'foreign table') THEN 2      -- defaults
+        WHEN type = 'view' AND definition LIKE '-- Columns: {%' THEN 3                                              -- the query
+        WHEN type IN ('function', 'procedure') AND pggit_daemon.function_head(definition) IS NOT NULL THEN 4        -- the body
+        -- CHECKs come last: the server refuses them late for a domain that is inside of other types by then.
+        WHEN type = 'domain' THEN 6 END
 $$;
 
--- The object in its two forms.
-CREATE OR REPLACE FUNCTION pggit_daemon.two_forms(
+-- The same for what can be begun hollow, as far as a function needs it that names it as a type of its own. The shell of
+-- a base or range type is not enough for a function written in SQL.
+CREATE OR REPLACE FUNCTION pggit_daemon.hollow_rank(
+    type text, definition text, of_type text, of_identity text, of_definition text) RETURNS integer
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN type NOT IN ('function', 'procedure') THEN NULL
+        WHEN of_type = 'type' THEN
+            CASE WHEN starts_with(of_definition, format('CREATE TYPE %s AS (', of_identity)) THEN 5
+                 WHEN definition ~ E'\n LANGUAGE sql\n' THEN NULL
+                 WHEN starts_with(of_definition, format(E'CREATE TYPE %s (\n    INTERNALLENGTH', of_identity))
+                   OR starts_with(of_definition, format('CREATE TYPE %s AS RANGE (', of_identity)) THEN 0 END
+        WHEN of_type = 'table' AND of_definition ~ '^CREATE (UNLOGGED )?TABLE ("(""|[^"])*"|[^" ])+ \('
+         AND of_definition !~ E'\n(INHERITS|PARTITION BY) ' THEN 5 END
+$$;
+
+-- The object opened: its first form, and the rest.
+CREATE OR REPLACE FUNCTION pggit_daemon.opened_forms(
     type text, identity text, definition text, later text, OUT first text, OUT rest text)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -158,8 +180,39 @@ BEGIN
     WHEN 'operator family' THEN
         first := definition;
         rest := later;
-    WHEN 'type' THEN
-        first := format(E'CREATE TYPE %s;\n', identity);    -- a shell
-        rest := definition;
     END CASE;
+END $$;
+
+-- The object begun hollow: its shell, and what fills it. Columns and attributes are added one by one, in their order.
+CREATE OR REPLACE FUNCTION pggit_daemon.hollow_forms(
+    type text, identity text, definition text, OUT shell text, OUT filling text)
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    what  text := upper(type) || CASE type WHEN 'table' THEN ' ONLY ' ELSE ' ' END || identity;
+    start text := (SELECT x.statement FROM pggit_daemon.statements(definition) x WHERE x.place = 1);
+BEGIN
+    IF type = 'type' AND NOT starts_with(start, format('CREATE TYPE %s AS (', identity)) THEN
+        shell := format(E'CREATE TYPE %s;\n', identity);
+        filling := definition;
+        RETURN;
+    END IF;
+    -- Piece by piece: before the list, its items, behind it.
+    WITH piece AS (
+        SELECT s.place, s.piece, s.depth,
+               count(*) FILTER (WHERE s.piece = '(' AND s.depth = 1 OR s.piece = ')' AND s.depth = 0)
+                   OVER (ORDER BY s.place) AS section,
+               count(*) FILTER (WHERE s.piece = ',' AND s.depth = 1) OVER (ORDER BY s.place) AS item
+          FROM pggit_daemon.sql_pieces(start) s
+    ), line AS (
+        SELECT p.item, btrim(string_agg(p.piece, '' ORDER BY p.place)
+                                 FILTER (WHERE NOT (p.depth = 1 AND p.piece IN ('(', ','))), E' \n') AS words
+          FROM piece p WHERE p.section = 1 GROUP BY p.item
+    )
+    SELECT (SELECT string_agg(p.piece, '' ORDER BY p.place) FROM piece p WHERE p.section = 0)
+           || '(' || (SELECT string_agg(p.piece, '' ORDER BY p.place) FROM piece p WHERE p.section >= 2),
+           (SELECT string_agg(format(E'ALTER %s ADD %s %s;\n', what,
+                                     CASE type WHEN 'table' THEN 'COLUMN' ELSE 'ATTRIBUTE' END, l.words), '' ORDER BY l.item)
+              FROM line l WHERE l.words <> '')
+      INTO shell, filling;
+    filling := concat(filling, substr(definition, length(start) + 1));
 END $$;

@@ -40,54 +40,68 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
      GROUP BY e.source, e.target
 $$;
 
--- The edges once some objects are opened. The first form of n keeps the number n, the rest gets n + total. Inside of its
--- loop an opened object is needed in its first form, outside of it as a whole. The shell of a type needs its schema
--- only, and is enough for functions only; every other first form needs all that cannot wait. `unheeded`: whose wishes
+-- The edges between forms. Of n, n is the object as far as its loop needs it, n + total is the whole where it is opened,
+-- n + 2 * total its shell where it is begun hollow; 3 * total + n is the whole loop of which n is the least, and what
+-- stands outside waits for that. A shell needs next to nothing, and is enough for functions. `unheeded`: whose wishes
 -- within their loop count for nothing.
 CREATE OR REPLACE FUNCTION pggit_daemon.needs_of_forms(
     sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], wish boolean[],
-    loop_of integer[], unheeded boolean[], is_open boolean[])
+    loop_of integer[], unheeded boolean[], is_open boolean[], is_hollow boolean[])
     RETURNS TABLE (source integer, target integer)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH node AS MATERIALIZED (
-        SELECT u.place::integer AS place, u.type, is_open[u.place] AS is_open, loop_of[u.place] AS its_loop,
+    WITH size AS (
+        SELECT cardinality(sorted) AS total
+    ), node AS MATERIALIZED (
+        SELECT u.place::integer AS place, u.type, is_open[u.place] AS is_open, is_hollow[u.place] AS is_hollow,
+               loop_of[u.place] AS its_loop,
                CASE WHEN loop_of[u.place] <> 0 THEN u.identity END AS identity,
                CASE WHEN loop_of[u.place] <> 0 THEN u.definition END AS definition
           FROM unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
+    ), edge AS MATERIALIZED (
+        SELECT s.place AS source, s.is_hollow, t.type AS target_type,
+               CASE WHEN e.waits AND s.is_open THEN s.place + size.total ELSE s.place END AS from_form,
+               CASE WHEN t.its_loop = 0 THEN t.place
+                    WHEN s.its_loop <> t.its_loop THEN t.its_loop + 3 * size.total
+                    WHEN t.is_hollow AND NOT e.waits
+                     AND pggit_daemon.hollow_rank(s.type, s.definition, t.type, t.identity, t.definition) IS NOT NULL
+                    THEN t.place + 2 * size.total
+                    ELSE t.place END AS to_form
+          FROM unnest(sources, targets, waits, wish) e (s, t, waits, wish)
+          JOIN node s ON s.place = e.s JOIN node t ON t.place = e.t CROSS JOIN size
+         WHERE NOT (e.wish AND s.its_loop = t.its_loop AND unheeded[e.s])
     )
-    SELECT CASE WHEN NOT s.is_open THEN s.place
-                WHEN s.type = 'type' THEN CASE WHEN t.type = 'schema' THEN s.place ELSE s.place + cardinality(sorted) END
-                WHEN e.waits THEN s.place + cardinality(sorted)
-                ELSE s.place END,
-           CASE WHEN NOT t.is_open THEN t.place
-                WHEN s.its_loop = t.its_loop
-                 AND (t.type <> 'type'
-                      OR pggit_daemon.takes_shell(s.type, s.definition, t.type, t.identity, t.definition)) THEN t.place
-                ELSE t.place + cardinality(sorted) END
-      FROM unnest(sources, targets, waits, wish) e (s, t, waits, wish)
-      JOIN node s ON s.place = e.s JOIN node t ON t.place = e.t
-     WHERE NOT (e.wish AND s.its_loop = t.its_loop AND unheeded[e.s])
+    SELECT e.from_form, e.to_form FROM edge e
      UNION ALL
-    SELECT n.place + cardinality(sorted), n.place FROM node n WHERE n.is_open
+    SELECT e.source + 2 * size.total, e.to_form FROM edge e CROSS JOIN size
+     WHERE e.is_hollow AND e.target_type IN ('schema', 'access method', 'extension')
+     UNION ALL
+    SELECT n.place + size.total, n.place FROM node n CROSS JOIN size WHERE n.is_open
+     UNION ALL
+    SELECT n.place, n.place + 2 * size.total FROM node n CROSS JOIN size WHERE n.is_hollow
+     UNION ALL
+    SELECT n.its_loop + 3 * size.total, CASE WHEN n.is_open THEN n.place + size.total ELSE n.place END
+      FROM node n CROSS JOIN size WHERE n.its_loop <> 0
 $$;
 
 -- The descriptions in the order in which they restore. `sorted` must be in the order of kinds already. placed: places in
--- `sorted`; parts: beside each 0 for the whole object, 1 for its first form, 2 for the rest; stuck: the objects of each
--- loop that nothing opens.
+-- `sorted`; forms: beside each what of the object comes there, see `script_item`; stuck: the objects of each loop that
+-- nothing opens.
 CREATE OR REPLACE FUNCTION pggit_daemon.restore_order(
-    sorted pggit_daemon.description[], OUT placed integer[], OUT parts integer[], OUT stuck text[])
+    sorted pggit_daemon.description[], OUT placed integer[], OUT forms text[], OUT stuck text[])
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    total   integer := coalesce(cardinality(sorted), 0);
-    is_open boolean[] := array_fill(false, ARRAY[total]);
-    roots   integer[] := ARRAY(SELECT generate_series(1, total));
-    edges   record;
-    opening record;
-    walked  record;
+    total     integer := coalesce(cardinality(sorted), 0);
+    roots     integer[] := ARRAY(SELECT generate_series(1, total));
+    is_open   boolean[] := array_fill(false, ARRAY[total]);
+    is_hollow boolean[] := is_open;
+    edges     record;
+    opening   record;
+    walked    record;
+    place     integer;
 BEGIN
     placed := '{}';
-    parts := '{}';
+    forms := '{}';
     stuck := '{}';
     IF total = 0 THEN
         RETURN;
@@ -96,21 +110,32 @@ BEGIN
            array_agg(n.waits ORDER BY n.source, n.target) AS waits, array_agg(n.wish ORDER BY n.source, n.target) AS wish
       INTO edges FROM pggit_daemon.needs(sorted) n;
     SELECT * INTO walked FROM pggit_daemon.walk(total, roots, edges.sources, edges.targets);
-    IF walked.looped THEN
-        SELECT * INTO opening FROM pggit_daemon.open_loops(sorted, edges.sources, edges.targets, edges.waits, edges.wish);
-        stuck := opening.stuck;
-        FOR i IN 1 .. cardinality(opening.opened) LOOP
-            is_open[opening.opened[i]] := true;
-        END LOOP;
-        roots := ARRAY(SELECT CASE WHEN is_open[i] THEN i + total ELSE i END FROM generate_series(1, total) i);
-        SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets
-          INTO edges
-          FROM pggit_daemon.needs_of_forms(sorted, edges.sources, edges.targets, edges.waits, edges.wish,
-                                           opening.loop_of, opening.unheeded, is_open) n;
-        SELECT * INTO walked FROM pggit_daemon.walk(total * 2, roots, edges.sources, edges.targets);
+    IF NOT walked.looped THEN
+        placed := walked.placed;
+        forms := array_fill('whole'::text, ARRAY[total]);
+        RETURN;
     END IF;
-    SELECT array_agg(CASE WHEN w.node > total THEN w.node - total ELSE w.node END ORDER BY w.place),
-           array_agg(CASE WHEN w.node > total THEN 2 WHEN is_open[w.node] THEN 1 ELSE 0 END ORDER BY w.place)
-      INTO placed, parts
-      FROM unnest(walked.placed) WITH ORDINALITY w (node, place);
+
+    SELECT * INTO opening FROM pggit_daemon.open_loops(sorted, edges.sources, edges.targets, edges.waits, edges.wish);
+    stuck := opening.stuck;
+    FOREACH place IN ARRAY opening.opened LOOP
+        is_open[place] := true;
+    END LOOP;
+    FOREACH place IN ARRAY opening.hollow LOOP
+        is_hollow[place] := true;
+    END LOOP;
+    roots := ARRAY(SELECT CASE WHEN is_open[i] THEN i + total ELSE i END FROM generate_series(1, total) i);
+    SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets
+      INTO edges
+      FROM pggit_daemon.needs_of_forms(sorted, edges.sources, edges.targets, edges.waits, edges.wish,
+                                       opening.loop_of, opening.unheeded, is_open, is_hollow) n;
+    SELECT array_agg(n.place ORDER BY w.place),
+           array_agg(CASE n.form WHEN 1 THEN 'rest' WHEN 2 THEN 'shell'
+                                 ELSE CASE WHEN is_open[n.place] AND is_hollow[n.place] THEN 'first filling'
+                                           WHEN is_open[n.place] THEN 'first'
+                                           WHEN is_hollow[n.place] THEN 'filling' ELSE 'whole' END END ORDER BY w.place)
+      INTO placed, forms
+      FROM unnest((pggit_daemon.walk(total * 4, roots, edges.sources, edges.targets)).placed) WITH ORDINALITY w (node, place)
+      CROSS JOIN LATERAL (SELECT (w.node - 1) / total AS form, (w.node - 1) % total + 1 AS place) n
+     WHERE n.form < 3;
 END $$;

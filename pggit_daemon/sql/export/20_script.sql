@@ -51,23 +51,31 @@ CREATE OR REPLACE FUNCTION pggit_daemon.later_is_early(type text, depends text[]
     SELECT type = 'operator family' AND EXISTS (SELECT FROM unnest(depends) k (key) WHERE k.key LIKE '~%')
 $$;
 
--- What an item of the script says: an object, or one of its two forms.
+-- What an item of the script says: an object as a whole, or in one of the forms of `opened_forms` and `hollow_forms`.
 CREATE OR REPLACE FUNCTION pggit_daemon.script_item(
-    part integer, type text, identity text, definition text, later text, depends text[]) RETURNS text
+    form text, type text, identity text, definition text, later text, depends text[]) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    forms record;
-    says  text := definition;
-    about text := '';
+    says text := definition;
 BEGIN
-    IF part > 0 THEN
-        SELECT * INTO forms FROM pggit_daemon.two_forms(type, identity, definition, later);
-        says := CASE part WHEN 1 THEN forms.first ELSE forms.rest END;
-        about := CASE part WHEN 1 THEN ' (first form, others need it)' ELSE ' (completed)' END;
-    ELSIF pggit_daemon.later_is_early(type, depends) THEN
+    IF form = 'whole' AND pggit_daemon.later_is_early(type, depends) THEN
         says := definition || coalesce(later, '');
+    ELSIF form IN ('first', 'first filling') THEN
+        says := (pggit_daemon.opened_forms(type, identity, definition, later)).first;
+    ELSIF form = 'rest' THEN
+        says := (pggit_daemon.opened_forms(type, identity, definition, later)).rest;
     END IF;
-    RETURN CASE WHEN says <> '' THEN format(E'\n-- %s %s%s\n%s', type, pggit_daemon.one_line(identity), about, says) END;
+    IF form IN ('filling', 'first filling') THEN
+        says := (pggit_daemon.hollow_forms(type, identity, says)).filling;
+    ELSIF form = 'shell' THEN
+        says := (pggit_daemon.hollow_forms(type, identity, says)).shell;
+    END IF;
+    RETURN CASE WHEN says <> '' THEN
+        format(E'\n-- %s %s%s\n%s', type, pggit_daemon.one_line(identity),
+               CASE form WHEN 'whole' THEN '' WHEN 'shell' THEN ' (begun: others need it)'
+                         WHEN 'first' THEN ' (first form: others need it)' WHEN 'first filling' THEN ' (first form)'
+                         ELSE ' (completed)' END,
+               says) END;
 END $$;
 
 -- The whole script for a set of descriptions, whatever order they come in.
@@ -90,9 +98,9 @@ BEGIN
 
     WITH item AS MATERIALIZED (
         SELECT o.place, pggit_daemon.script_part(u.type, u.definition) AS part,
-               pggit_daemon.script_item(o.part, u.type, u.identity, u.definition, u.later, u.depends) AS words,
-               CASE WHEN o.part < 2 AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
-          FROM unnest(ordered.placed, ordered.parts) WITH ORDINALITY o (item, part, place)
+               pggit_daemon.script_item(o.form, u.type, u.identity, u.definition, u.later, u.depends) AS words,
+               CASE WHEN o.form NOT IN ('shell', 'rest') AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
+          FROM unnest(ordered.placed, ordered.forms) WITH ORDINALITY o (item, form, place)
           JOIN unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
             ON u.place = o.item

@@ -1,0 +1,10 @@
+-- opened: function f(integer), function nothing()
+-- the script of pg_dump does not restore
+CREATE FUNCTION f(n int) RETURNS int LANGUAGE sql RETURN 1;
+CREATE FUNCTION g(n int DEFAULT 7, m text DEFAULT E'\nBEGIN ATOMIC\n\'') RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT f(n - 1); END;
+CREATE OR REPLACE FUNCTION f(n int) RETURNS int LANGUAGE sql SET work_mem = '5MB' STRICT COST 7
+    BEGIN ATOMIC SELECT CASE WHEN n > 0 THEN g(n) ELSE 0 END; END;
+COMMENT ON FUNCTION f(int) IS 'f'; REVOKE ALL ON FUNCTION f(int) FROM PUBLIC; ALTER FUNCTION g OWNER TO writer;
+CREATE FUNCTION rows_of() RETURNS TABLE (a int, b text) LANGUAGE sql BEGIN ATOMIC SELECT 1, 'x'::text; END;
+CREATE FUNCTION nothing() RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT a FROM rows_of(); END;
+CREATE OR REPLACE FUNCTION rows_of() RETURNS TABLE (a int, b text) LANGUAGE sql BEGIN ATOMIC SELECT 1, nothing()::text; END;

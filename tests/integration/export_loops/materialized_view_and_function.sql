@@ -1,0 +1,5 @@
+-- opened: function f()
+-- the script of pg_dump does not restore
+CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1;
+CREATE MATERIALIZED VIEW m AS SELECT f() AS x;
+CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT x FROM m; END;

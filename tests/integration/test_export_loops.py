@@ -1,0 +1,227 @@
+"""Objects that need each other: any export restores in one transaction, whatever loops are in it.
+
+Each file of `export_loops/` makes one loop in a schema of its own name. Its head tells which objects an export makes in
+a first form, and whether the script that pg_dump writes of it restores. All of them together are made in three
+databases: one without anything of ours, whose pg_dump is the measure; one that is recorded; and the restored copy.
+What no script can restore is in `export_loops/stuck/`: there the export has to say so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pggit_daemon.install import install
+from tests.integration.capture_support import Captured
+from tests.integration.describe_oracle import Oracle, Side, assert_same
+from tests.integration.test_export_tree import RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.databases import Databases
+
+FOLDER = Path(__file__).parent / "export_loops"
+WARNING = "-- WARNING: this script does not restore as it is."
+ENTRY = re.compile(r"^--\n-- Name: .*; Type: .*; Schema: (.*); Owner: .*\n--\n", flags=re.MULTILINE)
+OPENED = re.compile(r"^-- (.*) \((?:begun|first form): others need it\)$", flags=re.MULTILINE)
+
+# Left out of a tree: numbers (OIDs, places in the text), and names that the server gives or copies itself.
+SHAPES = r"""
+    SELECT n.nspname, x.name, string_agg(s.shape, E'\n' ORDER BY s.shape)
+      FROM (SELECT c.relnamespace, c.relname || ' ' || r.rulename AS name, concat(r.ev_action, r.ev_qual) AS tree
+              FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+             UNION ALL
+            SELECT p.pronamespace, p.proname || ' ' || p.prorettype::regtype, p.prosqlbody::text FROM pg_proc p
+             UNION ALL
+            SELECT c.relnamespace, c.relname || ' ' || a.adnum, concat(x.attgenerated, a.adbin)
+              FROM pg_attrdef a JOIN pg_class c ON c.oid = a.adrelid
+              JOIN pg_attribute x ON x.attrelid = a.adrelid AND x.attnum = a.adnum
+             UNION ALL
+            SELECT k.connamespace, k.conname, k.conbin::text FROM pg_constraint k) x (home, name, tree)
+      JOIN pg_namespace n ON n.oid = x.home
+      CROSS JOIN LATERAL regexp_replace(x.tree, '\{ALIAS ([^}\\]|\\.)*\}|<>', '', 'g') a (without)
+      CROSS JOIN LATERAL regexp_replace(a.without, '-?[0-9]+', 'n', 'g') s (shape)
+     WHERE n.nspname !~ '^pg_|^information_schema$' AND x.tree IS NOT NULL GROUP BY 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One file: the script, the objects that are opened, and whether pg_dump can write it."""
+
+    name: str
+    script: str
+    opened: tuple[str, ...]
+    pg_dump_restores: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Loop:
+        text = path.read_text()
+        [objects] = re.findall(r"^-- (?:opened|stuck): (.*)$", text, flags=re.MULTILINE)
+        opened = () if objects == "nothing" else tuple(objects.split(", "))
+        head = f"RESET ALL;\nCREATE SCHEMA {path.stem};\nSET search_path = {path.stem}, pg_catalog;\n"
+        return cls(path.stem, head + text, opened, "the script of pg_dump does not restore" not in text)
+
+
+LOOPS = [Loop.read(path) for path in sorted(FOLDER.glob("*.sql"))]
+STUCK = [Loop.read(path) for path in sorted((FOLDER / "stuck").glob("*.sql"))]
+NOT_BY_PG_DUMP = [loop for loop in LOOPS if not loop.pg_dump_restores]
+
+
+def name_of(loop: Loop) -> str:
+    """Name a case after its file."""
+    return loop.name
+
+
+@dataclass(frozen=True)
+class World:
+    """The three databases with all loops, what pg_dump said of the first, and the export that made the last."""
+
+    plain: Side
+    recorded: Side
+    copy: Side
+    dump: str
+    export: str
+    copy_shapes: dict[tuple[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def bare(cluster: Databases) -> Oracle:
+    """Give databases without anything of ours."""
+    return Oracle(cluster, "template0")
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Databases, installed_template: str, bare: Oracle) -> Iterator[World]:
+    script = "\n".join(loop.script for loop in LOOPS)
+    with (
+        Oracle(cluster, installed_template) as oracle,
+        bare.side() as plain,
+        oracle.side() as recorded,
+        bare.side() as copy,
+    ):
+        plain.run(script)
+        recorded.run(script)
+        export = recorded.export()
+        copy.restore(export)
+        yield World(plain, recorded, copy, plain.dump(), export, shapes(copy))
+
+
+@pytest.fixture(scope="module")
+def copy_dump(world: World) -> str:
+    return world.copy.dump()
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=name_of)
+def test_a_loop_is_restored(world: World, copy_dump: str, loop: Loop) -> None:
+    """What pg_dump says of the copy is what it said of the original; where it finds an order, in that order."""
+    before, after = entries(world.dump)[loop.name], entries(copy_dump)[loop.name]
+    if not loop.pg_dump_restores:  # its order of such objects is that of their OIDs
+        before, after = sorted(before), sorted(after)
+    assert before
+    assert_same("\n".join(before), "\n".join(after))
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=name_of)
+def test_only_what_is_needed_is_opened(world: World, loop: Loop) -> None:
+    """No more objects of a loop come in two forms than have to."""
+    heads = [head for head in OPENED.findall(world.export) if f" {loop.name}." in head]
+    assert sorted(head.replace(f"{loop.name}.", "") for head in heads) == sorted(loop.opened)
+
+
+def test_the_copy_means_the_same(world: World) -> None:
+    """Queries, bodies, defaults and checks are the same trees: no cast, operator or function was taken for another."""
+    before = shapes(world.plain)
+    assert {
+        key for key in before.keys() | world.copy_shapes.keys() if before.get(key) != world.copy_shapes.get(key)
+    } == set()
+
+
+@pytest.mark.parametrize("loop", NOT_BY_PG_DUMP, ids=name_of)
+def test_pg_dump_fails_where_we_say_so(world: World, bare: Oracle, loop: Loop) -> None:
+    """The part of pg_dump's own script that makes this loop does not restore, or to something else."""
+    found = entries(world.dump)
+    script = found[""] + [entry for entry in found["-"] + found[loop.name] if loop.name in entry]
+    script.sort(key=world.dump.index)
+    with bare.side() as side:
+        assert not side.try_run("".join(script)) or shapes(side) != only(shapes(world.plain), loop.name)
+
+
+def test_nothing_else_differs(world: World, copy_dump: str) -> None:
+    """Schemas, casts, publications, event triggers, and every statement outside of the loops."""
+    before, after = (Counter(chain.from_iterable(entries(dump).values())) for dump in (world.dump, copy_dump))
+    assert before == after
+
+
+def test_the_recorded_tree_gives_the_same_script(world: World) -> None:
+    """An export needs nothing but what a tree keeps; and its header warns of nothing."""
+    with psycopg.connect(world.recorded.dsn) as conn:
+        conn.execute(sql.SQL(RECORD).format(sql.Literal(1)))
+        row = conn.execute("SELECT pggit_daemon.export_tree(1)").fetchone()
+    assert row is not None
+    assert_same(world.export, row[0])
+    assert WARNING not in world.export
+
+
+def test_the_events_tell_the_same(world: World) -> None:
+    """What the event triggers captured while the loops were tied adds up to the catalog, with all dependencies."""
+    captured = Captured(world.recorded.dsn)
+    assert captured.drift() == []
+    captured.close()
+
+
+def test_the_copy_is_described_and_exported_alike(world: World, copy_dump: str) -> None:
+    """Installed on the copy, our own description of it is that of the original."""
+    assert copy_dump  # was taken before the copy is changed here
+    with psycopg.connect(world.copy.dsn) as conn:
+        install(conn)
+    assert_same(world.recorded.snapshot(), world.copy.snapshot())
+    assert_same(world.export, world.copy.export())
+
+
+@pytest.mark.parametrize("loop", STUCK, ids=name_of)
+def test_what_cannot_be_restored_is_said_in_the_header(
+    cluster: Databases, installed_template: str, bare: Oracle, loop: Loop
+) -> None:
+    """The header names the objects; this export does not restore, nor does pg_dump's script to the same."""
+    with Oracle(cluster, installed_template).side() as original, bare.side() as copy:
+        original.run(loop.script)
+        export = original.export()
+        header = export.split("SET statement_timeout")[0]
+        assert WARNING in header
+        named = ", ".join(f"{kind} {loop.name}.{name}" for kind, name in (one.split(" ", 1) for one in loop.opened))
+        assert f"\n--     {named.replace('(', '(' + loop.name + '.')}\n" in header
+        assert not copy.try_run(export)
+        dump = original.dump("-n", loop.name)
+        assert not copy.try_run(dump) or shapes(copy) != only(shapes(original), loop.name)
+
+
+def entries(dump: str) -> dict[str, list[str]]:
+    """Split a dump into its entries, by schema; what stands before the first is under ''."""
+    head, *parts = ENTRY.split(dump)
+    found: dict[str, list[str]] = {"": [head]}
+    starts = [match.group(0) for match in ENTRY.finditer(dump)]
+    for start, schema, body in zip(starts, parts[::2], parts[1::2], strict=True):
+        found.setdefault(schema, []).append(start + body)
+    return found
+
+
+def shapes(side: Side) -> dict[tuple[str, str], str]:
+    """Give every stored expression by schema and name, as the tree that the server keeps, without OIDs and places."""
+    with psycopg.connect(side.dsn) as conn:
+        rows = conn.execute(SHAPES).fetchall()
+    return {(schema, name): shape for schema, name, shape in rows}
+
+
+def only(found: dict[tuple[str, str], str], schema: str) -> dict[tuple[str, str], str]:
+    """Keep what belongs to one schema."""
+    return {key: shape for key, shape in found.items() if key[0] == schema}
