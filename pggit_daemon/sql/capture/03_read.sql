@@ -106,6 +106,9 @@ BEGIN
         IF address.classid IS NOT NULL AND address <> ALL (named) THEN
             named := named || address;
         END IF;
+        IF NOT alters AND command.classid = 'pg_class'::regclass THEN
+            gone := coalesce(gone, '[]') || pggit_daemon.filled_shell(command.objid);
+        END IF;
         IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'
            AND tag NOT IN ('COMMENT', 'SECURITY LABEL') OR tag IN ('CREATE INDEX', 'CREATE EXTENSION', 'CREATE FUNCTION') THEN
             hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
@@ -121,10 +124,21 @@ BEGIN
     IF alters THEN
         gone := pggit_daemon.swallowed(tag, named, hanging, since);
     END IF;
-    IF cardinality(named) = 0 AND cardinality(hanging) = 0 AND gone IS NULL THEN
+    IF cardinality(named) = 0 AND cardinality(hanging) = 0 AND coalesce(gone = '[]', true) THEN
         RETURN NULL;
     END IF;
     RETURN nullif(coalesce(gone, '[]') || coalesce(pggit_daemon.describe_all(named, hanging, one_by_one), '[]'), '[]');
+END $$;
+
+-- A shell type that a new relation of its name took for its row type, as a `drop` element in an array, or an empty one.
+-- The server gives a row type of its own an OID after the relation's.
+CREATE OR REPLACE FUNCTION pggit_daemon.filled_shell(relation oid) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((SELECT jsonb_build_array(pggit_daemon.drop_element('pg_type'::regclass, t.oid, 'type', n.nspname,
+                                format('%I.%I', n.nspname, t.typname), false))
+                       FROM pg_class c JOIN pg_type t ON t.oid = c.reltype JOIN pg_namespace n ON n.oid = t.typnamespace
+                      WHERE c.oid = relation AND c.reltype < c.oid), '[]');
 END $$;
 
 -- Objects that live on but are no objects of their own any more: an index that became a constraint's, a constraint of a

@@ -1,0 +1,54 @@
+"""What random DDL found: each a short run after which the events did not add up to the catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.random_ddl.driver import Action, Driver, Kind, prepare_roles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def driver(installed_database: str) -> Iterator[Driver]:
+    driver = Driver(installed_database)
+    prepare_roles(driver.observer)
+    yield driver
+    driver.close()
+
+
+RUNS = {
+    "a shell type becomes the row type of a table": """
+        CREATE TYPE a
+        CREATE TABLE a (x int)
+    """,
+    "an extension gives away what it took in this transaction": """
+        CREATE EXTENSION citext
+        CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'
+        ALTER EXTENSION citext ADD FUNCTION f(); ALTER EXTENSION citext DROP FUNCTION f()
+    """,
+    "an extension takes in a table with what hangs on it, and gives it away": """
+        CREATE EXTENSION citext
+        CREATE TABLE t (a serial PRIMARY KEY, b int CHECK (b > 0))
+        CREATE INDEX ON t (b)
+        CREATE VIEW v AS SELECT * FROM t
+        ALTER EXTENSION citext ADD TABLE t
+        ALTER EXTENSION citext DROP TABLE t
+        ALTER EXTENSION citext DROP FUNCTION regexp_match(citext, citext)
+    """,
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_events_add_up_to_the_catalog(driver: Driver, name: str) -> None:
+    wrong = {}
+    for statement in filter(None, (line.strip() for line in RUNS[name].splitlines())):
+        driver.act(Action(0, Kind.RUN, statement))
+        assert not driver.log[-1].failed, statement
+        if differences := driver.differences():
+            wrong[statement] = list(map(str, differences))
+            break
+    assert wrong == {}

@@ -1,0 +1,273 @@
+"""Runs actions on two sessions and holds what the capture said of them against the catalog.
+
+In: actions, one after the other. Out: differences, none if all is well. Called by the state machine, and by
+`shrink.py` with the actions of a failed run. The record is made as the daemon makes it: the outbox rows of each
+transaction, in the order of the commits, go through `parse_event` into the product's own `Schema`; what the capture
+deferred is completed from the catalog. A statement that fails is rolled back and is nothing to complain about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from pggit_daemon.commit.schema import Schema
+from pggit_daemon.commit.tree import Leaf, Tree, blob_hash
+from pggit_daemon.ddl import OUTBOX, Blob, DdlEvent, ObjectEvent, ObjectKey, ObjectOp, parse_event
+from pggit_daemon.lsn import LSN
+from pggit_daemon.records import RowChange, RowOp
+from pggit_daemon.sql import load_queries
+from pggit_daemon.store.catalog import _object
+from tests.random_ddl import live
+from tests.random_ddl.choose import ROLES
+from tests.random_ddl.live import Live
+
+QUERIES = load_queries("load")
+OUTBOX_ROWS = """
+    SELECT id, kind, command_tag, query, pid, backend_start::text, application_name, session_user_name,
+           current_user_name, client_addr, locks::text, search_path, sisters::text, objects::text, failure
+      FROM pggit_daemon.ddl_event WHERE pid = %s AND id > %s ORDER BY id
+"""
+SESSION_SETTINGS = "SET lock_timeout = '5ms'; SET statement_timeout = '10s'; SET client_min_messages = warning"
+
+
+class Kind(StrEnum):
+    RUN = "run"  # a statement, or several in one string; guarded by a savepoint where a transaction is open
+    BARE = "bare"  # the same without the guard: an error ends the open transaction
+    BEGIN = "begin"
+    SAVEPOINT = "savepoint"
+    ROLLBACK_TO = "rollback to"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What one session does. `failed`: it did not work."""
+
+    session: int
+    kind: Kind
+    sql: str = ""
+    failed: bool = False
+
+    def __str__(self) -> str:
+        return f"{'AB'[self.session]}: {self.sql or self.kind.upper()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object that the record and the catalog do not tell alike, or one thing that must not happen."""
+
+    what: str
+    recorded: str
+    actual: str
+
+    @property
+    def kind(self) -> str:
+        return self.what.split(maxsplit=1)[0]
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  recorded: {self.recorded}\n  catalog:  {self.actual}"
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection: whether a transaction is open, with how many savepoints, and what was read of its events."""
+
+    conn: psycopg.Connection[Any]
+    open: bool = False
+    savepoints: int = 0
+    read: int = 0
+
+    @property
+    def pid(self) -> int:
+        return self.conn.info.backend_pid
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done, for the report."""
+
+    steps: int = 0
+    statements: int = 0
+    succeeded: int = 0
+    comparisons: int = 0
+    objects: int = 0
+    deferred: int = 0
+    tags: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+class Driver:
+    """Two sessions on a database with pggit-daemon installed, and the record of what they did."""
+
+    def __init__(self, dsn: str, counts: Counts | None = None) -> None:
+        self.observer = psycopg.connect(dsn, autocommit=True)
+        self.sessions = tuple(Session(psycopg.connect(dsn, autocommit=True)) for _ in range(2))
+        self.warnings: list[str] = []
+        for session in self.sessions:
+            session.conn.add_notice_handler(self._notice)
+            session.conn.prepare_threshold = None
+            session.conn.execute(SESSION_SETTINGS)
+            session.conn.execute(b"PREPARE what_there_is AS " + live.QUERY.encode())
+        self.log: list[Action] = []
+        self.counts = counts if counts is not None else Counts()
+        self.blobs: dict[bytes, Blob] = {}
+        self.schema = Schema()
+        self.schema.replaced(self._snapshot())
+
+    def close(self) -> None:
+        for session in self.sessions:
+            session.conn.close()
+        self.observer.close()
+
+    def act(self, action: Action) -> None:
+        """Do it, if it makes sense in the session's state, and read what was committed by it."""
+        self.log.append(action)
+        session = self.sessions[action.session]
+        match action.kind:
+            case Kind.BEGIN if not session.open:
+                session.conn.execute("BEGIN")
+                session.open = True
+            case Kind.SAVEPOINT if session.open:
+                session.conn.execute("SAVEPOINT point")
+                session.savepoints += 1
+            case Kind.ROLLBACK_TO if session.savepoints:
+                session.conn.execute("ROLLBACK TO SAVEPOINT point")
+            case Kind.COMMIT | Kind.ROLLBACK if session.open:
+                self._end(session, action.kind)
+            case Kind.RUN | Kind.BARE:
+                self._run(session, action)
+        if not session.open:
+            self._read(session)
+
+    def quiet(self) -> bool:
+        """Whether no transaction is open."""
+        return not any(session.open for session in self.sessions)
+
+    def finish(self) -> None:
+        """Commit what is open."""
+        for number, session in enumerate(self.sessions):
+            if session.open:
+                self.act(Action(number, Kind.COMMIT))
+
+    def look(self, session: int) -> Live:
+        """What there is, as this session sees it."""
+        return Live.read(self.sessions[session].conn.execute("EXECUTE what_there_is").fetchall())
+
+    def differences(self) -> list[Difference]:
+        """Compare; to be called when all is quiet."""
+        self.counts.comparisons += 1
+        found = [Difference(warning, "", "") for warning in self.warnings]
+        self.warnings.clear()
+        try:
+            snapshot = self._snapshot()
+        except psycopg.Error as exc:
+            return [*found, Difference("snapshot failed", "", str(exc))]
+        actual = {item.key: Leaf(item.oid, self._keep(item.blob)) for item in snapshot if item.key and item.blob}
+        recorded = {key: self.schema.tree.get(key) for key in self.schema.keys.values()}
+        self.counts.objects += len(actual)
+        found += [
+            Difference(_name(key), self._text(recorded.get(key)), self._text(actual.get(key)))
+            for key in sorted(actual.keys() | recorded.keys(), key=str)
+            if actual.get(key) != recorded.get(key)
+        ]
+        if not found and self.schema.tree.hash != Tree().changed(actual).hash:
+            found.append(Difference("the tree's hash", self.schema.tree.hash, Tree().changed(actual).hash))
+        return found
+
+    def resume(self) -> None:
+        """After a difference: take the catalog as it is for the record."""
+        self.schema = Schema()
+        self.schema.replaced(self._snapshot())
+
+    # ------------------------------------------------------------------ statements
+
+    def _run(self, session: Session, action: Action) -> None:
+        guarded = session.open and action.kind is Kind.RUN
+        self.counts.statements += 1
+        if guarded:
+            session.conn.execute("SAVEPOINT guard")
+        try:
+            session.conn.execute(action.sql.encode())
+        except psycopg.Error as exc:
+            name = exc.sqlstate or "?"
+            self.counts.errors[name] = self.counts.errors.get(name, 0) + 1
+            self.log[-1] = replace(action, failed=True)
+            if guarded:
+                session.conn.execute("ROLLBACK TO SAVEPOINT guard; RELEASE SAVEPOINT guard")
+            elif session.open:
+                self._end(session, Kind.ROLLBACK)
+        else:
+            self.counts.succeeded += 1
+            if guarded:
+                session.conn.execute("RELEASE SAVEPOINT guard")
+
+    def _end(self, session: Session, how: Kind) -> None:
+        try:
+            session.conn.execute(how.value.encode())
+        except psycopg.Error as exc:  # a deferred constraint, or what else a COMMIT finds out
+            self.counts.errors[exc.sqlstate or "?"] = self.counts.errors.get(exc.sqlstate or "?", 0) + 1
+        session.open, session.savepoints = False, 0
+
+    def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
+        if "pggit-daemon" in (notice.message_primary or ""):
+            self.warnings.append(f"{notice.severity}: {notice.message_primary}")
+
+    # ------------------------------------------------------------------ the record
+
+    def _read(self, session: Session) -> None:
+        """Take what this session committed, as one transaction."""
+        with self.observer.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(OUTBOX_ROWS, [session.pid, session.read]).fetchall()
+        events = [parse_event(RowChange(LSN(0), RowOp.INSERT, OUTBOX, row, {})) for row in rows]
+        session.read = events[-1].event_id if events else session.read
+        for event in events:
+            self.counts.tags[event.tag] = self.counts.tags.get(event.tag, 0) + 1
+            if event.failure is not None:
+                self.warnings.append(f"capture_failed: {event.tag}: {event.failure}")
+        objects = [item for event in events for item in self._completed(event)]
+        for item in objects:
+            if item.blob is not None:
+                self._keep(item.blob)
+        self.schema.apply(objects)
+
+    def _completed(self, event: DdlEvent) -> Iterable[ObjectEvent]:
+        for item in event.objects:
+            if item.op is not ObjectOp.DEFERRED:
+                yield item
+                continue
+            self.counts.deferred += 1
+            values = {"classid": item.oid.classid, "objid": item.oid.objid}
+            yield from map(_object, self.observer.execute(QUERIES["describe"], values).fetchall())
+
+    def _snapshot(self) -> list[ObjectEvent]:
+        return [_object(row) for row in self.observer.execute(QUERIES["snapshot"]).fetchall()]
+
+    def _keep(self, blob: Blob) -> bytes:
+        digest = blob_hash(blob)
+        self.blobs[digest] = blob
+        return digest
+
+    def _text(self, leaf: Leaf | None) -> str:
+        if leaf is None:
+            return "nothing"
+        blob = self.blobs[leaf.blob]
+        return f"[{leaf.oid.objid}] {blob.definition.strip()} | later {blob.later} | needs {', '.join(blob.depends)}"
+
+
+def _name(key: ObjectKey) -> str:
+    return f"{key.type} {key.identity}"
+
+
+def prepare_roles(conn: psycopg.Connection[Any]) -> None:
+    """Make the roles that the statements name, once for a server."""
+    there: Mapping[str, object] = {row[0]: row for row in conn.execute("SELECT quote_ident(rolname) FROM pg_roles")}
+    for role in ROLES:
+        if role not in there:
+            conn.execute(f"CREATE ROLE {role}".encode())

@@ -1,0 +1,177 @@
+"""The state machine: random statements on two sessions; whenever all is quiet, record and catalog are equal.
+
+In: an `Arena` (fresh databases on a server). Out: hypothesis fails with the shortest run that still goes wrong. Called
+by the test and the bench. What a run does follows from hypothesis' choices alone: nothing runs at the same time, a
+statement that would wait for the other session's lock fails after `lock_timeout`, and what there is comes sorted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from sandbox.databases import Databases
+from tests.random_ddl.driver import Action, Counts, Difference, Driver, Kind
+from tests.random_ddl.generate import step
+from tests.random_ddl.grammar import FAMILIES, WEIGHTS
+from tests.random_ddl.shrink import Shrinking
+
+FULL = 90  # so many things, and drops become likely
+SHRINK_TRIES = 200
+
+SESSIONS = st.sampled_from((0, 0, 0, 1))
+WEIGHTED = [name for name in FAMILIES for _ in range(WEIGHTS.get(name, 1))]
+
+
+@dataclass(slots=True)
+class Arena:
+    """Where runs happen: clones of a database with pggit-daemon installed."""
+
+    server: Databases
+    template: str
+    counts: Counts = field(default_factory=Counts)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
+    found: str | None = None
+
+    def open(self, counts: Counts) -> tuple[str, Driver]:
+        name = f"random_{next(self.numbers)}"
+        self.server.create_database(name, self.template)
+        return name, Driver(self.server.dsn(name), counts)
+
+    def close(self, name: str, driver: Driver) -> None:
+        driver.close()
+        self.server.drop_database(name)
+
+    def differences_after(self, actions: Sequence[Action]) -> list[Difference]:
+        """What is wrong at the end of these, on a database of their own."""
+        name, driver = self.open(Counts())
+        try:
+            for action in actions:
+                driver.act(action)
+            driver.finish()
+            return driver.differences()
+        finally:
+            self.close(name, driver)
+
+    def explained(self, actions: Sequence[Action], differences: Sequence[Difference]) -> str:
+        """The differences, and the shortest run that leads to one of the same kind.
+
+        Sought once: hypothesis runs a failure again to show it.
+        """
+        if self.found is not None:
+            return self.found
+        kind = differences[0].kind
+        left = Shrinking(
+            list(actions), lambda tried: any(d.kind == kind for d in self.differences_after(tried)), SHRINK_TRIES
+        ).run()
+        self.found = "\n".join(["record and catalog differ:", *map(str, differences), "after", *map(str, left)])
+        return self.found
+
+
+class RandomDdl(RuleBasedStateMachine):
+    """One run, on a database of its own."""
+
+    arena: ClassVar[Arena]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.database, self.driver = self.arena.open(self.arena.counts)
+        self.families = WEIGHTED
+
+    @initialize(families=st.lists(st.sampled_from(sorted(FAMILIES)), min_size=0, max_size=12))
+    def favour(self, families: list[str]) -> None:
+        """Some families come more often in this run, so that runs differ."""
+        self.families = WEIGHTED + families * 8
+
+    @rule(session=SESSIONS, choice=st.integers(0, 2**64 - 1))
+    def statement(self, session: int, choice: int) -> None:
+        self._statement(session, choice)
+
+    @rule(session=SESSIONS, choice=st.integers(0, 2**64 - 1))
+    def another(self, session: int, choice: int) -> None:
+        self._statement(session, choice)
+
+    @rule(session=SESSIONS, choices=st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=6))
+    def several(self, session: int, choices: list[int]) -> None:
+        for choice in choices:
+            self._statement(session, choice)
+
+    @rule(session=SESSIONS, choices=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5))
+    def transaction(self, session: int, choices: list[int]) -> None:
+        self._act(Action(session, Kind.BEGIN))
+        for choice in choices:
+            self._statement(session, choice)
+        self._act(Action(session, Kind.COMMIT))
+
+    @rule(session=SESSIONS)
+    def begin(self, session: int) -> None:
+        self._act(Action(session, Kind.BEGIN))
+
+    @rule(session=SESSIONS, kind=st.sampled_from((Kind.SAVEPOINT, Kind.SAVEPOINT, Kind.ROLLBACK_TO)))
+    @precondition(lambda self: not self.driver.quiet())
+    def savepoint(self, session: int, kind: Kind) -> None:
+        self._act(Action(session, kind))
+
+    @rule(kind=st.sampled_from((Kind.COMMIT, Kind.COMMIT, Kind.COMMIT, Kind.ROLLBACK)))
+    @precondition(lambda self: not self.driver.quiet())
+    def end(self, kind: Kind) -> None:
+        for session in (0, 1):
+            self._act(Action(session, kind))
+
+    def teardown(self) -> None:
+        try:
+            self.driver.finish()
+            self._compare()
+        finally:
+            self.arena.close(self.database, self.driver)
+
+    def _statement(self, session: int, choice: int) -> None:
+        rng = random.Random(choice)  # noqa: S311  # no secret
+        live = self.driver.look(session)
+        family = "drops" if live.size > FULL and rng.random() < 0.5 else rng.choice(self.families)
+        action = step(session, family, rng, live)
+        if action is not None:
+            self._act(action)
+
+    def _act(self, action: Action) -> None:
+        self.arena.counts.steps += 1
+        self.driver.act(action)
+        if self.driver.quiet():
+            self._compare()
+
+    def _compare(self) -> None:
+        differences = self.driver.differences()
+        if differences:
+            log = list(self.driver.log)
+            self.driver.log.clear()
+            self.driver.resume()
+            raise AssertionError(self.arena.explained(log, differences))
+
+
+def run(arena: Arena, *, examples: int, steps: int, by_seed: int | None = None) -> None:
+    """Run it; AssertionError with the shortest run that goes wrong. Without a seed it is the same run every time."""
+    made = type("RandomDdlHere", (RandomDdl,), {"arena": arena})
+    if by_seed is not None:
+        made = seed(by_seed)(made)
+    run_state_machine_as_test(made, settings=profile(examples, steps, derandomize=by_seed is None))
+
+
+def profile(examples: int, steps: int, *, derandomize: bool) -> settings:
+    """No deadline, as the machine may be busy; no shrinking, as `shrink.py` does that better; nothing remembered."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=derandomize,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )

@@ -1,0 +1,75 @@
+"""Which objects are read again when transactions ran beside each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pggit_daemon.commit import beside
+from pggit_daemon.commit.beside import Beside
+from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectOp, Profile, Session, SessionKey, Snapshot
+from pggit_daemon.lsn import LSN
+
+WHO = Session(SessionKey.of(1, datetime(2026, 1, 1, tzinfo=UTC)), Profile("u", "a", None), "u")
+
+
+def event(*oids: int, snapshot: str | None, op: ObjectOp = ObjectOp.SET) -> DdlEvent:
+    objects = tuple(ObjectEvent(op, ObjectId(1259, oid), direct=True, key=None, blob=None) for oid in oids)
+    seen = Snapshot.parse(snapshot) if snapshot is not None else None
+    return DdlEvent(1, LSN(1), "ddl", "ALTER TABLE", None, WHO, (), objects, None, snapshot=seen)
+
+
+def ids(*oids: int) -> frozenset[ObjectId]:
+    return frozenset(ObjectId(1259, oid) for oid in oids)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "xid", "sees"),
+    [
+        ("100:100:", 99, True),
+        ("100:100:", 100, False),
+        ("90:100:90,95", 95, False),
+        ("90:100:90,95", 96, True),
+        ("4294967296:4294967300:", 3, True),  # the second round of the 32-bit numbers
+        ("4294967296:4294967300:", 4, False),
+        ("4294967290:4294967300:4294967290", 4294967290, False),
+        ("4294967290:4294967300:4294967290", 4294967291, True),
+    ],
+)
+def test_a_snapshot_sees_what_had_ended(snapshot: str, xid: int, sees: bool) -> None:  # noqa: FBT001  # a column
+    assert Snapshot.parse(snapshot).sees(xid) is sees
+
+
+def test_one_after_the_other_nothing_is_read_again() -> None:
+    transactions = Beside()
+    assert transactions.outdated(100, [event(1, snapshot="100:100:")]) == ids()
+    assert transactions.outdated(101, [event(2, snapshot="101:101:")]) == ids()
+
+
+def test_the_last_of_two_beside_each_other_stands_for_both() -> None:
+    """101 began while 100 was under way, and 102 while 101 was."""
+    transactions = Beside()
+    transactions.outdated(100, [event(1, snapshot="100:100:")])
+    assert transactions.outdated(101, [event(2, snapshot="100:101:100"), event(3, snapshot=None)]) == ids(1, 2, 3)
+    assert transactions.outdated(102, [event(4, snapshot="101:102:101")]) == ids(2, 3, 4)
+
+
+def test_parts_of_one_transaction_are_not_beside_each_other() -> None:
+    transactions = Beside()
+    transactions.outdated(100, [event(1, snapshot="99:99:")])
+    assert transactions.outdated(100, [event(2, snapshot="99:99:")]) == ids()
+
+
+def test_what_was_dropped_is_not_read_again() -> None:
+    transactions = Beside()
+    transactions.outdated(100, [event(1, snapshot="99:99:", op=ObjectOp.DROP)])
+    assert transactions.outdated(101, [event(2, snapshot="100:101:100")]) == ids()
+
+
+def test_only_so_many_objects_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "REMEMBERED", 2)
+    transactions = Beside()
+    for number in range(4):
+        transactions.outdated(100 + number, [event(number, snapshot="100:100:")])
+    assert transactions.outdated(104, [event(9, snapshot="100:100:")]) == ids(2, 3, 9)
