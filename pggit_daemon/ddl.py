@@ -72,7 +72,7 @@ class ObjectOp(StrEnum):
     DEFERRED = "deferred"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class ObjectId:
     """What the catalog calls an object: stable over renames, not over a restore."""
 
@@ -115,11 +115,34 @@ class ObjectEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a transaction saw of others: `next` was not given out yet, `running` had not ended. Full transaction ids."""
+
+    next: int
+    running: frozenset[int]
+
+    @classmethod
+    def parse(cls, text: str) -> Snapshot:
+        """From the server's `xmin:xmax:running,…`."""
+        _, following, running = text.split(":")
+        return cls(int(following), frozenset(map(int, filter(None, running.split(",")))))
+
+    def sees(self, xid: int) -> bool:
+        """Whether that transaction, by its 32-bit number, had ended; it lies less than 2^31 away."""
+        if (xid - self.next) % _XIDS < _XIDS // 2:
+            return False
+        return all((xid - other) % _XIDS for other in self.running)
+
+
+_XIDS = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
 class DdlEvent:
     """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox.
 
-    `locks`, `search_path` and `sisters` (sessions beside this one that look the same, where that is a tool's way to
-    look) are told with the first statement of a transaction only.
+    `locks`, `search_path`, `sisters` (sessions beside this one that look the same, where that is a tool's way to
+    look) and `snapshot` are told with the first statement of a transaction only.
     """
 
     event_id: int
@@ -133,6 +156,7 @@ class DdlEvent:
     failure: str | None
     search_path: str | None = None
     sisters: tuple[SessionKey, ...] = ()
+    snapshot: Snapshot | None = None
 
 
 def parse_event(change: RowChange) -> DdlEvent:
@@ -156,6 +180,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         sisters=tuple(
             SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(row["sisters"] or "[]")
         ),
+        snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
 
 

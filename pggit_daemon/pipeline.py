@@ -20,11 +20,12 @@ import structlog
 
 from pggit_daemon.abandoned import Abandoned
 from pggit_daemon.baseline import source_statement
+from pggit_daemon.commit.beside import Beside
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.correlator import Correlator
 from pggit_daemon.correlate.decision import Decision, Settled
-from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
+from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectOp
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
 from pggit_daemon.feed import Feed
@@ -97,6 +98,7 @@ class Pipeline:
             state, registry, self._comparisons, store=store, conn=conn, intervals=intervals, verified=verified
         )
         self._abandoned = Abandoned(state.api, store=store, conn=conn, interval=intervals.reconcile)
+        self._beside = Beside()
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asked = False
@@ -229,26 +231,34 @@ class Pipeline:
         self._observe(settled.decisions, tuple(steps))
 
     async def _completed(self, decision: Decision) -> Decision:
-        """Read from the catalog what the capture could not read in time."""
-        if not any(item.op is ObjectOp.DEFERRED for event in decision.events for item in event.objects):
+        """Read from the catalog what the capture could not read in time, or not as it is by now."""
+        outdated = self._beside.outdated(decision.unit.xid, decision.events)
+        deferred = any(item.op is ObjectOp.DEFERRED for event in decision.events for item in event.objects)
+        if not deferred and not outdated:
             return decision
         for _ in range(VISIBLE_TRIES):
             if await self._comparisons.sees_all():
                 break
             await asyncio.sleep(SOON)
         events = [replace(event, objects=await self._described(event)) for event in decision.events]
+        if outdated:
+            again = [replace(item, direct=False) for oid in sorted(outdated) for item in await self._now(oid)]
+            events[-1] = replace(events[-1], objects=(*events[-1].objects, *again))
         return replace(decision, events=tuple(events))
 
     async def _described(self, event: DdlEvent) -> tuple[ObjectEvent, ...]:
         found: list[ObjectEvent] = []
         for item in event.objects:
             if item.op is ObjectOp.DEFERRED:
-                described = await catalog.describe(self._conn, item.oid)
+                described = await self._now(item.oid)
                 log.info("deferred_described", objects=len(described), event_id=event.event_id)
                 found.extend(described)
             else:
                 found.append(item)
         return tuple(found)
+
+    async def _now(self, oid: ObjectId) -> list[ObjectEvent]:
+        return await catalog.describe(self._conn, oid)
 
 
 def _place(item: Transaction | Message) -> LSN:

@@ -21,6 +21,20 @@ def driver(installed_database: str) -> Iterator[Driver]:
 
 
 RUNS = {
+    "an attribute of the type of a typed table is renamed": """
+        CREATE TYPE pair AS (a int, b text)
+        CREATE TABLE t OF pair
+        CREATE INDEX ti ON t (a)
+        ALTER TABLE t ADD CHECK (a > 0)
+        CREATE VIEW v AS SELECT a FROM t
+        ALTER TYPE pair RENAME ATTRIBUTE a TO c CASCADE
+    """,
+    "a cascade takes a column from a table whose columns a view lists": """
+        CREATE DOMAIN d AS int
+        CREATE TABLE t (a int, b d)
+        CREATE VIEW v AS SELECT p FROM t AS x(p)
+        DROP DOMAIN d CASCADE
+    """,
     "a shell type becomes the row type of a table": """
         CREATE TYPE a
         CREATE TABLE a (x int)

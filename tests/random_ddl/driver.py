@@ -16,9 +16,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from pggit_daemon.commit.beside import Beside
 from pggit_daemon.commit.schema import Schema
 from pggit_daemon.commit.tree import Leaf, Tree, blob_hash
-from pggit_daemon.ddl import OUTBOX, Blob, DdlEvent, ObjectEvent, ObjectKey, ObjectOp, parse_event
+from pggit_daemon.ddl import OUTBOX, Blob, DdlEvent, ObjectEvent, ObjectId, ObjectKey, ObjectOp, parse_event
 from pggit_daemon.lsn import LSN
 from pggit_daemon.records import RowChange, RowOp
 from pggit_daemon.sql import load_queries
@@ -30,7 +31,8 @@ from tests.random_ddl.live import Live
 QUERIES = load_queries("load")
 OUTBOX_ROWS = """
     SELECT id, kind, command_tag, query, pid, backend_start::text, application_name, session_user_name,
-           current_user_name, client_addr, locks::text, search_path, sisters::text, objects::text, failure
+           current_user_name, client_addr, locks::text, search_path, sisters::text, snapshot,
+           objects::text, failure, xmin::text::bigint AS xid
       FROM pggit_daemon.ddl_event WHERE pid = %s AND id > %s ORDER BY id
 """
 SESSION_SETTINGS = "SET lock_timeout = '5ms'; SET statement_timeout = '10s'; SET client_min_messages = warning"
@@ -77,12 +79,16 @@ class Difference:
 
 @dataclass(slots=True)
 class Session:
-    """One connection: whether a transaction is open, with how many savepoints, and what was read of its events."""
+    """One connection: whether a transaction is open, with how many savepoints; `read`: its events up to this one.
+
+    `xid` is the transaction that was open last; a row's own may be a savepoint's.
+    """
 
     conn: psycopg.Connection[Any]
     open: bool = False
     savepoints: int = 0
     read: int = 0
+    xid: int | None = None
 
     @property
     def pid(self) -> int:
@@ -118,6 +124,7 @@ class Driver:
         self.log: list[Action] = []
         self.counts = counts if counts is not None else Counts()
         self.blobs: dict[bytes, Blob] = {}
+        self.beside = Beside()
         self.schema = Schema()
         self.schema.replaced(self._snapshot())
 
@@ -209,6 +216,8 @@ class Driver:
                 session.conn.execute("RELEASE SAVEPOINT guard")
 
     def _end(self, session: Session, how: Kind) -> None:
+        if how is Kind.COMMIT:
+            [[session.xid]] = session.conn.execute("SELECT pg_current_xact_id_if_assigned()::xid::text::bigint")
         try:
             session.conn.execute(how.value.encode())
         except psycopg.Error as exc:  # a deferred constraint, or what else a COMMIT finds out
@@ -232,6 +241,11 @@ class Driver:
             if event.failure is not None:
                 self.warnings.append(f"capture_failed: {event.tag}: {event.failure}")
         objects = [item for event in events for item in self._completed(event)]
+        if events:
+            # By itself a statement has nobody beside it, so that its row's number does.
+            outdated = self.beside.outdated(session.xid or int(rows[0]["xid"]), events)
+            session.xid = None
+            objects += [item for oid in sorted(outdated) for item in self._now(oid)]
         for item in objects:
             if item.blob is not None:
                 self._keep(item.blob)
@@ -243,8 +257,11 @@ class Driver:
                 yield item
                 continue
             self.counts.deferred += 1
-            values = {"classid": item.oid.classid, "objid": item.oid.objid}
-            yield from map(_object, self.observer.execute(QUERIES["describe"], values).fetchall())
+            yield from self._now(item.oid)
+
+    def _now(self, oid: ObjectId) -> list[ObjectEvent]:
+        values = {"classid": oid.classid, "objid": oid.objid}
+        return [_object(row) for row in self.observer.execute(QUERIES["describe"], values).fetchall()]
 
     def _snapshot(self) -> list[ObjectEvent]:
         return [_object(row) for row in self.observer.execute(QUERIES["snapshot"]).fetchall()]

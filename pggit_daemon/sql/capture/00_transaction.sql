@@ -59,3 +59,10 @@ BEGIN
     RETURN EXISTS (SELECT FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid
                     WHERE NOT starts_with(e.evtname, 'pggit_daemon_') AND strpos(stack, p.proname) > 0);
 END $$;
+
+-- Before anything is read: remember what this transaction sees of others. Kept with its first event.
+CREATE OR REPLACE FUNCTION pggit_daemon.remember_snapshot() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('pggit_daemon.snapshot', pg_current_snapshot()::text, true);
+END $$;

@@ -136,7 +136,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.naming(of_class oid, of_object oid)
 BEGIN
     RETURN QUERY
         WITH RECURSIVE moved (classid, objid) AS (
-            SELECT of_class, of_object
+            (SELECT of_class, of_object
+             UNION ALL    -- the attributes of a composite type hang on its type, not the other way round
+             SELECT 'pg_type'::regclass::oid, c.reltype FROM pg_class c
+              WHERE of_class = 'pg_class'::regclass AND c.oid = of_object AND c.relkind = 'c')
             UNION
             SELECT d.classid, d.objid
               FROM moved m
@@ -148,6 +151,7 @@ BEGIN
                                                          'pg_cast'::regclass, 'pg_opclass'::regclass,
                                                          'pg_opfamily'::regclass, 'pg_transform'::regclass))
                 OR d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+                OR d.refclassid = 'pg_type'::regclass AND c.reloftype = d.refobjid    -- CASCADE renames its columns
         )
         SELECT DISTINCT x.classid, x.objid FROM (
             SELECT m.classid, m.objid FROM moved m

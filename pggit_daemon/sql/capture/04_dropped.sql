@@ -74,7 +74,15 @@ BEGIN
     IF cardinality(bereft) > 0 THEN
         covered := ARRAY(SELECT pggit_daemon.normalise(c.classid, c.objid, c.objsubid)
                            FROM pg_event_trigger_ddl_commands() c WHERE c.classid IS NOT NULL);
-        bereft := ARRAY(SELECT b FROM unnest(bereft) b WHERE b <> ALL (covered));
+        -- Views that list all columns of a table lose one with it.
+        bereft := ARRAY(
+            SELECT b FROM unnest(bereft) b WHERE b <> ALL (covered)
+            UNION
+            SELECT n FROM unnest(bereft) b
+             CROSS JOIN LATERAL pggit_daemon.listing_columns(b.objid, -1) v
+             CROSS JOIN LATERAL pggit_daemon.normalise(v.classid, v.objid, 0) n
+             WHERE b <> ALL (covered) AND b.classid = 'pg_class'::regclass AND n.classid IS NOT NULL
+             ORDER BY 1);
     END IF;
     IF cardinality(bereft) > 0 THEN
         elements := coalesce(elements, '[]') || coalesce(pggit_daemon.describe_all('{}', bereft, one_by_one), '[]');

@@ -73,14 +73,15 @@ DECLARE
 BEGIN
     INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, query, pid, backend_start, application_name,
                                         session_user_name, current_user_name, client_addr, locks, search_path,
-                                        sisters, objects, failure)
+                                        sisters, snapshot, objects, failure)
     VALUES (clock_timestamp(), kind, tag, pggit_daemon.harmless_query(tag), pg_backend_pid(),
             (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a),
             current_setting('application_name'), session_user,
             -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
             coalesce(nullif(current_setting('role'), 'none'), session_user),
             inet_client_addr(), CASE WHEN first THEN pggit_daemon.tool_locks() END, CASE WHEN first THEN path END,
-            CASE WHEN first THEN pggit_daemon.sister_sessions() END, objects, failure)
+            CASE WHEN first THEN pggit_daemon.sister_sessions() END,
+            CASE WHEN first THEN nullif(current_setting('pggit_daemon.snapshot', true), '') END, objects, failure)
     RETURNING id INTO event;
     IF told AND NOT pggit_daemon.within_event_trigger() THEN
         PERFORM set_config('pggit_daemon.last_event', event::text, true);

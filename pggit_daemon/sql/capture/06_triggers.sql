@@ -17,6 +17,9 @@ DECLARE
 BEGIN
     BEGIN
         told := pggit_daemon.told_until();
+        IF told IS NULL THEN
+            PERFORM pggit_daemon.remember_snapshot();
+        END IF;
         BEGIN
             objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), false);
             RAISE EXCEPTION SQLSTATE 'PGD00';
@@ -48,6 +51,9 @@ DECLARE
     writing boolean := false;
 BEGIN
     BEGIN
+        IF pggit_daemon.told_until() IS NULL THEN
+            PERFORM pggit_daemon.remember_snapshot();
+        END IF;
         BEGIN
             objects := pggit_daemon.read_dropped(false);
             RAISE EXCEPTION SQLSTATE 'PGD00';
@@ -81,6 +87,7 @@ DECLARE
 BEGIN
     BEGIN
         IF pggit_daemon.is_ours('pg_class'::regclass, relation) THEN
+            PERFORM pggit_daemon.remember_snapshot();
             PERFORM pggit_daemon.record_event('rewrite', tag,
                 jsonb_build_array(jsonb_build_object('op', 'rewrite', 'direct', true,
                     'classid', 'pg_class'::regclass::oid::bigint, 'objid', relation::bigint,

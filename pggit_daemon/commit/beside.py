@@ -1,0 +1,49 @@
+"""Transactions that ran DDL beside each other.
+
+In: the decisions, in commit order. Out: the objects whose captured definitions may be out of date by then. Called by
+`pipeline.py`. Pure.
+
+A capture reads what its own transaction sees. When one transaction renames a type while another, not committed yet,
+makes a table that uses it, the rename does not know the table, and the table is described with the old name. Whichever
+commits last then stands over both: so its objects and those of the others beside it are read again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pggit_daemon.ddl import DdlEvent, ObjectId, ObjectOp
+
+REMEMBERED = 20_000
+"""Objects of the latest transactions: what lies further back is left to the comparison with the catalog."""
+
+
+@dataclass(slots=True)
+class Beside:
+    """What the latest transactions set, by their 32-bit ids."""
+
+    _latest: deque[tuple[int, frozenset[ObjectId]]] = field(default_factory=deque)
+    _size: int = 0
+
+    def outdated(self, xid: int, events: Iterable[DdlEvent]) -> frozenset[ObjectId]:
+        """Take the events of a transaction that committed now; what is to be read again."""
+        events = tuple(events)
+        own = frozenset(item.oid for event in events for item in event.objects if item.op is ObjectOp.SET)
+        snapshots = [event.snapshot for event in events if event.snapshot is not None]
+        others = [
+            oids
+            for other, oids in self._latest
+            if other != xid and not all(snapshot.sees(other) for snapshot in snapshots)
+        ]
+        self._remember(xid, own)
+        return own.union(*others) if others else frozenset()
+
+    def _remember(self, xid: int, oids: frozenset[ObjectId]) -> None:
+        if not oids:
+            return
+        self._latest.append((xid, oids))
+        self._size += len(oids)
+        while self._size > REMEMBERED and len(self._latest) > 1:
+            self._size -= len(self._latest.popleft()[1])
