@@ -25,7 +25,7 @@ from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.correlator import Correlator
 from pggit_daemon.correlate.decision import Decision, Settled
-from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectOp
+from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
 from pggit_daemon.feed import Feed
@@ -242,23 +242,24 @@ class Pipeline:
             await asyncio.sleep(SOON)
         events = [replace(event, objects=await self._described(event)) for event in decision.events]
         if outdated:
-            again = [replace(item, direct=False) for oid in sorted(outdated) for item in await self._now(oid)]
-            events[-1] = replace(events[-1], objects=(*events[-1].objects, *again))
+            again = await catalog.described_at_once(self._conn, sorted(outdated))
+            if again is None:
+                self._upkeep.outdated()
+            else:
+                now = (replace(item, direct=False) for item in again)
+                events[-1] = replace(events[-1], objects=(*events[-1].objects, *now))
         return replace(decision, events=tuple(events))
 
     async def _described(self, event: DdlEvent) -> tuple[ObjectEvent, ...]:
         found: list[ObjectEvent] = []
         for item in event.objects:
             if item.op is ObjectOp.DEFERRED:
-                described = await self._now(item.oid)
+                described = await catalog.describe(self._conn, item.oid)
                 log.info("deferred_described", objects=len(described), event_id=event.event_id)
                 found.extend(described)
             else:
                 found.append(item)
         return tuple(found)
-
-    async def _now(self, oid: ObjectId) -> list[ObjectEvent]:
-        return await catalog.describe(self._conn, oid)
 
 
 def _place(item: Transaction | Message) -> LSN:

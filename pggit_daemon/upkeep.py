@@ -90,6 +90,10 @@ class Upkeep:
         """Somebody asks for a comparison: look at once."""
         self._verification.wake()
 
+    def outdated(self) -> None:
+        """Transactions ran beside each other, and what they left could not be read again for others' locks."""
+        self._verification.suspect(Cause.BESIDE)
+
     async def turn(self, received: LSN) -> Step | None:
         """Do what is due; the step that was stored, if there was one."""
         await self._sweep(received)

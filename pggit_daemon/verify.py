@@ -51,12 +51,13 @@ class Cause(StrEnum):
     WATCH = "watch"
     ROLES = "roles"
     CAPTURE_FAILED = "capture_failed"
+    BESIDE = "beside"
     UPGRADE = "upgrade"
 
     @property
     def explains(self) -> bool:
         """Whether it says why something differs: then the difference is no conflict."""
-        return self in {Cause.CAPTURE_FAILED, Cause.UPGRADE}
+        return self in {Cause.CAPTURE_FAILED, Cause.BESIDE, Cause.UPGRADE}
 
 
 @dataclass(frozen=True, slots=True)

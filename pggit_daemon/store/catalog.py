@@ -28,6 +28,7 @@ from pggit_daemon.sql import load_queries
 
 UNDEFINED_TABLE = "42P01"
 NO_RIGHT = "42501"
+LOCKED = "55P03"
 _QUERIES = load_queries("load")
 
 
@@ -181,6 +182,28 @@ async def describe(conn: psycopg.AsyncConnection[Any], oid: ObjectId) -> list[Ob
     return [
         _object(row) for row in await _fetch(conn, _QUERIES["describe"], {"classid": oid.classid, "objid": oid.objid})
     ]
+
+
+async def described_at_once(conn: psycopg.AsyncConnection[Any], oids: Iterable[ObjectId]) -> list[ObjectEvent] | None:
+    """Several objects likewise, without waiting for anybody: None where somebody holds a lock on one of them, or where
+    one cannot be described (a schema was dropped while an extension was made in it).
+    """
+    try:
+        async with conn.transaction():
+            await conn.execute("SET LOCAL lock_timeout = '50ms'")
+            return [
+                _object(row)
+                for oid in oids
+                for row in await (
+                    await conn.execute(_QUERIES["describe"], {"classid": oid.classid, "objid": oid.objid})
+                ).fetchall()
+            ]
+    except psycopg.OperationalError as exc:
+        if exc.sqlstate == LOCKED:
+            return None
+        raise translated(exc) from exc
+    except psycopg.DatabaseError:
+        return None
 
 
 async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], up_to: LSN = ZERO) -> Probe:

@@ -8,6 +8,7 @@ deferred is completed from the catalog. A statement that fails is rolled back an
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -114,6 +115,7 @@ class Driver:
 
     def __init__(self, dsn: str, counts: Counts | None = None) -> None:
         self.observer = psycopg.connect(dsn, autocommit=True)
+        self.observer.execute("SET lock_timeout = '20ms'")
         self.sessions = tuple(Session(psycopg.connect(dsn, autocommit=True)) for _ in range(2))
         self.warnings: list[str] = []
         for session in self.sessions:
@@ -125,6 +127,8 @@ class Driver:
         self.counts = counts if counts is not None else Counts()
         self.blobs: dict[bytes, Blob] = {}
         self.beside = Beside()
+        self.waiting: deque[tuple[int, list[DdlEvent]]] = deque()
+        self.outdated: set[ObjectId] = set()
         self.schema = Schema()
         self.schema.replaced(self._snapshot())
 
@@ -173,6 +177,8 @@ class Driver:
         found = [Difference(warning, "", "") for warning in self.warnings]
         self.warnings.clear()
         try:
+            self._record()
+            self._read_again()
             snapshot = self._snapshot()
         except psycopg.Error as exc:
             return [*found, Difference("snapshot failed", "", str(exc))]
@@ -240,12 +246,35 @@ class Driver:
             self.counts.tags[event.tag] = self.counts.tags.get(event.tag, 0) + 1
             if event.failure is not None:
                 self.warnings.append(f"capture_failed: {event.tag}: {event.failure}")
-        objects = [item for event in events for item in self._completed(event)]
         if events:
             # By itself a statement has nobody beside it, so that its row's number does.
-            outdated = self.beside.outdated(session.xid or int(rows[0]["xid"]), events)
-            session.xid = None
-            objects += [item for oid in sorted(outdated) for item in self._now(oid)]
+            self.waiting.append((session.xid or int(rows[0]["xid"]), events))
+        session.xid = None
+        self._record()
+
+    def _record(self) -> None:
+        """Put into the record what was committed; the daemon, too, waits where the other session holds a lock."""
+        while self.waiting:
+            xid, events = self.waiting[0]
+            try:
+                objects = [item for event in events for item in self._completed(event)]
+            except psycopg.errors.LockNotAvailable:
+                return
+            self.waiting.popleft()
+            self.outdated |= self.beside.outdated(xid, events)
+            try:
+                objects += [item for oid in sorted(self.outdated) for item in self._now(oid)]
+                self.outdated = set()
+            except psycopg.DatabaseError:
+                pass  # the daemon compares later; here it is read again later
+            for item in objects:
+                if item.blob is not None:
+                    self._keep(item.blob)
+            self.schema.apply(objects)
+
+    def _read_again(self) -> None:
+        objects = [item for oid in sorted(self.outdated) for item in self._now(oid)]
+        self.outdated.clear()
         for item in objects:
             if item.blob is not None:
                 self._keep(item.blob)
