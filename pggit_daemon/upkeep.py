@@ -197,6 +197,6 @@ def _remembered(outcome: Outcome, commit: Commit | None) -> Statement:
             "commit": commit.hash if commit is not None else None,
             "writer": outcome.marks.writer,
             "horizon": str(outcome.marks.horizon),
-            "roles": outcome.marks.roles,
+            "names": outcome.marks.names,
         },
     )

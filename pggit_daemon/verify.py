@@ -7,7 +7,7 @@ no lock, and gives up on what others have locked.
 Everything is compared the first time, by timer, when asked, and when something is suspect. In between, what was
 written in the catalog since the last look is compared, whoever wrote it: so each captured statement is checked a
 moment later, and what fires no event trigger (REASSIGN OWNED, ALTER ROLE … RENAME, edits by a superuser) is found.
-A row that was deleted behind our back leaves no trace there: the timer finds it.
+A row beside an object that somebody deleted by hand leaves no trace there: the timer finds it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Cause(StrEnum):
     TIMER = "timer"
     ASKED = "asked"
     WATCH = "watch"
-    ROLES = "roles"
+    NAMES = "names"
     CAPTURE_FAILED = "capture_failed"
     BESIDE = "beside"
     UPGRADE = "upgrade"
@@ -205,6 +205,6 @@ def _cause(before: Marks | None, now: Marks) -> Cause | None:
         return Cause.FIRST
     if before.writer != now.writer:
         return Cause.UPGRADE
-    if before.roles != now.roles:
-        return Cause.ROLES
+    if before.names != now.names:
+        return Cause.NAMES
     return Cause.ASKED if now.asked else None

@@ -34,14 +34,14 @@ _QUERIES = load_queries("load")
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What changes when something may have changed: the catalogs' write counters, the roles' names, who describes.
+    """What changes when something may have changed: write counters, names of roles and tablespaces, who describes.
 
     Every transaction before `horizon` has ended. `asked`: somebody wants everything compared. `writes` is None for
     the marks of an earlier process.
     """
 
     writes: int | None
-    roles: int
+    names: int
     writer: str
     horizon: int
     asked: bool
@@ -140,8 +140,8 @@ async def verified(conn: psycopg.AsyncConnection[Any]) -> Marks | None:
     found = await _fetch(conn, _QUERIES["verified"])
     if not found:
         return None
-    roles, writer, horizon, began_at = found[0]
-    return Marks(None, roles, writer, horizon, asked=False, at=began_at)
+    names, writer, horizon, began_at = found[0]
+    return Marks(None, names, writer, horizon, asked=False, at=began_at)
 
 
 async def addresses(conn: psycopg.AsyncConnection[Any], *, since: int | None = None) -> list[ObjectId]:

@@ -6,6 +6,7 @@ test is about it: what is found here is found by the watch, which looks at what 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
@@ -19,6 +20,8 @@ from pggit_daemon.commit.tree import blob_hash
 from pggit_daemon.ddl import Blob
 from sandbox.daemon import Daemon, pggit
 from sandbox.recorded import Commit, commits
+from tests.integration.reach_support import captured, run
+from tests.integration.silent_changes import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +145,7 @@ def test_a_renamed_role_is_found(
         daemon.wait_caught_up()
         conn.execute(sql.SQL("ALTER ROLE {} RENAME TO {}").format(old, sql.Identifier(f"{roles[0]}_renamed")))
         found = wait(lambda: last(installed_database))
-        assert found.metadata["found_by"] == "roles"
+        assert found.metadata["found_by"] == "names"
         assert "table public.t" in found.changed
         assert f"default acl for role {roles[0]}_renamed on tables" in found.changed
         assert is_true(conn)
@@ -161,16 +164,57 @@ def test_an_edited_catalog_is_found_with_all_that_it_changes(
         assert is_true(conn)
 
 
-def test_a_deleted_row_of_the_catalog_is_found_by_timer(
+def test_a_deleted_comment_is_found_by_timer(
     installed_database: str, conn: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     """Promise: what leaves no trace to look at is found when everything is compared."""
     with follow(installed_database, tmp_path, verify=0.5) as daemon:
-        conn.execute("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        conn.execute("CREATE TABLE t (id int); COMMENT ON TABLE t IS 'x'")
         daemon.wait_caught_up()
-        conn.execute("DELETE FROM pg_proc WHERE proname = 'f'")
+        conn.execute("DELETE FROM pg_description WHERE objoid = 't'::regclass")
         found = wait(lambda: last(installed_database))
-        assert (found.changed, found.metadata["found_by"]) == (("function public.f()",), "timer")
+        assert (found.changed, found.metadata["found_by"]) == (("table public.t",), "timer")
+
+
+@pytest.mark.parametrize("name", [name for name in SILENT if name != "a comment taken out of the catalog"])
+def test_each_silent_change_is_found(
+    installed_database: str, conn: psycopg.Connection[Any], tmp_path: Path, name: str
+) -> None:
+    """Promise: whatever changes the schema and fires nothing is recorded within moments, without the timer."""
+    silent = SILENT[name]
+    reach = captured(installed_database)
+    next(reach)
+    with follow(installed_database, tmp_path) as daemon:
+        try:
+            for statement in silent.before:
+                run(conn, statement)
+            daemon.wait_caught_up()
+            wait(lambda: is_true(conn))
+            for statement in silent.change:
+                run(conn, statement)
+            wait(lambda: is_true(conn))
+            changed = {key for commit in commits(installed_database) for key in commit.changed}
+            assert silent.keys == ("*",) or set(silent.keys) <= changed
+        finally:
+            for statement in silent.undo:
+                run(conn, statement)
+    with contextlib.suppress(StopIteration):
+        next(reach)
+
+
+def test_an_index_that_was_rebuilt_and_dropped_at_once_is_dropped_by_that_statement(
+    installed_database: str, conn: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Promise: the drop names an id that nobody told of; the name says which index it is."""
+    with follow(installed_database, tmp_path, watch=FAR) as daemon:
+        conn.execute("CREATE TABLE t (id int); CREATE INDEX t_i ON t (id)")
+        daemon.wait_caught_up()
+        conn.execute("REINDEX INDEX CONCURRENTLY t_i")
+        conn.execute("DROP INDEX t_i")
+        daemon.wait_caught_up()
+        newest = commits(installed_database)[-1]
+        assert (newest.kind, newest.changed) == ("out_of_band", ("index public.t_i",))
+        assert is_true(conn)
 
 
 def test_what_is_put_back_resolves_its_conflict(

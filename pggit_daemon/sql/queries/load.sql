@@ -92,11 +92,11 @@ SELECT pg_catalog.pg_current_wal_insert_lsn()::text;
 
 -- name: marks
 -- What tells that a comparison is due, and from where on the next one must look.
-SELECT writes, roles, writer, horizon, asked, at FROM pggit_daemon.catalog_marks();
+SELECT writes, names, writer, horizon, asked, at FROM pggit_daemon.catalog_marks();
 
 -- name: verified
 -- The last comparison of everything.
-SELECT roles, writer, horizon::text::bigint, began_at FROM pggit_daemon.verification WHERE finished_at IS NOT NULL;
+SELECT names, writer, horizon::text::bigint, began_at FROM pggit_daemon.verification WHERE finished_at IS NOT NULL;
 
 -- name: addresses
 -- Everything that a comparison must look at.

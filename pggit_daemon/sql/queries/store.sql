@@ -234,14 +234,14 @@ WHERE conflict.conflict_id IN (
 -- name: put_verification
 -- The last comparison of everything.
 INSERT INTO pggit_daemon.verification (
-    began_at, finished_at, objects, differing, unreadable, seconds, commit_hash, writer, horizon, roles)
+    began_at, finished_at, objects, differing, unreadable, seconds, commit_hash, writer, horizon, names)
 VALUES (
     %(began_at)s, clock_timestamp(), %(objects)s, %(differing)s, %(unreadable)s, %(seconds)s, %(commit)s, %(writer)s,
-    %(horizon)s::text::xid8, %(roles)s)
+    %(horizon)s::text::xid8, %(names)s)
 ON CONFLICT (singleton) DO UPDATE SET
     began_at = excluded.began_at, finished_at = excluded.finished_at, objects = excluded.objects,
     differing = excluded.differing, unreadable = excluded.unreadable, seconds = excluded.seconds,
-    commit_hash = excluded.commit_hash, writer = excluded.writer, horizon = excluded.horizon, roles = excluded.roles;
+    commit_hash = excluded.commit_hash, writer = excluded.writer, horizon = excluded.horizon, names = excluded.names;
 
 -- name: checksum_conflict
 INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)

@@ -13,6 +13,6 @@ CREATE TABLE pggit_daemon.verification (
     commit_hash text,                      -- the snapshot commit that came of it; NULL: no difference
     writer      text,                      -- which functions on which server wrote the definitions
     horizon     xid8,                      -- every transaction before this one had ended when it began
-    roles       bigint                     -- a hash over all roles' names: definitions name them
+    names       bigint                     -- a hash over the names of roles and tablespaces: definitions hold them
 );
 INSERT INTO pggit_daemon.verification DEFAULT VALUES;

@@ -25,12 +25,14 @@ CREATE OR REPLACE FUNCTION pggit_daemon.telling_catalogs()
                  ('pg_init_privs', 'classoid', 'objoid'), ('pg_depend', 'classid', 'objid')) AS v (catalog, of_class, of_object)
 $$;
 
--- The objects of which something was written by this transaction or a later one, as far as it is committed. Rows that are
--- as old as two billion transactions may look young; that costs a comparison and no more. A row that was deleted
--- leaves no trace here.
+-- The objects of which something was written by this transaction or a later one, as far as it is committed, and those
+-- that are recorded and gone. Rows that are as old as two billion transactions may look young; that costs a comparison
+-- and no more. A row beside an object (a comment, a default) that somebody deleted by hand leaves no trace here.
 -- SECURITY DEFINER: some of these catalogs may be read by superusers only; what comes out are numbers.
 CREATE OR REPLACE FUNCTION pggit_daemon.written_since(horizon xid8) RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    class oid;
 BEGIN
     RETURN QUERY EXECUTE (
         SELECT format(
@@ -42,20 +44,29 @@ BEGIN
         FROM pggit_daemon.telling_catalogs() AS c
         WHERE to_regclass('pg_catalog.' || c.catalog) IS NOT NULL)
     USING horizon::xid;
+    FOR class IN SELECT DISTINCT v.classid FROM pggit_daemon.object_version AS v WHERE v.to_commit IS NULL LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT v.classid, v.objid FROM pggit_daemon.object_version AS v
+              WHERE v.to_commit IS NULL AND v.classid = $1 AND NOT EXISTS (SELECT FROM %s AS x WHERE x.oid = v.objid)',
+            class::regclass)
+        USING class;
+    END LOOP;
 END $$;
 
 -- What tells cheaply that a comparison is due, and from where on the next one must look.
--- `writes`: how often rows of those catalogs were written, by the server's own counters; `roles`: a hash over their names,
--- which stand in definitions; `writer`: which functions on which server describe objects; `horizon`: every transaction
+-- `writes`: how often rows of those catalogs were written, by the server's own counters; `names`: a hash over those of
+-- roles and tablespaces, which stand in definitions and belong to no database; `writer`: which functions on which server describe objects; `horizon`: every transaction
 -- before it has ended; `asked`: somebody wants everything compared, and that has not begun yet.
 CREATE OR REPLACE FUNCTION pggit_daemon.catalog_marks(
-    OUT writes bigint, OUT roles bigint, OUT writer text, OUT horizon bigint, OUT asked boolean, OUT at timestamptz)
+    OUT writes bigint, OUT names bigint, OUT writer text, OUT horizon bigint, OUT asked boolean, OUT at timestamptz)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT (SELECT coalesce(sum(pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
                                 + pg_stat_get_tuples_deleted(c.oid)), 0)::bigint
               FROM (SELECT to_regclass('pg_catalog.' || t.catalog) AS oid FROM pggit_daemon.telling_catalogs() AS t) AS c
              WHERE c.oid IS NOT NULL),
-           (SELECT coalesce(sum(hashtextextended(r.rolname, r.oid::bigint) % 1000000000000), 0)::bigint FROM pg_roles AS r),
+           (SELECT coalesce(sum(hashtextextended(n.name, n.oid::bigint) % 1000000000000), 0)::bigint
+              FROM (SELECT r.rolname, r.oid FROM pg_roles AS r
+                    UNION ALL SELECT s.spcname, s.oid FROM pg_tablespace AS s) AS n (name, oid)),
            (SELECT i.sha256 FROM pggit_daemon.repeatable AS i) || ' on ' || current_setting('server_version_num')::integer / 10000,
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
            coalesce((SELECT v.asked_at > coalesce(v.began_at, '-infinity') FROM pggit_daemon.verification AS v), false),
