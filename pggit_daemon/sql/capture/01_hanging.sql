@@ -223,6 +223,11 @@ BEGIN
             END LOOP;
         END IF;
     END IF;
+    IF of_class = 'pg_operator'::regclass AND is_new THEN
+        -- One that was there and is named as commutator or negator names the new one from now on.
+        RETURN QUERY SELECT of_class, o.oid FROM pg_operator o
+             WHERE o.oid >= 16384 AND o.cmin::text::bigint > since AND pggit_daemon.written_here(o.xmin);
+    END IF;
     IF of_class = 'pg_extension'::regclass AND is_new THEN
         -- What CREATE EXTENSION … CASCADE brought along; events of what their scripts drop come between.
         RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.written_here(e.xmin);

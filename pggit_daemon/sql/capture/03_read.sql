@@ -110,7 +110,8 @@ BEGIN
             gone := coalesce(gone, '[]') || pggit_daemon.filled_shell(command.objid);
         END IF;
         IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'
-           AND tag NOT IN ('COMMENT', 'SECURITY LABEL') OR tag IN ('CREATE INDEX', 'CREATE EXTENSION', 'CREATE FUNCTION') THEN
+           AND tag NOT IN ('COMMENT', 'SECURITY LABEL')
+           OR tag IN ('CREATE INDEX', 'CREATE EXTENSION', 'CREATE FUNCTION', 'CREATE OPERATOR') THEN
             hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
                 alters AND (command.objsubid <> 0 OR command.classid <> 'pg_class'::regclass
                             OR command.object_type IN ('index', 'sequence')

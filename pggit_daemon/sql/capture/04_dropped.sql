@@ -62,6 +62,10 @@ BEGIN
                 WHERE d.object_type IN ('publication relation', 'publication namespace')
                   AND p.pubname = d.address_args[1]
                UNION ALL
+               -- Its commutator and its negator name it no longer.
+               SELECT 'pg_operator'::regclass, o.oid FROM pg_operator o
+                WHERE d.object_type = 'operator' AND o.oid >= 16384 AND pggit_daemon.written_here(o.xmin)
+               UNION ALL
                -- A trigger of a partitioned table says which of its copies on partitions differ from it.
                SELECT 'pg_trigger'::regclass, t.oid
                  FROM pg_partitioned_table p

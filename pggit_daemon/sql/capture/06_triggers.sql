@@ -4,10 +4,12 @@
 -- The error by which reading ends on purpose: rolling its subtransaction back returns the locks on other tables
 -- that functions like pg_get_viewdef took, which otherwise stayed until the end of the user's transaction.
 
+-- Our own SQL must be read as it is written, whatever the session says of backslashes.
 -- The planner is told what one statement needs: plans that are kept, and by index whatever the statistics say.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET standard_conforming_strings = on
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -44,6 +46,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET standard_conforming_strings = on
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -80,6 +83,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET standard_conforming_strings = on
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -101,7 +105,8 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_members(tag text, path text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    SET standard_conforming_strings = on AS $$
 BEGIN
     BEGIN
         PERFORM pggit_daemon.remember_members();
