@@ -12,7 +12,8 @@ demo: .venv/ready
 # All checks. Real PostgreSQL, real Flyway, real Liquibase: what is missing is installed (root) or named (user).
 test: lint
 	sandbox/setup.sh server java promtool
-	$(RUN)/pytest
+	$(RUN)/python -m sandbox.jars
+	$(RUN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/ready
 	$(RUN)/ruff check
