@@ -205,6 +205,36 @@ def test_what_cannot_be_restored_is_said_in_the_header(
         assert not copy.try_run(dump) or shapes(copy) != only(shapes(original), loop.name)
 
 
+def test_a_view_knows_its_columns_types_by_their_newest_names(installed_database: str) -> None:
+    """Who renames a type, a collation, a table or a schema changes what views say of their columns."""
+    captured = Captured(installed_database)
+    captured.run("""
+        CREATE SCHEMA s; CREATE COLLATION s.c (locale = 'C');
+        CREATE TYPE s.mood AS ENUM ('x'); CREATE TYPE s.comp AS (a int);
+        CREATE DOMAIN s.d AS text; CREATE TYPE s.r AS RANGE (subtype = int, multirange_type_name = s.rs);
+        CREATE TABLE s.t (m s.mood, ms s.mood[], c text COLLATE s.c, comps s.comp[], d s.d, r s.r, rs s.rs);
+        CREATE VIEW v AS SELECT *, t AS whole FROM s.t;
+    """)
+    for statement in (
+        "ALTER TYPE s.mood RENAME TO feeling",
+        "ALTER COLLATION s.c RENAME TO c2",
+        "ALTER TYPE s.comp SET SCHEMA public",
+        "ALTER DOMAIN s.d RENAME TO d2",
+        "ALTER TYPE s.r RENAME TO r2",
+        "ALTER TYPE s.rs RENAME TO rs2",
+        "ALTER TABLE s.t RENAME TO t2",
+        "ALTER SCHEMA s RENAME TO s2",
+    ):
+        captured.run(statement)
+        assert captured.drift() == [], statement
+    first_line = captured.snapshot()["view public.v"][0].split("\n")[0]
+    assert first_line == (
+        '-- Columns: {"m": "s2.feeling", "ms": "s2.feeling[]", "c": "text COLLATE s2.c2", "comps": "public.comp[]",'
+        ' "d": "s2.d2", "r": "s2.r2", "rs": "s2.rs2", "whole": "s2.t2"}'
+    )
+    captured.close()
+
+
 def entries(dump: str) -> dict[str, list[str]]:
     """Split a dump into its entries, by schema; what stands before the first is under ''."""
     head, *parts = ENTRY.split(dump)

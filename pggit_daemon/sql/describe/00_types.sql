@@ -15,7 +15,7 @@ BEGIN
             identity    text,     -- as pg_identify_object says it
             definition  text,     -- the statements that create the object, each ending in ";\n"
             later       text,     -- the statements that must wait until every object exists, or NULL
-            depends     text[],   -- sorted 'type identity' keys of what must exist before it
+            depends     text[],   -- sorted 'type identity' keys of what must exist before it; "~" before one: see depends_of
             columns     text[]    -- of tables: the names of the columns in their order
         );
     END IF;

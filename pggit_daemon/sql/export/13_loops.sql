@@ -22,7 +22,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.open_loops(
     OUT loop_of integer[], OUT opened integer[], OUT hollow integer[], OUT unheeded boolean[], OUT stuck text[])
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    one_by_one constant integer := 30;    -- rounds; after them all of a rank at once, for time's sake
+    one_by_one constant integer := 8;    -- rounds; after them twice as many each time, so that the largest loop ends
     total  integer := cardinality(sorted);
     rounds integer := 0;
     edges  record;       -- those that are left inside of loops; node: whose opening takes one away, negative: whose shell
@@ -62,13 +62,14 @@ BEGIN
                array_agg(DISTINCT c.its_loop) FILTER (WHERE c.node IS NULL),
                array_agg(DISTINCT c.its_loop) FILTER (WHERE c.node IS NULL AND c.has_wish)
           INTO chosen, closed, given
-          FROM (SELECT DISTINCT ON (x.its_loop, CASE WHEN rounds > one_by_one THEN x.node END) x.*
+          FROM (SELECT DISTINCT x.its_loop, x.node, x.has_wish,
+                       dense_rank() OVER (PARTITION BY x.its_loop ORDER BY abs(x.node)) AS number
                   FROM (SELECT now[e.s] AS its_loop, e.node, e.rank, min(e.rank) OVER w AS best, bool_or(e.wish) OVER w AS has_wish
                           FROM unnest(edges.s, edges.t, edges.node, edges.rank, edges.wish) e (s, t, node, rank, wish)
                          WHERE now[e.s] = now[e.t] AND now[e.s] <> 0
                         WINDOW w AS (PARTITION BY now[e.s])) x
-                 WHERE x.rank = x.best OR x.best IS NULL
-                 ORDER BY x.its_loop, CASE WHEN rounds > one_by_one THEN x.node END, abs(x.node)) c;
+                 WHERE x.rank = x.best OR x.best IS NULL) c
+         WHERE c.number <= 2 ^ greatest(rounds - one_by_one, 0);
         opened := opened || ARRAY(SELECT c.node FROM unnest(chosen) c (node) WHERE c.node > 0);
         hollow := hollow || ARRAY(SELECT -c.node FROM unnest(chosen) c (node) WHERE c.node < 0);
         SELECT array_agg(now[c.node]) INTO refused
