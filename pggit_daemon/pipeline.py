@@ -251,15 +251,12 @@ class Pipeline:
         return replace(decision, events=tuple(events))
 
     async def _described(self, event: DdlEvent) -> tuple[ObjectEvent, ...]:
-        found: list[ObjectEvent] = []
-        for item in event.objects:
-            if item.op is ObjectOp.DEFERRED:
-                described = await catalog.describe(self._conn, item.oid)
-                log.info("deferred_described", objects=len(described), event_id=event.event_id)
-                found.extend(described)
-            else:
-                found.append(item)
-        return tuple(found)
+        deferred = [item for item in event.objects if item.op is ObjectOp.DEFERRED]
+        if not deferred:
+            return event.objects
+        described = await catalog.describe(self._conn, deferred)
+        log.info("deferred_described", objects=len(described), event_id=event.event_id)
+        return (*(item for item in event.objects if item.op is not ObjectOp.DEFERRED), *described)
 
 
 def _place(item: Transaction | Message) -> LSN:

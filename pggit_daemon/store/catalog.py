@@ -6,7 +6,7 @@ sql/queries/load.sql; only the rows of a history table need a statement made of 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -177,16 +177,19 @@ async def outbox(conn: psycopg.AsyncConnection[Any]) -> tuple[int, ...]:
     return tuple(number for (number,) in await _fetch(conn, _QUERIES["outbox"]))
 
 
-async def describe(conn: psycopg.AsyncConnection[Any], oid: ObjectId) -> list[ObjectEvent]:
-    """One object and what hangs on it, as they are now; empty when it is gone."""
-    return [
-        _object(row) for row in await _fetch(conn, _QUERIES["describe"], {"classid": oid.classid, "objid": oid.objid})
-    ]
+async def describe(conn: psycopg.AsyncConnection[Any], deferred: Sequence[ObjectEvent]) -> list[ObjectEvent]:
+    """What the capture left over, as it is now: those that a statement named with what hangs on them."""
+    values = {
+        "classids": [item.oid.classid for item in deferred],
+        "objids": [item.oid.objid for item in deferred],
+        "direct": [item.direct for item in deferred],
+    }
+    return [_object(row) for row in await _fetch(conn, _QUERIES["describe_deferred"], values)]
 
 
 async def described_at_once(conn: psycopg.AsyncConnection[Any], oids: Iterable[ObjectId]) -> list[ObjectEvent] | None:
-    """Several objects likewise, without waiting for anybody: None where somebody holds a lock on one of them, or where
-    one cannot be described (a schema was dropped while an extension was made in it).
+    """Objects and what hangs on each, without waiting for anybody: None where somebody holds a lock on one of them, or
+    where one cannot be described (a schema was dropped while an extension was made in it).
     """
     try:
         async with conn.transaction():

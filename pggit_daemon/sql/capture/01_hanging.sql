@@ -90,10 +90,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.listing_columns(relation oid, since bigi
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
-        SELECT DISTINCT d.classid, d.objid
-          FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-         WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation AND d.classid = 'pg_rewrite'::regclass
-           AND EXISTS (SELECT FROM pg_attribute a
+        SELECT r.tableoid, r.oid
+          FROM (SELECT DISTINCT d.objid FROM pg_depend d    -- once for each view, not for each column it uses
+                 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation
+                   AND d.classid = 'pg_rewrite'::regclass) x
+          JOIN pg_rewrite r ON r.oid = x.objid
+         WHERE EXISTS (SELECT FROM pg_attribute a
                         WHERE a.attrelid = relation AND a.attnum > 0
                           AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
            AND r.ev_action::text ~ ':alias \{ALIAS :aliasname (\\.|\S)+ :colnames \(|:joinmergedcols [1-9]';

@@ -16,6 +16,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.describe_all(
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     elements jsonb[] := '{}';
+    crowd    pggit_daemon.object_address[] := '{}';    -- what hangs on the named ones, when that is too much to look at
     item     pggit_daemon.object_address;
     d        pggit_daemon.description;
     place    integer := 0;
@@ -25,10 +26,16 @@ DECLARE
     frozen   boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
 BEGIN
     IF cardinality(hanging) > 0 THEN
+        hanging := ARRAY(SELECT DISTINCT h FROM unnest(hanging) h WHERE h <> ALL (named));
+    END IF;
+    IF cardinality(hanging) > 4 * pggit_daemon.describe_limit() THEN
+        -- Even to find out what each of them is would take the user's time.
+        crowd := hanging;
+        hanging := '{}';
+    ELSIF cardinality(hanging) > 0 THEN
         hanging := ARRAY(
             SELECT DISTINCT n
-              FROM (SELECT DISTINCT h FROM unnest(hanging) h WHERE h <> ALL (named)) x,
-                   pggit_daemon.normalise((x.h).classid, (x.h).objid, 0) n
+              FROM unnest(hanging) h, pggit_daemon.normalise(h.classid, h.objid, 0) n
              WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
     END IF;
     FOREACH item IN ARRAY named || hanging LOOP
@@ -66,6 +73,11 @@ BEGIN
             elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, direct, why);
         END IF;
     END LOOP;
+    IF cardinality(crowd) > 0 THEN
+        elements := elements || ARRAY(
+            SELECT pggit_daemon.deferred_element(c.classid, c.objid, false, 'too many objects in one statement')
+              FROM unnest(crowd) c);
+    END IF;
     RETURN CASE WHEN cardinality(elements) > 0 THEN to_jsonb(elements) END;
 END $$;
 

@@ -72,6 +72,24 @@ FROM (
 CROSS JOIN LATERAL pggit_daemon.describe(near.classid, near.objid) AS described
 WHERE described.classid IS NOT NULL;
 
+-- name: describe_deferred
+-- What the capture left over, as it is now: objects as they are, those that a statement named with all that hangs on them.
+SELECT described.classid::bigint, described.objid::bigint, described.type, described.schema_name, described.identity,
+       described.definition, described.later, described.depends
+FROM (
+    SELECT DISTINCT own.classid, own.objid
+    FROM (SELECT item.classid, item.objid FROM unnest(%(classids)s::oid[], %(objids)s::oid[]) AS item (classid, objid)
+          UNION
+          SELECT naming.classid, naming.objid
+          FROM unnest(%(classids)s::oid[], %(objids)s::oid[], %(direct)s::boolean[]) AS item (classid, objid, direct)
+          CROSS JOIN LATERAL pggit_daemon.naming(item.classid, item.objid) AS naming
+          WHERE item.direct) AS near (classid, objid)
+    CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
+    WHERE own.classid IS NOT NULL
+) AS near
+CROSS JOIN LATERAL pggit_daemon.describe(near.classid, near.objid) AS described
+WHERE described.classid IS NOT NULL;
+
 -- name: alive
 -- Which of these sessions are still there, and which of them hold an advisory lock; and how far the WAL is.
 SELECT coalesce(array_agg(activity.pid) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS pids,
