@@ -163,9 +163,11 @@ def test_nothing_else_differs(world: World, copy_dump: str) -> None:
 
 
 def test_the_recorded_tree_gives_the_same_script(world: World) -> None:
-    """An export needs nothing but what a tree keeps; and its header warns of nothing."""
+    """An export needs nothing but what a tree keeps, whatever the session's settings; its header warns of nothing."""
     with psycopg.connect(world.recorded.dsn) as conn:
         conn.execute(sql.SQL(RECORD).format(sql.Literal(1)))
+        conn.execute("SET standard_conforming_strings = off")
+        conn.execute("SET quote_all_identifiers = on")
         row = conn.execute("SELECT pggit_daemon.export_tree(1)").fetchone()
     assert row is not None
     assert_same(world.export, row[0])

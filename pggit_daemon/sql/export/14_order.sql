@@ -19,6 +19,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
         SELECT e.* FROM edge e
          WHERE e.source_type NOT IN ('operator class', 'operator family', 'operator', 'aggregate', 'cast', 'type')
            AND (e.source_type NOT IN ('function', 'procedure') OR e.waits)
+    ), bare_cast AS MATERIALIZED (    -- without a function, so that only the types tell of it
+        SELECT c.source, c.target FROM edge c
+         WHERE c.source_type = 'cast' AND c.target_type IN ('type', 'domain')
+           AND NOT EXISTS (SELECT FROM edge f WHERE f.source = c.source AND f.target_type = 'function')
     ), wish AS (
         SELECT x.source, c.source AS target, x.waits
           FROM edge c JOIN wisher x ON x.target = c.target
@@ -26,12 +30,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
             OR c.target_type = 'function' AND c.source_type = 'cast'
          UNION ALL
         SELECT x.source, c.source, true
-          FROM edge c
-          JOIN edge x ON x.waits
-                     AND (x.target = c.target
-                          OR EXISTS (SELECT FROM edge via WHERE via.source = x.target AND via.target = c.target))
-         WHERE c.source_type = 'cast' AND c.target_type IN ('type', 'domain')
-           AND NOT EXISTS (SELECT FROM edge f WHERE f.source = c.source AND f.target_type = 'function')
+          FROM bare_cast c JOIN edge x ON x.target = c.target WHERE x.waits
+         UNION ALL
+        SELECT x.source, c.source, true
+          FROM bare_cast c JOIN edge via ON via.target = c.target JOIN edge x ON x.target = via.source WHERE x.waits
     )
     SELECT e.source, e.target, bool_and(e.waits), bool_and(e.wish)
       FROM (SELECT n.source, n.target, n.waits, false AS wish FROM edge n

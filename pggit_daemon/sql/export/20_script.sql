@@ -80,7 +80,11 @@ END $$;
 
 -- The whole script for a set of descriptions, whatever order they come in.
 CREATE OR REPLACE FUNCTION pggit_daemon.export_descriptions(descriptions pggit_daemon.description[]) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET standard_conforming_strings = on    -- our own SQL is read as it is written, whatever the session says
+    SET quote_all_identifiers = off
+AS $$
 DECLARE
     sorted pggit_daemon.description[] := ARRAY(
         SELECT u FROM unnest(descriptions) u
