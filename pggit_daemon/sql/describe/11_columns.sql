@@ -47,8 +47,9 @@ END $$;
 
 -- The list between the parentheses of CREATE TABLE, one column a line; NULL when no column is to be written.
 -- form: 'all' columns, 'local' ones only (the others come from INHERITS), 'typed' (the type gives the columns).
--- A NOT NULL constraint has a name and a row in pg_constraint from 18 on.
-CREATE OR REPLACE FUNCTION pggit_daemon.column_list(relation oid, form text) RETURNS text
+-- A NOT NULL constraint has a name and a row in pg_constraint from 18 on. `single`: only this column, or NULL.
+DROP FUNCTION IF EXISTS pggit_daemon.column_list(oid, text);    -- of an older version
+CREATE OR REPLACE FUNCTION pggit_daemon.column_list(relation oid, form text, single integer) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
@@ -80,6 +81,7 @@ BEGIN
               LEFT JOIN pg_catalog.pg_constraint k
                      ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+               AND (single IS NULL OR a.attnum = single)
                AND (form <> 'local' OR a.attislocal)
                AND (form <> 'typed' OR a.attnotnull OR x.oid IS NOT NULL)
         ) l);

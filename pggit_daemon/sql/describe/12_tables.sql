@@ -60,6 +60,7 @@ DECLARE
     name      text;
     kind      text;      -- TABLE or FOREIGN TABLE
     form      text := 'all';
+    helper    text;      -- a parent that is there only meanwhile, see `columns_one_by_one`
     inherits  text;      -- the parents, for INHERITS or for ALTER TABLE INHERIT
     body      text;
     list      text;
@@ -93,15 +94,21 @@ BEGIN
         IF EXISTS (SELECT FROM pg_catalog.pg_attribute a
                     WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attislocal) THEN
             form := 'local';
+            IF pggit_daemon.has_other_order(o) THEN
+                helper := format('%I.%I', t.nspname, 'columns_of_' || md5(name));
+            END IF;
         END IF;
     END IF;
 
-    list := pggit_daemon.column_list(o, form);
-    body := format('CREATE %s%s %s', CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END, kind, name)
+    IF helper IS NULL THEN
+        list := pggit_daemon.column_list(o, form, NULL);
+    END IF;
+    body := coalesce('CREATE TABLE ' || helper || E' ();\n', '')
+        || format('CREATE %s%s %s', CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END, kind, name)
         || CASE WHEN t.reloftype <> 0 THEN ' OF ' || format_type(t.reloftype, NULL) ELSE '' END
         || CASE WHEN list IS NOT NULL THEN format(E' (\n%s\n)', list)
                 WHEN form = 'typed' THEN '' ELSE ' ()' END
-        || CASE WHEN form = 'local' THEN format(E'\nINHERITS (%s)', inherits) ELSE '' END;
+        || CASE WHEN form = 'local' THEN format(E'\nINHERITS (%s)', coalesce(helper, inherits)) ELSE '' END;
     IF t.relkind = 'p' THEN
         body := body || E'\nPARTITION BY ' || pg_get_partkeydef(o);
     END IF;
@@ -122,6 +129,9 @@ BEGIN
         body := body || format(E'\nTABLESPACE %I', t.spcname);
     END IF;
     body := body || E';\n';
+    IF helper IS NOT NULL THEN
+        body := body || pggit_daemon.columns_one_by_one(o, kind, name, helper);
+    END IF;
     IF current_setting('server_version_num')::integer >= 180000 THEN
         body := body || pggit_daemon.not_null_constraints(o, kind || ' ' || name, name, form);
     END IF;
@@ -133,7 +143,7 @@ BEGIN
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE i.inhrelid = o;
         body := body || format(E'ALTER TABLE ONLY %s ATTACH PARTITION %s %s;\n', parent.name, name, t.bound);
-    ELSIF inherits IS NOT NULL AND form = 'all' THEN
+    ELSIF inherits IS NOT NULL AND (form = 'all' OR helper IS NOT NULL) THEN
         FOR parent IN
             SELECT format('%I.%I', n.nspname, c.relname) AS name
               FROM pg_catalog.pg_inherits i
@@ -143,6 +153,9 @@ BEGIN
         LOOP
             body := body || format(E'ALTER %s %s INHERIT %s;\n', kind, name, parent.name);
         END LOOP;
+        IF helper IS NOT NULL THEN
+            body := body || format(E'ALTER %s %s NO INHERIT %s;\nDROP TABLE %s;\n', kind, name, helper, helper);
+        END IF;
     END IF;
 
     body := body || pggit_daemon.column_settings(o, kind || ' ONLY ' || name, form);
