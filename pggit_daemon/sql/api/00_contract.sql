@@ -82,7 +82,7 @@ BEGIN
         EXCEPTION WHEN dependent_objects_still_exist THEN
             GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
             RAISE EXCEPTION '% % must be replaced by one of another shape, but other objects rest on it: %',
-                lower(other.word), other.identity, detail
+                lower(other.word COLLATE "C"), other.identity, detail
                 USING ERRCODE = '2BP01', HINT = 'Drop these objects, install, and make them again.';
         END;
     END LOOP;

@@ -58,7 +58,7 @@ $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.find_commit(said text) RETURNS integer
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    word  text := lower(btrim(said));
+    word  text := lower(btrim(said) COLLATE "C");
     found integer[];
 BEGIN
     IF said IS NULL THEN

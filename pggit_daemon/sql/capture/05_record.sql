@@ -57,7 +57,7 @@ BEGIN
         sent := left(sent, (char_length(sent)::bigint * most / octet_length(sent))::integer);
     END LOOP;
     IF tag ~ 'SUBSCRIPTION|USER MAPPING|SERVER|FOREIGN DATA WRAPPER|ROLE'
-       OR sent ~* 'passw|user\s+mapping|subscription|connection|foreign\s+data\s+wrapper|(create|alter)\s+server' THEN
+       OR sent COLLATE "C" ~* 'passw|user\s+mapping|subscription|connection|foreign\s+data\s+wrapper|(create|alter)\s+server' THEN
         RETURN NULL;
     END IF;
     RETURN sent;

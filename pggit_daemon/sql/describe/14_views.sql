@@ -40,7 +40,7 @@ BEGIN
     name := format('%I.%I', v.nspname, v.relname);
     kind := CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END;
     IF v.reloptions IS NOT NULL THEN
-        checking := (SELECT upper(split_part(w, '=', 2)) FROM unnest(v.reloptions) w WHERE w LIKE 'check\_option=%');
+        checking := (SELECT upper(split_part(w, '=', 2) COLLATE "C") FROM unnest(v.reloptions) w WHERE w LIKE 'check\_option=%');
         v.reloptions := ARRAY(SELECT w FROM unnest(v.reloptions) WITH ORDINALITY u (w, place)
                                WHERE w NOT LIKE 'check\_option=%' ORDER BY place);
     END IF;

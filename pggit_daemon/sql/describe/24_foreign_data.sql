@@ -35,8 +35,8 @@ BEGIN
             ' TYPE ' || quote_literal(s.srvtype), ' VERSION ' || quote_literal(s.srvversion), s.fdwname,
             pggit_daemon.foreign_options(ARRAY(
                 SELECT w FROM unnest(s.srvoptions) WITH ORDINALITY u (w, place)
-                 WHERE split_part(w, '=', 1) !~* '^(.*(password|passwd|secret|token|api_?key|access_?key).*|passphrase)$'
-                    OR lower(split_part(w, '=', 1)) = 'password_required'
+                 WHERE split_part(w, '=', 1) COLLATE "C" !~* '^(.*(password|passwd|secret|token|api_?key|access_?key).*|passphrase)$'
+                    OR lower(split_part(w, '=', 1) COLLATE "C") = 'password_required'
                  ORDER BY place)))
         || pggit_daemon.owner(what, s.srvowner)
         || pggit_daemon.comments('pg_catalog.pg_foreign_server'::regclass, o, what)
@@ -51,7 +51,7 @@ BEGIN
     RETURN (SELECT array_agg(w ORDER BY place)
               FROM pg_catalog.pg_user_mapping m, unnest(m.umoptions) WITH ORDINALITY u (w, place)
              WHERE m.oid = mapping
-               AND lower(split_part(w, '=', 1)) IN ('user', 'username', 'user_name', 'password_required',
+               AND lower(split_part(w, '=', 1) COLLATE "C") IN ('user', 'username', 'user_name', 'password_required',
                                                     'use_scram_passthrough', 'sslcert', 'sslkey', 'gssencmode'));
 END $$;
 

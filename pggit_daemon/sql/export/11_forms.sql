@@ -130,7 +130,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.opened_forms(
     type text, identity text, definition text, later text, OUT first text, OUT rest text)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    what text := upper(type) || ' ' || identity;
+    what text := upper(type COLLATE "C") || ' ' || identity;
     s    record;
     cut  record;
 BEGIN
