@@ -42,3 +42,16 @@ BEGIN
             USING class, oldest, since;
     END LOOP;
 END $$;
+
+-- Of the objects of pg_catalog only changed privileges are recorded: what is as it was born leaves the tree, if it was
+-- ever there.
+CREATE OR REPLACE FUNCTION pggit_daemon.back_as_born(changed pggit_daemon.object_address[]) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT jsonb_agg(pggit_daemon.drop_element(c.classid, c.objid, k.type, i.schema, k.identity, true)
+                             ORDER BY c.classid, c.objid)
+              FROM (SELECT DISTINCT u.classid, u.objid FROM unnest(changed) u WHERE u.objid < 16384) c
+             CROSS JOIN LATERAL pggit_daemon.object_key(c.classid, c.objid) k
+             CROSS JOIN LATERAL pg_identify_object(c.classid, c.objid, 0) i
+             WHERE pggit_daemon.catalog_grants(c.classid, c.objid) = '');
+END $$;

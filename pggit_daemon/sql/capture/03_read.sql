@@ -87,6 +87,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_
 DECLARE
     named   pggit_daemon.object_address[] := '{}';
     hanging pggit_daemon.object_address[] := '{}';
+    granted pggit_daemon.object_address[] := '{}';    -- whose privileges changed
     gone    jsonb;
     command record;
     address pggit_daemon.object_address;
@@ -94,6 +95,7 @@ DECLARE
 BEGIN
     IF tag = 'DROP OWNED' THEN
         hanging := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(tag, NULL, since) a);
+        granted := hanging;
     END IF;
     FOR command IN
         SELECT c.classid, c.objid, c.objsubid, c.command_tag, c.object_type
@@ -102,9 +104,9 @@ BEGIN
            AND coalesce(c.schema_name NOT IN ('pggit', 'pggit_daemon', 'pg_temp'), true)
     LOOP
         IF command.classid IS NULL THEN
+            granted := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a);
             named := named || ARRAY(SELECT DISTINCT n
-                FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a,
-                     pggit_daemon.normalise(a.classid, a.objid, 0) n
+                FROM unnest(granted) a, pggit_daemon.normalise(a.classid, a.objid, 0) n
                WHERE n.classid IS NOT NULL ORDER BY n);
             CONTINUE;
         END IF;
@@ -136,6 +138,8 @@ BEGIN
     END IF;
     IF alters THEN
         gone := pggit_daemon.swallowed(tag, named, hanging, since);
+    ELSIF cardinality(granted) > 0 THEN
+        gone := pggit_daemon.back_as_born(granted);
     END IF;
     IF cardinality(named) = 0 AND cardinality(hanging) = 0 AND coalesce(gone = '[]', true) THEN
         RETURN NULL;

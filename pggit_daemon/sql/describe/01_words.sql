@@ -1,5 +1,11 @@
 -- What every kind of object says in the same way: owner, comments, security labels, privileges, options.
 
+-- Names for a comment: nothing in them may end the line.
+CREATE OR REPLACE FUNCTION pggit_daemon.one_line(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT regexp_replace(words, '[\n\r]+', ' ', 'g')
+$$;
+
 -- Comments and security labels of one object (not of its columns). `what` is how SQL names it: 'TABLE public.t'.
 CREATE OR REPLACE FUNCTION pggit_daemon.comments(of_class oid, of_object oid, what text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -166,11 +166,13 @@ DECLARE
     relation oid;    -- the table it hangs on
     thing    record;
 BEGIN
-    IF of_class = 'pg_catalog.pg_namespace'::regclass THEN
+    IF of_class = 'pg_catalog.pg_namespace'::regclass AND of_object <> 'pg_catalog'::regnamespace THEN
         RETURN pggit_daemon.is_our_schema(of_object) AND pggit_daemon.extension_of(of_class, of_object) IS NULL;
     END IF;
-    -- 16384 is the first OID that a user's object can have.
-    IF of_object < 16384 OR pggit_daemon.extension_of(of_class, of_object) IS NOT NULL THEN
+    -- 16384 is the first OID that a user's object can have. Of the server's own only changed privileges are recorded.
+    IF of_object < 16384 THEN
+        RETURN coalesce(pggit_daemon.catalog_grants(of_class, of_object) <> '', false);
+    ELSIF pggit_daemon.extension_of(of_class, of_object) IS NOT NULL THEN
         RETURN false;
     END IF;
 

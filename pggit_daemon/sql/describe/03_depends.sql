@@ -100,6 +100,8 @@ BEGIN
           FROM pggit_daemon.parts(of_class, of_object) p
           JOIN pg_catalog.pg_depend d ON d.classid = p.classid AND d.objid = p.objid
          WHERE d.deptype <> 'P'
+           -- What the server is born with need not be made, whatever its privileges; "public" may have to.
+           AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::regclass)
            AND NOT (is_sequence AND d.deptype = 'a')
            AND (d.refclassid, d.refobjid) <> (of_class, of_object)
          GROUP BY d.refclassid, d.refobjid

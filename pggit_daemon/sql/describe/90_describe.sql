@@ -28,46 +28,52 @@ BEGIN
     IF NOT pggit_daemon.is_ours(of_class, of_object) THEN
         RETURN NULL;
     END IF;
-    CASE of_class
-    WHEN 'pg_catalog.pg_class'::regclass THEN
-        SELECT c.relkind INTO shape FROM pg_catalog.pg_class c WHERE c.oid = of_object;
-        CASE shape
-        WHEN 'r', 'p', 'f' THEN d := pggit_daemon.describe_table(of_object);
-        WHEN 'i', 'I'      THEN d := pggit_daemon.describe_index(of_object);
-        WHEN 'S'           THEN d := pggit_daemon.describe_sequence(of_object);
-        ELSE                    d := pggit_daemon.describe_view(of_object);
+    d.definition := pggit_daemon.catalog_grants(of_class, of_object);
+    IF d.definition IS NOT NULL THEN
+        d.schema_name := CASE WHEN of_class IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass,
+                                                'pg_catalog.pg_type'::regclass) THEN 'pg_catalog' END;
+    ELSE
+        CASE of_class
+        WHEN 'pg_catalog.pg_class'::regclass THEN
+            SELECT c.relkind INTO shape FROM pg_catalog.pg_class c WHERE c.oid = of_object;
+            CASE shape
+            WHEN 'r', 'p', 'f' THEN d := pggit_daemon.describe_table(of_object);
+            WHEN 'i', 'I'      THEN d := pggit_daemon.describe_index(of_object);
+            WHEN 'S'           THEN d := pggit_daemon.describe_sequence(of_object);
+            ELSE                    d := pggit_daemon.describe_view(of_object);
+            END CASE;
+        WHEN 'pg_catalog.pg_constraint'::regclass    THEN d := pggit_daemon.describe_constraint(of_object);
+        WHEN 'pg_catalog.pg_proc'::regclass          THEN d := pggit_daemon.describe_function(of_object);
+        WHEN 'pg_catalog.pg_type'::regclass          THEN d := pggit_daemon.describe_type(of_object);
+        WHEN 'pg_catalog.pg_namespace'::regclass     THEN d := pggit_daemon.describe_schema(of_object);
+        WHEN 'pg_catalog.pg_trigger'::regclass       THEN d := pggit_daemon.describe_trigger(of_object);
+        WHEN 'pg_catalog.pg_rewrite'::regclass       THEN d := pggit_daemon.describe_rule(of_object);
+        WHEN 'pg_catalog.pg_policy'::regclass        THEN d := pggit_daemon.describe_policy(of_object);
+        WHEN 'pg_catalog.pg_extension'::regclass     THEN d := pggit_daemon.describe_extension(of_object);
+        WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN d := pggit_daemon.describe_statistics(of_object);
+        WHEN 'pg_catalog.pg_event_trigger'::regclass THEN d := pggit_daemon.describe_event_trigger(of_object);
+        WHEN 'pg_catalog.pg_operator'::regclass      THEN d := pggit_daemon.describe_operator(of_object);
+        WHEN 'pg_catalog.pg_opfamily'::regclass      THEN d := pggit_daemon.describe_operator_family(of_object);
+        WHEN 'pg_catalog.pg_opclass'::regclass       THEN d := pggit_daemon.describe_operator_class(of_object);
+        WHEN 'pg_catalog.pg_cast'::regclass          THEN d := pggit_daemon.describe_cast(of_object);
+        WHEN 'pg_catalog.pg_collation'::regclass     THEN d := pggit_daemon.describe_collation(of_object);
+        WHEN 'pg_catalog.pg_conversion'::regclass    THEN d := pggit_daemon.describe_conversion(of_object);
+        WHEN 'pg_catalog.pg_am'::regclass            THEN d := pggit_daemon.describe_access_method(of_object);
+        WHEN 'pg_catalog.pg_language'::regclass      THEN d := pggit_daemon.describe_language(of_object);
+        WHEN 'pg_catalog.pg_transform'::regclass     THEN d := pggit_daemon.describe_transform(of_object);
+        WHEN 'pg_catalog.pg_ts_parser'::regclass     THEN d := pggit_daemon.describe_text_search_parser(of_object);
+        WHEN 'pg_catalog.pg_ts_template'::regclass   THEN d := pggit_daemon.describe_text_search_template(of_object);
+        WHEN 'pg_catalog.pg_ts_dict'::regclass       THEN d := pggit_daemon.describe_text_search_dictionary(of_object);
+        WHEN 'pg_catalog.pg_ts_config'::regclass     THEN d := pggit_daemon.describe_text_search_configuration(of_object);
+        WHEN 'pg_catalog.pg_foreign_data_wrapper'::regclass THEN d := pggit_daemon.describe_foreign_data_wrapper(of_object);
+        WHEN 'pg_catalog.pg_foreign_server'::regclass THEN d := pggit_daemon.describe_foreign_server(of_object);
+        WHEN 'pg_catalog.pg_user_mapping'::regclass  THEN d := pggit_daemon.describe_user_mapping(of_object);
+        WHEN 'pg_catalog.pg_publication'::regclass   THEN d := pggit_daemon.describe_publication(of_object);
+        WHEN 'pg_catalog.pg_subscription'::regclass  THEN d := pggit_daemon.describe_subscription(of_object);
+        WHEN 'pg_catalog.pg_default_acl'::regclass   THEN d := pggit_daemon.describe_default_privileges(of_object);
+        ELSE RETURN NULL;
         END CASE;
-    WHEN 'pg_catalog.pg_constraint'::regclass    THEN d := pggit_daemon.describe_constraint(of_object);
-    WHEN 'pg_catalog.pg_proc'::regclass          THEN d := pggit_daemon.describe_function(of_object);
-    WHEN 'pg_catalog.pg_type'::regclass          THEN d := pggit_daemon.describe_type(of_object);
-    WHEN 'pg_catalog.pg_namespace'::regclass     THEN d := pggit_daemon.describe_schema(of_object);
-    WHEN 'pg_catalog.pg_trigger'::regclass       THEN d := pggit_daemon.describe_trigger(of_object);
-    WHEN 'pg_catalog.pg_rewrite'::regclass       THEN d := pggit_daemon.describe_rule(of_object);
-    WHEN 'pg_catalog.pg_policy'::regclass        THEN d := pggit_daemon.describe_policy(of_object);
-    WHEN 'pg_catalog.pg_extension'::regclass     THEN d := pggit_daemon.describe_extension(of_object);
-    WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN d := pggit_daemon.describe_statistics(of_object);
-    WHEN 'pg_catalog.pg_event_trigger'::regclass THEN d := pggit_daemon.describe_event_trigger(of_object);
-    WHEN 'pg_catalog.pg_operator'::regclass      THEN d := pggit_daemon.describe_operator(of_object);
-    WHEN 'pg_catalog.pg_opfamily'::regclass      THEN d := pggit_daemon.describe_operator_family(of_object);
-    WHEN 'pg_catalog.pg_opclass'::regclass       THEN d := pggit_daemon.describe_operator_class(of_object);
-    WHEN 'pg_catalog.pg_cast'::regclass          THEN d := pggit_daemon.describe_cast(of_object);
-    WHEN 'pg_catalog.pg_collation'::regclass     THEN d := pggit_daemon.describe_collation(of_object);
-    WHEN 'pg_catalog.pg_conversion'::regclass    THEN d := pggit_daemon.describe_conversion(of_object);
-    WHEN 'pg_catalog.pg_am'::regclass            THEN d := pggit_daemon.describe_access_method(of_object);
-    WHEN 'pg_catalog.pg_language'::regclass      THEN d := pggit_daemon.describe_language(of_object);
-    WHEN 'pg_catalog.pg_transform'::regclass     THEN d := pggit_daemon.describe_transform(of_object);
-    WHEN 'pg_catalog.pg_ts_parser'::regclass     THEN d := pggit_daemon.describe_text_search_parser(of_object);
-    WHEN 'pg_catalog.pg_ts_template'::regclass   THEN d := pggit_daemon.describe_text_search_template(of_object);
-    WHEN 'pg_catalog.pg_ts_dict'::regclass       THEN d := pggit_daemon.describe_text_search_dictionary(of_object);
-    WHEN 'pg_catalog.pg_ts_config'::regclass     THEN d := pggit_daemon.describe_text_search_configuration(of_object);
-    WHEN 'pg_catalog.pg_foreign_data_wrapper'::regclass THEN d := pggit_daemon.describe_foreign_data_wrapper(of_object);
-    WHEN 'pg_catalog.pg_foreign_server'::regclass THEN d := pggit_daemon.describe_foreign_server(of_object);
-    WHEN 'pg_catalog.pg_user_mapping'::regclass  THEN d := pggit_daemon.describe_user_mapping(of_object);
-    WHEN 'pg_catalog.pg_publication'::regclass   THEN d := pggit_daemon.describe_publication(of_object);
-    WHEN 'pg_catalog.pg_subscription'::regclass  THEN d := pggit_daemon.describe_subscription(of_object);
-    WHEN 'pg_catalog.pg_default_acl'::regclass   THEN d := pggit_daemon.describe_default_privileges(of_object);
-    ELSE RETURN NULL;
-    END CASE;
+    END IF;
 
     SELECT o.type, o.identity, o.key INTO k FROM pggit_daemon.object_key(of_class, of_object) o;
     IF k.identity IS NULL THEN

@@ -67,5 +67,6 @@ BEGIN
     UNION ALL SELECT 'pg_catalog.pg_user_mapping'::regclass, x.umid FROM pg_catalog.pg_user_mappings x
     UNION ALL SELECT 'pg_catalog.pg_publication'::regclass, x.oid FROM pg_catalog.pg_publication x
     UNION ALL SELECT 'pg_catalog.pg_subscription'::regclass, x.oid FROM pg_catalog.pg_subscription x
-    UNION ALL SELECT 'pg_catalog.pg_default_acl'::regclass, x.oid FROM pg_catalog.pg_default_acl x;
+    UNION ALL SELECT 'pg_catalog.pg_default_acl'::regclass, x.oid FROM pg_catalog.pg_default_acl x
+    UNION ALL SELECT x.classid, x.objid FROM pggit_daemon.catalog_addresses() x;
 END $$;

@@ -17,11 +17,14 @@ CREATE OR REPLACE FUNCTION pggit_daemon.kind_rank(type text) RETURNS integer
 $$;
 
 -- Which part of the script an object belongs to: 1 as ordered, 2 foreign keys (they want the indexes of partitions
--- attached, which `later` does), 3 event triggers (they would fire on the rest).
+-- attached, which `later` does) and privileges on objects of pg_catalog (whose definition is only that), 3 event
+-- triggers (they would fire on the rest).
 CREATE OR REPLACE FUNCTION pggit_daemon.script_part(type text, definition text) RETURNS integer
     LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN type = 'event trigger' THEN 3
+        WHEN definition ~ '^(GRANT|REVOKE|SET SESSION AUTHORIZATION) ' AND type <> 'schema'
+          OR type = 'schema' AND definition ~ '^[^\n]* ON SCHEMA pg_catalog ' THEN 2
         WHEN type = 'table constraint'
          AND regexp_replace(definition, '"(""|[^"])*"', 'name', 'g')
              ~ '^ALTER (FOREIGN )?TABLE (ONLY )?\S+ ADD CONSTRAINT \S+ FOREIGN KEY ' THEN 2

@@ -1,11 +1,5 @@
 -- From descriptions to a script that `psql -v ON_ERROR_STOP=1 --single-transaction` restores into an empty database.
 
--- Names for a comment: nothing in them may end the line.
-CREATE OR REPLACE FUNCTION pggit_daemon.one_line(words text) RETURNS text
-    LANGUAGE sql IMMUTABLE AS $$
-    SELECT regexp_replace(words, '[\n\r]+', ' ', 'g')
-$$;
-
 -- The roles that a definition names, as they stand in it. Lines of a function's body can be taken for one; the list is
 -- for people to read.
 CREATE OR REPLACE FUNCTION pggit_daemon.roles_named(definition text) RETURNS SETOF text
