@@ -20,7 +20,7 @@ import structlog
 
 from pggit_daemon.abandoned import Abandoned
 from pggit_daemon.baseline import source_statement
-from pggit_daemon.commit.beside import Beside
+from pggit_daemon.commit.beside import Beside, as_found
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.correlator import Correlator
@@ -246,7 +246,7 @@ class Pipeline:
             if again is None:
                 self._upkeep.outdated()
             else:
-                now = (replace(item, direct=False) for item in again)
+                now = as_found(sorted(outdated), again)
                 events[-1] = replace(events[-1], objects=(*events[-1].objects, *now))
         return replace(decision, events=tuple(events))
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pggit_daemon.ddl import DdlEvent, ObjectId, ObjectOp
+from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectOp
 
 REMEMBERED = 20_000
-"""Objects of the latest transactions: what lies further back is left to the comparison with the catalog."""
+"""The latest transactions and their objects: what lies further back is left to the comparison with the catalog."""
+
+_READ = {ObjectOp.SET, ObjectOp.DEFERRED}
 
 
 @dataclass(slots=True)
@@ -30,20 +32,27 @@ class Beside:
     def outdated(self, xid: int, events: Iterable[DdlEvent]) -> frozenset[ObjectId]:
         """Take the events of a transaction that committed now; what is to be read again."""
         events = tuple(events)
-        own = frozenset(item.oid for event in events for item in event.objects if item.op is ObjectOp.SET)
+        own = frozenset(item.oid for event in events for item in event.objects if item.op in _READ)
         snapshots = [event.snapshot for event in events if event.snapshot is not None]
         others = [
             oids
             for other, oids in self._latest
             if other != xid and not all(snapshot.sees(other) for snapshot in snapshots)
         ]
-        self._remember(xid, own)
+        if events:
+            self._remember(xid, own)
         return own.union(*others) if others else frozenset()
 
     def _remember(self, xid: int, oids: frozenset[ObjectId]) -> None:
-        if not oids:
-            return
         self._latest.append((xid, oids))
-        self._size += len(oids)
+        self._size += 1 + len(oids)
         while self._size > REMEMBERED and len(self._latest) > 1:
-            self._size -= len(self._latest.popleft()[1])
+            self._size -= 1 + len(self._latest.popleft()[1])
+
+
+def as_found(outdated: Iterable[ObjectId], found: Iterable[ObjectEvent]) -> tuple[ObjectEvent, ...]:
+    """What they are now, for the end of the events: one that is not found was dropped beside its description."""
+    now = tuple(replace(item, direct=False) for item in found)
+    there = {item.oid for item in now}
+    gone = (ObjectEvent(ObjectOp.DROP, oid, direct=False, key=None, blob=None) for oid in outdated if oid not in there)
+    return (*gone, *now)

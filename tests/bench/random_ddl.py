@@ -16,7 +16,6 @@ import psycopg
 
 from pggit_daemon.install import install
 from sandbox.cluster import Cluster
-from tests.random_ddl.driver import prepare_roles
 from tests.random_ddl.machine import Arena, run
 
 LENGTH = 60  # rules in a run, each of one to six steps
@@ -30,8 +29,7 @@ def main() -> int:
         cluster.create_database("template")
         with psycopg.connect(cluster.dsn("template")) as conn:
             install(conn)
-            prepare_roles(conn)
-        arena = Arena(cluster, "template")
+        arena = Arena.prepare(cluster, "template")
         started = time.monotonic()
         difference = ""
         rounds = 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pggit_daemon.commit.beside import Beside
 from tests.random_ddl.driver import Action, Driver, Kind, prepare_roles
 
 if TYPE_CHECKING:
@@ -66,3 +67,49 @@ def test_the_events_add_up_to_the_catalog(driver: Driver, name: str) -> None:
             wrong[statement] = list(map(str, differences))
             break
     assert wrong == {}
+
+
+BESIDE = {
+    "a schema is renamed while a table is made in it": """
+        A CREATE SCHEMA s
+        A BEGIN
+        A CREATE TABLE s.t (a int)
+        B ALTER SCHEMA s RENAME TO r
+        A COMMIT
+    """,
+    "a table is made of a type that is being renamed": """
+        A CREATE SCHEMA s
+        A CREATE TYPE e AS ENUM ('x')
+        A BEGIN
+        A ALTER TYPE e RENAME TO f
+        B CREATE TABLE s.t (a e)
+        A COMMIT
+    """,
+    "a schema is renamed while a table in it is dropped": """
+        A CREATE SCHEMA s
+        A CREATE TABLE s.t (a int)
+        B BEGIN
+        B DROP TABLE s.t
+        A BEGIN
+        A ALTER SCHEMA s RENAME TO r
+        B COMMIT
+        A COMMIT
+    """,
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_transactions_beside_each_other_add_up_too(driver: Driver, name: str) -> None:
+    """A capture sees what its own transaction sees: the later commit reads the objects of both again."""
+    for line in filter(None, (line.strip() for line in BESIDE[name].splitlines())):
+        session, statement = "AB".index(line[0]), line[2:]
+        known = {"BEGIN": Kind.BEGIN, "COMMIT": Kind.COMMIT}
+        driver.act(Action(session, known.get(statement, Kind.RUN), "" if statement in known else statement))
+        assert not driver.log[-1].failed, line
+    assert list(map(str, driver.differences())) == []
+
+
+def test_without_reading_again_they_would_not(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Beside, "outdated", lambda *_: frozenset())
+    with pytest.raises(AssertionError, match=r"r\.t"):
+        test_transactions_beside_each_other_add_up_too(driver, "a schema is renamed while a table is made in it")

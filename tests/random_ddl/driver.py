@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from pggit_daemon.commit.beside import Beside
+from pggit_daemon.commit.beside import Beside, as_found
 from pggit_daemon.commit.schema import Schema
 from pggit_daemon.commit.tree import Leaf, Tree, blob_hash
 from pggit_daemon.ddl import OUTBOX, Blob, DdlEvent, ObjectEvent, ObjectId, ObjectKey, ObjectOp, parse_event
@@ -123,6 +124,7 @@ class Driver:
             session.conn.prepare_threshold = None
             session.conn.execute(SESSION_SETTINGS)
             session.conn.execute(b"PREPARE what_there_is AS " + live.QUERY.encode())
+            [[session.read]] = session.conn.execute("SELECT coalesce(max(id), 0) FROM pggit_daemon.ddl_event")
         self.log: list[Action] = []
         self.counts = counts if counts is not None else Counts()
         self.blobs: dict[bytes, Blob] = {}
@@ -262,19 +264,20 @@ class Driver:
                 return
             self.waiting.popleft()
             self.outdated |= self.beside.outdated(xid, events)
-            try:
-                objects += [item for oid in sorted(self.outdated) for item in self._now(oid)]
-                self.outdated = set()
-            except psycopg.DatabaseError:
-                pass  # the daemon compares later; here it is read again later
+            with suppress(psycopg.DatabaseError):  # the daemon compares later; here it is read again later
+                objects += self._again()
             for item in objects:
                 if item.blob is not None:
                     self._keep(item.blob)
             self.schema.apply(objects)
 
+    def _again(self) -> list[ObjectEvent]:
+        found = [item for oid in sorted(self.outdated) for item in self._now(oid)]
+        outdated, self.outdated = sorted(self.outdated), set()
+        return [*as_found(outdated, found)]
+
     def _read_again(self) -> None:
-        objects = [item for oid in sorted(self.outdated) for item in self._now(oid)]
-        self.outdated.clear()
+        objects = self._again()
         for item in objects:
             if item.blob is not None:
                 self._keep(item.blob)

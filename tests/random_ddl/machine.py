@@ -11,19 +11,29 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
+import psycopg
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sandbox.databases import Databases
-from tests.random_ddl.driver import Action, Counts, Difference, Driver, Kind
+from tests.random_ddl.driver import Action, Counts, Difference, Driver, Kind, prepare_roles
 from tests.random_ddl.generate import step
 from tests.random_ddl.grammar import FAMILIES, WEIGHTS
 from tests.random_ddl.shrink import Shrinking
 
-FULL = 90  # so many things, and drops become likely
+BEGINNING = Path(__file__).with_name("beginning.sql").read_text(encoding="utf-8")
+FULL = 120  # so many things, and drops become likely
 SHRINK_TRIES = 200
 
 SESSIONS = st.sampled_from((0, 0, 0, 1))
@@ -32,26 +42,36 @@ WEIGHTED = [name for name in FAMILIES for _ in range(WEIGHTS.get(name, 1))]
 
 @dataclass(slots=True)
 class Arena:
-    """Where runs happen: clones of a database with pggit-daemon installed."""
+    """Where runs happen: clones of `templates`, databases with pggit-daemon installed (`prepare` makes them)."""
 
     server: Databases
-    template: str
+    templates: Sequence[str]
     counts: Counts = field(default_factory=Counts)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     found: str | None = None
 
-    def open(self, counts: Counts) -> tuple[str, Driver]:
+    @classmethod
+    def prepare(cls, server: Databases, installed: str) -> Arena:
+        """Make another template, in which there is something of everything already."""
+        beginning = f"{installed}_beginning"
+        server.create_database(beginning, installed)
+        with psycopg.connect(server.dsn(beginning), autocommit=True) as conn:
+            prepare_roles(conn)
+            conn.execute(BEGINNING.encode())
+        return cls(server, (installed, beginning))
+
+    def open(self, template: str, counts: Counts) -> tuple[str, Driver]:
         name = f"random_{next(self.numbers)}"
-        self.server.create_database(name, self.template)
+        self.server.create_database(name, template)
         return name, Driver(self.server.dsn(name), counts)
 
     def close(self, name: str, driver: Driver) -> None:
         driver.close()
         self.server.drop_database(name)
 
-    def differences_after(self, actions: Sequence[Action]) -> list[Difference]:
+    def differences_after(self, template: str, actions: Sequence[Action]) -> list[Difference]:
         """What is wrong at the end of these, on a database of their own."""
-        name, driver = self.open(Counts())
+        name, driver = self.open(template, Counts())
         try:
             for action in actions:
                 driver.act(action)
@@ -60,7 +80,7 @@ class Arena:
         finally:
             self.close(name, driver)
 
-    def explained(self, actions: Sequence[Action], differences: Sequence[Difference]) -> str:
+    def explained(self, template: str, actions: Sequence[Action], differences: Sequence[Difference]) -> str:
         """The differences, and the shortest run that leads to one of the same kind.
 
         Sought once: hypothesis runs a failure again to show it.
@@ -69,9 +89,13 @@ class Arena:
             return self.found
         kind = differences[0].kind
         left = Shrinking(
-            list(actions), lambda tried: any(d.kind == kind for d in self.differences_after(tried)), SHRINK_TRIES
+            list(actions),
+            lambda tried: any(d.kind == kind for d in self.differences_after(template, tried)),
+            SHRINK_TRIES,
         ).run()
-        self.found = "\n".join(["record and catalog differ:", *map(str, differences), "after", *map(str, left)])
+        self.found = "\n".join(
+            ["record and catalog differ:", *map(str, differences), f"on a clone of {template}, after", *map(str, left)]
+        )
         return self.found
 
 
@@ -80,14 +104,11 @@ class RandomDdl(RuleBasedStateMachine):
 
     arena: ClassVar[Arena]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.database, self.driver = self.arena.open(self.arena.counts)
-        self.families = WEIGHTED
-
-    @initialize(families=st.lists(st.sampled_from(sorted(FAMILIES)), min_size=0, max_size=12))
-    def favour(self, families: list[str]) -> None:
-        """Some families come more often in this run, so that runs differ."""
+    @initialize(bare=st.booleans(), families=st.lists(st.sampled_from(sorted(FAMILIES)), min_size=0, max_size=12))
+    def start(self, bare: bool, families: list[str]) -> None:  # noqa: FBT001  # hypothesis passes it by name
+        """On an empty database, or on one that has much; some families come more often, so that runs differ."""
+        self.template = self.arena.templates[0 if bare else -1]
+        self.database, self.driver = self.arena.open(self.template, self.arena.counts)
         self.families = WEIGHTED + families * 8
 
     @rule(session=SESSIONS, choice=st.integers(0, 2**64 - 1))
@@ -128,7 +149,7 @@ class RandomDdl(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.driver.finish()
-            self._compare()
+            self.the_record_equals_the_catalog()
         finally:
             self.arena.close(self.database, self.driver)
 
@@ -143,16 +164,17 @@ class RandomDdl(RuleBasedStateMachine):
     def _act(self, action: Action) -> None:
         self.arena.counts.steps += 1
         self.driver.act(action)
-        if self.driver.quiet():
-            self._compare()
 
-    def _compare(self) -> None:
+    @invariant()
+    def the_record_equals_the_catalog(self) -> None:
+        if not self.driver.quiet():
+            return
         differences = self.driver.differences()
         if differences:
             log = list(self.driver.log)
             self.driver.log.clear()
             self.driver.resume()
-            raise AssertionError(self.arena.explained(log, differences))
+            raise AssertionError(self.arena.explained(self.template, log, differences))
 
 
 def run(arena: Arena, *, examples: int, steps: int, by_seed: int | None = None) -> None:

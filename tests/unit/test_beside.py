@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pggit_daemon.commit import beside
-from pggit_daemon.commit.beside import Beside
+from pggit_daemon.commit.beside import Beside, as_found
 from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectOp, Profile, Session, SessionKey, Snapshot
 from pggit_daemon.lsn import LSN
 
@@ -61,15 +61,24 @@ def test_parts_of_one_transaction_are_not_beside_each_other() -> None:
     assert transactions.outdated(100, [event(2, snapshot="99:99:")]) == ids()
 
 
-def test_what_was_dropped_is_not_read_again() -> None:
+def test_one_that_only_dropped_counts_as_beside() -> None:
+    """What it dropped is not read again, but what the other described while it was still there."""
     transactions = Beside()
     transactions.outdated(100, [event(1, snapshot="99:99:", op=ObjectOp.DROP)])
-    assert transactions.outdated(101, [event(2, snapshot="100:101:100")]) == ids()
+    assert transactions.outdated(101, [event(2, snapshot="100:101:100")]) == ids(2)
 
 
 def test_only_so_many_objects_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "REMEMBERED", 2)
+    monkeypatch.setattr(beside, "REMEMBERED", 4)
     transactions = Beside()
     for number in range(4):
         transactions.outdated(100 + number, [event(number, snapshot="100:100:")])
     assert transactions.outdated(104, [event(9, snapshot="100:100:")]) == ids(2, 3, 9)
+
+
+def test_what_is_not_found_any_more_was_dropped() -> None:
+    """The other transaction's drop stands before the description that this one made of the object."""
+    [still] = event(2, snapshot=None).objects
+    gone, there = as_found(sorted(ids(1, 2)), [still])
+    assert (gone.op, gone.oid) == (ObjectOp.DROP, ObjectId(1259, 1))
+    assert (there.op, there.oid, there.direct) == (ObjectOp.SET, ObjectId(1259, 2), False)
