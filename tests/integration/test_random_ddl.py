@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def test_the_record_equals_the_catalog_after_every_step(cluster: Databases, installed_template: str) -> None:
     """Whatever runs, in whatever transactions, on two sessions: same keys, same definitions, same ids."""
     arena = Arena.prepare(cluster, installed_template)
-    run(arena, examples=8, steps=40)
+    run(arena, examples=5, steps=40)
     # A generator that produced nothing but errors would find nothing wrong.
-    assert arena.counts.succeeded > 150
-    assert arena.counts.comparisons > 80
-    assert len(arena.counts.tags) > 30
+    assert arena.counts.succeeded > 100
+    assert arena.counts.comparisons > 60
+    assert len(arena.counts.tags) > 25

@@ -103,6 +103,7 @@ class RandomDdl(RuleBasedStateMachine):
     """One run, on a database of its own."""
 
     arena: ClassVar[Arena]
+    database = ""
 
     @initialize(bare=st.booleans(), families=st.lists(st.sampled_from(sorted(FAMILIES)), min_size=0, max_size=12))
     def start(self, bare: bool, families: list[str]) -> None:  # noqa: FBT001  # hypothesis passes it by name
@@ -147,6 +148,8 @@ class RandomDdl(RuleBasedStateMachine):
             self._act(Action(session, kind))
 
     def teardown(self) -> None:
+        if not self.database:
+            return  # it did not even start
         try:
             self.driver.finish()
             self.the_record_equals_the_catalog()

@@ -9,8 +9,8 @@ BEGIN
     -- An extension can have thousands of members, which `describe` would look at one by one.
     FOR at IN
         SELECT a.classid, a.objid FROM pggit_daemon.addresses() a
-         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                            WHERE d.classid = a.classid AND d.objid = a.objid AND d.deptype = 'e')
+         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+                            WHERE m.classid = a.classid AND m.objid = a.objid AND m.deptype = 'e')
     LOOP
         d := pggit_daemon.describe(at.classid, at.objid);
         IF d.type IS NOT NULL THEN
