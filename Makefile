@@ -11,8 +11,9 @@ demo: .venv/ready
 
 # All checks. Real PostgreSQL, real Flyway, real Liquibase: what is missing is installed (root) or named (user).
 test: lint
-	sandbox/setup.sh server java promtool
+	sandbox/setup.sh server java promtool node
 	$(RUN)/python -m sandbox.jars
+	$(RUN)/python -m sandbox.histories.fetch
 	$(RUN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/ready

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool …
+# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node …
 #   python  Python 3.11+ that can make virtual environments
 #   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
 #   java    a JDK and Maven, for the real Flyway and Liquibase
 #   promtool  Prometheus' own checker, for the metrics and the alerting rules
+#   node    Node.js and npm, for a migration history of theirs
 # Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
 set -euo pipefail
 
@@ -83,11 +84,15 @@ need_promtool() {
     command -v promtool >/dev/null || install_packages "promtool is missing" prometheus
 }
 
+need_node() {
+    command -v npm >/dev/null || install_packages "Node.js or npm is missing" nodejs npm
+}
+
 for part in "$@"; do
     case $part in
-    python | server | java | promtool) "need_$part" ;;
+    python | server | java | promtool | node) "need_$part" ;;
     *)
-        echo "setup: unknown part: $part (python, server, java, promtool)" >&2
+        echo "setup: unknown part: $part (python, server, java, promtool, node)" >&2
         exit 2
         ;;
     esac

@@ -16,6 +16,7 @@ import pytest
 
 from sandbox.cluster import Cluster
 from sandbox.container import ContainerCluster, engine_answers
+from tests.acceptance.oracle.figures import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 TEMPLATE = "installed_template"
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the oracle counts is printed at the end: this is the conftest that every process loads."""
+    config.pluginmanager.register(Tally())
 
 
 @pytest.fixture(scope="session")

@@ -110,9 +110,10 @@ class Oracle:
             return conn.info.server_version // 10_000
 
     @contextmanager
-    def side(self) -> Iterator[Side]:
+    def side(self, template: str | None = None) -> Iterator[Side]:
+        """A database made from the oracle's template, or from another one."""
         name = f"describe_{next(_numbers)}"
-        self.cluster.create_database(name, self.template)
+        self.cluster.create_database(name, template or self.template)
         side = Side(self.cluster.dsn(name))
         try:
             yield side
