@@ -22,6 +22,10 @@ def driver(installed_database: str) -> Iterator[Driver]:
 
 
 RUNS = {
+    "a language that is an extension's member and the server's own is granted": """
+        GRANT USAGE ON LANGUAGE plpgsql TO random_a
+        REVOKE USAGE ON LANGUAGE plpgsql FROM random_a
+    """,
     "an attribute of the type of a typed table is renamed": """
         CREATE TYPE pair AS (a int, b text)
         CREATE TABLE t OF pair

@@ -6,10 +6,12 @@ DECLARE
     at record;
     d  pggit_daemon.description;
 BEGIN
-    -- An extension can have thousands of members, which `describe` would look at one by one.
+    -- An extension can have thousands of members, which `describe` would look at one by one. What is the server's own
+    -- (language plpgsql is a member) may still have changed privileges.
     FOR at IN
         SELECT a.classid, a.objid FROM pggit_daemon.addresses() a
-         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+         WHERE a.objid < 16384
+            OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
                             WHERE m.classid = a.classid AND m.objid = a.objid AND m.deptype = 'e')
     LOOP
         d := pggit_daemon.describe(at.classid, at.objid);
