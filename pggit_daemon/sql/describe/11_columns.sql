@@ -97,8 +97,12 @@ DECLARE
     alter_it   text;
 BEGIN
     FOR a IN
-        SELECT x.attnum, x.attname, x.attislocal, x.attnotnull, x.atthasdef, x.attgenerated, x.attoptions,
+        SELECT x.attnum, x.attname, x.attislocal, x.attnotnull, x.atthasdef, x.attgenerated,
                x.attfdwoptions, x.attrelid,
+               -- A stamp of the server's own (from some minor releases on); pg_dump leaves it out too.
+               CASE WHEN x.attoptions IS NOT NULL
+                    THEN (SELECT array_agg(u.word ORDER BY u.place) FROM unnest(x.attoptions) WITH ORDINALITY u (word, place)
+                           WHERE u.word NOT LIKE 'pg\_attver=%') END AS attoptions,
                CASE WHEN x.attstorage <> t.typstorage THEN x.attstorage END AS storage,
                nullif(x.attcompression, '') AS compression,
                CASE WHEN x.attstattarget >= 0 THEN x.attstattarget END AS target

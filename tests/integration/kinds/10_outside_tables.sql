@@ -115,16 +115,16 @@ CREATE TYPE k_schema.tr_gone AS (x int);
 CREATE FUNCTION k_schema.from_sql(internal) RETURNS internal LANGUAGE internal IMMUTABLE AS 'int4_accum';
 CREATE FUNCTION k_schema.to_sql(internal) RETURNS k_schema.tr LANGUAGE internal IMMUTABLE AS 'int4_accum';
 CREATE TRANSFORM FOR k_schema.tr_gone LANGUAGE pl_k (FROM SQL WITH FUNCTION k_schema.from_sql(internal));
--- created: transform for k_schema.tr on language pl_k
+-- created: transform for k_schema.tr language pl_k
 CREATE TRANSFORM FOR k_schema.tr LANGUAGE pl_k (FROM SQL WITH FUNCTION k_schema.from_sql(internal), TO SQL WITH FUNCTION k_schema.to_sql(internal));
--- altered: transform for k_schema.tr on language pl_k
+-- altered: transform for k_schema.tr language pl_k
 CREATE OR REPLACE TRANSFORM FOR k_schema.tr LANGUAGE pl_k (TO SQL WITH FUNCTION k_schema.to_sql(internal));
--- renamed: transform for k_schema.tr on language plk by language plk
+-- renamed: transform for k_schema.tr language plk by language plk
 ALTER LANGUAGE pl_k RENAME TO plk;
--- dropped: transform for k_schema.tr_gone on language plk
+-- dropped: transform for k_schema.tr_gone language plk
 DROP TRANSFORM FOR k_schema.tr_gone LANGUAGE plk;
 -- no granted: there are no privileges on it
--- commented: transform for k_schema.tr on language plk
+-- commented: transform for k_schema.tr language plk
 COMMENT ON TRANSFORM FOR k_schema.tr LANGUAGE plk IS 'tr';
 
 -- kind: default privileges
