@@ -16,7 +16,7 @@ from dataclasses import dataclass
 class SilentChange:
     """`before` leaves the record exact, `change` does not; `undo` gives back what is not the database's own.
 
-    `announced`: events do come, but they do not name these objects.
+    `announced`: events do come, but they do not name these objects. `until`: the last major version that is silent.
     """
 
     before: tuple[str, ...]
@@ -24,6 +24,7 @@ class SilentChange:
     keys: tuple[str, ...]
     undo: tuple[str, ...] = ()
     announced: bool = False
+    until: int | None = None
 
 
 _EVENT_FUNCTION = "CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'"
@@ -107,11 +108,13 @@ SILENT: dict[str, SilentChange] = {
         (_TABLE, _TWINS, "!CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)", "UPDATE t SET a = b"),
         ("REINDEX INDEX i",),
         ("index public.i",),
+        until=16,
     ),
     "reindex concurrently gives an index another id": SilentChange(
         (_TABLE, "CREATE INDEX i ON t (a)"),
         ("REINDEX INDEX CONCURRENTLY i",),
         ("index public.i",),
+        until=16,
     ),
     "cluster marks an index": SilentChange(
         (_TABLE, "ALTER TABLE t ADD PRIMARY KEY (a)"),
