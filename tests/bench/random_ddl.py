@@ -35,7 +35,8 @@ def main() -> int:
         rounds = 0
         while arena.counts.steps < wanted and not difference:
             try:
-                run(arena, examples=10, steps=LENGTH, by_seed=seed + rounds)
+                left = wanted - arena.counts.steps
+                run(arena, examples=min(10, 2 + left // LENGTH), steps=LENGTH, by_seed=seed + rounds)
             except AssertionError as exc:
                 difference = str(exc)
             rounds += 1

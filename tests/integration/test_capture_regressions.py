@@ -25,6 +25,8 @@ RUNS = {
     "a language that is an extension's member and the server's own is granted": """
         GRANT USAGE ON LANGUAGE plpgsql TO random_a
         REVOKE USAGE ON LANGUAGE plpgsql FROM random_a
+        GRANT USAGE ON LANGUAGE plpgsql TO random_a
+        DROP OWNED BY random_a
     """,
     "an attribute of the type of a typed table is renamed": """
         CREATE TYPE pair AS (a int, b text)

@@ -139,7 +139,7 @@ BEGIN
     IF alters THEN
         gone := pggit_daemon.swallowed(tag, named, hanging, since);
     ELSIF cardinality(granted) > 0 THEN
-        gone := pggit_daemon.back_as_born(granted);
+        gone := coalesce(gone, '[]') || coalesce(pggit_daemon.back_as_born(granted), '[]');
     END IF;
     IF cardinality(named) = 0 AND cardinality(hanging) = 0 AND coalesce(gone = '[]', true) THEN
         RETURN NULL;
