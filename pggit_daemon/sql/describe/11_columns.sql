@@ -97,25 +97,32 @@ DECLARE
     alter_it   text;
 BEGIN
     FOR a IN
-        SELECT x.attnum, x.attname, x.attislocal, x.attnotnull, x.atthasdef, x.attgenerated,
+        SELECT x.attnum, x.attname, x.attislocal, x.attnotnull, x.atthasdef, x.attgenerated, x.attidentity,
                x.attfdwoptions, x.attrelid,
                -- A stamp of the server's own (from some minor releases on); pg_dump leaves it out too.
                CASE WHEN x.attoptions IS NOT NULL
                     THEN (SELECT array_agg(u.word ORDER BY u.place) FROM unnest(x.attoptions) WITH ORDINALITY u (word, place)
                            WHERE u.word NOT LIKE 'pg\_attver=%') END AS attoptions,
-               CASE WHEN x.attstorage <> t.typstorage THEN x.attstorage END AS storage,
-               nullif(x.attcompression, '') AS compression,
-               CASE WHEN x.attstattarget >= 0 THEN x.attstattarget END AS target
+               -- INHERITS hands on the parent's storage and compression. A child says its own whatever the parent has:
+               -- its text must not change when only the parent does.
+               CASE WHEN x.attstorage <> t.typstorage OR form = 'local' AND x.attinhcount > 0 AND t.typstorage <> 'p'
+                    THEN x.attstorage END AS storage,
+               CASE WHEN x.attcompression <> '' THEN x.attcompression
+                    WHEN form = 'local' AND x.attinhcount > 0 AND t.typstorage <> 'p' THEN 'd' END AS compression,
+               CASE WHEN x.attstattarget >= 0 THEN x.attstattarget END AS target, x.attinhcount > 0 AS inherited
           FROM pg_catalog.pg_attribute x
           JOIN pg_catalog.pg_type t ON t.oid = x.atttypid
          WHERE x.attrelid = relation AND x.attnum > 0 AND NOT x.attisdropped
            AND (x.attstorage <> t.typstorage OR x.attcompression <> '' OR x.attstattarget >= 0
-                OR x.attoptions IS NOT NULL OR x.attfdwoptions IS NOT NULL OR NOT x.attislocal)
+                OR x.attoptions IS NOT NULL OR x.attfdwoptions IS NOT NULL
+                OR x.attinhcount > 0)
          ORDER BY x.attname
     LOOP
         alter_it := format('ALTER %s ALTER COLUMN %I ', what, a.attname);
         IF form = 'local' AND NOT a.attislocal THEN
             statements := statements || pggit_daemon.inherited_column(relation, a.attnum, alter_it, what);
+        ELSIF form = 'local' AND a.inherited AND NOT a.atthasdef AND a.attidentity = '' THEN
+            statements := statements || alter_it || E'DROP DEFAULT;\n';    -- a parent's comes with INHERITS
         END IF;
         IF a.storage IS NOT NULL THEN
             statements := statements || alter_it || format(E'SET STORAGE %s;\n',
@@ -123,7 +130,7 @@ BEGIN
         END IF;
         IF a.compression IS NOT NULL THEN
             statements := statements || alter_it || format(E'SET COMPRESSION %s;\n',
-                CASE a.compression WHEN 'p' THEN 'pglz' ELSE 'lz4' END);
+                CASE a.compression WHEN 'p' THEN 'pglz' WHEN 'd' THEN 'default' ELSE 'lz4' END);
         END IF;
         IF a.target IS NOT NULL THEN
             statements := statements || alter_it || format(E'SET STATISTICS %s;\n', a.target);
@@ -167,9 +174,8 @@ BEGIN
      WHERE x.adrelid = relation AND x.adnum = attribute;
     IF default_is IS NOT NULL THEN
         statements := statements || alter_it || format(E'SET DEFAULT %s;\n', default_is);
-    ELSIF EXISTS (SELECT FROM pg_catalog.pg_inherits i
-                    JOIN pg_catalog.pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname
-                   WHERE i.inhrelid = relation AND p.atthasdef AND p.attgenerated = '') THEN
+    ELSE
+        -- Whether or not a parent has one: the text must not change when only the parent does.
         statements := statements || alter_it || E'DROP DEFAULT;\n';
     END IF;
     RETURN statements;

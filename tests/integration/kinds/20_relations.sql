@@ -195,6 +195,15 @@ ALTER TABLE k_table.parent ALTER a SET DEFAULT 3;
 ALTER TABLE k_table.parent RENAME COLUMN added TO "added c";
 -- altered: table k_table.child
 ALTER TABLE k_table.child ALTER a DROP DEFAULT, ALTER z SET NOT NULL, ALTER "added c" SET DEFAULT 'mine';
+-- prepare
+CREATE TABLE k_table.stored (t text, u text);
+ALTER TABLE k_table.stored ALTER t SET STORAGE EXTERNAL, ALTER u SET COMPRESSION pglz;
+CREATE TABLE k_table.stored_too (own int) INHERITS (k_table.stored);
+CREATE TABLE k_table.stored_merged (t text) INHERITS (k_table.stored);
+-- altered: table k_table.stored
+ALTER TABLE ONLY k_table.stored ALTER t SET DEFAULT 'x', ALTER u SET STORAGE MAIN;
+-- altered: table k_table.stored_too
+ALTER TABLE k_table.stored_too ALTER t SET STORAGE EXTENDED, ALTER u SET COMPRESSION default;
 -- altered: table k_table.grandchild
 ALTER TABLE k_table.grandchild NO INHERIT k_table.child;
 -- renamed: table k_table."Chi ld"
