@@ -132,20 +132,31 @@ class RandomDdl(RuleBasedStateMachine):
             self._statement(session, choice)
         self._act(Action(session, Kind.COMMIT))
 
-    @rule(session=SESSIONS)
-    def begin(self, session: int) -> None:
+    @rule(session=SESSIONS, choices=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=3))
+    def begin(self, session: int, choices: list[int]) -> None:
+        """A transaction stays open over the next rules, beside what the other session does."""
         self._act(Action(session, Kind.BEGIN))
+        for choice in choices:
+            self._statement(session, choice)
+        self._act(Action(session, Kind.SAVEPOINT))
 
-    @rule(session=SESSIONS, kind=st.sampled_from((Kind.SAVEPOINT, Kind.SAVEPOINT, Kind.ROLLBACK_TO)))
+    @rule(session=SESSIONS, choice=st.integers(0, 2**64 - 1))
     @precondition(lambda self: not self.driver.quiet())
-    def savepoint(self, session: int, kind: Kind) -> None:
-        self._act(Action(session, kind))
+    def roll_back_to_savepoint(self, session: int, choice: int) -> None:
+        self._act(Action(session, Kind.SAVEPOINT))
+        self._statement(session, choice)
+        self._act(Action(session, Kind.ROLLBACK_TO))
 
     @rule(kind=st.sampled_from((Kind.COMMIT, Kind.COMMIT, Kind.COMMIT, Kind.ROLLBACK)))
     @precondition(lambda self: not self.driver.quiet())
     def end(self, kind: Kind) -> None:
         for session in (0, 1):
             self._act(Action(session, kind))
+
+    @rule()
+    @precondition(lambda self: not self.driver.quiet())
+    def commit(self) -> None:
+        self.driver.finish()
 
     def teardown(self) -> None:
         if not self.database:
