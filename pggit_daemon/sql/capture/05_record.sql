@@ -9,6 +9,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.tool_lock_classes() RETURNS oid[]
 CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- Nearly always this is the end of it.
+    IF NOT EXISTS (SELECT FROM pg_lock_status() l
+                    WHERE l.locktype = 'advisory' AND l.classid = ANY (pggit_daemon.tool_lock_classes())) THEN
+        RETURN '[]';
+    END IF;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'classid', l.classid::bigint, 'objid', l.objid::bigint, 'objsubid', l.objsubid, 'pid', l.pid,
                        'backend_start', a.backend_start, 'user', pg_get_userbyid(a.usesysid),

@@ -12,6 +12,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.comments(of_class oid, of_object oid, wh
 DECLARE
     statements text;
 BEGIN
+    -- Nearly always this is the end of it, and it is asked for each object.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_description d WHERE d.objoid = of_object AND d.classoid = of_class)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_seclabel l WHERE l.objoid = of_object AND l.classoid = of_class)
+    THEN
+        RETURN '';
+    END IF;
     SELECT string_agg(s, '' ORDER BY s COLLATE "C") INTO statements FROM (
         SELECT format(E'COMMENT ON %s IS %L;\n', what, d.description) AS s
           FROM pg_catalog.pg_description d
@@ -31,6 +37,13 @@ CREATE OR REPLACE FUNCTION pggit_daemon.column_comments(relation oid, relation_n
 DECLARE
     statements text;
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_description d
+                    WHERE d.objoid = relation AND d.classoid = 'pg_catalog.pg_class'::regclass)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_seclabel l
+                        WHERE l.objoid = relation AND l.classoid = 'pg_catalog.pg_class'::regclass)
+    THEN
+        RETURN '';
+    END IF;
     SELECT string_agg(x.s, '' ORDER BY x.attname, x.s COLLATE "C") INTO statements FROM (
         SELECT a.attname,
                format(E'COMMENT ON COLUMN %s.%I IS %L;\n', relation_name, a.attname, d.description) AS s
@@ -134,6 +147,10 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.extension_links(of_class oid, of_object oid, what text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'x') THEN
+        RETURN '';
+    END IF;
     RETURN coalesce((
         SELECT string_agg(format(E'ALTER %s DEPENDS ON EXTENSION %I;\n', what, e.extname), '' ORDER BY e.extname)
           FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid

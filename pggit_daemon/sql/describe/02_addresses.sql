@@ -9,11 +9,55 @@ BEGIN
                AND d.refclassid = 'pg_catalog.pg_extension'::regclass LIMIT 1);
 END $$;
 
+-- Asked for each object and each of its references, so it takes the name from the server's cache, where the cast writes
+-- it as an identifier, quoted or not, or a schema that is gone as its number.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_our_schema(schema oid) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pggit', 'pggit_daemon')
-              FROM pg_catalog.pg_namespace n WHERE n.oid = schema);
+    RETURN schema::regnamespace::text
+           !~ '^("?(pg_|information_schema"?$|pggit"?$|pggit_daemon"?$)|[0-9]|-$)';
+END $$;
+
+-- The relkind of a table or view that belongs into the tree, '' when it does not, NULL when the relation is of another
+-- kind, of the server's own or gone. What `carrier` and `belongs` say of it, in one look: such relations are most of what is asked for.
+CREATE OR REPLACE FUNCTION pggit_daemon.our_relation(relation oid) RETURNS "char"
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    thing record;
+BEGIN
+    SELECT c.relkind, c.relnamespace, c.relpersistence,
+           EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = relation AND d.deptype = 'e'
+                      AND d.refclassid = 'pg_catalog.pg_extension'::regclass) AS is_member
+      INTO thing
+      FROM pg_catalog.pg_class c WHERE c.oid = relation AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND relation >= 16384;
+    RETURN CASE WHEN thing.relpersistence = 't' OR thing.is_member
+                  OR NOT pggit_daemon.is_our_schema(thing.relnamespace)
+                THEN ''::"char" ELSE thing.relkind END;
+END $$;
+
+-- The same of a constraint that is an object of its own: whether it belongs into the tree; NULL when it is part of
+-- something else or gone.
+CREATE OR REPLACE FUNCTION pggit_daemon.our_constraint(o oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    thing record;
+BEGIN
+    SELECT c.oid, c.relnamespace, c.relpersistence,
+           EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+                      AND d.refclassid = 'pg_catalog.pg_extension'::regclass)
+           OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                       WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = o AND d.deptype = 'e'
+                         AND d.refclassid = 'pg_catalog.pg_extension'::regclass) AS is_member
+      INTO thing
+      FROM pg_catalog.pg_constraint k
+      JOIN pg_catalog.pg_class c ON c.oid = k.conrelid AND c.relkind IN ('r', 'p', 'f')
+     WHERE k.oid = o AND o >= 16384 AND c.oid >= 16384
+       AND (k.contype IN ('p', 'u', 'x') OR k.contype = 'f' AND k.conparentid = 0 OR k.contype = 'c' AND k.conislocal);
+    RETURN CASE WHEN thing.oid IS NOT NULL
+                THEN thing.relpersistence <> 't' AND NOT thing.is_member
+                     AND pggit_daemon.is_our_schema(thing.relnamespace) END;
 END $$;
 
 -- The object whose definition says what (of_class, of_object) is; itself when it is an object of its own,
@@ -27,7 +71,12 @@ DECLARE
 BEGIN
     CASE of_class
     WHEN 'pg_catalog.pg_class'::regclass THEN
-        SELECT c.relkind, c.reltype INTO thing FROM pg_catalog.pg_class c WHERE c.oid = of_object;
+        SELECT c.relkind, c.reltype,
+               CASE WHEN c.relkind IN ('i', 'I')
+                    THEN (SELECT d.refobjid FROM pg_catalog.pg_depend d
+                           WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'i'
+                             AND d.refclassid = 'pg_catalog.pg_constraint'::regclass) END AS conoid
+          INTO thing FROM pg_catalog.pg_class c WHERE c.oid = of_object;
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
@@ -35,11 +84,8 @@ BEGIN
         WHEN 'r', 'p', 'v', 'm', 'f' THEN
             RETURN own;
         WHEN 'i', 'I' THEN
-            SELECT d.refobjid INTO parent FROM pg_catalog.pg_depend d
-             WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'i'
-               AND d.refclassid = 'pg_catalog.pg_constraint'::regclass;
-            IF FOUND THEN
-                RETURN pggit_daemon.carrier('pg_catalog.pg_constraint'::regclass, parent);
+            IF thing.conoid IS NOT NULL THEN    -- only PRIMARY KEY, UNIQUE and EXCLUDE have one
+                RETURN ('pg_catalog.pg_constraint'::regclass::oid, thing.conoid);
             END IF;
             RETURN own;
         WHEN 'S', 't' THEN
@@ -75,7 +121,8 @@ BEGIN
         RETURN own;
 
     WHEN 'pg_catalog.pg_constraint'::regclass THEN
-        SELECT * INTO thing FROM pg_catalog.pg_constraint k WHERE k.oid = of_object;
+        SELECT k.contype, k.contypid, k.conrelid, k.conparentid, k.conislocal INTO thing
+          FROM pg_catalog.pg_constraint k WHERE k.oid = of_object;
         IF NOT FOUND THEN
             RETURN NULL;
         ELSIF thing.contypid <> 0 THEN
@@ -164,6 +211,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.belongs(of_class oid, of_object oid) RET
 DECLARE
     home     oid;    -- the object's schema
     relation oid;    -- the table it hangs on
+    shape    "char";
     thing    record;
 BEGIN
     IF of_class = 'pg_catalog.pg_namespace'::regclass AND of_object <> 'pg_catalog'::regnamespace THEN
@@ -172,7 +220,9 @@ BEGIN
     -- 16384 is the first OID that a user's object can have. Of the server's own only changed privileges are recorded.
     IF of_object < 16384 THEN
         RETURN coalesce(pggit_daemon.catalog_grants(of_class, of_object) <> '', false);
-    ELSIF pggit_daemon.extension_of(of_class, of_object) IS NOT NULL THEN
+    ELSIF EXISTS (SELECT FROM pg_catalog.pg_depend d    -- as `extension_of` asks
+                   WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'e'
+                     AND d.refclassid = 'pg_catalog.pg_extension'::regclass) THEN
         RETURN false;
     END IF;
 
@@ -185,7 +235,9 @@ BEGIN
             -- An invalid index is what a failed CREATE INDEX CONCURRENTLY left; pg_dump leaves it out too.
             SELECT i.indrelid INTO relation FROM pg_catalog.pg_index i
              WHERE i.indexrelid = of_object AND i.indisready AND (i.indisvalid OR thing.relkind = 'I');
-            RETURN FOUND AND pggit_daemon.belongs(of_class, relation);
+            IF NOT FOUND THEN
+                RETURN false;
+            END IF;
         END IF;
         home := thing.relnamespace;
     WHEN 'pg_catalog.pg_type'::regclass THEN
@@ -251,6 +303,10 @@ BEGIN
     END CASE;
 
     IF relation IS NOT NULL THEN
+        shape := pggit_daemon.our_relation(relation);
+        IF shape IS NOT NULL THEN
+            RETURN shape <> '';
+        END IF;
         RETURN pggit_daemon.belongs('pg_catalog.pg_class'::regclass, relation);
     END IF;
     RETURN coalesce(pggit_daemon.is_our_schema(home), false);
@@ -260,8 +316,22 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.is_ours(of_class oid, of_object oid) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found_at pggit_daemon.object_address := pggit_daemon.carrier(of_class, of_object);
+    found_at pggit_daemon.object_address;
+    shape    "char";
+    answer   boolean;
 BEGIN
+    IF of_class = 'pg_catalog.pg_class'::regclass THEN
+        shape := pggit_daemon.our_relation(of_object);
+        IF shape IS NOT NULL THEN
+            RETURN shape <> '';
+        END IF;
+    ELSIF of_class = 'pg_catalog.pg_constraint'::regclass THEN
+        answer := pggit_daemon.our_constraint(of_object);
+        IF answer IS NOT NULL THEN
+            RETURN answer;
+        END IF;
+    END IF;
+    found_at := pggit_daemon.carrier(of_class, of_object);
     RETURN found_at.classid IS NOT NULL AND found_at.classid = of_class AND found_at.objid = of_object
        AND pggit_daemon.belongs(of_class, of_object);
 END $$;
@@ -282,11 +352,15 @@ DECLARE
     found_at  pggit_daemon.object_address;
     extension oid;
 BEGIN
+    IF of_class = 'pg_catalog.pg_class'::regclass AND pggit_daemon.our_relation(of_object) <> '' THEN
+        RETURN (of_class, of_object);
+    END IF;
     found_at := pggit_daemon.carrier(of_class, of_object);
     IF found_at.classid IS NULL THEN
         RETURN NULL;
     END IF;
-    IF pggit_daemon.belongs(found_at.classid, found_at.objid) THEN
+    IF found_at.classid = 'pg_catalog.pg_constraint'::regclass AND pggit_daemon.our_constraint(found_at.objid)
+       OR pggit_daemon.belongs(found_at.classid, found_at.objid) THEN
         RETURN found_at;
     END IF;
     extension := pggit_daemon.extension_of(found_at.classid, found_at.objid);

@@ -4,8 +4,11 @@
 CREATE OR REPLACE FUNCTION pggit_daemon.object_key(
     of_class oid, of_object oid, OUT type text, OUT identity text, OUT key text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    i record := pg_catalog.pg_identify_object(of_class, of_object, 0);
 BEGIN
-    SELECT i.type, i.identity INTO type, identity FROM pg_catalog.pg_identify_object(of_class, of_object, 0) i;
+    type := i.type;
+    identity := i.identity;
     IF of_class = 'pg_catalog.pg_type'::regclass THEN
         type := (SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END
                    FROM pg_catalog.pg_type t WHERE t.oid = of_object);
@@ -15,6 +18,7 @@ END $$;
 
 -- The objects in pg_depend whose entries count as the object's own. `can_wait`: the object can exist without this part
 -- (a default, the query of a view, a CHECK of a domain, a loose member of an operator family) and get it later.
+DROP FUNCTION IF EXISTS pggit_daemon.parts(oid, oid);    -- an earlier version returned something else
 CREATE OR REPLACE FUNCTION pggit_daemon.parts(of_class oid, of_object oid)
     RETURNS TABLE (classid oid, objid oid, can_wait boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -80,47 +84,112 @@ BEGIN
           FROM pg_catalog.pg_type t WHERE t.oid = of_object);
 END $$;
 
+-- The key of the object of ours that carries what the server names, or NULL: `normalise` and `object_key` in one, and
+-- at once for the two kinds of things that most references lead to.
+CREATE OR REPLACE FUNCTION pggit_daemon.carrier_key(of_class oid, of_object oid) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    shape "char";
+    a     pggit_daemon.object_address;
+BEGIN
+    IF of_class = 'pg_catalog.pg_class'::regclass THEN
+        shape := pggit_daemon.our_relation(of_object);
+        IF shape <> '' THEN
+            RETURN CASE shape WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table '
+                              ELSE 'table ' END || of_object::regclass::text;
+        END IF;
+    ELSIF of_class = 'pg_catalog.pg_namespace'::regclass AND pggit_daemon.is_our_schema(of_object)
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                           WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'e'
+                             AND d.refclassid = 'pg_catalog.pg_extension'::regclass) THEN
+        RETURN 'schema ' || of_object::regnamespace::text;
+    END IF;
+    a := pggit_daemon.normalise(of_class, of_object, 0);
+    RETURN CASE WHEN a.classid IS NOT NULL THEN (pggit_daemon.object_key(a.classid, a.objid)).key END;
+END $$;
+
 -- Sorted keys of the objects of ours that must exist before this one. A key with "~" before it is needed only by a part
 -- that can wait: where objects need each other, export makes the object without that part first.
 -- Left out, because their statement waits in `later`: the table that owns a sequence ('a' of a sequence),
 -- the index or constraint of the parent that a partition's is attached to ('P').
-CREATE OR REPLACE FUNCTION pggit_daemon.depends_of(of_class oid, of_object oid, own_key text, is_sequence boolean)
+-- `shape`: of relations, the relkind.
+CREATE OR REPLACE FUNCTION pggit_daemon.depends_of(of_class oid, of_object oid, own_key text, shape "char")
     RETURNS text[]
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    keys text[] := '{}';
-    k    text;
-    a    pggit_daemon.object_address;
-    ref  record;
-    -- Whether it has parts without a row of their own.
-    has_body boolean := of_class IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass);
+    keys      text[];
+    has_parts boolean := false;    -- as `parts` says; most objects have none
+    has_body  boolean := of_class = 'pg_catalog.pg_type'::regclass;    -- a part without a row of its own
 BEGIN
-    FOR ref IN
-        SELECT d.refclassid, d.refobjid, bool_and(p.can_wait) AS can_wait
-          FROM pggit_daemon.parts(of_class, of_object) p
-          JOIN pg_catalog.pg_depend d ON d.classid = p.classid AND d.objid = p.objid
-         WHERE d.deptype <> 'P'
-           -- What the server is born with need not be made, whatever its privileges; "public" may have to.
-           AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::regclass)
-           AND NOT (is_sequence AND d.deptype = 'a')
-           AND (d.refclassid, d.refobjid) <> (of_class, of_object)
-         GROUP BY d.refclassid, d.refobjid
-    LOOP
-        a := pggit_daemon.normalise(ref.refclassid, ref.refobjid, 0);
-        IF a.classid IS NOT NULL THEN
-            SELECT o.key INTO k FROM pggit_daemon.object_key(a.classid, a.objid) o;
-            IF k <> own_key THEN
-                IF ref.can_wait
-                   OR has_body AND pggit_daemon.only_in_body(of_class, of_object, ref.refclassid, ref.refobjid) THEN
-                    k := '~' || k;
-                END IF;
-                keys := keys || k;
-            END IF;
-        END IF;
-    END LOOP;
+    IF of_class = 'pg_catalog.pg_proc'::regclass THEN
+        has_body := EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = of_object AND p.prosqlbody IS NOT NULL);
+    ELSIF of_class IN ('pg_catalog.pg_type'::regclass, 'pg_catalog.pg_opclass'::regclass,
+                       'pg_catalog.pg_opfamily'::regclass, 'pg_catalog.pg_publication'::regclass) THEN
+        has_parts := true;
+    END IF;
+
+    -- What the server is born with need not be made, whatever its privileges; "public" may have to.
+    -- The frequent kinds each in one query, with `parts` written out.
+    IF shape IN ('r', 'p', 'f', 'v', 'm') THEN
+        keys := ARRAY(
+            SELECT CASE WHEN r.can_wait THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
+              FROM (SELECT x.refclassid, x.refobjid, bool_and(x.can_wait) AS can_wait
+                      FROM (SELECT d.refclassid, d.refobjid, false AS can_wait FROM pg_catalog.pg_depend d
+                             WHERE d.classid = of_class AND d.objid = of_object AND d.deptype <> 'P'
+                            UNION ALL
+                            SELECT d.refclassid, d.refobjid, a.attgenerated = ''
+                              FROM pg_catalog.pg_attrdef f
+                              JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+                              JOIN pg_catalog.pg_depend d
+                                ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid AND d.deptype <> 'P'
+                             WHERE f.adrelid = of_object
+                            UNION ALL
+                            SELECT d.refclassid, d.refobjid, shape = 'v'
+                              FROM pg_catalog.pg_rewrite w
+                              JOIN pg_catalog.pg_depend d
+                                ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid AND d.deptype <> 'P'
+                             WHERE w.ev_class = of_object AND w.rulename = '_RETURN' AND shape IN ('v', 'm')) x
+                     WHERE (x.refobjid <> of_object OR x.refclassid <> of_class)
+                       AND (x.refobjid >= 16384 OR x.refclassid = 'pg_catalog.pg_namespace'::regclass)
+                     GROUP BY x.refclassid, x.refobjid) r);
+    ELSIF of_class = 'pg_catalog.pg_constraint'::regclass THEN
+        keys := ARRAY(
+            SELECT pggit_daemon.carrier_key(r.refclassid, r.refobjid)
+              FROM (SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+                     WHERE d.classid = of_class AND d.objid = of_object AND d.deptype <> 'P'
+                    UNION
+                    SELECT d.refclassid, d.refobjid
+                      FROM pg_catalog.pg_constraint k
+                      JOIN pg_catalog.pg_depend d
+                        ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = k.conindid AND d.deptype <> 'P'
+                     WHERE k.oid = of_object AND k.contype IN ('p', 'u', 'x')) r
+             WHERE (r.refobjid <> of_object OR r.refclassid <> of_class)
+               AND (r.refobjid >= 16384 OR r.refclassid = 'pg_catalog.pg_namespace'::regclass));
+    ELSIF has_parts THEN
+        keys := ARRAY(
+            SELECT CASE WHEN r.can_wait OR has_body AND pggit_daemon.only_in_body(of_class, of_object, r.refclassid, r.refobjid)
+                        THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
+              FROM (SELECT d.refclassid, d.refobjid, bool_and(p.can_wait) AS can_wait
+                      FROM pggit_daemon.parts(of_class, of_object) p
+                      JOIN pg_catalog.pg_depend d ON d.classid = p.classid AND d.objid = p.objid
+                     WHERE d.deptype <> 'P' AND (d.refclassid, d.refobjid) <> (of_class, of_object)
+                       AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::regclass)
+                     GROUP BY d.refclassid, d.refobjid) r);
+    ELSE
+        keys := ARRAY(
+            SELECT CASE WHEN has_body AND pggit_daemon.only_in_body(of_class, of_object, r.refclassid, r.refobjid)
+                        THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
+              FROM (SELECT DISTINCT d.refclassid, d.refobjid
+                      FROM pg_catalog.pg_depend d
+                     WHERE d.classid = of_class AND d.objid = of_object AND d.deptype <> 'P'
+                       AND (d.deptype <> 'a' OR shape IS DISTINCT FROM 'S')
+                       AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::regclass)) r);
+    END IF;
+    keys := array_remove(array_remove(array_remove(keys, NULL), own_key), '~' || own_key);
     IF cardinality(keys) > 1 THEN
         keys := ARRAY(SELECT DISTINCT u.k COLLATE "C" FROM unnest(keys) u (k)
                        WHERE u.k NOT LIKE '~%' OR substr(u.k, 2) <> ALL (keys) ORDER BY 1);
     END IF;
     RETURN keys;
 END $$;
+DROP FUNCTION IF EXISTS pggit_daemon.depends_of(oid, oid, text, boolean);

@@ -23,72 +23,84 @@ BEGIN
         s.seqcache, CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END);
 END $$;
 
--- The sequence behind an identity column.
-CREATE OR REPLACE FUNCTION pggit_daemon.identity_sequence(relation oid, attribute integer) RETURNS oid
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN (SELECT d.objid FROM pg_catalog.pg_depend d
-             WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = relation
-               AND d.refobjsubid = attribute AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'i'
-               AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = d.objid AND c.relkind = 'S'));
-END $$;
-
 CREATE OR REPLACE FUNCTION pggit_daemon.identity_clause(relation oid, attribute integer, kind "char") RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    sequence oid := pggit_daemon.identity_sequence(relation, attribute);
 BEGIN
     RETURN (SELECT format(' GENERATED %s AS IDENTITY (SEQUENCE NAME %I.%I %s)',
                           CASE kind WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END,
-                          n.nspname, c.relname, pggit_daemon.sequence_parameters(sequence))
-              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.oid = sequence);
+                          n.nspname, c.relname, pggit_daemon.sequence_parameters(c.oid))
+              FROM pg_catalog.pg_depend d
+              JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = relation
+               AND d.refobjsubid = attribute AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'i');
 END $$;
 
--- The list between the parentheses of CREATE TABLE, one column a line; NULL when no column is to be written.
+-- What the columns of a table say, in one look at them. `list`: what stands between the parentheses of CREATE TABLE, one
+-- column a line; NULL when no column is to be written. `names`: all columns in their order. `special`: whether some column
+-- has what `column_settings` writes, `has_identity` and `has_grants`: whether some column is an identity or has privileges.
 -- form: 'all' columns, 'local' ones only (the others come from INHERITS), 'typed' (the type gives the columns).
 -- A NOT NULL constraint has a name and a row in pg_constraint from 18 on. `single`: only this column, or NULL.
-DROP FUNCTION IF EXISTS pggit_daemon.column_list(oid, text);    -- of an older version
-CREATE OR REPLACE FUNCTION pggit_daemon.column_list(relation oid, form text, single integer) RETURNS text
+CREATE OR REPLACE FUNCTION pggit_daemon.read_columns(
+    relation oid, form text, single integer,
+    OUT list text, OUT names text[], OUT special boolean, OUT has_identity boolean, OUT has_grants boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named_not_null boolean := current_setting('server_version_num')::integer >= 180000;
 BEGIN
-    RETURN (
-        SELECT string_agg('    ' || l.line, E',\n' ORDER BY l.attnum) FROM (
-            SELECT a.attnum,
-                   quote_ident(a.attname)
-                   || CASE form WHEN 'typed' THEN ' WITH OPTIONS' ELSE ' ' || format_type(a.atttypid, a.atttypmod) END
-                   || CASE WHEN form <> 'typed' AND a.attcollation <> t.typcollation AND a.attcollation <> 0
-                           THEN (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
-                                   FROM pg_catalog.pg_collation c
-                                   JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
-                                  WHERE c.oid = a.attcollation) ELSE '' END
-                   || CASE WHEN x.oid IS NULL THEN ''
-                           WHEN a.attgenerated = 's'
-                           THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(x.adbin, x.adrelid))
-                           WHEN a.attgenerated <> ''
-                           THEN format(' GENERATED ALWAYS AS (%s)', pg_get_expr(x.adbin, x.adrelid))
-                           ELSE ' DEFAULT ' || pg_get_expr(x.adbin, x.adrelid) END
-                   || CASE WHEN a.attidentity <> '' AND a.attidentity IS NOT NULL
-                           THEN coalesce(pggit_daemon.identity_clause(relation, a.attnum, a.attidentity), '') ELSE '' END
-                   || CASE WHEN NOT a.attnotnull THEN ''
-                           WHEN k.oid IS NULL THEN ' NOT NULL'
-                           WHEN NOT k.convalidated OR NOT (k.conislocal OR form = 'all') THEN ''
-                           ELSE format(' CONSTRAINT %I NOT NULL', k.conname)
-                                || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END END AS line
+    SELECT string_agg('    ' || quote_ident(l.attname)
+                      || CASE form WHEN 'typed' THEN ' WITH OPTIONS' ELSE ' ' || format_type(l.atttypid, l.atttypmod) END
+                      || l.collation || l.value || l.identity || l.not_null, E',\n')
+               FILTER (WHERE CASE form WHEN 'all' THEN true WHEN 'local' THEN l.attislocal
+                                       ELSE l.attnotnull OR l.value <> '' END),
+           coalesce(array_agg(l.attname::text), '{}'),
+           coalesce(bool_or(l.attstorage <> l.typstorage OR l.attcompression <> '' OR l.attstattarget >= 0
+                            OR l.has_options OR NOT l.attislocal), false),
+           coalesce(bool_or(l.attidentity <> ''), false),
+           coalesce(bool_or(l.has_acl), false)
+      INTO list, names, special, has_identity, has_grants
+      FROM (
+            SELECT a.attname, a.atttypid, a.atttypmod, a.attislocal, a.attnotnull, a.attstorage, t.typstorage,
+                   a.attcompression, a.attstattarget, a.attidentity, a.attacl IS NOT NULL AS has_acl,
+                   a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL AS has_options,
+                   CASE WHEN form = 'typed' OR a.attcollation = t.typcollation OR a.attcollation = 0 THEN ''
+                        ELSE (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+                                FROM pg_catalog.pg_collation c
+                                JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+                               WHERE c.oid = a.attcollation) END AS collation,
+                   CASE WHEN NOT a.atthasdef THEN ''
+                        ELSE coalesce((
+                            SELECT CASE WHEN a.attgenerated = 's'
+                                        THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(x.adbin, x.adrelid))
+                                        WHEN a.attgenerated <> ''
+                                        THEN format(' GENERATED ALWAYS AS (%s)', pg_get_expr(x.adbin, x.adrelid))
+                                        ELSE ' DEFAULT ' || pg_get_expr(x.adbin, x.adrelid) END
+                              FROM pg_catalog.pg_attrdef x
+                             WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum), '') END AS value,
+                   CASE WHEN a.attidentity = '' THEN ''
+                        ELSE coalesce(pggit_daemon.identity_clause(relation, a.attnum, a.attidentity), '') END AS identity,
+                   CASE WHEN NOT a.attnotnull THEN ''
+                        WHEN NOT named_not_null THEN ' NOT NULL'
+                        ELSE coalesce((
+                            SELECT CASE WHEN NOT k.convalidated OR NOT (k.conislocal OR form = 'all') THEN ''
+                                        ELSE format(' CONSTRAINT %I NOT NULL', k.conname)
+                                             || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END END
+                              FROM pg_catalog.pg_constraint k
+                             WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]),
+                            ' NOT NULL') END AS not_null
               FROM pg_catalog.pg_attribute a
               JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-              LEFT JOIN pg_catalog.pg_attrdef x ON x.adrelid = a.attrelid AND x.adnum = a.attnum AND a.atthasdef
-              LEFT JOIN pg_catalog.pg_constraint k
-                     ON k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
                AND (single IS NULL OR a.attnum = single)
-               AND (form <> 'local' OR a.attislocal)
-               AND (form <> 'typed' OR a.attnotnull OR x.oid IS NOT NULL)
-        ) l);
+             ORDER BY a.attnum
+           ) l;
 END $$;
+-- Of older versions.
+DROP FUNCTION IF EXISTS pggit_daemon.column_list(oid, text), pggit_daemon.column_list(oid, text, integer),
+    pggit_daemon.identity_sequence(oid, integer);
 
 -- What is set on columns after CREATE TABLE. `what`: 'TABLE ONLY public.t';
--- `form` as in `column_list`.
+-- `form` as in `read_columns`.
 CREATE OR REPLACE FUNCTION pggit_daemon.column_settings(relation oid, what text, form text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

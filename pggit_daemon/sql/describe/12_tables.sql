@@ -1,6 +1,21 @@
 -- Tables: ordinary, partitioned, partitions, inheriting, typed, foreign. Constraints other than NOT NULL are objects
 -- of their own, because they may have to wait for other objects and change without their table.
 
+-- Whether `identity_sequences` has something to say.
+CREATE OR REPLACE FUNCTION pggit_daemon.has_special_identity(relation oid, persistence "char") RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_catalog.pg_depend d
+                     JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+                    WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = relation AND d.refobjsubid > 0
+                      AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'i'
+                      AND (c.relacl IS NOT NULL OR c.relpersistence <> persistence
+                           OR EXISTS (SELECT FROM pg_catalog.pg_description x
+                                       WHERE x.objoid = c.oid AND x.classoid = 'pg_catalog.pg_class'::regclass)
+                           OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
+                                       WHERE l.objoid = c.oid AND l.classoid = 'pg_catalog.pg_class'::regclass)));
+END $$;
+
 -- The identity sequences of a table hold privileges, comments and their own persistence.
 CREATE OR REPLACE FUNCTION pggit_daemon.identity_sequences(relation oid, persistence "char") RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -12,7 +27,10 @@ BEGIN
     FOR s IN
         SELECT c.oid, n.nspname, c.relname, c.relpersistence, c.relacl, c.relowner
           FROM pg_catalog.pg_attribute a
-          JOIN pg_catalog.pg_class c ON c.oid = pggit_daemon.identity_sequence(relation, a.attnum)
+          JOIN pg_catalog.pg_depend d
+            ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = relation AND d.refobjsubid = a.attnum
+           AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'i'
+          JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S'
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE a.attrelid = relation AND a.attidentity <> '' AND NOT a.attisdropped
          ORDER BY a.attname
@@ -63,19 +81,23 @@ DECLARE
     helper    text;      -- a parent that is there only meanwhile, see `columns_one_by_one`
     inherits  text;      -- the parents, for INHERITS or for ALTER TABLE INHERIT
     body      text;
+    columns   record;
     list      text;
+    words     text;
 BEGIN
     SELECT c.oid, c.relname, n.nspname, c.relkind, c.relpersistence, c.relowner, c.relacl, c.reloptions, c.relispartition,
            c.relhassubclass, c.reloftype, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
            CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound,
-           toast.reloptions AS toast_options, am.amname, space.spcname,
-           EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS has_parent
+           c.relam, c.reltablespace, toast.reloptions AS toast_options,
+           EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = o) AS has_parent,
+           EXISTS (SELECT FROM pg_catalog.pg_description x
+                    WHERE x.objoid = o AND x.classoid = 'pg_catalog.pg_class'::regclass)
+           OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
+                       WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass) AS has_comments
       INTO t
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN pg_catalog.pg_class toast ON toast.oid = c.reltoastrelid
-      LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-      LEFT JOIN pg_catalog.pg_tablespace space ON space.oid = c.reltablespace
      WHERE c.oid = o;
     d.schema_name := t.nspname;
     name := format('%I.%I', t.nspname, t.relname);
@@ -100,8 +122,9 @@ BEGIN
         END IF;
     END IF;
 
+    columns := pggit_daemon.read_columns(o, form, NULL);
     IF helper IS NULL THEN
-        list := pggit_daemon.column_list(o, form, NULL);
+        list := columns.list;
     END IF;
     body := coalesce('CREATE TABLE ' || helper || E' ();\n', '')
         || format('CREATE %s%s %s', CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END, kind, name)
@@ -118,15 +141,17 @@ BEGIN
                            JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = o);
     END IF;
     -- A partitioned table has an access method only when it was named: it is what new partitions get.
-    IF t.amname IS NOT NULL AND (t.amname <> 'heap' OR t.relkind = 'p') THEN
-        body := body || format(E'\nUSING %I', t.amname);
+    IF t.relam <> 0 AND (t.relam <> 2 OR t.relkind = 'p') THEN    -- 2 is heap
+        SELECT format(E'\nUSING %I', am.amname) INTO words FROM pg_catalog.pg_am am WHERE am.oid = t.relam;
+        body := body || words;
     END IF;
     IF t.reloptions IS NOT NULL OR t.toast_options IS NOT NULL THEN
         body := body || format(E'\nWITH (%s)', concat_ws(', ', pggit_daemon.storage_options(t.reloptions),
                                                          pggit_daemon.storage_options(t.toast_options, 'toast.')));
     END IF;
-    IF t.spcname IS NOT NULL THEN
-        body := body || format(E'\nTABLESPACE %I', t.spcname);
+    IF t.reltablespace <> 0 THEN
+        SELECT format(E'\nTABLESPACE %I', s.spcname) INTO words FROM pg_catalog.pg_tablespace s WHERE s.oid = t.reltablespace;
+        body := body || words;
     END IF;
     body := body || E';\n';
     IF helper IS NOT NULL THEN
@@ -158,7 +183,9 @@ BEGIN
         END IF;
     END IF;
 
-    body := body || pggit_daemon.column_settings(o, kind || ' ONLY ' || name, form);
+    IF columns.special THEN
+        body := body || pggit_daemon.column_settings(o, kind || ' ONLY ' || name, form);
+    END IF;
     IF t.relreplident IN ('n', 'f') AND t.relkind IN ('r', 'p') THEN
         body := body || format(E'ALTER TABLE ONLY %s REPLICA IDENTITY %s;\n', name,
                                CASE t.relreplident WHEN 'n' THEN 'NOTHING' ELSE 'FULL' END);
@@ -169,16 +196,20 @@ BEGIN
     IF t.relforcerowsecurity THEN
         body := body || format(E'ALTER TABLE ONLY %s FORCE ROW LEVEL SECURITY;\n', name);
     END IF;
-    d.definition := body
-        || pggit_daemon.owner(kind || ' ' || name, t.relowner)
-        || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, kind || ' ' || name)
-        || pggit_daemon.column_comments(o, name)
-        || pggit_daemon.identity_sequences(o, t.relpersistence)
-        || pggit_daemon.relation_grants(o, name, t.relacl, t.relowner);
-    d.columns := ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-                        WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
-    IF t.relkind = 'f' THEN
-        d.columns := NULL;
+    body := body || pggit_daemon.owner(kind || ' ' || name, t.relowner);
+    IF t.has_comments THEN
+        body := body || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, kind || ' ' || name)
+            || pggit_daemon.column_comments(o, name);
+    END IF;
+    IF columns.has_identity AND pggit_daemon.has_special_identity(o, t.relpersistence) THEN
+        body := body || pggit_daemon.identity_sequences(o, t.relpersistence);
+    END IF;
+    IF t.relacl IS NOT NULL OR columns.has_grants THEN
+        body := body || pggit_daemon.relation_grants(o, name, t.relacl, t.relowner);
+    END IF;
+    d.definition := body;
+    IF t.relkind <> 'f' THEN
+        d.columns := columns.names;
     END IF;
     RETURN d;
 END $$;

@@ -1,5 +1,22 @@
 -- Constraints of tables (PRIMARY KEY, UNIQUE, EXCLUDE, FOREIGN KEY, CHECK), and indexes: they share what an index has.
 
+-- Whether `index_settings` and `index_attachment` have nothing to say, as nearly always.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_plain_index(o oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid
+         WHERE c.oid = o AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
+           AND NOT x.indisclustered AND NOT x.indisreplident
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = o AND a.attstattarget >= 0)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = o AND d.deptype = 'x')
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_description d
+                            WHERE d.objoid = o AND d.classoid = 'pg_catalog.pg_class'::regclass)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_seclabel l
+                            WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass));
+END $$;
+
 -- What belongs to an index beside its definition: tablespace, statistics targets, CLUSTER ON, replica identity, comment.
 CREATE OR REPLACE FUNCTION pggit_daemon.index_settings(o oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -66,8 +83,11 @@ DECLARE
 BEGIN
     SELECT n.nspname INTO d.schema_name FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = o;
-    d.definition := pg_get_indexdef(o) || E';\n' || pggit_daemon.index_settings(o);
-    d.later := pggit_daemon.index_attachment(o);
+    d.definition := pg_get_indexdef(o) || E';\n';
+    IF NOT pggit_daemon.is_plain_index(o) THEN
+        d.definition := d.definition || pggit_daemon.index_settings(o);
+        d.later := pggit_daemon.index_attachment(o);
+    END IF;
     RETURN d;
 END $$;
 
@@ -105,7 +125,7 @@ BEGIN
         CASE k.relkind WHEN 'f' THEN 'FOREIGN ' ELSE '' END,
         CASE WHEN k.contype = 'c' OR k.contype = 'f' AND k.relkind = 'p' THEN '' ELSE 'ONLY ' END,
         name, k.conname, says);
-    IF k.contype IN ('p', 'u', 'x') THEN
+    IF k.contype IN ('p', 'u', 'x') AND NOT pggit_daemon.is_plain_index(k.conindid) THEN
         d.definition := d.definition || pggit_daemon.index_settings(k.conindid);
         d.later := pggit_daemon.index_attachment(k.conindid);
     END IF;

@@ -27,15 +27,26 @@ DECLARE
     body     text;
     checking text;
 BEGIN
-    SELECT c.relname, n.nspname, c.relkind, c.relowner, c.relacl, am.amname, s.spcname, c.reloptions,
-           toast.reloptions AS toast_options
+    SELECT c.relname, n.nspname, c.relkind, c.relowner, c.relacl, c.reloptions,
+           NULL::text[] AS toast_options, NULL::name AS amname, NULL::name AS spcname,
+           EXISTS (SELECT FROM pg_catalog.pg_description x
+                    WHERE x.objoid = o AND x.classoid = 'pg_catalog.pg_class'::regclass)
+           OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
+                       WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass) AS has_comments,
+           EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = o AND a.attacl IS NOT NULL) AS has_grants,
+           EXISTS (SELECT FROM pg_catalog.pg_attrdef x WHERE x.adrelid = o) AS has_defaults
       INTO v
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      LEFT JOIN pg_catalog.pg_class toast ON toast.oid = c.reltoastrelid
-      LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-      LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
      WHERE c.oid = o;
+    IF v.relkind = 'm' THEN
+        SELECT toast.reloptions, am.amname, s.spcname INTO v.toast_options, v.amname, v.spcname
+          FROM pg_catalog.pg_class c
+          LEFT JOIN pg_catalog.pg_class toast ON toast.oid = c.reltoastrelid
+          LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+          LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+         WHERE c.oid = o;
+    END IF;
     d.schema_name := v.nspname;
     name := format('%I.%I', v.nspname, v.relname);
     kind := CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END;
@@ -58,17 +69,24 @@ BEGIN
         body := body || pggit_daemon.column_settings(o, 'TABLE ONLY ' || name, 'all')
             || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, o, kind || ' ' || name);
     ELSE
-        body := pggit_daemon.view_columns(o) || body || coalesce((
+        body := pggit_daemon.view_columns(o) || body;
+    END IF;
+    IF v.relkind = 'v' AND v.has_defaults THEN
+        body := body || coalesce((
             SELECT string_agg(format(E'ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;\n', name, a.attname,
                                      pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attnum)
               FROM pg_catalog.pg_attrdef x
               JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
              WHERE x.adrelid = o), '');
     END IF;
-    d.definition := body
-        || pggit_daemon.owner(kind || ' ' || name, v.relowner)
-        || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, kind || ' ' || name)
-        || pggit_daemon.column_comments(o, name)
-        || pggit_daemon.relation_grants(o, name, v.relacl, v.relowner);
+    body := body || pggit_daemon.owner(kind || ' ' || name, v.relowner);
+    IF v.has_comments THEN
+        body := body || pggit_daemon.comments('pg_catalog.pg_class'::regclass, o, kind || ' ' || name)
+            || pggit_daemon.column_comments(o, name);
+    END IF;
+    IF v.relacl IS NOT NULL OR v.has_grants THEN
+        body := body || pggit_daemon.relation_grants(o, name, v.relacl, v.relowner);
+    END IF;
+    d.definition := body;
     RETURN d;
 END $$;

@@ -25,17 +25,24 @@ DECLARE
     shape "char";
     k     record;
 BEGIN
-    IF NOT pggit_daemon.is_ours(of_class, of_object) THEN
+    IF of_class = 'pg_catalog.pg_class'::regclass THEN
+        shape := pggit_daemon.our_relation(of_object);
+    END IF;
+    IF shape = '' OR shape IS NULL AND NOT pggit_daemon.is_ours(of_class, of_object) THEN
         RETURN NULL;
     END IF;
-    d.definition := pggit_daemon.catalog_grants(of_class, of_object);
+    IF of_object < 16384 THEN
+        d.definition := pggit_daemon.catalog_grants(of_class, of_object);
+    END IF;
     IF d.definition IS NOT NULL THEN
         d.schema_name := CASE WHEN of_class IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass,
                                                 'pg_catalog.pg_type'::regclass) THEN 'pg_catalog' END;
     ELSE
         CASE of_class
         WHEN 'pg_catalog.pg_class'::regclass THEN
-            SELECT c.relkind INTO shape FROM pg_catalog.pg_class c WHERE c.oid = of_object;
+            IF shape IS NULL THEN
+                SELECT c.relkind INTO shape FROM pg_catalog.pg_class c WHERE c.oid = of_object;
+            END IF;
             CASE shape
             WHEN 'r', 'p', 'f' THEN d := pggit_daemon.describe_table(of_object);
             WHEN 'i', 'I'      THEN d := pggit_daemon.describe_index(of_object);
@@ -75,7 +82,7 @@ BEGIN
         END CASE;
     END IF;
 
-    SELECT o.type, o.identity, o.key INTO k FROM pggit_daemon.object_key(of_class, of_object) o;
+    k := pggit_daemon.object_key(of_class, of_object);
     IF k.identity IS NULL THEN
         RETURN NULL;    -- dropped by another session meanwhile
     ELSIF d.definition IS NULL THEN
@@ -88,6 +95,6 @@ BEGIN
     d.type := k.type;
     d.identity := k.identity;
     d.later := nullif(d.later, '');
-    d.depends := pggit_daemon.depends_of(of_class, of_object, k.key, coalesce(shape = 'S', false));
+    d.depends := pggit_daemon.depends_of(of_class, of_object, k.key, shape);
     RETURN d;
 END $$;
