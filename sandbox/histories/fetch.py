@@ -49,7 +49,11 @@ def _fetched(name: str, pins: list[Path], fetch: Callable[[Path], None]) -> Path
     try:
         fetch(partial)
         partial.chmod(0o755)
-        partial.rename(complete)
+        try:
+            partial.rename(complete)
+        except OSError:
+            if not complete.exists():  # otherwise another process was quicker
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return complete
