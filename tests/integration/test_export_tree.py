@@ -124,6 +124,15 @@ def test_the_header_names_the_roles_and_nothing_escapes_a_comment(oracle: Oracle
     assert all(line.startswith("--") for line in header.splitlines() if line)
 
 
+def test_the_header_names_roles_of_the_later_part_too(conn: psycopg.Connection[Any]) -> None:
+    """What an extension's member was granted stands at the end of the script, and needs its role all the same."""
+    conn.execute(
+        "CREATE EXTENSION hstore; CREATE ROLE late_reader; GRANT EXECUTE ON FUNCTION hstore(record) TO late_reader"
+    )
+    assert "\n--     late_reader\n" in _export(conn).split("SET statement_timeout")[0]
+    conn.rollback()
+
+
 def test_ten_thousand_objects(conn: psycopg.Connection[Any]) -> None:
     """Sorting and writing 10,000 views, each on the next, takes half a second; a wide margin for busy machines."""
     conn.execute("""

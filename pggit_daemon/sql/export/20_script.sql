@@ -90,7 +90,8 @@ DECLARE
     last    text;
 BEGIN
     SELECT string_agg(E'--     ' || pggit_daemon.one_line(r.name) || E'\n', '' ORDER BY r.name COLLATE "C") INTO roles
-      FROM (SELECT DISTINCT x.name FROM unnest(sorted) u, pggit_daemon.roles_named(u.definition) x (name)
+      FROM (SELECT DISTINCT x.name FROM unnest(sorted) u,
+                   pggit_daemon.roles_named(u.definition || coalesce(u.later, '')) x (name)
              WHERE x.name NOT IN ('PUBLIC', 'pg_database_owner')) r;
     SELECT * INTO ordered FROM pggit_daemon.restore_order(sorted);
 
