@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NoReturn
 
 import psycopg
 import structlog
 
 from pggit_daemon.abandoned import Abandoned
+from pggit_daemon.again import Again
 from pggit_daemon.baseline import source_statement
-from pggit_daemon.commit.beside import Beside, as_found
 from pggit_daemon.commit.plan import Step, plan
 from pggit_daemon.compare import Comparisons
 from pggit_daemon.correlate.correlator import Correlator
 from pggit_daemon.correlate.decision import Decision, Settled
-from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectOp
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
 from pggit_daemon.feed import Feed
@@ -46,9 +44,6 @@ log = structlog.get_logger(__name__)
 
 PROBE_INTERVAL = 0.5
 """Seconds between looks at the sessions that something in the queue waits for."""
-
-VISIBLE_TRIES = 50
-"""How often, `SOON` apart, we look whether other sessions see a commit yet before its deferred objects are read."""
 
 SOON = 0.02
 """Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
@@ -98,7 +93,7 @@ class Pipeline:
             state, registry, self._comparisons, store=store, conn=conn, intervals=intervals, verified=verified
         )
         self._abandoned = Abandoned(state.api, store=store, conn=conn, interval=intervals.reconcile)
-        self._beside = Beside()
+        self._again = Again(conn, self._comparisons, self._upkeep.outdated)
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asked = False
@@ -218,45 +213,19 @@ class Pipeline:
         state = self._state
         head = state.progress.head
         steps = []
+        handled = set(self._store.left["handled_events"])
         for decision in settled.decisions:
-            step = plan(await self._completed(decision), state.schema, head)
+            handled.update(event.event_id for event in decision.events)
+            step = plan(await self._again.completed(decision, handled), state.schema, head)
             head = step.commit.hash if step.commit is not None else head
             steps.append(step)
         progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered)
         unit = settled.last
-        handled = Step(None, (), (), (), unit.commit_time, unit.xid, unit.commit_lsn, requests=settled.requests)
-        durable = await self._store.apply([*steps, handled], progress, state.progress.commit)
+        requests = Step(None, (), (), (), unit.commit_time, unit.xid, unit.commit_lsn, requests=settled.requests)
+        durable = await self._store.apply([*steps, requests], progress, state.progress.commit)
         state.progress = progress
         self._feed.acknowledge(durable)
         self._observe(settled.decisions, tuple(steps))
-
-    async def _completed(self, decision: Decision) -> Decision:
-        """Read from the catalog what the capture could not read in time, or not as it is by now."""
-        outdated = self._beside.outdated(decision.unit.xid, decision.events)
-        deferred = any(item.op is ObjectOp.DEFERRED for event in decision.events for item in event.objects)
-        if not deferred and not outdated:
-            return decision
-        for _ in range(VISIBLE_TRIES):
-            if await self._comparisons.sees_all():
-                break
-            await asyncio.sleep(SOON)
-        events = [replace(event, objects=await self._described(event)) for event in decision.events]
-        if outdated:
-            again = await catalog.described_at_once(self._conn, sorted(outdated))
-            if again is None:
-                self._upkeep.outdated()
-            else:
-                now = as_found(sorted(outdated), again)
-                events[-1] = replace(events[-1], objects=(*events[-1].objects, *now))
-        return replace(decision, events=tuple(events))
-
-    async def _described(self, event: DdlEvent) -> tuple[ObjectEvent, ...]:
-        deferred = [item for item in event.objects if item.op is ObjectOp.DEFERRED]
-        if not deferred:
-            return event.objects
-        described = await catalog.describe(self._conn, deferred)
-        log.info("deferred_described", objects=len(described), event_id=event.event_id)
-        return (*(item for item in event.objects if item.op is not ObjectOp.DEFERRED), *described)
 
 
 def _place(item: Transaction | Message) -> LSN:

@@ -6,7 +6,7 @@ sql/queries/load.sql; only the rows of a history table need a statement made of 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,6 +110,9 @@ async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Tex
 
 BYTEA = 17
 
+MANY = 1000
+"""Statements in the outbox: a daemon that is so far behind reads nothing again."""
+
 
 async def position(conn: psycopg.AsyncConnection[Any]) -> LSN:
     """Where the WAL ends now."""
@@ -177,36 +180,29 @@ async def outbox(conn: psycopg.AsyncConnection[Any]) -> tuple[int, ...]:
     return tuple(number for (number,) in await _fetch(conn, _QUERIES["outbox"]))
 
 
-async def describe(conn: psycopg.AsyncConnection[Any], deferred: Sequence[ObjectEvent]) -> list[ObjectEvent]:
-    """What the capture left over, as it is now: those that a statement named with what hangs on them."""
-    values = {
-        "classids": [item.oid.classid for item in deferred],
-        "objids": [item.oid.objid for item in deferred],
-        "direct": [item.direct for item in deferred],
-    }
-    return [_object(row) for row in await _fetch(conn, _QUERIES["describe_deferred"], values)]
+async def read_again(
+    conn: psycopg.AsyncConnection[Any], oids: Mapping[ObjectId, bool]
+) -> tuple[list[ObjectEvent], frozenset[ObjectId]]:
+    """Objects as they are now, and those that others have locked; with True, also what hangs on an object.
 
-
-async def described_at_once(conn: psycopg.AsyncConnection[Any], oids: Iterable[ObjectId]) -> list[ObjectEvent] | None:
-    """Objects and what hangs on each, without waiting for anybody: None where somebody holds a lock on one of them, or
-    where one cannot be described (a schema was dropped while an extension was made in it).
+    Waits for nobody. What is in neither does not exist.
     """
-    try:
-        async with conn.transaction():
-            await conn.execute("SET LOCAL lock_timeout = '50ms'")
-            return [
-                _object(row)
-                for oid in oids
-                for row in await (
-                    await conn.execute(_QUERIES["describe"], {"classid": oid.classid, "objid": oid.objid})
-                ).fetchall()
-            ]
-    except psycopg.OperationalError as exc:
-        if exc.sqlstate == LOCKED:
-            return None
-        raise translated(exc) from exc
-    except psycopg.DatabaseError:
+    values = {
+        "classids": [oid.classid for oid in oids],
+        "objids": [oid.objid for oid in oids],
+        "direct": list(oids.values()),
+    }
+    found = await _fetch(conn, _QUERIES["read_again"], values)
+    unreadable = frozenset(ObjectId(row[0], row[1]) for row in found if row[-1] is not None)
+    return [_object(row[:-1]) for row in found if row[-1] is None], unreadable
+
+
+async def told_later(conn: psycopg.AsyncConnection[Any], handled: Iterable[int]) -> frozenset[ObjectId] | None:
+    """The objects of statements that are committed and not handled yet; None where those are too many to look at."""
+    rows = await _fetch(conn, _QUERIES["told_later"], {"handled": list(handled), "most": MANY})
+    if any(classid is None for classid, _ in rows):
         return None
+    return frozenset(ObjectId(classid, objid) for classid, objid in rows)
 
 
 async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], up_to: LSN = ZERO) -> Probe:

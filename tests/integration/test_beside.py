@@ -33,3 +33,47 @@ def test_the_later_commit_stands_for_both(installed_database: str, tmp_path: Pat
             ).fetchall()
             assert recorded == [("r.first",), ("r.t",)]
         assert [commit.kind for commit in commits(installed_database)][1:] == ["out_of_band", "out_of_band"]
+
+
+def test_what_a_later_statement_changes_is_not_dated_back(installed_database: str, tmp_path: Path) -> None:
+    """The daemon was away: what it reads again has changed since, by a statement that has a commit of its own."""
+    with (
+        psycopg.connect(installed_database, autocommit=True) as conn,
+        psycopg.connect(installed_database) as beside,
+        follow(installed_database, tmp_path, watch=3600) as daemon,
+    ):
+        conn.execute("CREATE SCHEMA s")
+        daemon.wait_caught_up()
+        assert daemon.stop() == 0
+        beside.execute("CREATE TABLE s.t (a int)")
+        conn.execute("ALTER SCHEMA s RENAME TO r")
+        beside.commit()
+        conn.execute("ALTER TABLE r.t ADD COLUMN later int")
+        daemon.start()
+        daemon.wait_ready()
+        daemon.wait_caught_up()
+        assert is_true(conn)
+        columns = conn.execute(
+            "SELECT c.message, b.definition LIKE '%later%' FROM pggit_daemon.object_version AS v"
+            " JOIN pggit.commits AS c ON c.id = v.from_commit JOIN pggit_daemon.blob AS b ON b.sha256 = v.blob"
+            " WHERE v.type = 'table' ORDER BY v.id"
+        ).fetchall()
+        assert columns == [("out of band: CREATE TABLE s.t", False), ("out of band: ALTER TABLE r.t", True)]
+
+
+def test_what_others_have_locked_does_not_stop_the_stream(installed_database: str, tmp_path: Path) -> None:
+    """An object that the capture left over stays locked: the commit is made without it, and it follows later."""
+    with (
+        psycopg.connect(installed_database, autocommit=True) as conn,
+        psycopg.connect(installed_database) as other,
+        follow(installed_database, tmp_path) as daemon,
+    ):
+        conn.execute("CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t; CREATE ROLE beside_owner")
+        daemon.wait_caught_up()
+        other.execute("LOCK TABLE t")
+        conn.execute("ALTER VIEW v OWNER TO beside_owner")
+        daemon.wait_caught_up(10)
+        assert not is_true(conn)
+        other.rollback()
+        wait(lambda: is_true(conn))
+        conn.execute("DROP OWNED BY beside_owner; DROP ROLE beside_owner")

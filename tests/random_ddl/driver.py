@@ -292,8 +292,9 @@ class Driver:
             yield from self._now(item.oid)
 
     def _now(self, oid: ObjectId) -> list[ObjectEvent]:
-        values = {"classid": oid.classid, "objid": oid.objid}
-        return [_object(row) for row in self.observer.execute(QUERIES["describe"], values).fetchall()]
+        values = {"classids": [oid.classid], "objids": [oid.objid], "direct": [True]}
+        found = self.observer.execute(QUERIES["read_again"], values).fetchall()
+        return [_object(row[:-1]) for row in found if row[-1] is None]
 
     def _snapshot(self) -> list[ObjectEvent]:
         return [_object(row) for row in self.observer.execute(QUERIES["snapshot"]).fetchall()]

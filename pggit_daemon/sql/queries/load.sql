@@ -58,24 +58,10 @@ FROM pggit_daemon.request ORDER BY id;
 -- name: outbox
 SELECT id FROM pggit_daemon.ddl_event;
 
--- name: describe
--- One object, and what hangs on it, as they are now.
-SELECT described.classid::bigint, described.objid::bigint, described.type, described.schema_name, described.identity,
-       described.definition, described.later, described.depends
-FROM (
-    SELECT DISTINCT own.classid, own.objid
-    FROM (SELECT %(classid)s::oid, %(objid)s::oid
-          UNION SELECT classid, objid FROM pggit_daemon.naming(%(classid)s::oid, %(objid)s::oid)) AS near (classid, objid)
-    CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
-    WHERE own.classid IS NOT NULL
-) AS near
-CROSS JOIN LATERAL pggit_daemon.describe(near.classid, near.objid) AS described
-WHERE described.classid IS NOT NULL;
-
--- name: describe_deferred
--- What the capture left over, as it is now: objects as they are, those that a statement named with all that hangs on them.
-SELECT described.classid::bigint, described.objid::bigint, described.type, described.schema_name, described.identity,
-       described.definition, described.later, described.depends
+-- name: read_again
+-- Objects as they are now; of those that a statement named (`direct`), also all that hangs on them.
+SELECT near.classid::bigint, near.objid::bigint, (read.now).type, (read.now).schema_name, (read.now).identity,
+       (read.now).definition, (read.now).later, (read.now).depends, read.unreadable
 FROM (
     SELECT DISTINCT own.classid, own.objid
     FROM (SELECT item.classid, item.objid FROM unnest(%(classids)s::oid[], %(objids)s::oid[]) AS item (classid, objid)
@@ -87,8 +73,19 @@ FROM (
     CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
     WHERE own.classid IS NOT NULL
 ) AS near
-CROSS JOIN LATERAL pggit_daemon.describe(near.classid, near.objid) AS described
-WHERE described.classid IS NOT NULL;
+CROSS JOIN LATERAL pggit_daemon.read_quietly((near.classid, near.objid)::pggit_daemon.object_address) AS read
+WHERE (read.now).identity IS NOT NULL OR read.unreadable IS NOT NULL;
+
+-- name: told_later
+-- The objects of statements that are committed and not handled yet; a row of NULLs where those are too many to look at.
+WITH waiting AS MATERIALIZED (
+    SELECT event.objects FROM pggit_daemon.ddl_event AS event
+    WHERE event.id <> ALL (%(handled)s::bigint[]) LIMIT %(most)s + 1
+)
+SELECT NULL::bigint AS classid, NULL::bigint AS objid FROM waiting HAVING count(*) > %(most)s
+UNION ALL
+SELECT DISTINCT (item.value ->> 'classid')::bigint, (item.value ->> 'objid')::bigint
+FROM waiting CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(waiting.objects) AS item;
 
 -- name: alive
 -- Which of these sessions are still there, and which of them hold an advisory lock; and how far the WAL is.

@@ -1,5 +1,22 @@
 -- The recorded tree held against the catalog, inside the server: only what differs leaves it.
 
+-- One object as it is now (all NULL where there is no such object of ours), or why it could not be read. Nobody waits for
+-- this, and it waits for nobody: it is read in a subtransaction whose end returns the locks that functions like
+-- pg_get_viewdef take, and where another session holds a lock, reading gives up.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_quietly(
+    at pggit_daemon.object_address, OUT now pggit_daemon.description, OUT unreadable text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+BEGIN
+    now := pggit_daemon.describe(at.classid, at.objid);
+    IF at.classid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass)
+       AND (at.classid <> 'pg_class'::regclass OR now.type IN ('view', 'materialized view')) THEN
+        RAISE EXCEPTION SQLSTATE 'PGD00';
+    END IF;
+EXCEPTION
+    WHEN SQLSTATE 'PGD00' THEN NULL;
+    WHEN OTHERS THEN unreadable := SQLSTATE || ' ' || SQLERRM;
+END $$;
+
 -- The address of a definition, as the daemon computes it (commit/tree.py): SHA-256 over all its parts, each with its
 -- length before it.
 CREATE OR REPLACE FUNCTION pggit_daemon.blob_hash(definition text, later text, depends text[]) RETURNS bytea
@@ -43,34 +60,25 @@ $$;
 
 -- Those of these objects that are not as recorded. `version`: the recorded version that was compared, NULL for none;
 -- `digest`: what the object's blob is now, NULL where there is no such object of ours; `unreadable`: why it could not
--- be compared. Nobody waits for this: each object is read in a subtransaction whose end returns the locks that
--- functions like pg_get_viewdef take, and where another session holds a lock, reading gives up.
--- What is found is certain only when it is found again after the daemon has handled all that was committed before.
+-- be compared. What is found is certain only when it is found again after the daemon has handled all that was committed
+-- before.
 CREATE OR REPLACE FUNCTION pggit_daemon.differing(wanted pggit_daemon.object_address[])
     RETURNS TABLE (classid oid, objid oid, version bigint, digest bytea, type text, schema_name text, identity text,
                    definition text, later text, depends text[], recorded_type text, recorded_schema text,
                    recorded_identity text, unreadable text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    at  pggit_daemon.object_address;
-    now pggit_daemon.description;
-    was record;
-    why text;
+    at   pggit_daemon.object_address;
+    read record;
+    now  pggit_daemon.description;
+    was  record;
+    why  text;
 BEGIN
     FOREACH at IN ARRAY wanted LOOP
-        now := NULL;
-        why := NULL;
-        BEGIN
-            now := pggit_daemon.describe(at.classid, at.objid);
-            IF at.classid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass)
-               AND (at.classid <> 'pg_class'::regclass OR now.type IN ('view', 'materialized view')) THEN
-                RAISE EXCEPTION SQLSTATE 'PGD00';
-            END IF;
-        EXCEPTION
-            WHEN SQLSTATE 'PGD00' THEN NULL;
-            WHEN OTHERS THEN why := SQLSTATE || ' ' || SQLERRM;
-        END;
+        read := pggit_daemon.read_quietly(at);
+        now := read.now;
+        why := read.unreadable;
         SELECT v.id, v.type, v.schema_name, v.identity, v.blob INTO was
           FROM pggit_daemon.object_version AS v
          WHERE v.objid = at.objid AND v.classid = at.classid AND v.to_commit IS NULL;
