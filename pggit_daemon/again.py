@@ -45,18 +45,31 @@ class Again:
         self._left_over = left_over
         self._beside = Beside()
 
+    async def _outdated(self, decision: Decision) -> frozenset[ObjectId]:
+        """What this decision and those beside it describe and may be otherwise by now.
+
+        Where the decision's own rows have gone from the outbox it was handled before, and the outbox does not tell
+        what was committed since: then the comparison finds what is to be found.
+        """
+        outdated = self._beside.outdated(decision.unit.xid, decision.events)
+        own = {event.event_id for event in decision.events}
+        if not outdated:
+            return outdated
+        await self._seen_by_others()
+        if await catalog.unhandled(self._conn, own) != own:
+            self._left_over()
+            return frozenset()
+        return outdated
+
     async def completed(self, decision: Decision, handled: Iterable[int]) -> Decision:
         """Complete a decision; `handled` are the rows of the outbox that are no news, its own among them."""
-        outdated = self._beside.outdated(decision.unit.xid, decision.events)
+        outdated = await self._outdated(decision)
         deferred = {
             item.oid: item.direct for event in decision.events for item in event.objects if item.op is ObjectOp.DEFERRED
         }
         if not deferred and not outdated:
             return decision
-        for _ in range(VISIBLE_TRIES):
-            if await self._comparisons.sees_all():
-                break
-            await asyncio.sleep(SOON)
+        await self._seen_by_others()
         wanted = deferred | dict.fromkeys(outdated, True)
         found, unreadable = await catalog.read_again(self._conn, wanted)
         later = await catalog.told_later(self._conn, handled)
@@ -76,3 +89,9 @@ class Again:
         ]
         events[-1] = replace(events[-1], objects=(*events[-1].objects, *as_found(sorted(gone), found)))
         return replace(decision, events=tuple(events))
+
+    async def _seen_by_others(self) -> None:
+        for _ in range(VISIBLE_TRIES):
+            if await self._comparisons.sees_all():
+                return
+            await asyncio.sleep(SOON)

@@ -197,6 +197,11 @@ async def read_again(
     return [_object(row[:-1]) for row in found if row[-1] is None], unreadable
 
 
+async def unhandled(conn: psycopg.AsyncConnection[Any], ids: Iterable[int]) -> frozenset[int]:
+    """Which of these rows of the outbox are still there."""
+    return frozenset(number for (number,) in await _fetch(conn, _QUERIES["unhandled"], {"ids": list(ids)}))
+
+
 async def told_later(conn: psycopg.AsyncConnection[Any], handled: Iterable[int]) -> frozenset[ObjectId] | None:
     """The objects of statements that are committed and not handled yet; None where those are too many to look at."""
     rows = await _fetch(conn, _QUERIES["told_later"], {"handled": list(handled), "most": MANY})

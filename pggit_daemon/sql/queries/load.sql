@@ -87,6 +87,10 @@ UNION ALL
 SELECT DISTINCT (item.value ->> 'classid')::bigint, (item.value ->> 'objid')::bigint
 FROM waiting CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(waiting.objects) AS item;
 
+-- name: unhandled
+-- Which of these rows of the outbox are still there.
+SELECT id FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]);
+
 -- name: alive
 -- Which of these sessions are still there, and which of them hold an advisory lock; and how far the WAL is.
 SELECT coalesce(array_agg(activity.pid) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS pids,
