@@ -112,7 +112,7 @@ def test_what_is_needed_comes_first(conn: psycopg.Connection[Any], made_up: list
             if (thing.key, key) in together:
                 if stuck:
                     continue
-                needed = usable(ways[key], hollow=thing.type == "function" and not waits)
+                needed = usable(ways[key], hollow=thing.type in {"function", "procedure"} and not waits)
             else:
                 needed = ways[key][-1]
             needing = ways[thing.key][-1] if waits else usable(ways[thing.key], hollow=False)
