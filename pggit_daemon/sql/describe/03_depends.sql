@@ -129,7 +129,8 @@ BEGIN
     END IF;
 
     -- What the server is born with need not be made, whatever its privileges; "public" may have to.
-    -- The frequent kinds each in one query, with `parts` written out.
+    -- The frequent kinds each in one query, with `parts` written out. OFFSET 0: where the catalog has grown and was not
+    -- analyzed since (a restored dump), the planner would take all rows of the class for few, and read them each time.
     IF shape IN ('r', 'p', 'f', 'v', 'm') THEN
         keys := ARRAY(
             SELECT CASE WHEN r.can_wait THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
@@ -140,14 +141,18 @@ BEGIN
                             SELECT d.refclassid, d.refobjid, a.attgenerated = ''
                               FROM pg_catalog.pg_attrdef f
                               JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
-                              JOIN pg_catalog.pg_depend d
-                                ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid AND d.deptype <> 'P'
+                             CROSS JOIN LATERAL (
+                                    SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
+                                     WHERE e.classid = 'pg_catalog.pg_attrdef'::regclass AND e.objid = f.oid
+                                       AND e.deptype <> 'P' OFFSET 0) d
                              WHERE f.adrelid = of_object
                             UNION ALL
                             SELECT d.refclassid, d.refobjid, shape = 'v'
                               FROM pg_catalog.pg_rewrite w
-                              JOIN pg_catalog.pg_depend d
-                                ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid AND d.deptype <> 'P'
+                             CROSS JOIN LATERAL (
+                                    SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
+                                     WHERE e.classid = 'pg_catalog.pg_rewrite'::regclass AND e.objid = w.oid
+                                       AND e.deptype <> 'P' OFFSET 0) d
                              WHERE w.ev_class = of_object AND w.rulename = '_RETURN' AND shape IN ('v', 'm')) x
                      WHERE (x.refobjid <> of_object OR x.refclassid <> of_class)
                        AND (x.refobjid >= 16384 OR x.refclassid = 'pg_catalog.pg_namespace'::regclass)
@@ -160,8 +165,10 @@ BEGIN
                     UNION
                     SELECT d.refclassid, d.refobjid
                       FROM pg_catalog.pg_constraint k
-                      JOIN pg_catalog.pg_depend d
-                        ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = k.conindid AND d.deptype <> 'P'
+                     CROSS JOIN LATERAL (
+                            SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
+                             WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = k.conindid
+                               AND e.deptype <> 'P' OFFSET 0) d
                      WHERE k.oid = of_object AND k.contype IN ('p', 'u', 'x')) r
              WHERE (r.refobjid <> of_object OR r.refclassid <> of_class)
                AND (r.refobjid >= 16384 OR r.refclassid = 'pg_catalog.pg_namespace'::regclass));
