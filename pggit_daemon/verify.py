@@ -38,9 +38,6 @@ LOOKS = 5
 SHARE = 50
 """A watch rests at least so many times as long as its last look took: at most 2 % of a core."""
 
-AGAIN = 60.0
-"""Seconds until everything is compared once more where something could not be read."""
-
 
 class Cause(StrEnum):
     """Why everything is compared."""
@@ -109,6 +106,7 @@ class Verification:
         self._suspect: Cause | None = None
         self._marks: Marks | None = None
         self._look: _Look | None = None
+        self._unread: dict[ObjectId, Cause] = {}  # with why they were to be compared
 
     @property
     def under_way(self) -> bool:
@@ -146,12 +144,14 @@ class Verification:
         marks = await catalog.marks(self._conn)
         before = self._marks or await catalog.verified(self._conn)
         cause = self._suspect or _cause(before, marks)
-        if cause is None and before is not None and marks.writes == before.writes:
+        if cause is None and before is not None and marks.writes == before.writes and not self._unread:
             self._rest(0.0)
             return None
         self._suspect = None
         since = before.horizon if cause is None and before is not None else None
         todo = await catalog.addresses(self._conn, since=since)
+        if since is not None:
+            todo = sorted({*todo, *self._unread})
         return _Look(cause, marks, todo, len(todo), seconds=self._clock() - now)
 
     async def _compare(self, look: _Look) -> None:
@@ -183,15 +183,18 @@ class Verification:
         self._rest(look.seconds)
         differences = readable(look.found)
         unreadable = tuple(one for one in look.found if one.unreadable is not None)
+        explained = {self._unread.get(one.oid, Cause.WATCH) for one in differences}
+        # What could not be read is looked at again with each watch.
+        self._unread = {one.oid: look.cause or self._unread.get(one.oid, Cause.WATCH) for one in unreadable}
         if look.cause is None:
             if differences:
                 # Others may have changed with them, though nothing was written of those.
-                self.suspect(Cause.WATCH)
-            elif not unreadable and look.looks < LOOKS:
+                self.suspect(explained.pop() if len(explained) == 1 else Cause.WATCH)
+            elif look.looks < LOOKS:
                 self._marks = look.marks
             return None
         self._marks = look.marks
-        self._verify_due = self._clock() + (min(AGAIN, self._intervals[0]) if unreadable else self._intervals[0])
+        self._verify_due = self._clock() + self._intervals[0]
         position = look.position or LSN(0)
         return Outcome(look.cause, look.marks, look.objects, differences, unreadable, look.seconds, position)
 

@@ -87,9 +87,7 @@ async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Tex
             if not described:
                 return []
             columns = sql.SQL(", ").join(
-                sql.SQL("pg_catalog.encode({}, 'hex')" if column.type_code == BYTEA else "{}::text").format(
-                    sql.Identifier(column.name)
-                )
+                sql.SQL(_SPELT.get(column.type_code, "{}::text")).format(sql.Identifier(column.name))
                 for column in described
             )
             await cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, name))
@@ -108,7 +106,14 @@ async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Tex
         raise translated(exc) from exc
 
 
-BYTEA = 17
+_NUMBER = "pg_catalog.regexp_replace({}::text, '^-?Infinity$|^NaN$', '')"
+_SPELT = {
+    17: "pg_catalog.encode({}, 'hex')",  # bytea
+    # What is no number in JSON comes as null.
+    **dict.fromkeys((700, 701, 1700), f"nullif({_NUMBER}, '')"),  # float4, float8, numeric
+}
+"""By type: how the stream spells a column, where that is not the server's own text."""
+
 
 MANY = 1000
 """Statements in the outbox: a daemon that is so far behind reads nothing again."""
