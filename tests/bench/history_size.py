@@ -48,6 +48,7 @@ def main() -> None:
     arguments.add_argument("--objects", type=int, default=10_000)
     arguments.add_argument("--commits", type=int, default=10_000)
     arguments.add_argument("--rounds", type=int, default=200)
+    arguments.add_argument("--only", choices=("commit", "verify"), help="leave the other measurement out")
     chosen = arguments.parse_args()
     with (
         Cluster.start(settings={"max_locks_per_transaction": "1000"}) as cluster,
@@ -65,9 +66,11 @@ def main() -> None:
         with Daemon(dsns["full"], Path(folder), ["--config", str(config), "--http", "127.0.0.1:0"]) as daemon:
             _commits(dsns["full"], chosen.commits)
             daemon.wait_caught_up(600)
-            _cost(dsns, chosen.rounds)
-            daemon.wait_caught_up(60)
-            _verify(dsns["full"], daemon)
+            if chosen.only != "verify":
+                _cost(dsns, chosen.rounds)
+                daemon.wait_caught_up(60)
+            if chosen.only != "commit":
+                _verify(dsns["full"], daemon)
 
 
 def _objects(dsn: str, count: int) -> None:
