@@ -8,7 +8,8 @@ it, under whose lock) and by `commit/` (what each object became). The format is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -127,11 +128,19 @@ class Snapshot:
         _, following, running = text.split(":")
         return cls(int(following), frozenset(map(int, filter(None, running.split(",")))))
 
-    def sees(self, xid: int) -> bool:
-        """Whether that transaction, by its 32-bit number, had ended; it lies less than 2^31 away."""
-        if (xid - self.next) % _XIDS < _XIDS // 2:
-            return False
-        return all((xid - other) % _XIDS for other in self.running)
+    def unseen(self, numbers: Sequence[int]) -> Iterator[int]:
+        """Those of these transactions that had not ended: 32-bit numbers, sorted, less than 2^31 away.
+
+        Looks at what it returns and at a few others, not at all of them.
+        """
+        first, last = self.next % _XIDS, (self.next + _XIDS // 2) % _XIDS
+        for begin, end in ((first, last),) if first < last else ((first, _XIDS), (0, last)):
+            for at in range(bisect_left(numbers, begin), bisect_left(numbers, end)):
+                yield numbers[at]
+        for other in self.running:
+            at = bisect_left(numbers, other % _XIDS)
+            if at < len(numbers) and numbers[at] == other % _XIDS:
+                yield numbers[at]
 
 
 _XIDS = 1 << 32

@@ -10,7 +10,8 @@ commits last then stands over both: so its objects and those of the others besid
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -24,30 +25,42 @@ _READ = {ObjectOp.SET, ObjectOp.DEFERRED}
 
 @dataclass(slots=True)
 class Beside:
-    """What the latest transactions set, by their 32-bit ids."""
+    """What the latest transactions set, by their 32-bit ids, in commit order; `_numbers` has the ids sorted."""
 
-    _latest: deque[tuple[int, frozenset[ObjectId]]] = field(default_factory=deque)
+    _latest: OrderedDict[int, frozenset[ObjectId]] = field(default_factory=OrderedDict)
+    _numbers: list[int] = field(default_factory=list)
     _size: int = 0
 
     def outdated(self, xid: int, events: Iterable[DdlEvent]) -> frozenset[ObjectId]:
         """Take the events of a transaction that committed now; what is to be read again."""
         events = tuple(events)
         own = frozenset(item.oid for event in events for item in event.objects if item.op in _READ)
-        snapshots = [event.snapshot for event in events if event.snapshot is not None]
-        others = [
-            oids
-            for other, oids in self._latest
-            if other != xid and not all(snapshot.sees(other) for snapshot in snapshots)
-        ]
+        unseen = {
+            other
+            for event in events
+            if event.snapshot is not None
+            for other in event.snapshot.unseen(self._numbers)
+            if other != xid
+        }
+        outdated = own.union(*(self._latest[other] for other in unseen)) if unseen else frozenset[ObjectId]()
         if events:
             self._remember(xid, own)
-        return own.union(*others) if others else frozenset()
+        return outdated
 
     def _remember(self, xid: int, oids: frozenset[ObjectId]) -> None:
-        self._latest.append((xid, oids))
+        if xid in self._latest:
+            oids |= self._forget(xid)
+        self._latest[xid] = oids
+        insort(self._numbers, xid)
         self._size += 1 + len(oids)
         while self._size > REMEMBERED and len(self._latest) > 1:
-            self._size -= 1 + len(self._latest.popleft()[1])
+            self._forget(next(iter(self._latest)))
+
+    def _forget(self, xid: int) -> frozenset[ObjectId]:
+        oids = self._latest.pop(xid)
+        del self._numbers[bisect_left(self._numbers, xid)]
+        self._size -= 1 + len(oids)
+        return oids
 
 
 def as_found(outdated: Iterable[ObjectId], found: Iterable[ObjectEvent]) -> tuple[ObjectEvent, ...]:

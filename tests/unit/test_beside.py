@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pggit_daemon.commit import beside
 from pggit_daemon.commit.beside import Beside, as_found
@@ -38,7 +42,49 @@ def ids(*oids: int) -> frozenset[ObjectId]:
     ],
 )
 def test_a_snapshot_sees_what_had_ended(snapshot: str, xid: int, sees: bool) -> None:  # noqa: FBT001  # a column
-    assert Snapshot.parse(snapshot).sees(xid) is sees
+    assert list(Snapshot.parse(snapshot).unseen([xid])) == ([] if sees else [xid])
+
+
+@given(
+    half=st.integers(min_value=1, max_value=5),
+    past=st.integers(min_value=-50, max_value=50),
+    running=st.sets(st.integers(min_value=1, max_value=40)),
+    others=st.sets(st.integers(min_value=-40, max_value=40)),
+)
+def test_what_had_not_ended_is_found_among_many(half: int, past: int, running: set[int], others: set[int]) -> None:
+    """Also where the 32-bit numbers begin anew between them."""
+    following = (half << 31) + past
+    snapshot = Snapshot(following, frozenset(following - back for back in running))
+    numbers = sorted((following + distance) % (1 << 32) for distance in others)
+    expected = {
+        (following + distance) % (1 << 32)
+        for distance in others
+        if distance >= 0 or following + distance in snapshot.running
+    }
+    found = list(snapshot.unseen(numbers))
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+class Counted(Sequence[int]):
+    """Transactions, and how often one of them was looked at."""
+
+    def __init__(self, numbers: range) -> None:
+        self.numbers = numbers
+        self.looks = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, at: Any) -> Any:
+        self.looks += 1
+        return self.numbers[at]
+
+
+def test_a_long_history_is_not_looked_through() -> None:
+    numbers = Counted(range(1, 10_001))
+    assert sorted(Snapshot.parse("9000:10000:9000,9500").unseen(numbers)) == [9000, 9500, 10000]
+    assert numbers.looks < 100
 
 
 def test_one_after_the_other_nothing_is_read_again() -> None:
@@ -59,6 +105,13 @@ def test_parts_of_one_transaction_are_not_beside_each_other() -> None:
     transactions = Beside()
     transactions.outdated(100, [event(1, snapshot="99:99:")])
     assert transactions.outdated(100, [event(2, snapshot="99:99:")]) == ids()
+
+
+def test_both_parts_of_a_transaction_are_beside_another() -> None:
+    transactions = Beside()
+    transactions.outdated(100, [event(1, snapshot="99:99:")])
+    transactions.outdated(100, [event(2, snapshot=None)])
+    assert transactions.outdated(101, [event(3, snapshot="100:101:100")]) == ids(1, 2, 3)
 
 
 def test_one_that_only_dropped_counts_as_beside() -> None:
