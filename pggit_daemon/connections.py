@@ -25,8 +25,12 @@ PINNED = (
 )
 
 
-STORING = "SET pggit_daemon.storing = 'on'"
-"""Tells the trigger on external_migrations that these rows are the daemon's own."""
+STORING = "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET jit = off"
+"""For the connection that writes results.
+
+It tells the trigger on external_migrations that these rows are the daemon's own. And what is written is looked up by
+keys alone: a plan that was made while the tables were small must not read them whole when they have grown.
+"""
 
 
 async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncConnection[Any]:

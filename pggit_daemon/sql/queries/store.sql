@@ -1,4 +1,9 @@
 -- What the daemon writes. All of one settled prefix of the stream goes into one transaction, with the progress.
+--
+-- Most of these tables hold the whole history, and the planner may know nothing of that: statistics come late, and a plan
+-- is kept. So rows are found one by one through an index, whatever it thinks: by arrays and by LATERAL or EXISTS with
+-- OFFSET 0, which make no join that could be turned round; and this connection makes no sequential scans (`STORING` in
+-- connections.py). tests/integration/test_store_plans.py counts the rows.
 
 -- name: insert_blobs
 -- Definitions by their SHA-256; most are there already or are new, none ever changes.
@@ -25,8 +30,12 @@ UPDATE pggit.branches SET head_commit_hash = %(hash)s WHERE name = 'main';
 -- The objects' former versions end with this commit.
 UPDATE pggit_daemon.object_version AS version
 SET to_commit = (SELECT id FROM pggit.commits WHERE hash = %(hash)s)
-FROM unnest(%(type)s::text[], %(identity)s::text[]) AS old (type, identity)
-WHERE version.to_commit IS NULL AND version.type = old.type AND version.identity = old.identity;
+WHERE version.id = ANY (ARRAY(
+    SELECT current.id
+    FROM unnest(%(type)s::text[], %(identity)s::text[]) AS old (type, identity)
+    CROSS JOIN LATERAL (
+        SELECT v.id FROM pggit_daemon.object_version AS v
+        WHERE v.to_commit IS NULL AND v.type = old.type AND v.identity = old.identity OFFSET 0) AS current));
 
 -- name: open_versions
 INSERT INTO pggit_daemon.object_version (type, schema_name, identity, classid, objid, blob, from_commit)
@@ -37,11 +46,18 @@ FROM unnest(%(type)s::text[], %(schema_name)s::text[], %(identity)s::text[], %(c
 
 -- name: move_versions
 -- Objects that were dropped and made again just as they were: a later drop or rename names the new id.
+WITH moved AS MATERIALIZED (
+    SELECT current.id, named.classid, named.objid
+    FROM unnest(%(type)s::text[], %(identity)s::text[], %(classid)s::oid[], %(objid)s::oid[])
+         AS named (type, identity, classid, objid)
+    CROSS JOIN LATERAL (
+        SELECT v.id FROM pggit_daemon.object_version AS v
+        WHERE v.to_commit IS NULL AND v.type = named.type AND v.identity = named.identity OFFSET 0) AS current
+)
 UPDATE pggit_daemon.object_version AS version
 SET classid = moved.classid, objid = moved.objid
-FROM unnest(%(type)s::text[], %(identity)s::text[], %(classid)s::oid[], %(objid)s::oid[])
-     AS moved (type, identity, classid, objid)
-WHERE version.to_commit IS NULL AND version.type = moved.type AND version.identity = moved.identity;
+FROM moved
+WHERE version.id = moved.id AND version.id = ANY (ARRAY(SELECT moved.id FROM moved));
 
 -- name: put_migration
 -- A migration as its row says now, with its link. What is applied again takes the place of what it was.
@@ -51,9 +67,10 @@ INSERT INTO pggit.external_migrations (
 VALUES (
     %(migration_id)s, %(tool)s, %(source)s, %(name)s, %(checksum)s,
     coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
-             (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn)), %(applied_at)s, %(applied_by)s,
-    %(execution_ms)s * interval '1 millisecond', %(success)s, %(error_message)s, %(version)s, %(sequence)s,
-    %(status)s, %(evidence)s, %(rollback_of)s, %(lsn)s::pg_lsn)
+             (SELECT max(at.id)
+              FROM (SELECT id FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn OFFSET 0) AS at)),
+    %(applied_at)s, %(applied_by)s, %(execution_ms)s * interval '1 millisecond', %(success)s, %(error_message)s,
+    %(version)s, %(sequence)s, %(status)s, %(evidence)s, %(rollback_of)s, %(lsn)s::pg_lsn)
 ON CONFLICT (tool_name, source, migration_id) DO UPDATE SET
     migration_name = excluded.migration_name,
     checksum = excluded.checksum,
@@ -75,7 +92,8 @@ ON CONFLICT (tool_name, source, migration_id) DO UPDATE SET
 -- is recorded now, if that was asked for.
 WITH made AS (
     SELECT coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
-                    (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn)) AS commit_id
+                    (SELECT max(at.id)
+                     FROM (SELECT id FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn OFFSET 0) AS at)) AS commit_id
 ), known AS (
     SELECT m.source FROM pggit.external_migrations AS m
     WHERE m.tool_name = %(tool)s AND m.migration_id = %(migration_id)s AND (m.source = %(source)s OR %(anywhere)s)
@@ -134,7 +152,8 @@ INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evide
 SELECT %(tool)s, %(source)s, %(migration_id)s, id, %(evidence)s, %(part)s, %(detail)s::jsonb
 FROM pggit.commits
 WHERE id = coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
-                    (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn))
+                    (SELECT max(at.id)
+                     FROM (SELECT id FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn OFFSET 0) AS at))
 ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET part = link.part AND excluded.part;
 
 -- name: record_event
@@ -143,7 +162,8 @@ INSERT INTO pggit_daemon.history_event (
 VALUES (
     %(source)s, %(meaning)s, %(operation)s, %(row_key)s, %(old)s::jsonb, %(new)s::jsonb, %(migration_id)s, %(evidence)s,
     coalesce((SELECT id FROM pggit.commits WHERE hash = %(hash)s),
-             (SELECT max(id) FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn)),
+             (SELECT max(at.id)
+              FROM (SELECT id FROM pggit.commits WHERE source_lsn = %(late)s::pg_lsn OFFSET 0) AS at)),
     %(lsn)s::pg_lsn, %(xid)s, %(occurred_at)s);
 
 -- name: put_row
@@ -181,26 +201,27 @@ FROM unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
 CROSS JOIN (SELECT id, author FROM pggit.commits WHERE hash = %(hash)s) AS made
 WHERE EXISTS (
     SELECT FROM pggit_daemon.object_version AS version
-    JOIN pggit.commits AS earlier ON earlier.id = version.from_commit
-    WHERE version.type = changed.type AND version.identity = changed.identity
-      AND earlier.kind IN ('migration', 'rollback') AND earlier.id < made.id)
+    CROSS JOIN LATERAL (SELECT c.kind FROM pggit.commits AS c WHERE c.id = version.from_commit OFFSET 0) AS earlier
+    WHERE version.type = changed.type AND version.identity = changed.identity AND version.from_commit < made.id
+      AND earlier.kind IN ('migration', 'rollback') OFFSET 0)
   AND NOT EXISTS (
     SELECT FROM pggit.conflicts AS open
     WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band'
-      AND open.object_type = changed.type AND open.object_identifier = changed.identity)
+      AND open.object_type = changed.type AND open.object_identifier = changed.identity OFFSET 0)
 ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
 
 -- name: settle_conflicts
 -- A migration changed the object since: it says again what the object is. Whoever resolves one right now is not waited for.
 UPDATE pggit.conflicts AS conflict
 SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'a later migration changed the object'
-WHERE conflict.conflict_id IN (
+WHERE conflict.conflict_id = ANY (ARRAY(
     SELECT open.conflict_id
-    FROM pggit.conflicts AS open
-    JOIN unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
-      ON open.object_type = changed.type AND open.object_identifier = changed.identity
-    WHERE open.status = 'unresolved' AND open.conflict_type IN ('out_of_band', 'tree_differs')
-    FOR UPDATE OF open SKIP LOCKED);
+    FROM unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
+    CROSS JOIN LATERAL (
+        SELECT c.conflict_id FROM pggit.conflicts AS c
+        WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
+          AND c.object_type = changed.type AND c.object_identifier = changed.identity
+        OFFSET 0 FOR UPDATE SKIP LOCKED) AS open));
 
 -- name: tree_conflicts
 -- The catalog was not as recorded, and nobody told why.
@@ -211,7 +232,7 @@ CROSS JOIN (SELECT id FROM pggit.commits WHERE hash = %(hash)s) AS made
 WHERE NOT EXISTS (
     SELECT FROM pggit.conflicts AS open
     WHERE open.status = 'unresolved' AND open.conflict_type = 'tree_differs'
-      AND open.object_type = found.type AND open.object_identifier = found.identity)
+      AND open.object_type = found.type AND open.object_identifier = found.identity OFFSET 0)
 ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unresolved' DO NOTHING;
 
 -- name: undone_conflicts
@@ -219,17 +240,21 @@ ON CONFLICT (conflict_type, object_type, object_identifier) WHERE status = 'unre
 -- for.
 UPDATE pggit.conflicts AS conflict
 SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the object is again as it was before'
-WHERE conflict.conflict_id IN (
+WHERE conflict.conflict_id = ANY (ARRAY(
     SELECT open.conflict_id
-    FROM pggit.conflicts AS open
-    JOIN unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
-      ON open.object_type = changed.type AND open.object_identifier = changed.identity
-    JOIN pggit_daemon.object_version AS before
-      ON before.type = open.object_type AND before.identity = open.object_identifier AND before.to_commit = open.commit_id
-    JOIN pggit_daemon.object_version AS now
-      ON now.type = before.type AND now.identity = before.identity AND now.to_commit IS NULL AND now.blob = before.blob
-    WHERE open.status = 'unresolved' AND open.conflict_type IN ('out_of_band', 'tree_differs')
-    FOR UPDATE OF open SKIP LOCKED);
+    FROM unnest(%(type)s::text[], %(identity)s::text[]) AS changed (type, identity)
+    CROSS JOIN LATERAL (
+        SELECT c.conflict_id FROM pggit.conflicts AS c
+        WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
+          AND c.object_type = changed.type AND c.object_identifier = changed.identity
+          AND EXISTS (
+            SELECT FROM pggit_daemon.object_version AS before
+            CROSS JOIN LATERAL (
+                SELECT v.blob FROM pggit_daemon.object_version AS v
+                WHERE v.to_commit IS NULL AND v.type = before.type AND v.identity = before.identity OFFSET 0) AS now
+            WHERE before.type = c.object_type AND before.identity = c.object_identifier AND before.to_commit = c.commit_id
+              AND now.blob = before.blob OFFSET 0)
+        OFFSET 0 FOR UPDATE SKIP LOCKED) AS open));
 
 -- name: put_verification
 -- The last comparison of everything.
