@@ -118,6 +118,7 @@ class Pipeline:
             stopping.cancel()
             if self._asking is not None:
                 self._asking.cancel()
+            await self._upkeep.close()
             await batches.aclose()
 
     async def _interrupt(self, stop: asyncio.Event) -> None:
@@ -135,9 +136,10 @@ class Pipeline:
                 self._comparisons.saw(unit)
                 self._upkeep.saw(unit)
                 self._correlator.feed(unit)
+        await self._settle()
         if self._correlator.waiting:
             await self._look_around(batch)
-        await self._settle()
+            await self._settle()
         if not self._correlator.waiting and not batch.in_transaction:
             await self._keep_up(batch)
         if any(message.prefix == SYNC_PREFIX and message.content == VERIFY for message in batch.messages):

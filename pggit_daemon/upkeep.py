@@ -97,12 +97,18 @@ class Upkeep:
     async def turn(self, received: LSN) -> Step | None:
         """Do what is due; the step that was stored, if there was one."""
         await self._sweep(received)
-        outcome = await self._verification.turn(received)
-        if outcome is not None:
-            return await self._compared(outcome)
+        if self._verification.reading:
+            return None  # whoever reads now would wait for that, and the stream with it
         if self._comparing or self._clock() - self._compared_at >= self._reconcile:
-            return await self._tables(received)
-        return None
+            step = await self._tables(received)
+            if step is not None:
+                return step
+        outcome = await self._verification.turn(received)
+        return await self._compared(outcome) if outcome is not None else None
+
+    async def close(self) -> None:
+        """Give up what is being read beside the stream."""
+        await self._verification.close()
 
     async def _sweep(self, received: LSN) -> None:
         """Take out of the outbox what was handled: at the start, what an earlier run left there too."""

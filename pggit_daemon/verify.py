@@ -1,8 +1,9 @@
 """The recorded tree held against the catalog, a little at a time.
 
 In: a quiet moment of the stream (nothing waits for its row). Out: an `Outcome` when everything was compared: the
-differences that are certain, for `upkeep.py` to record. Nobody waits for it: it reads in slices of some 50 ms, keeps
-no lock, and gives up on what others have locked.
+differences that are certain, for `upkeep.py` to record. Nobody waits for it: it reads in slices of some 50 ms beside
+the stream, keeps no lock, and gives up on what others have locked. Only what was found is looked at again while the
+stream stands still, so that what becomes of it is a commit before anything else does.
 
 Everything is compared the first time, by timer, when asked, and when something is suspect. In between, what was
 written in the catalog since the last look is compared, whoever wrote it: so each captured statement is checked a
@@ -12,6 +13,7 @@ A row beside an object that somebody deleted by hand leaves no trace there: the 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,11 +108,17 @@ class Verification:
         self._suspect: Cause | None = None
         self._marks: Marks | None = None
         self._look: _Look | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._unread: dict[ObjectId, Cause] = {}  # with why they were to be compared
 
     @property
     def under_way(self) -> bool:
-        return self._suspect is not None or self._look is not None
+        return self._suspect is not None or self._look is not None or self._reading is not None
+
+    @property
+    def reading(self) -> bool:
+        """Whether the connection is in use beside the stream."""
+        return self._reading is not None and not self._reading.done()
 
     def suspect(self, cause: Cause) -> None:
         """Have everything compared, from the next turn on; a look that is under way may have begun too early."""
@@ -122,46 +130,67 @@ class Verification:
 
     async def turn(self, received: LSN) -> Outcome | None:
         """Go on with what is under way, or begin what is due; the outcome, when everything was compared."""
-        look = self._look = self._look or await self._begin()
+        if self._reading is not None:
+            if not self._reading.done():
+                return None
+            reading, self._reading = self._reading, None
+            await reading  # raises what went wrong in it
+        look = self._look
         if look is None:
-            return None
-        began = self._clock()
-        ended = False
-        if look.todo:
-            await self._compare(look)
+            if self._is_due():
+                self._reading = asyncio.create_task(self._begin())
+        elif look.todo:
+            self._reading = asyncio.create_task(self._compare(look))
         elif look.position is None or received >= look.position:
-            ended = await self._look_again(look)
-        look.seconds += self._clock() - began
-        return self._end(look) if ended else None
+            return await self._settled(look)
+        return None
 
-    async def _begin(self) -> _Look | None:
-        """What is due."""
+    async def close(self) -> None:
+        """Give up what is being read."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+            if not self._reading.cancelled():
+                self._reading.exception()  # whatever it was: nobody waits for it any more
+            self._reading = None
+
+    def _is_due(self) -> bool:
         now = self._clock()
         if self._suspect is None and now >= self._verify_due:
             self._suspect = Cause.TIMER
-        if self._suspect is None and now < self._watch_due:
-            return None
+        return self._suspect is not None or now >= self._watch_due
+
+    async def _begin(self) -> None:
+        """Find out what is to be compared, if anything is."""
+        began = self._clock()
         marks = await catalog.marks(self._conn)
         before = self._marks or await catalog.verified(self._conn)
         cause = self._suspect or _cause(before, marks)
         if cause is None and before is not None and marks.writes == before.writes and not self._unread:
             self._rest(0.0)
-            return None
+            return
         self._suspect = None
         since = before.horizon if cause is None and before is not None else None
         todo = await catalog.addresses(self._conn, since=since)
         if since is not None:
             todo = sorted({*todo, *self._unread})
-        return _Look(cause, marks, todo, len(todo), seconds=self._clock() - now)
+        self._look = _Look(cause, marks, todo, len(todo), seconds=self._clock() - began)
 
     async def _compare(self, look: _Look) -> None:
-        until = self._clock() + SLICE
-        while look.todo and self._clock() < until:
+        began = self._clock()
+        while look.todo and self._clock() < began + SLICE:
             look.found += await catalog.differing(self._conn, look.todo[:CHUNK])
             del look.todo[:CHUNK]
         if not look.todo and look.found:
             # Whatever made these differ was committed before this position.
             look.position = await catalog.position(self._conn)
+        look.seconds += self._clock() - began
+
+    async def _settled(self, look: _Look) -> Outcome | None:
+        began = self._clock()
+        ended = await self._look_again(look)
+        look.seconds += self._clock() - began
+        return self._end(look) if ended else None
 
     async def _look_again(self, look: _Look) -> bool:
         """Look at what was found once more, now that the stream has passed; whether that settles it."""

@@ -327,3 +327,38 @@ def test_the_command_is_never_certain_without_the_daemon(
         daemon.start()
         daemon.wait_ready()
         assert pggit("verify", "--dsn", installed_database).returncode == 0
+
+
+HANGING = """
+    CREATE TABLE gate ();
+    CREATE OR REPLACE FUNCTION pggit_daemon.addresses_to_compare() RETURNS SETOF pggit_daemon.object_address
+    LANGUAGE plpgsql STABLE SET lock_timeout = 0 AS $$
+    BEGIN
+        PERFORM FROM public.gate;
+        RETURN QUERY SELECT a.classid, a.objid FROM pggit_daemon.addresses() AS a;
+    END $$
+"""
+HANGS = "SELECT count(*) FROM pg_catalog.pg_locks WHERE relation = 'gate'::regclass AND NOT granted"
+COMPARED = "SELECT count(finished_at) FROM pggit_daemon.verification WHERE began_at > coalesce(asked_at, '-infinity')"
+
+
+def test_no_commit_waits_for_a_comparison(
+    installed_database: str, tmp_path: Path, conn: psycopg.Connection[Any]
+) -> None:
+    """While a comparison goes on, the stream does; and so does the end of the daemon."""
+    conn.execute(HANGING.encode())
+    with psycopg.connect(installed_database) as other, follow(installed_database, tmp_path) as daemon:
+        wait(lambda: conn.execute(COMPARED).fetchone() == (1,))
+        other.execute("LOCK TABLE gate")
+        conn.execute("SELECT pggit_daemon.ask_verification()")
+        wait(lambda: conn.execute(HANGS).fetchone() == (1,))
+        conn.execute("CREATE TABLE t (a int)")
+        wait(lambda: commits(installed_database)[-1].kind == "out_of_band")
+        assert conn.execute(HANGS).fetchone() == (1,)
+        assert daemon.stop() == 0
+        wait(lambda: conn.execute(HANGS).fetchone() == (0,))
+        daemon.start()
+        wait(lambda: conn.execute(HANGS).fetchone() == (1,))
+        other.rollback()
+        wait(lambda: conn.execute(COMPARED).fetchone() == (1,))
+        assert is_true(conn)
