@@ -1,8 +1,9 @@
 """What a long history of a large schema costs: `python -m tests.bench.history_size`.
 
 Two databases of one server, followed by one daemon: an empty one, and one with 10,000 objects and 10,000 commits. The
-same statements go to both in turn. Out: the time from a statement's commit to the visible commit of ours, and of the
-statement itself, each as full / empty; then a comparison of all objects with the catalog: time and memory.
+same statements go to both in turn: a new table, and a change of a function that was changed often. Out: the time from
+a statement's commit to the visible commit of ours, and of the statement itself, each as full / empty; then a comparison
+of all objects with the catalog: time and memory.
 Aims: at most 2 for the commit; at most 2 s and 60 MB for the comparison.
 """
 
@@ -10,6 +11,7 @@ Aims: at most 2 for the commit; at most 2 s and 60 MB for the comparison.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import statistics
@@ -39,6 +41,10 @@ FOUR = (
 VERIFIED = """
     SELECT seconds, extract(epoch FROM finished_at - began_at) FROM pggit_daemon.verification WHERE began_at > %s
 """
+MEASURED = {
+    "new table": "CREATE TABLE app.measured_{n} (id bigint PRIMARY KEY, name text)",
+    "changed function": "CREATE OR REPLACE FUNCTION app.f{few}() RETURNS int LANGUAGE sql AS 'SELECT -{n}'",
+}
 BATCH = 250
 PAUSE = 0.01  # seconds
 
@@ -59,6 +65,7 @@ def main() -> None:
             cluster.create_database(name)
             with psycopg.connect(dsn) as conn:
                 install(conn)
+                conn.execute("CREATE SCHEMA app")
         _objects(dsns["full"], chosen.objects)
         config = Path(folder) / "config.toml"
         parts = [DATABASE.format(name=name, dsn=dsn) for name, dsn in dsns.items()]
@@ -76,7 +83,7 @@ def main() -> None:
 def _objects(dsn: str, count: int) -> None:
     with psycopg.connect(dsn) as conn:
         # What was there before the history began: its capture is not what is measured.
-        conn.execute("SET LOCAL client_min_messages = error; CREATE SCHEMA app")
+        conn.execute("SET LOCAL client_min_messages = error")
         conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl DISABLE")
         for first in range(0, count // 4, BATCH):
             made = range(first, min(first + BATCH, count // 4))
@@ -95,31 +102,37 @@ def _commits(dsn: str, count: int) -> None:
 
 
 def _cost(dsns: dict[str, str], rounds: int) -> None:
-    statement: dict[str, list[float]] = {name: [] for name in dsns}
-    commit: dict[str, list[float]] = {name: [] for name in dsns}
+    statement: dict[tuple[str, str], list[float]] = {(what, name): [] for what in MEASURED for name in dsns}
+    commit: dict[tuple[str, str], list[float]] = {(what, name): [] for what in MEASURED for name in dsns}
     writers = {name: psycopg.connect(dsn, autocommit=True) for name, dsn in dsns.items()}
     readers = {name: psycopg.connect(dsn, autocommit=True) for name, dsn in dsns.items()}
     heads = {name: _head(conn) for name, conn in readers.items()}
     for n in range(rounds):
-        for name in sorted(dsns, reverse=n % 2 == 0):
+        for (what, text), name in itertools.product(MEASURED.items(), sorted(dsns, reverse=n % 2 == 0)):
             began = time.perf_counter()
-            writers[name].execute(f"CREATE TABLE public.measured_{n} (id bigint PRIMARY KEY, name text)".encode())
+            writers[name].execute(text.format(n=n, few=n % 10).encode())
             done = time.perf_counter()
             while (head := _head(readers[name])) == heads[name]:
                 time.sleep(0.0002)
             heads[name] = head
             if n >= rounds // 10:
-                statement[name].append((done - began) * 1000)
-                commit[name].append((time.perf_counter() - done) * 1000)
+                statement[what, name].append((done - began) * 1000)
+                commit[what, name].append((time.perf_counter() - done) * 1000)
             time.sleep(PAUSE)
     for conn in [*writers.values(), *readers.values()]:
         conn.close()
-    for what, times in (("commit of ours", commit), ("statement with its capture", statement)):
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        print(
-            f"{what}: empty {medians['empty']:.2f} ms, full {medians['full']:.2f} ms,"
-            f" full / empty: {medians['full'] / medians['empty']:.2f}" + (" (aim: at most 2)" if what[0] == "c" else "")
-        )
+    for what in MEASURED:
+        for measured, times, aim in (
+            ("commit of ours", commit, " (aim: at most 2)"),
+            ("statement itself", statement, ""),
+        ):
+            empty, full = times[what, "empty"], times[what, "full"]
+            (empty_most, full_most) = (statistics.quantiles(some, n=20)[-1] for some in (empty, full))
+            print(
+                f"{what}, {measured}: empty {statistics.median(empty):.2f} ms, full {statistics.median(full):.2f} ms,"
+                f" full / empty: {statistics.median(full) / statistics.median(empty):.2f}{aim};"
+                f" 95 % within: empty {empty_most:.2f} ms, full {full_most:.2f} ms"
+            )
 
 
 def _head(conn: psycopg.Connection) -> int | None:
