@@ -10,13 +10,13 @@ BEGIN
 END $$;
 
 -- Asked for each object and each of its references, so it takes the name from the server's cache, where the cast writes
--- it as an identifier, quoted or not, or a schema that is gone as its number.
+-- it as an identifier, quoted or not, or a schema that is gone as its number; and it has no SET clause, so that the
+-- planner can write it out where it is called.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_our_schema(schema oid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN schema::regnamespace::text
-           !~ '^("?(pg_|information_schema"?$|pggit"?$|pggit_daemon"?$)|[0-9]|-$)';
-END $$;
+    LANGUAGE sql STABLE AS $$
+    SELECT schema::pg_catalog.regnamespace::pg_catalog.text OPERATOR(pg_catalog.!~)
+           '^("?(pg_|information_schema"?$|pggit"?$|pggit_daemon"?$)|[0-9]|-$)'
+$$;
 
 -- The relkind of a table or view that belongs into the tree, '' when it does not, NULL when the relation is of another
 -- kind, of the server's own or gone. What `carrier` and `belongs` say of it, in one look: such relations are most of what is asked for.

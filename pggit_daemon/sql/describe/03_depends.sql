@@ -1,20 +1,17 @@
 -- Keys of objects, and which objects must exist before one.
 
 -- The key of an object of ours in the tree: 'type identity'.
-CREATE OR REPLACE FUNCTION pggit_daemon.object_key(
-    of_class oid, of_object oid, OUT type text, OUT identity text, OUT key text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    i record := pg_catalog.pg_identify_object(of_class, of_object, 0);
-BEGIN
-    type := i.type;
-    identity := i.identity;
-    IF of_class = 'pg_catalog.pg_type'::regclass THEN
-        type := (SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END
-                   FROM pg_catalog.pg_type t WHERE t.oid = of_object);
-    END IF;
-    key := type || ' ' || identity;
-END $$;
+DROP FUNCTION IF EXISTS pggit_daemon.object_key(oid, oid);    -- an earlier version returned something else
+CREATE OR REPLACE FUNCTION pggit_daemon.object_key(of_class oid, of_object oid)
+    RETURNS TABLE (type text, identity text, key text)
+    LANGUAGE sql STABLE AS $$
+    SELECT k.type, k.identity, k.type || ' ' || k.identity
+      FROM (SELECT CASE WHEN of_class = 'pg_catalog.pg_type'::regclass
+                        THEN (SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END
+                                FROM pg_catalog.pg_type t WHERE t.oid = of_object)
+                        ELSE i.type END AS type, i.identity
+              FROM pg_catalog.pg_identify_object(of_class, of_object, 0) i) k
+$$;
 
 -- The objects in pg_depend whose entries count as the object's own. `can_wait`: the object can exist without this part
 -- (a default, the query of a view, a CHECK of a domain, a loose member of an operator family) and get it later.
@@ -105,98 +102,111 @@ BEGIN
         RETURN 'schema ' || of_object::regnamespace::text;
     END IF;
     a := pggit_daemon.normalise(of_class, of_object, 0);
-    RETURN CASE WHEN a.classid IS NOT NULL THEN (pggit_daemon.object_key(a.classid, a.objid)).key END;
+    RETURN CASE WHEN a.classid IS NOT NULL THEN (SELECT k.key FROM pggit_daemon.object_key(a.classid, a.objid) k) END;
 END $$;
 
--- Sorted keys of the objects of ours that must exist before this one. A key with "~" before it is needed only by a part
--- that can wait: where objects need each other, export makes the object without that part first.
+-- What these objects of one class refer to in pg_depend, by themselves and through their parts, once each; not what every
+-- server is born with: that need not be made, whatever its privileges; "public" may have to.
 -- Left out, because their statement waits in `later`: the table that owns a sequence ('a' of a sequence),
 -- the index or constraint of the parent that a partition's is attached to ('P').
--- `shape`: of relations, the relkind.
-CREATE OR REPLACE FUNCTION pggit_daemon.depends_of(of_class oid, of_object oid, own_key text, shape "char")
-    RETURNS text[]
+-- The frequent classes each in one query, with `parts` written out. OFFSET 0: where the catalog has grown and was not
+-- analyzed since (a restored dump), the planner would take all rows of the class for few, and read them each time.
+CREATE OR REPLACE FUNCTION pggit_daemon.references_of(of_class oid, objects oid[])
+    RETURNS TABLE (objid oid, refclassid oid, refobjid oid, can_wait boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    keys      text[];
-    has_parts boolean := false;    -- as `parts` says; most objects have none
-    has_body  boolean := of_class = 'pg_catalog.pg_type'::regclass;    -- a part without a row of its own
 BEGIN
-    IF of_class = 'pg_catalog.pg_proc'::regclass THEN
-        has_body := EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = of_object AND p.prosqlbody IS NOT NULL);
-    ELSIF of_class IN ('pg_catalog.pg_type'::regclass, 'pg_catalog.pg_opclass'::regclass,
-                       'pg_catalog.pg_opfamily'::regclass, 'pg_catalog.pg_publication'::regclass) THEN
-        has_parts := true;
-    END IF;
-
-    -- What the server is born with need not be made, whatever its privileges; "public" may have to.
-    -- The frequent kinds each in one query, with `parts` written out. OFFSET 0: where the catalog has grown and was not
-    -- analyzed since (a restored dump), the planner would take all rows of the class for few, and read them each time.
-    IF shape IN ('r', 'p', 'f', 'v', 'm') THEN
-        keys := ARRAY(
-            SELECT CASE WHEN r.can_wait THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
-              FROM (SELECT x.refclassid, x.refobjid, bool_and(x.can_wait) AS can_wait
-                      FROM (SELECT d.refclassid, d.refobjid, false AS can_wait FROM pg_catalog.pg_depend d
-                             WHERE d.classid = of_class AND d.objid = of_object AND d.deptype <> 'P'
-                            UNION ALL
-                            SELECT d.refclassid, d.refobjid, a.attgenerated = ''
-                              FROM pg_catalog.pg_attrdef f
-                              JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
-                             CROSS JOIN LATERAL (
-                                    SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
-                                     WHERE e.classid = 'pg_catalog.pg_attrdef'::regclass AND e.objid = f.oid
-                                       AND e.deptype <> 'P' OFFSET 0) d
-                             WHERE f.adrelid = of_object
-                            UNION ALL
-                            SELECT d.refclassid, d.refobjid, shape = 'v'
-                              FROM pg_catalog.pg_rewrite w
-                             CROSS JOIN LATERAL (
-                                    SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
-                                     WHERE e.classid = 'pg_catalog.pg_rewrite'::regclass AND e.objid = w.oid
-                                       AND e.deptype <> 'P' OFFSET 0) d
-                             WHERE w.ev_class = of_object AND w.rulename = '_RETURN' AND shape IN ('v', 'm')) x
-                     WHERE (x.refobjid <> of_object OR x.refclassid <> of_class)
-                       AND (x.refobjid >= 16384 OR x.refclassid = 'pg_catalog.pg_namespace'::regclass)
-                     GROUP BY x.refclassid, x.refobjid) r);
-    ELSIF of_class = 'pg_catalog.pg_constraint'::regclass THEN
-        keys := ARRAY(
-            SELECT pggit_daemon.carrier_key(r.refclassid, r.refobjid)
-              FROM (SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
-                     WHERE d.classid = of_class AND d.objid = of_object AND d.deptype <> 'P'
-                    UNION
-                    SELECT d.refclassid, d.refobjid
-                      FROM pg_catalog.pg_constraint k
-                     CROSS JOIN LATERAL (
-                            SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
-                             WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = k.conindid
-                               AND e.deptype <> 'P' OFFSET 0) d
-                     WHERE k.oid = of_object AND k.contype IN ('p', 'u', 'x')) r
-             WHERE (r.refobjid <> of_object OR r.refclassid <> of_class)
-               AND (r.refobjid >= 16384 OR r.refclassid = 'pg_catalog.pg_namespace'::regclass));
-    ELSIF has_parts THEN
-        keys := ARRAY(
-            SELECT CASE WHEN r.can_wait OR has_body AND pggit_daemon.only_in_body(of_class, of_object, r.refclassid, r.refobjid)
-                        THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
-              FROM (SELECT d.refclassid, d.refobjid, bool_and(p.can_wait) AS can_wait
-                      FROM pggit_daemon.parts(of_class, of_object) p
-                      JOIN pg_catalog.pg_depend d ON d.classid = p.classid AND d.objid = p.objid
-                     WHERE d.deptype <> 'P' AND (d.refclassid, d.refobjid) <> (of_class, of_object)
-                       AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::regclass)
-                     GROUP BY d.refclassid, d.refobjid) r);
+    CASE of_class
+    WHEN 'pg_catalog.pg_class'::regclass THEN
+        RETURN QUERY
+        SELECT c.oid, x.refclassid, x.refobjid, bool_and(x.can_wait)
+          FROM pg_catalog.pg_class c
+         CROSS JOIN LATERAL (
+                SELECT d.refclassid, d.refobjid, false AS can_wait FROM pg_catalog.pg_depend d
+                 WHERE d.classid = of_class AND d.objid = c.oid AND d.deptype <> 'P'
+                   AND (d.deptype <> 'a' OR c.relkind <> 'S')
+                UNION ALL
+                SELECT d.refclassid, d.refobjid, a.attgenerated = ''
+                  FROM pg_catalog.pg_attrdef f
+                  JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+                 CROSS JOIN LATERAL (
+                        SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
+                         WHERE e.classid = 'pg_catalog.pg_attrdef'::regclass AND e.objid = f.oid
+                           AND e.deptype <> 'P' OFFSET 0) d
+                 WHERE f.adrelid = c.oid AND c.relkind IN ('r', 'p', 'f', 'v')
+                UNION ALL
+                SELECT d.refclassid, d.refobjid, c.relkind = 'v'
+                  FROM pg_catalog.pg_rewrite w
+                 CROSS JOIN LATERAL (
+                        SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
+                         WHERE e.classid = 'pg_catalog.pg_rewrite'::regclass AND e.objid = w.oid
+                           AND e.deptype <> 'P' OFFSET 0) d
+                 WHERE w.ev_class = c.oid AND w.rulename = '_RETURN' AND c.relkind IN ('v', 'm')
+                OFFSET 0) x
+         WHERE c.oid = ANY (objects)
+           AND (x.refobjid >= 16384 AND (x.refobjid <> c.oid OR x.refclassid <> of_class)
+                OR x.refclassid = 'pg_catalog.pg_namespace'::regclass)
+         GROUP BY c.oid, x.refclassid, x.refobjid;
+    WHEN 'pg_catalog.pg_constraint'::regclass THEN
+        RETURN QUERY
+        SELECT DISTINCT k.oid, x.refclassid, x.refobjid, false
+          FROM pg_catalog.pg_constraint k
+         CROSS JOIN LATERAL (
+                SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+                 WHERE d.classid = of_class AND d.objid = k.oid AND d.deptype <> 'P'
+                UNION ALL
+                SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = k.conindid
+                   AND k.contype IN ('p', 'u', 'x') AND d.deptype <> 'P'
+                OFFSET 0) x
+         WHERE k.oid = ANY (objects)
+           AND (x.refobjid >= 16384 AND (x.refobjid <> k.oid OR x.refclassid <> of_class)
+                OR x.refclassid = 'pg_catalog.pg_namespace'::regclass);
+    WHEN 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass, 'pg_catalog.pg_opclass'::regclass,
+         'pg_catalog.pg_opfamily'::regclass, 'pg_catalog.pg_publication'::regclass THEN
+        RETURN QUERY
+        SELECT o.objid, x.refclassid, x.refobjid,
+               bool_and(x.can_wait) OR of_class IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)
+                                       AND pggit_daemon.only_in_body(of_class, o.objid, x.refclassid, x.refobjid)
+          FROM unnest(objects) o (objid)
+         CROSS JOIN LATERAL (
+                SELECT d.refclassid, d.refobjid, p.can_wait
+                  FROM pggit_daemon.parts(of_class, o.objid) p
+                 CROSS JOIN LATERAL (
+                        SELECT e.refclassid, e.refobjid FROM pg_catalog.pg_depend e
+                         WHERE e.classid = p.classid AND e.objid = p.objid AND e.deptype <> 'P' OFFSET 0) d
+                OFFSET 0) x
+         WHERE x.refobjid >= 16384 AND (x.refobjid <> o.objid OR x.refclassid <> of_class)
+            OR x.refclassid = 'pg_catalog.pg_namespace'::regclass
+         GROUP BY o.objid, x.refclassid, x.refobjid;
     ELSE
-        keys := ARRAY(
-            SELECT CASE WHEN has_body AND pggit_daemon.only_in_body(of_class, of_object, r.refclassid, r.refobjid)
-                        THEN '~' ELSE '' END || pggit_daemon.carrier_key(r.refclassid, r.refobjid)
-              FROM (SELECT DISTINCT d.refclassid, d.refobjid
-                      FROM pg_catalog.pg_depend d
-                     WHERE d.classid = of_class AND d.objid = of_object AND d.deptype <> 'P'
-                       AND (d.deptype <> 'a' OR shape IS DISTINCT FROM 'S')
-                       AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::regclass)) r);
-    END IF;
-    keys := array_remove(array_remove(array_remove(keys, NULL), own_key), '~' || own_key);
-    IF cardinality(keys) > 1 THEN
-        keys := ARRAY(SELECT DISTINCT u.k COLLATE "C" FROM unnest(keys) u (k)
-                       WHERE u.k NOT LIKE '~%' OR substr(u.k, 2) <> ALL (keys) ORDER BY 1);
-    END IF;
-    RETURN keys;
+        RETURN QUERY
+        SELECT DISTINCT o.objid, x.refclassid, x.refobjid, false
+          FROM unnest(objects) o (objid)
+         CROSS JOIN LATERAL (
+                SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+                 WHERE d.classid = of_class AND d.objid = o.objid AND d.deptype <> 'P' OFFSET 0) x
+         WHERE x.refobjid >= 16384 AND (x.refobjid <> o.objid OR x.refclassid <> of_class)
+            OR x.refclassid = 'pg_catalog.pg_namespace'::regclass;
+    END CASE;
 END $$;
-DROP FUNCTION IF EXISTS pggit_daemon.depends_of(oid, oid, text, boolean);
+
+-- Of objects of one class with their keys: the sorted keys of the objects of ours that must exist before each. A key with
+-- "~" before it is needed only by a part that can wait: where objects need each other, export makes the object without
+-- that part first. An object that needs nothing has no row. What many refer to is looked at once.
+CREATE OR REPLACE FUNCTION pggit_daemon.needs_of(of_class oid, objects oid[], keys text[])
+    RETURNS TABLE (objid oid, depends text[])
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT n.objid, array_agg(n.word COLLATE "C" ORDER BY n.word COLLATE "C")
+      FROM (SELECT u.objid, CASE WHEN bool_and(u.can_wait) THEN '~' ELSE '' END || k.key AS word
+              FROM (SELECT t.refs, t.waits, pggit_daemon.carrier_key(t.refclassid, t.refobjid) AS key
+                      FROM (SELECT r.refclassid, r.refobjid, array_agg(r.objid) AS refs, array_agg(r.can_wait) AS waits
+                              FROM pggit_daemon.references_of(of_class, objects) r
+                             GROUP BY r.refclassid, r.refobjid) t
+                    OFFSET 0) k
+             CROSS JOIN LATERAL unnest(k.refs, k.waits) u (objid, can_wait)
+             WHERE k.key <> keys[array_position(objects, u.objid)]
+             GROUP BY u.objid, k.key) n
+     GROUP BY n.objid;
+END $$;

@@ -1,5 +1,12 @@
 -- The columns of tables: their part of CREATE TABLE, and what only ALTER TABLE can say.
 
+CREATE OR REPLACE FUNCTION pggit_daemon.collation_name(o oid) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT format('%I.%I', n.nspname, c.collname)
+              FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = o);
+END $$;
+
 -- The parameters of a sequence, as CREATE SEQUENCE takes them after the type.
 CREATE OR REPLACE FUNCTION pggit_daemon.sequence_parameters(o oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -41,13 +48,10 @@ END $$;
 -- has what `column_settings` writes, `has_identity` and `has_grants`: whether some column is an identity or has privileges.
 -- form: 'all' columns, 'local' ones only (the others come from INHERITS), 'typed' (the type gives the columns).
 -- A NOT NULL constraint has a name and a row in pg_constraint from 18 on. `single`: only this column, or NULL.
-CREATE OR REPLACE FUNCTION pggit_daemon.read_columns(
-    relation oid, form text, single integer,
-    OUT list text, OUT names text[], OUT special boolean, OUT has_identity boolean, OUT has_grants boolean)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    named_not_null boolean := current_setting('server_version_num')::integer >= 180000;
-BEGIN
+-- Without a SET clause, so that the planner can write it out where many tables are read in one query.
+CREATE OR REPLACE FUNCTION pggit_daemon.columns_of(relation oid, form text, single integer)
+    RETURNS TABLE (list text, names text[], special boolean, has_identity boolean, has_grants boolean)
+    LANGUAGE sql STABLE AS $$
     SELECT string_agg('    ' || quote_ident(l.attname)
                       || CASE form WHEN 'typed' THEN ' WITH OPTIONS' ELSE ' ' || format_type(l.atttypid, l.atttypmod) END
                       || l.collation || l.value || l.identity || l.not_null, E',\n')
@@ -58,16 +62,12 @@ BEGIN
                             OR l.has_options OR NOT l.attislocal), false),
            coalesce(bool_or(l.attidentity <> ''), false),
            coalesce(bool_or(l.has_acl), false)
-      INTO list, names, special, has_identity, has_grants
       FROM (
             SELECT a.attname, a.atttypid, a.atttypmod, a.attislocal, a.attnotnull, a.attstorage, t.typstorage,
                    a.attcompression, a.attstattarget, a.attidentity, a.attacl IS NOT NULL AS has_acl,
                    a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL AS has_options,
                    CASE WHEN form = 'typed' OR a.attcollation = t.typcollation OR a.attcollation = 0 THEN ''
-                        ELSE (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
-                                FROM pg_catalog.pg_collation c
-                                JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
-                               WHERE c.oid = a.attcollation) END AS collation,
+                        ELSE ' COLLATE ' || pggit_daemon.collation_name(a.attcollation) END AS collation,
                    CASE WHEN NOT a.atthasdef THEN ''
                         ELSE coalesce((
                             SELECT CASE WHEN a.attgenerated = 's'
@@ -80,7 +80,7 @@ BEGIN
                    CASE WHEN a.attidentity = '' THEN ''
                         ELSE coalesce(pggit_daemon.identity_clause(relation, a.attnum, a.attidentity), '') END AS identity,
                    CASE WHEN NOT a.attnotnull THEN ''
-                        WHEN NOT named_not_null THEN ' NOT NULL'
+                        WHEN current_setting('server_version_num')::integer < 180000 THEN ' NOT NULL'
                         ELSE coalesce((
                             SELECT CASE WHEN NOT k.convalidated OR NOT (k.conislocal OR form = 'all') THEN ''
                                         ELSE format(' CONSTRAINT %I NOT NULL', k.conname)
@@ -93,11 +93,8 @@ BEGIN
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
                AND (single IS NULL OR a.attnum = single)
              ORDER BY a.attnum
-           ) l;
-END $$;
--- Of older versions.
-DROP FUNCTION IF EXISTS pggit_daemon.column_list(oid, text), pggit_daemon.column_list(oid, text, integer),
-    pggit_daemon.identity_sequence(oid, integer);
+           ) l
+$$;
 
 -- What is set on columns after CREATE TABLE. `what`: 'TABLE ONLY public.t';
 -- `form` as in `read_columns`.

@@ -34,7 +34,7 @@ BEGIN
         SELECT string_agg(
                    CASE WHEN a.attislocal
                         THEN format(E'ALTER %s ONLY %s ADD COLUMN %s;\n', kind, name,
-                                    ltrim((pggit_daemon.read_columns(relation, 'all', a.attnum)).list))
+                                    ltrim((SELECT c.list FROM pggit_daemon.columns_of(relation, 'all', a.attnum) c)))
                         ELSE format(E'ALTER TABLE %s ADD COLUMN %I %s%s%s;\n', helper, a.attname,
                                     format_type(a.atttypid, a.atttypmod),
                                     CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0

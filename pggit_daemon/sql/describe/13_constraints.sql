@@ -76,60 +76,96 @@ BEGIN
              WHERE x.indexrelid = o AND x.indisreplident AND c.relkind = 'I'));
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.describe_index(o oid) RETURNS pggit_daemon.description
+-- Those of these indexes that are ours: not a constraint's, and valid. An invalid one is what a failed CREATE INDEX
+-- CONCURRENTLY left; pg_dump leaves it out too.
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_indexes(objects oid[]) RETURNS SETOF pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     d pggit_daemon.description;
+    i record;
 BEGIN
-    SELECT n.nspname INTO d.schema_name FROM pg_catalog.pg_class c
-      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = o;
-    d.definition := pg_get_indexdef(o) || E';\n';
-    IF NOT pggit_daemon.is_plain_index(o) THEN
-        d.definition := d.definition || pggit_daemon.index_settings(o);
-        d.later := pggit_daemon.index_attachment(o);
-    END IF;
-    RETURN d;
+    d.classid := 'pg_catalog.pg_class'::regclass;
+    FOR i IN
+        SELECT c.oid, n.nspname, pg_get_indexdef(c.oid) AS says, pggit_daemon.is_plain_index(c.oid) AS is_plain
+          FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid
+          JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
+         WHERE c.oid = ANY (objects) AND x.indisready AND (x.indisvalid OR c.relkind = 'I')
+           AND t.relkind IN ('r', 'p', 'm', 'f') AND t.oid >= 16384
+           AND t.relpersistence <> 't' AND pggit_daemon.is_our_schema(t.relnamespace)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+                            WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid IN (c.oid, t.oid)
+                              AND (m.deptype = 'e'
+                                   OR m.deptype = 'i' AND m.refclassid = 'pg_catalog.pg_constraint'::regclass) OFFSET 0)
+    LOOP
+        d.objid := i.oid;
+        d.schema_name := i.nspname;
+        d.definition := i.says || E';\n';
+        d.later := NULL;
+        IF NOT i.is_plain THEN
+            d.definition := d.definition || pggit_daemon.index_settings(i.oid);
+            d.later := pggit_daemon.index_attachment(i.oid);
+        END IF;
+        RETURN NEXT d;
+    END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.describe_constraint(o oid) RETURNS pggit_daemon.description
+-- Those of these constraints that are ours.
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_constraints(objects oid[]) RETURNS SETOF pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     d       pggit_daemon.description;
     k       record;
-    name    text;
-    says    text;
     options text;
-    tail    text := '';
+    tail    text;
 BEGIN
-    SELECT x.conname, x.contype, x.conindid, x.condeferrable, x.condeferred, c.relname, n.nspname, c.relkind
-      INTO k
-      FROM pg_catalog.pg_constraint x
-      JOIN pg_catalog.pg_class c ON c.oid = x.conrelid
-      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE x.oid = o;
-    d.schema_name := k.nspname;
-    name := format('%I.%I', k.nspname, k.relname);
-    says := pg_get_constraintdef(o);
-    IF k.contype IN ('p', 'u') THEN
-        -- The storage options of the index are not part of what the server says; they stand before DEFERRABLE.
-        SELECT pggit_daemon.storage_options(c.reloptions) INTO options
-          FROM pg_catalog.pg_class c WHERE c.oid = k.conindid AND c.reloptions IS NOT NULL;
-        IF options IS NOT NULL THEN
+    d.classid := 'pg_catalog.pg_constraint'::regclass;
+    FOR k IN
+        SELECT x.oid, x.conname, x.contype, x.conindid, x.condeferrable, x.condeferred, n.nspname, c.relkind,
+               format('%I.%I', n.nspname, c.relname) AS name, pg_get_constraintdef(x.oid) AS says,
+               -- The storage options of the index are not part of what the server says.
+               CASE WHEN x.contype IN ('p', 'u') THEN (
+                    SELECT i.reloptions FROM pg_catalog.pg_class i WHERE i.oid = x.conindid) END AS options,
+               x.contype IN ('p', 'u', 'x') AND NOT pggit_daemon.is_plain_index(x.conindid) AS has_settings,
+               EXISTS (SELECT FROM pg_catalog.pg_description y
+                        WHERE y.objoid = x.oid AND y.classoid = 'pg_catalog.pg_constraint'::regclass)
+               OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
+                           WHERE l.objoid = x.oid AND l.classoid = 'pg_catalog.pg_constraint'::regclass) AS has_comments
+          FROM pg_catalog.pg_constraint x
+          JOIN pg_catalog.pg_class c ON c.oid = x.conrelid
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE x.oid = ANY (objects) AND x.oid >= 16384
+           AND (x.contype IN ('p', 'u', 'x') OR x.contype = 'f' AND x.conparentid = 0 OR x.contype = 'c' AND x.conislocal)
+           AND c.relkind IN ('r', 'p', 'f') AND c.oid >= 16384
+           AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+                            WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e' OFFSET 0)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+                            WHERE m.classid = 'pg_catalog.pg_constraint'::regclass AND m.objid = x.oid
+                              AND m.deptype = 'e' OFFSET 0)
+    LOOP
+        options := pggit_daemon.storage_options(k.options);
+        IF options IS NOT NULL THEN    -- they stand before DEFERRABLE
             tail := CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END
                  || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END;
-            says := left(says, length(says) - length(tail)) || format(' WITH (%s)', options) || tail;
+            k.says := left(k.says, length(k.says) - length(tail)) || format(' WITH (%s)', options) || tail;
         END IF;
-    END IF;
-    -- CHECK must reach the children that inherit it, and a foreign key the partitions; the others must not.
-    d.definition := format(E'ALTER %sTABLE %s%s ADD CONSTRAINT %I %s;\n',
-        CASE k.relkind WHEN 'f' THEN 'FOREIGN ' ELSE '' END,
-        CASE WHEN k.contype = 'c' OR k.contype = 'f' AND k.relkind = 'p' THEN '' ELSE 'ONLY ' END,
-        name, k.conname, says);
-    IF k.contype IN ('p', 'u', 'x') AND NOT pggit_daemon.is_plain_index(k.conindid) THEN
-        d.definition := d.definition || pggit_daemon.index_settings(k.conindid);
-        d.later := pggit_daemon.index_attachment(k.conindid);
-    END IF;
-    d.definition := d.definition || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, o,
-                                                          format('CONSTRAINT %I ON %s', k.conname, name));
-    RETURN d;
+        d.objid := k.oid;
+        d.schema_name := k.nspname;
+        -- CHECK must reach the children that inherit it, and a foreign key the partitions; the others must not.
+        d.definition := CASE k.relkind WHEN 'f' THEN 'ALTER FOREIGN TABLE ' ELSE 'ALTER TABLE ' END
+            || CASE WHEN k.contype = 'c' OR k.contype = 'f' AND k.relkind = 'p' THEN '' ELSE 'ONLY ' END
+            || k.name || ' ADD CONSTRAINT ' || quote_ident(k.conname) || ' ' || k.says || E';\n';
+        d.later := NULL;
+        IF k.has_settings THEN
+            d.definition := d.definition || pggit_daemon.index_settings(k.conindid);
+            d.later := pggit_daemon.index_attachment(k.conindid);
+        END IF;
+        IF k.has_comments THEN
+            d.definition := d.definition || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
+                                                                  format('CONSTRAINT %I ON %s', k.conname, k.name));
+        END IF;
+        RETURN NEXT d;
+    END LOOP;
 END $$;

@@ -7,13 +7,6 @@ BEGIN
               FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = o);
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.collation_name(o oid) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN (SELECT format('%I.%I', n.nspname, c.collname)
-              FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = o);
-END $$;
-
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_type(o oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

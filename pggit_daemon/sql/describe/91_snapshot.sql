@@ -3,21 +3,20 @@
 CREATE OR REPLACE FUNCTION pggit_daemon.snapshot() RETURNS SETOF pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    at record;
-    d  pggit_daemon.description;
+    slice pggit_daemon.object_address[];
 BEGIN
-    -- An extension can have thousands of members, which `describe` would look at one by one. What is the server's own
-    -- (language plpgsql is a member) may still have changed privileges.
-    FOR at IN
-        SELECT a.classid, a.objid FROM pggit_daemon.addresses() a
-         WHERE a.objid < 16384
-            OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
-                            WHERE m.classid = a.classid AND m.objid = a.objid AND m.deptype = 'e')
+    -- An extension can have thousands of members, which `describe` would look at. What is the server's own (language
+    -- plpgsql is a member) may still have changed privileges.
+    FOR slice IN
+        SELECT array_agg((a.classid, a.objid)::pggit_daemon.object_address)
+          FROM (SELECT x.classid, x.objid, row_number() OVER (ORDER BY x.classid, x.objid) AS place
+                  FROM pggit_daemon.addresses() x
+                 WHERE x.objid < 16384
+                    OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+                                    WHERE m.classid = x.classid AND m.objid = x.objid AND m.deptype = 'e')) a
+         GROUP BY a.place / 200
     LOOP
-        d := pggit_daemon.describe(at.classid, at.objid);
-        IF d.type IS NOT NULL THEN
-            RETURN NEXT d;
-        END IF;
+        RETURN QUERY SELECT * FROM pggit_daemon.describe(slice);
     END LOOP;
 END $$;
 
