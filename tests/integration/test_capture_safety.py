@@ -89,8 +89,8 @@ def test_a_failing_insert_is_recorded_as_a_failure(db: Captured) -> None:
 
 def test_an_object_that_cannot_be_described_is_deferred_and_the_others_are_not(db: Captured) -> None:
     db.conn.execute(
-        "ALTER FUNCTION pggit_daemon.describe_view(oid) RENAME TO describe_view_before;"
-        "CREATE FUNCTION pggit_daemon.describe_view(oid) RETURNS pggit_daemon.description LANGUAGE plpgsql"
+        "ALTER FUNCTION pggit_daemon.describe_views(oid[]) RENAME TO describe_views_before;"
+        "CREATE FUNCTION pggit_daemon.describe_views(oid[]) RETURNS SETOF pggit_daemon.description LANGUAGE plpgsql"
         " AS $$ BEGIN RAISE 'a bug'; END $$"
     )
     db.run("CREATE TABLE t (a int)")

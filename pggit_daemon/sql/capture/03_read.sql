@@ -9,45 +9,32 @@ $$;
 -- How many objects one statement may have described before the rest is left to the daemon.
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_limit() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 500';
 
--- Elements for the objects that a statement names and, after them, for those that hang on them.
--- `one_by_one`: an object that cannot be read becomes `deferred`; otherwise it is an error (but quicker).
-CREATE OR REPLACE FUNCTION pggit_daemon.describe_all(
-    named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], one_by_one boolean) RETURNS jsonb
+-- The element for an object as it is now.
+CREATE OR REPLACE FUNCTION pggit_daemon.set_element(d pggit_daemon.description, direct boolean) RETURNS jsonb
+    LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('op', 'set', 'direct', direct,
+        'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
+        'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends, 'columns', d.columns)
+$$;
+
+-- Elements for objects that are read one by one, so that what cannot be read becomes `deferred` and not an error.
+-- The first `named` of them are those that the statement names.
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_one_by_one(wanted pggit_daemon.object_address[], named integer)
+    RETURNS jsonb[]
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     elements jsonb[] := '{}';
-    crowd    pggit_daemon.object_address[] := '{}';    -- what hangs on the named ones, when that is too much to look at
     item     pggit_daemon.object_address;
     d        pggit_daemon.description;
-    place    integer := 0;
-    direct   boolean;
     why      text;            -- why this object is left to the daemon
+    place    integer := 0;
     misses   integer := 0;    -- waits for a lock that were in vain
-    frozen   boolean := current_setting('transaction_isolation') IN ('repeatable read', 'serializable');
 BEGIN
-    IF cardinality(hanging) > 0 THEN
-        hanging := ARRAY(SELECT DISTINCT h FROM unnest(hanging) h WHERE h <> ALL (named));
-    END IF;
-    IF cardinality(hanging) > 4 * pggit_daemon.describe_limit() THEN
-        -- Even to find out what each of them is would take the user's time.
-        crowd := hanging;
-        hanging := '{}';
-    ELSIF cardinality(hanging) > 0 THEN
-        hanging := ARRAY(
-            SELECT DISTINCT n
-              FROM unnest(hanging) h, pggit_daemon.normalise(h.classid, h.objid, 0) n
-             WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
-    END IF;
-    FOREACH item IN ARRAY named || hanging LOOP
+    FOREACH item IN ARRAY wanted LOOP
         place := place + 1;
-        direct := place <= cardinality(named);
         d := NULL;
         why := NULL;
-        IF place > pggit_daemon.describe_limit() THEN
-            why := 'too many objects in one statement';
-        ELSIF NOT one_by_one THEN
-            d := pggit_daemon.describe(item.classid, item.objid);
-        ELSIF misses >= 5 THEN
+        IF misses >= 5 THEN
             why := 'too many locks held by others';
         ELSE
             BEGIN
@@ -60,22 +47,61 @@ BEGIN
                 END IF;
             END;
         END IF;
-        IF d.identity IS NOT NULL THEN
-            elements := elements || jsonb_build_object('op', 'set', 'direct', direct,
-                'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
-                'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends,
-                'columns', d.columns);
-            CONTINUE;
-        ELSIF why IS NULL AND frozen AND direct THEN
-            why := 'not visible to this transaction''s snapshot';
-        END IF;
         IF why IS NOT NULL THEN
-            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, direct, why);
+            elements := elements || pggit_daemon.deferred_element(item.classid, item.objid, place <= named, why);
+        ELSIF d.identity IS NOT NULL THEN
+            elements := elements || pggit_daemon.set_element(d, place <= named);
         END IF;
     END LOOP;
+    RETURN elements;
+END $$;
+
+-- Elements for the objects that a statement names and, after them, for those that hang on them.
+-- `one_by_one`: an object that cannot be read becomes `deferred`; otherwise it is an error (but quicker).
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_all(
+    named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], one_by_one boolean) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    most     constant integer := pggit_daemon.describe_limit();
+    few      pggit_daemon.object_address[];    -- those that are described now
+    crowd    pggit_daemon.object_address[] := '{}';    -- what hangs on the named ones, when that is too much to look at
+    elements jsonb[];
+BEGIN
+    IF cardinality(hanging) > 0 THEN
+        hanging := ARRAY(SELECT DISTINCT h FROM unnest(hanging) h WHERE h <> ALL (named));
+    END IF;
+    IF cardinality(hanging) > 4 * most THEN
+        -- Even to find out what each of them is would take the user's time.
+        crowd := hanging;
+        hanging := '{}';
+    ELSIF cardinality(hanging) > 0 THEN
+        hanging := ARRAY(
+            SELECT DISTINCT n
+              FROM unnest(hanging) h, pggit_daemon.normalise(h.classid, h.objid, 0) n
+             WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
+    END IF;
+    crowd := named[most + 1:] || hanging[greatest(most - cardinality(named), 0) + 1:] || crowd;
+    few := (named || hanging)[:most];
+
+    IF one_by_one THEN
+        elements := pggit_daemon.describe_one_by_one(few, cardinality(named));
+    ELSE
+        elements := ARRAY(
+            SELECT pggit_daemon.set_element(d, n.place <= cardinality(named))
+              FROM pggit_daemon.describe(few) d,
+                   array_position(few, (d.classid, d.objid)::pggit_daemon.object_address) n (place)
+             ORDER BY n.place);
+    END IF;
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        elements := elements || ARRAY(
+            SELECT pggit_daemon.deferred_element(n.classid, n.objid, true, 'not visible to this transaction''s snapshot')
+              FROM unnest(few[:cardinality(named)]) n
+             WHERE NOT EXISTS (SELECT FROM unnest(elements) e (said)
+                                WHERE (e.said ->> 'classid')::oid = n.classid AND (e.said ->> 'objid')::oid = n.objid));
+    END IF;
     IF cardinality(crowd) > 0 THEN
         elements := elements || ARRAY(
-            SELECT pggit_daemon.deferred_element(c.classid, c.objid, false, 'too many objects in one statement')
+            SELECT pggit_daemon.deferred_element(c.classid, c.objid, c = ANY (named), 'too many objects in one statement')
               FROM unnest(crowd) c);
     END IF;
     RETURN CASE WHEN cardinality(elements) > 0 THEN to_jsonb(elements) END;

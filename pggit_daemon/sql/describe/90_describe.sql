@@ -105,6 +105,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.describe(wanted pggit_daemon.object_addr
     SET lc_monetary = 'C'
     SET quote_all_identifiers = off
     SET standard_conforming_strings = on
+    SET jit = off
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
     SET enable_hashjoin = off

@@ -60,21 +60,27 @@ SELECT id FROM pggit_daemon.ddl_event;
 
 -- name: read_again
 -- Objects as they are now; of those that a statement named (`direct`), also all that hangs on them.
-SELECT near.classid::bigint, near.objid::bigint, (read.now).type, (read.now).schema_name, (read.now).identity,
+SELECT read.classid::bigint, read.objid::bigint, (read.now).type, (read.now).schema_name, (read.now).identity,
        (read.now).definition, (read.now).later, (read.now).depends, read.unreadable
 FROM (
-    SELECT DISTINCT own.classid, own.objid
-    FROM (SELECT item.classid, item.objid FROM unnest(%(classids)s::oid[], %(objids)s::oid[]) AS item (classid, objid)
-          UNION
-          SELECT naming.classid, naming.objid
-          FROM unnest(%(classids)s::oid[], %(objids)s::oid[], %(direct)s::boolean[]) AS item (classid, objid, direct)
-          CROSS JOIN LATERAL pggit_daemon.naming(item.classid, item.objid) AS naming
-          WHERE item.direct) AS near (classid, objid)
-    CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
-    WHERE own.classid IS NOT NULL
+    SELECT array_agg(near.own) AS objects
+    FROM (
+        SELECT own, row_number() OVER () AS place
+        FROM (SELECT DISTINCT own
+              FROM (SELECT item.classid, item.objid
+                    FROM unnest(%(classids)s::oid[], %(objids)s::oid[]) AS item (classid, objid)
+                    UNION
+                    SELECT naming.classid, naming.objid
+                    FROM unnest(%(classids)s::oid[], %(objids)s::oid[], %(direct)s::boolean[])
+                         AS item (classid, objid, direct)
+                    CROSS JOIN LATERAL pggit_daemon.naming(item.classid, item.objid) AS naming
+                    WHERE item.direct) AS near (classid, objid)
+              CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
+              WHERE own.classid IS NOT NULL) AS near
+    ) AS near
+    GROUP BY near.place / 200
 ) AS near
-CROSS JOIN LATERAL pggit_daemon.read_quietly((near.classid, near.objid)::pggit_daemon.object_address) AS read
-WHERE (read.now).identity IS NOT NULL OR read.unreadable IS NOT NULL;
+CROSS JOIN LATERAL pggit_daemon.read_quietly(near.objects) AS read;
 
 -- name: told_later
 -- The objects of statements that are committed and not handled yet; a row of NULLs where those are too many to look at.

@@ -1,20 +1,33 @@
 -- The recorded tree held against the catalog, inside the server: only what differs leaves it.
 
--- One object as it is now (all NULL where there is no such object of ours), or why it could not be read. Nobody waits for
--- this, and it waits for nobody: it is read in a subtransaction whose end returns the locks that functions like
--- pg_get_viewdef take, and where another session holds a lock, reading gives up.
-CREATE OR REPLACE FUNCTION pggit_daemon.read_quietly(
-    at pggit_daemon.object_address, OUT now pggit_daemon.description, OUT unreadable text)
+-- Objects as they are now, some hundreds at once; no row for what does not exist or is none of ours. Nobody waits for this,
+-- and it waits for nobody: they are read in a subtransaction whose end returns the locks that functions like
+-- pg_get_viewdef take, and what another session has locked is given up: `unreadable` says why.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_quietly(wanted pggit_daemon.object_address[])
+    RETURNS TABLE (classid oid, objid oid, now pggit_daemon.description, unreadable text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS $$
+DECLARE
+    found_now pggit_daemon.description[];
+    one       pggit_daemon.object_address;
+    why       text;
 BEGIN
-    now := pggit_daemon.describe(at.classid, at.objid);
-    IF at.classid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass)
-       AND (at.classid <> 'pg_class'::regclass OR now.type IN ('view', 'materialized view')) THEN
+    BEGIN
+        found_now := ARRAY(SELECT d FROM pggit_daemon.describe(wanted) d);
         RAISE EXCEPTION SQLSTATE 'PGD00';
+    EXCEPTION
+        WHEN SQLSTATE 'PGD00' THEN NULL;
+        WHEN OTHERS THEN why := SQLSTATE || ' ' || SQLERRM;
+    END;
+    IF why IS NULL THEN
+        RETURN QUERY SELECT d.classid, d.objid, d, NULL::text FROM unnest(found_now) d;
+    ELSIF cardinality(wanted) = 1 THEN
+        RETURN QUERY SELECT w.classid, w.objid, NULL::pggit_daemon.description, why FROM unnest(wanted) w;
+    ELSE
+        -- One of them is in the way of the others.
+        FOREACH one IN ARRAY wanted LOOP
+            RETURN QUERY SELECT * FROM pggit_daemon.read_quietly(ARRAY[one]);
+        END LOOP;
     END IF;
-EXCEPTION
-    WHEN SQLSTATE 'PGD00' THEN NULL;
-    WHEN OTHERS THEN unreadable := SQLSTATE || ' ' || SQLERRM;
 END $$;
 
 -- The address of a definition, as the daemon computes it (commit/tree.py): SHA-256 over all its parts, each with its
@@ -66,33 +79,27 @@ CREATE OR REPLACE FUNCTION pggit_daemon.differing(wanted pggit_daemon.object_add
     RETURNS TABLE (classid oid, objid oid, version bigint, digest bytea, type text, schema_name text, identity text,
                    definition text, later text, depends text[], recorded_type text, recorded_schema text,
                    recorded_identity text, unreadable text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    at   pggit_daemon.object_address;
-    read record;
-    now  pggit_daemon.description;
-    was  record;
-    why  text;
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    FOREACH at IN ARRAY wanted LOOP
-        read := pggit_daemon.read_quietly(at);
-        now := read.now;
-        why := read.unreadable;
-        SELECT v.id, v.type, v.schema_name, v.identity, v.blob INTO was
-          FROM pggit_daemon.object_version AS v
-         WHERE v.objid = at.objid AND v.classid = at.classid AND v.to_commit IS NULL;
-        digest := CASE WHEN now.identity IS NOT NULL
-                       THEN pggit_daemon.blob_hash(now.definition, now.later, now.depends) END;
-        CONTINUE WHEN why IS NULL
-                  AND (was.identity, was.type, was.schema_name, was.blob)
-                      IS NOT DISTINCT FROM (now.identity, now.type, now.schema_name, digest);
-        IF why IS NULL AND pggit_daemon.is_ahead(at.classid, at.objid) THEN
-            why := 'its last change is not visible yet';
-        END IF;
-        RETURN QUERY SELECT at.classid, at.objid, was.id, digest, now.type, now.schema_name, now.identity,
-                            now.definition, now.later, now.depends, was.type, was.schema_name, was.identity, why;
-    END LOOP;
+    RETURN QUERY
+        SELECT c.classid, c.objid, c.version, c.digest, c.type, c.schema_name, c.identity, c.definition, c.later, c.depends,
+               c.recorded_type, c.recorded_schema, c.recorded_identity,
+               CASE WHEN c.unreadable IS NULL AND pggit_daemon.is_ahead(c.classid, c.objid)
+                    THEN 'its last change is not visible yet' ELSE c.unreadable END
+          FROM (SELECT w.classid, w.objid, v.id AS version, r.unreadable, (r.now).type, (r.now).schema_name,
+                       (r.now).identity, (r.now).definition, (r.now).later, (r.now).depends,
+                       v.type AS recorded_type, v.schema_name AS recorded_schema, v.identity AS recorded_identity, v.blob,
+                       CASE WHEN (r.now).identity IS NOT NULL
+                            THEN pggit_daemon.blob_hash((r.now).definition, (r.now).later, (r.now).depends) END AS digest
+                  FROM unnest(wanted) w
+                  LEFT JOIN pggit_daemon.read_quietly(wanted) r ON r.objid = w.objid AND r.classid = w.classid
+                  LEFT JOIN LATERAL (
+                       SELECT o.id, o.type, o.schema_name, o.identity, o.blob FROM pggit_daemon.object_version o
+                        WHERE o.objid = w.objid AND o.classid = w.classid AND o.to_commit IS NULL OFFSET 0) v ON true
+                OFFSET 0) c
+         WHERE c.unreadable IS NOT NULL
+            OR (c.recorded_identity, c.recorded_type, c.recorded_schema, c.blob)
+               IS DISTINCT FROM (c.identity, c.type, c.schema_name, c.digest);
 END $$;
 
 -- Somebody wants the daemon to compare everything. It looks here with each turn of its watch, and when a message
