@@ -28,7 +28,7 @@ from pggit_daemon.lsn import LSN
 from pggit_daemon.store import catalog
 from pggit_daemon.store.catalog import Marks
 
-CHUNK = 100
+CHUNK = 200
 """Objects in one query."""
 
 SLICE = 0.05

@@ -97,7 +97,8 @@ BEGIN
     FOR t IN
         SELECT r.*, k.*
           FROM (
-                SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, n.nspname, c.relkind, c.relpersistence, c.relowner,
+                SELECT c.oid, c.relname, (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace) AS nspname,
+                       c.relkind, c.relpersistence, c.relowner,
                        c.relacl, c.reloptions, c.relispartition, c.reloftype, c.relreplident, c.relrowsecurity,
                        c.relforcerowsecurity, c.relam, c.reltablespace,
                        CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound,
@@ -119,7 +120,6 @@ BEGIN
                        OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
                                    WHERE l.objoid = c.oid AND l.classoid = 'pg_catalog.pg_class'::regclass) AS has_comments
                   FROM pg_catalog.pg_class c
-                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                  WHERE c.oid = ANY (objects) AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
                    AND NOT EXISTS (
                         SELECT FROM pg_catalog.pg_depend m
@@ -128,7 +128,7 @@ BEGIN
                ) r
          CROSS JOIN LATERAL pggit_daemon.columns_of(r.oid, r.form, NULL) k
     LOOP
-        name := t.name;
+        name := format('%I.%I', t.nspname, t.relname);
         kind := CASE t.relkind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END;
         helper := NULL;
         IF t.form = 'local' AND pggit_daemon.has_other_order(t.oid) THEN

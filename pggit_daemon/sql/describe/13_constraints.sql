@@ -1,10 +1,10 @@
 -- Constraints of tables (PRIMARY KEY, UNIQUE, EXCLUDE, FOREIGN KEY, CHECK), and indexes: they share what an index has.
 
 -- Whether `index_settings` and `index_attachment` have nothing to say, as nearly always.
-CREATE OR REPLACE FUNCTION pggit_daemon.is_plain_index(o oid) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN EXISTS (
+-- Without a SET clause, so that the planner can write it out where many indexes are read in one query.
+CREATE OR REPLACE FUNCTION pggit_daemon.plain_index(o oid) RETURNS TABLE (is_plain boolean)
+    LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
         SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid
          WHERE c.oid = o AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
            AND NOT x.indisclustered AND NOT x.indisreplident
@@ -14,8 +14,8 @@ BEGIN
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_description d
                             WHERE d.objoid = o AND d.classoid = 'pg_catalog.pg_class'::regclass)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_seclabel l
-                            WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass));
-END $$;
+                            WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass) OFFSET 0)
+$$;
 
 -- What belongs to an index beside its definition: tablespace, statistics targets, CLUSTER ON, replica identity, comment.
 CREATE OR REPLACE FUNCTION pggit_daemon.index_settings(o oid) RETURNS text
@@ -86,14 +86,17 @@ DECLARE
 BEGIN
     d.classid := 'pg_catalog.pg_class'::regclass;
     FOR i IN
-        SELECT c.oid, n.nspname, pg_get_indexdef(c.oid) AS says, pggit_daemon.is_plain_index(c.oid) AS is_plain
+        SELECT c.oid, t.nspname, pg_get_indexdef(c.oid) AS says, p.is_plain
           FROM pg_catalog.pg_class c
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-          JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid
-          JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
-         WHERE c.oid = ANY (objects) AND x.indisready AND (x.indisvalid OR c.relkind = 'I')
-           AND t.relkind IN ('r', 'p', 'm', 'f') AND t.oid >= 16384
-           AND t.relpersistence <> 't' AND pggit_daemon.is_our_schema(t.relnamespace)
+         CROSS JOIN LATERAL (
+                SELECT t.oid, (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = t.relnamespace) AS nspname
+                  FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
+                 WHERE x.indexrelid = c.oid AND x.indisready AND (x.indisvalid OR c.relkind = 'I')
+                   AND t.relkind IN ('r', 'p', 'm', 'f') AND t.relpersistence <> 't'
+                   AND pggit_daemon.is_our_schema(t.relnamespace)
+                OFFSET 0) t
+         CROSS JOIN LATERAL pggit_daemon.plain_index(c.oid) p
+         WHERE c.oid = ANY (objects)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
                             WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid IN (c.oid, t.oid)
                               AND (m.deptype = 'e'
@@ -122,25 +125,30 @@ DECLARE
 BEGIN
     d.classid := 'pg_catalog.pg_constraint'::regclass;
     FOR k IN
-        SELECT x.oid, x.conname, x.contype, x.conindid, x.condeferrable, x.condeferred, n.nspname, c.relkind,
-               format('%I.%I', n.nspname, c.relname) AS name, pg_get_constraintdef(x.oid) AS says,
+        SELECT x.oid, x.conname, x.contype, x.conindid, x.condeferrable, x.condeferred, c.nspname, c.relkind,
+               format('%I.%I', c.nspname, c.relname) AS name, pg_get_constraintdef(x.oid) AS says,
                -- The storage options of the index are not part of what the server says.
                CASE WHEN x.contype IN ('p', 'u') THEN (
                     SELECT i.reloptions FROM pg_catalog.pg_class i WHERE i.oid = x.conindid) END AS options,
-               x.contype IN ('p', 'u', 'x') AND NOT pggit_daemon.is_plain_index(x.conindid) AS has_settings,
+               x.contype IN ('p', 'u', 'x') AND NOT p.is_plain AS has_settings,
                EXISTS (SELECT FROM pg_catalog.pg_description y
                         WHERE y.objoid = x.oid AND y.classoid = 'pg_catalog.pg_constraint'::regclass)
                OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
                            WHERE l.objoid = x.oid AND l.classoid = 'pg_catalog.pg_constraint'::regclass) AS has_comments
           FROM pg_catalog.pg_constraint x
-          JOIN pg_catalog.pg_class c ON c.oid = x.conrelid
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL (
+                SELECT c.relname, c.relkind,
+                       (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace) AS nspname
+                  FROM pg_catalog.pg_class c
+                 WHERE c.oid = x.conrelid AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+                   AND pggit_daemon.is_our_schema(c.relnamespace)
+                   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
+                                    WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid
+                                      AND m.deptype = 'e' OFFSET 0)
+                OFFSET 0) c
+         CROSS JOIN LATERAL pggit_daemon.plain_index(x.conindid) p
          WHERE x.oid = ANY (objects) AND x.oid >= 16384
            AND (x.contype IN ('p', 'u', 'x') OR x.contype = 'f' AND x.conparentid = 0 OR x.contype = 'c' AND x.conislocal)
-           AND c.relkind IN ('r', 'p', 'f') AND c.oid >= 16384
-           AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
-                            WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e' OFFSET 0)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
                             WHERE m.classid = 'pg_catalog.pg_constraint'::regclass AND m.objid = x.oid
                               AND m.deptype = 'e' OFFSET 0)

@@ -21,6 +21,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.describe_views(objects oid[]) RETURNS SE
 DECLARE
     d        pggit_daemon.description;
     v        record;
+    name     text;
     kind     text;
     more     record;    -- what only materialized views have
     options  text;
@@ -29,8 +30,8 @@ DECLARE
 BEGIN
     d.classid := 'pg_catalog.pg_class'::regclass;
     FOR v IN
-        SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, n.nspname, c.relkind, c.relowner, c.relacl, c.reloptions,
-               pg_get_viewdef(c.oid) AS says, w.columns,
+        SELECT c.oid, c.relname, (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace) AS nspname,
+               c.relkind, c.relowner, c.relacl, c.reloptions, pg_get_viewdef(c.oid) AS says, w.columns,
                EXISTS (SELECT FROM pg_catalog.pg_description x
                         WHERE x.objoid = c.oid AND x.classoid = 'pg_catalog.pg_class'::regclass)
                OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
@@ -38,13 +39,13 @@ BEGIN
                EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) AS has_grants,
                EXISTS (SELECT FROM pg_catalog.pg_attrdef x WHERE x.adrelid = c.oid) AS has_defaults
           FROM pg_catalog.pg_class c
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pggit_daemon.view_columns(c.oid) w
          WHERE c.oid = ANY (objects) AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend m
                             WHERE m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid AND m.deptype = 'e' OFFSET 0)
     LOOP
         kind := 'VIEW';
+        name := format('%I.%I', v.nspname, v.relname);
         options := NULL;
         checking := NULL;
         IF v.relkind = 'm' THEN
@@ -64,7 +65,7 @@ BEGIN
                     ARRAY(SELECT w FROM unnest(v.reloptions) WITH ORDINALITY u (w, place)
                            WHERE w NOT LIKE 'check\_option=%' ORDER BY place)), options), '');
         END IF;
-        body := format('CREATE %s %s', kind, v.name);
+        body := format('CREATE %s %s', kind, name);
         IF v.relkind = 'm' THEN
             body := body || CASE WHEN more.amname <> 'heap' THEN format(E'\nUSING %I', more.amname) ELSE '' END;
         END IF;
@@ -77,26 +78,26 @@ BEGIN
             || coalesce(E'\nWITH ' || checking || ' CHECK OPTION', '')
             || E';\n';
         IF v.relkind = 'm' THEN
-            body := body || pggit_daemon.column_settings(v.oid, 'TABLE ONLY ' || v.name, 'all')
-                || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, v.oid, kind || ' ' || v.name);
+            body := body || pggit_daemon.column_settings(v.oid, 'TABLE ONLY ' || name, 'all')
+                || pggit_daemon.extension_links('pg_catalog.pg_class'::regclass, v.oid, kind || ' ' || name);
         ELSE
             body := v.columns || body;
             IF v.has_defaults THEN
                 body := body || coalesce((
-                    SELECT string_agg(format(E'ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;\n', v.name, a.attname,
+                    SELECT string_agg(format(E'ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;\n', name, a.attname,
                                              pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attnum)
                       FROM pg_catalog.pg_attrdef x
                       JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
                      WHERE x.adrelid = v.oid), '');
             END IF;
         END IF;
-        body := body || pggit_daemon.owner(kind || ' ' || v.name, v.relowner);
+        body := body || pggit_daemon.owner(kind || ' ' || name, v.relowner);
         IF v.has_comments THEN
-            body := body || pggit_daemon.comments('pg_catalog.pg_class'::regclass, v.oid, kind || ' ' || v.name)
-                || pggit_daemon.column_comments(v.oid, v.name);
+            body := body || pggit_daemon.comments('pg_catalog.pg_class'::regclass, v.oid, kind || ' ' || name)
+                || pggit_daemon.column_comments(v.oid, name);
         END IF;
         IF v.relacl IS NOT NULL OR v.has_grants THEN
-            body := body || pggit_daemon.relation_grants(v.oid, v.name, v.relacl, v.relowner);
+            body := body || pggit_daemon.relation_grants(v.oid, name, v.relacl, v.relowner);
         END IF;
         d.objid := v.oid;
         d.schema_name := v.nspname;
