@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET standard_conforming_strings = on
     SET jit = off SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     told    bigint;
     objects jsonb;
@@ -48,7 +48,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURN
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET standard_conforming_strings = on
     SET jit = off SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     objects jsonb;
     writing boolean := false;
@@ -85,7 +85,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RET
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET standard_conforming_strings = on
     SET jit = off SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
 BEGIN

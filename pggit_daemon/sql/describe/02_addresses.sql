@@ -345,6 +345,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.normalise(of_class oid, of_object oid, o
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan    -- as in describe: plans that are kept, and only by index
     SET enable_seqscan = off
+    SET enable_bitmapscan = off
     SET enable_hashjoin = off
     SET enable_mergejoin = off
 AS $$

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.object_key(of_class oid, of_object oid)
                         THEN (SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END
                                 FROM pg_catalog.pg_type t WHERE t.oid = of_object)
                         ELSE i.type END AS type, i.identity
-              FROM pg_catalog.pg_identify_object(of_class, of_object, 0) i) k
+              FROM pg_catalog.pg_identify_object(of_class, of_object, 0) i OFFSET 0) k
 $$;
 
 -- The objects in pg_depend whose entries count as the object's own. `can_wait`: the object can exist without this part
@@ -105,7 +105,7 @@ BEGIN
     RETURN CASE WHEN a.classid IS NOT NULL THEN (SELECT k.key FROM pggit_daemon.object_key(a.classid, a.objid) k) END;
 END $$;
 
--- What these objects of one class refer to in pg_depend, by themselves and through their parts, once each; not what every
+-- What these objects of one class refer to in pg_depend, by themselves and through their parts; not what every
 -- server is born with: that need not be made, whatever its privileges; "public" may have to.
 -- Left out, because their statement waits in `later`: the table that owns a sequence ('a' of a sequence),
 -- the index or constraint of the parent that a partition's is attached to ('P').
@@ -118,7 +118,7 @@ BEGIN
     CASE of_class
     WHEN 'pg_catalog.pg_class'::regclass THEN
         RETURN QUERY
-        SELECT c.oid, x.refclassid, x.refobjid, bool_and(x.can_wait)
+        SELECT c.oid, x.refclassid, x.refobjid, x.can_wait
           FROM pg_catalog.pg_class c
          CROSS JOIN LATERAL (
                 SELECT d.refclassid, d.refobjid, false AS can_wait FROM pg_catalog.pg_depend d
@@ -144,11 +144,10 @@ BEGIN
                 OFFSET 0) x
          WHERE c.oid = ANY (objects)
            AND (x.refobjid >= 16384 AND (x.refobjid <> c.oid OR x.refclassid <> of_class)
-                OR x.refclassid = 'pg_catalog.pg_namespace'::regclass)
-         GROUP BY c.oid, x.refclassid, x.refobjid;
+                OR x.refclassid = 'pg_catalog.pg_namespace'::regclass);
     WHEN 'pg_catalog.pg_constraint'::regclass THEN
         RETURN QUERY
-        SELECT DISTINCT k.oid, x.refclassid, x.refobjid, false
+        SELECT k.oid, x.refclassid, x.refobjid, false
           FROM pg_catalog.pg_constraint k
          CROSS JOIN LATERAL (
                 SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
@@ -165,8 +164,8 @@ BEGIN
          'pg_catalog.pg_opfamily'::regclass, 'pg_catalog.pg_publication'::regclass THEN
         RETURN QUERY
         SELECT o.objid, x.refclassid, x.refobjid,
-               bool_and(x.can_wait) OR of_class IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)
-                                       AND pggit_daemon.only_in_body(of_class, o.objid, x.refclassid, x.refobjid)
+               x.can_wait OR of_class IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)
+                             AND pggit_daemon.only_in_body(of_class, o.objid, x.refclassid, x.refobjid)
           FROM unnest(objects) o (objid)
          CROSS JOIN LATERAL (
                 SELECT d.refclassid, d.refobjid, p.can_wait
@@ -176,11 +175,10 @@ BEGIN
                          WHERE e.classid = p.classid AND e.objid = p.objid AND e.deptype <> 'P' OFFSET 0) d
                 OFFSET 0) x
          WHERE x.refobjid >= 16384 AND (x.refobjid <> o.objid OR x.refclassid <> of_class)
-            OR x.refclassid = 'pg_catalog.pg_namespace'::regclass
-         GROUP BY o.objid, x.refclassid, x.refobjid;
+            OR x.refclassid = 'pg_catalog.pg_namespace'::regclass;
     ELSE
         RETURN QUERY
-        SELECT DISTINCT o.objid, x.refclassid, x.refobjid, false
+        SELECT o.objid, x.refclassid, x.refobjid, false
           FROM unnest(objects) o (objid)
          CROSS JOIN LATERAL (
                 SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
@@ -190,23 +188,20 @@ BEGIN
     END CASE;
 END $$;
 
--- Of objects of one class with their keys: the sorted keys of the objects of ours that must exist before each. A key with
--- "~" before it is needed only by a part that can wait: where objects need each other, export makes the object without
--- that part first. An object that needs nothing has no row. What many refer to is looked at once.
-CREATE OR REPLACE FUNCTION pggit_daemon.needs_of(of_class oid, objects oid[], keys text[])
-    RETURNS TABLE (objid oid, depends text[])
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN QUERY
+-- Of objects of one class: the sorted keys of the objects of ours that must exist before each, maybe its own among them.
+-- A key with "~" before it is needed only by a part that can wait: where objects need each other, export makes the object
+-- without that part first. An object that needs nothing has no row. What many refer to is looked at once.
+CREATE OR REPLACE FUNCTION pggit_daemon.needs_of(of_class oid, objects oid[])
+    RETURNS TABLE (objid oid, keys text[])
+    LANGUAGE sql STABLE AS $$
     SELECT n.objid, array_agg(n.word COLLATE "C" ORDER BY n.word COLLATE "C")
-      FROM (SELECT u.objid, CASE WHEN bool_and(u.can_wait) THEN '~' ELSE '' END || k.key AS word
-              FROM (SELECT t.refs, t.waits, pggit_daemon.carrier_key(t.refclassid, t.refobjid) AS key
-                      FROM (SELECT r.refclassid, r.refobjid, array_agg(r.objid) AS refs, array_agg(r.can_wait) AS waits
-                              FROM pggit_daemon.references_of(of_class, objects) r
-                             GROUP BY r.refclassid, r.refobjid) t
-                    OFFSET 0) k
-             CROSS JOIN LATERAL unnest(k.refs, k.waits) u (objid, can_wait)
-             WHERE k.key <> keys[array_position(objects, u.objid)]
-             GROUP BY u.objid, k.key) n
-     GROUP BY n.objid;
-END $$;
+      FROM (SELECT u.objid, CASE WHEN bool_and(u.can_wait) THEN '~' ELSE '' END || t.key AS word
+              FROM (SELECT pggit_daemon.carrier_key(r.refclassid, r.refobjid) AS key,
+                           array_agg(r.objid) AS refs, array_agg(r.can_wait) AS waits
+                      FROM pggit_daemon.references_of(of_class, objects) r
+                     GROUP BY r.refclassid, r.refobjid OFFSET 0) t
+             CROSS JOIN LATERAL unnest(t.refs, t.waits) u (objid, can_wait)
+             WHERE t.key IS NOT NULL
+             GROUP BY u.objid, t.key) n
+     GROUP BY n.objid
+$$;

@@ -45,12 +45,12 @@ END $$;
 
 -- What the columns of a table say, in one look at them. `list`: what stands between the parentheses of CREATE TABLE, one
 -- column a line; NULL when no column is to be written. `names`: all columns in their order. `special`: whether some column
--- has what `column_settings` writes, `has_identity` and `has_grants`: whether some column is an identity or has privileges.
+-- has what `column_settings` writes, `has_identity`, `has_grants`, `has_inherited`: whether some column is an identity, has privileges, is not the table's own.
 -- form: 'all' columns, 'local' ones only (the others come from INHERITS), 'typed' (the type gives the columns).
 -- A NOT NULL constraint has a name and a row in pg_constraint from 18 on. `single`: only this column, or NULL.
 -- Without a SET clause, so that the planner can write it out where many tables are read in one query.
 CREATE OR REPLACE FUNCTION pggit_daemon.columns_of(relation oid, form text, single integer)
-    RETURNS TABLE (list text, names text[], special boolean, has_identity boolean, has_grants boolean)
+    RETURNS TABLE (list text, names text[], special boolean, has_identity boolean, has_grants boolean, has_inherited boolean)
     LANGUAGE sql STABLE AS $$
     SELECT string_agg('    ' || quote_ident(l.attname)
                       || CASE form WHEN 'typed' THEN ' WITH OPTIONS' ELSE ' ' || format_type(l.atttypid, l.atttypmod) END
@@ -61,7 +61,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.columns_of(relation oid, form text, sing
            coalesce(bool_or(l.attstorage <> l.typstorage OR l.attcompression <> '' OR l.attstattarget >= 0
                             OR l.has_options OR NOT l.attislocal), false),
            coalesce(bool_or(l.attidentity <> ''), false),
-           coalesce(bool_or(l.has_acl), false)
+           coalesce(bool_or(l.has_acl), false),
+           coalesce(bool_or(NOT l.attislocal), false)
       FROM (
             SELECT a.attname, a.atttypid, a.atttypmod, a.attislocal, a.attnotnull, a.attstorage, t.typstorage,
                    a.attcompression, a.attstattarget, a.attidentity, a.attacl IS NOT NULL AS has_acl,

@@ -106,19 +106,12 @@ BEGIN
                             SELECT toast.reloptions FROM pg_catalog.pg_class toast
                              WHERE toast.oid = c.reltoastrelid) END AS toast_options,
                        NOT c.relispartition AND EXISTS (
-                            SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS has_parents,
-                       -- INHERITS puts the parents' columns first. Where every column is also the table's own, ALTER
-                       -- TABLE INHERIT keeps them in their order.
-                       CASE WHEN c.reloftype <> 0 THEN 'typed'
-                            WHEN NOT c.relispartition AND EXISTS (
-                                    SELECT FROM pg_catalog.pg_inherits i
-                                      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhrelid
-                                     WHERE i.inhrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attislocal)
-                            THEN 'local' ELSE 'all' END AS form,
+                            SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid OFFSET 0) AS has_parents,
+                       CASE WHEN c.reloftype <> 0 THEN 'typed' ELSE 'all' END AS form,
                        EXISTS (SELECT FROM pg_catalog.pg_description x
-                                WHERE x.objoid = c.oid AND x.classoid = 'pg_catalog.pg_class'::regclass)
+                                WHERE x.objoid = c.oid AND x.classoid = 'pg_catalog.pg_class'::regclass OFFSET 0)
                        OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
-                                   WHERE l.objoid = c.oid AND l.classoid = 'pg_catalog.pg_class'::regclass) AS has_comments
+                                   WHERE l.objoid = c.oid AND l.classoid = 'pg_catalog.pg_class'::regclass OFFSET 0) AS has_comments
                   FROM pg_catalog.pg_class c
                  WHERE c.oid = ANY (objects) AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
                    AND NOT EXISTS (
@@ -131,9 +124,16 @@ BEGIN
         name := format('%I.%I', t.nspname, t.relname);
         kind := CASE t.relkind WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END;
         helper := NULL;
-        IF t.form = 'local' AND pggit_daemon.has_other_order(t.oid) THEN
-            helper := format('%I.%I', t.nspname, 'columns_of_' || md5(name));
-            t.list := NULL;
+        IF t.has_parents AND t.has_inherited THEN
+            -- INHERITS puts the parents' columns first. Where every column is also the table's own, ALTER TABLE INHERIT
+            -- keeps them in their order.
+            t.form := 'local';
+            IF pggit_daemon.has_other_order(t.oid) THEN
+                helper := format('%I.%I', t.nspname, 'columns_of_' || md5(name));
+                t.list := NULL;
+            ELSE
+                SELECT k.list INTO t.list FROM pggit_daemon.columns_of(t.oid, 'local', NULL) k;
+            END IF;
         END IF;
 
         body := coalesce('CREATE TABLE ' || helper || E' ();\n', '')
@@ -217,9 +217,14 @@ BEGIN
             body := body || pggit_daemon.relation_grants(t.oid, name, t.relacl, t.relowner);
         END IF;
         d.objid := t.oid;
+        d.type := CASE t.relkind WHEN 'f' THEN 'foreign table' ELSE 'table' END;
         d.schema_name := t.nspname;
+        d.identity := name;
         d.definition := body;
         d.columns := CASE WHEN t.relkind <> 'f' THEN t.names END;
+        IF body IS NULL THEN
+            PERFORM pggit_daemon.must_be_whole(d);
+        END IF;
         RETURN NEXT d;
     END LOOP;
 END $$;

@@ -8,13 +8,13 @@ CREATE OR REPLACE FUNCTION pggit_daemon.plain_index(o oid) RETURNS TABLE (is_pla
         SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid
          WHERE c.oid = o AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
            AND NOT x.indisclustered AND NOT x.indisreplident
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = o AND a.attstattarget >= 0)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = o AND a.attstattarget >= 0 OFFSET 0)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = o AND d.deptype = 'x')
+                            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = o AND d.deptype = 'x' OFFSET 0)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_description d
-                            WHERE d.objoid = o AND d.classoid = 'pg_catalog.pg_class'::regclass)
+                            WHERE d.objoid = o AND d.classoid = 'pg_catalog.pg_class'::regclass OFFSET 0)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_seclabel l
-                            WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass) OFFSET 0)
+                            WHERE l.objoid = o AND l.classoid = 'pg_catalog.pg_class'::regclass OFFSET 0) OFFSET 0)
 $$;
 
 -- What belongs to an index beside its definition: tablespace, statistics targets, CLUSTER ON, replica identity, comment.
@@ -85,8 +85,9 @@ DECLARE
     i record;
 BEGIN
     d.classid := 'pg_catalog.pg_class'::regclass;
+    d.type := 'index';
     FOR i IN
-        SELECT c.oid, t.nspname, pg_get_indexdef(c.oid) AS says, p.is_plain
+        SELECT c.oid, c.relname, t.nspname, pg_get_indexdef(c.oid) AS says, p.is_plain
           FROM pg_catalog.pg_class c
          CROSS JOIN LATERAL (
                 SELECT t.oid, (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = t.relnamespace) AS nspname
@@ -104,11 +105,15 @@ BEGIN
     LOOP
         d.objid := i.oid;
         d.schema_name := i.nspname;
+        d.identity := format('%I.%I', i.nspname, i.relname);
         d.definition := i.says || E';\n';
         d.later := NULL;
         IF NOT i.is_plain THEN
             d.definition := d.definition || pggit_daemon.index_settings(i.oid);
             d.later := pggit_daemon.index_attachment(i.oid);
+        END IF;
+        IF d.definition IS NULL THEN
+            PERFORM pggit_daemon.must_be_whole(d);
         END IF;
         RETURN NEXT d;
     END LOOP;
@@ -124,6 +129,7 @@ DECLARE
     tail    text;
 BEGIN
     d.classid := 'pg_catalog.pg_constraint'::regclass;
+    d.type := 'table constraint';
     FOR k IN
         SELECT x.oid, x.conname, x.contype, x.conindid, x.condeferrable, x.condeferred, c.nspname, c.relkind,
                format('%I.%I', c.nspname, c.relname) AS name, pg_get_constraintdef(x.oid) AS says,
@@ -132,9 +138,9 @@ BEGIN
                     SELECT i.reloptions FROM pg_catalog.pg_class i WHERE i.oid = x.conindid) END AS options,
                x.contype IN ('p', 'u', 'x') AND NOT p.is_plain AS has_settings,
                EXISTS (SELECT FROM pg_catalog.pg_description y
-                        WHERE y.objoid = x.oid AND y.classoid = 'pg_catalog.pg_constraint'::regclass)
+                        WHERE y.objoid = x.oid AND y.classoid = 'pg_catalog.pg_constraint'::regclass OFFSET 0)
                OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
-                           WHERE l.objoid = x.oid AND l.classoid = 'pg_catalog.pg_constraint'::regclass) AS has_comments
+                           WHERE l.objoid = x.oid AND l.classoid = 'pg_catalog.pg_constraint'::regclass OFFSET 0) AS has_comments
           FROM pg_catalog.pg_constraint x
          CROSS JOIN LATERAL (
                 SELECT c.relname, c.relkind,
@@ -161,6 +167,7 @@ BEGIN
         END IF;
         d.objid := k.oid;
         d.schema_name := k.nspname;
+        d.identity := format('%I on %s', k.conname, k.name);
         -- CHECK must reach the children that inherit it, and a foreign key the partitions; the others must not.
         d.definition := CASE k.relkind WHEN 'f' THEN 'ALTER FOREIGN TABLE ' ELSE 'ALTER TABLE ' END
             || CASE WHEN k.contype = 'c' OR k.contype = 'f' AND k.relkind = 'p' THEN '' ELSE 'ONLY ' END
@@ -173,6 +180,9 @@ BEGIN
         IF k.has_comments THEN
             d.definition := d.definition || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
                                                                   format('CONSTRAINT %I ON %s', k.conname, k.name));
+        END IF;
+        IF d.definition IS NULL THEN
+            PERFORM pggit_daemon.must_be_whole(d);
         END IF;
         RETURN NEXT d;
     END LOOP;

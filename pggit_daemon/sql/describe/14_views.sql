@@ -33,11 +33,11 @@ BEGIN
         SELECT c.oid, c.relname, (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace) AS nspname,
                c.relkind, c.relowner, c.relacl, c.reloptions, pg_get_viewdef(c.oid) AS says, w.columns,
                EXISTS (SELECT FROM pg_catalog.pg_description x
-                        WHERE x.objoid = c.oid AND x.classoid = 'pg_catalog.pg_class'::regclass)
+                        WHERE x.objoid = c.oid AND x.classoid = 'pg_catalog.pg_class'::regclass OFFSET 0)
                OR EXISTS (SELECT FROM pg_catalog.pg_seclabel l
-                           WHERE l.objoid = c.oid AND l.classoid = 'pg_catalog.pg_class'::regclass) AS has_comments,
-               EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) AS has_grants,
-               EXISTS (SELECT FROM pg_catalog.pg_attrdef x WHERE x.adrelid = c.oid) AS has_defaults
+                           WHERE l.objoid = c.oid AND l.classoid = 'pg_catalog.pg_class'::regclass OFFSET 0) AS has_comments,
+               EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL OFFSET 0) AS has_grants,
+               EXISTS (SELECT FROM pg_catalog.pg_attrdef x WHERE x.adrelid = c.oid OFFSET 0) AS has_defaults
           FROM pg_catalog.pg_class c
          CROSS JOIN LATERAL pggit_daemon.view_columns(c.oid) w
          WHERE c.oid = ANY (objects) AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
@@ -100,8 +100,13 @@ BEGIN
             body := body || pggit_daemon.relation_grants(v.oid, name, v.relacl, v.relowner);
         END IF;
         d.objid := v.oid;
+        d.type := lower(kind);
         d.schema_name := v.nspname;
+        d.identity := name;
         d.definition := body;
+        IF body IS NULL THEN
+            PERFORM pggit_daemon.must_be_whole(d);
+        END IF;
         RETURN NEXT d;
     END LOOP;
 END $$;

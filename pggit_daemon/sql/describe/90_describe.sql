@@ -1,45 +1,6 @@
 -- The way in: objects by their addresses.
 
--- Objects of one class, without keys and needs; only those that are ours.
-CREATE OR REPLACE FUNCTION pggit_daemon.definitions_of(of_class oid, objects oid[]) RETURNS SETOF pggit_daemon.description
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    c record;
-    d pggit_daemon.description;
-    o oid;
-BEGIN
-    -- What most objects are, many in one query.
-    IF of_class = 'pg_catalog.pg_constraint'::regclass THEN
-        RETURN QUERY SELECT * FROM pggit_daemon.describe_constraints(objects);
-        RETURN;
-    ELSIF of_class = 'pg_catalog.pg_class'::regclass THEN
-        SELECT array_agg(x.oid) FILTER (WHERE x.relkind IN ('r', 'p', 'f') AND x.oid >= 16384) AS tables,
-               array_agg(x.oid) FILTER (WHERE x.relkind IN ('v', 'm') AND x.oid >= 16384) AS views,
-               array_agg(x.oid) FILTER (WHERE x.relkind IN ('i', 'I') AND x.oid >= 16384) AS indexes,
-               array_agg(x.oid) FILTER (WHERE x.relkind = 'S' OR x.oid < 16384) AS others
-          INTO c FROM pg_catalog.pg_class x WHERE x.oid = ANY (objects);
-        IF c.tables IS NOT NULL THEN
-            RETURN QUERY SELECT * FROM pggit_daemon.describe_tables(c.tables);
-        END IF;
-        IF c.views IS NOT NULL THEN
-            RETURN QUERY SELECT * FROM pggit_daemon.describe_views(c.views);
-        END IF;
-        IF c.indexes IS NOT NULL THEN
-            RETURN QUERY SELECT * FROM pggit_daemon.describe_indexes(c.indexes);
-        END IF;
-        objects := coalesce(c.others, '{}');
-    END IF;
-    FOREACH o IN ARRAY objects LOOP
-        IF pggit_daemon.is_ours(of_class, o) THEN
-            d := pggit_daemon.definition_of(of_class, o);
-            d.classid := of_class;
-            d.objid := o;
-            RETURN NEXT d;
-        END IF;
-    END LOOP;
-END $$;
-
--- One object of ours of the rarer kinds.
+-- One object of ours of the kinds that are not read many at once.
 CREATE OR REPLACE FUNCTION pggit_daemon.definition_of(of_class oid, of_object oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -88,6 +49,25 @@ BEGIN
     RETURN d;
 END $$;
 
+-- Those of these objects that are ours, one by one.
+CREATE OR REPLACE FUNCTION pggit_daemon.describe_others(of_class oid, objects oid[]) RETURNS SETOF pggit_daemon.description
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    d pggit_daemon.description;
+    o oid;
+BEGIN
+    FOREACH o IN ARRAY objects LOOP
+        CONTINUE WHEN NOT pggit_daemon.is_ours(of_class, o);
+        d := pggit_daemon.definition_of(of_class, o);
+        d.classid := of_class;
+        d.objid := o;
+        SELECT k.type, k.identity INTO d.type, d.identity FROM pggit_daemon.object_key(of_class, o) k;
+        CONTINUE WHEN d.identity IS NULL;    -- dropped by another session meanwhile
+        PERFORM pggit_daemon.must_be_whole(d);
+        RETURN NEXT d;
+    END LOOP;
+END $$;
+
 -- What the objects are, as SQL, in no particular order; nothing for what is gone or none of ours. Some hundreds at once
 -- cost least. The settings that would change how the server writes values and names are pinned, so that the text is the
 -- same whoever asks; the script that export builds reads it under the same settings. The planner is told what one
@@ -108,33 +88,40 @@ CREATE OR REPLACE FUNCTION pggit_daemon.describe(wanted pggit_daemon.object_addr
     SET jit = off
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
+    SET enable_bitmapscan = off
     SET enable_hashjoin = off
     SET enable_mergejoin = off
 AS $$
 DECLARE
     of_class oid;
+    kind     text;    -- what the frequent kinds are; NULL for others
     objects  oid[];
     defined  pggit_daemon.description[];
-    keys     text[];
-    unread   text;
 BEGIN
-    FOR of_class, objects IN SELECT w.classid, array_agg(w.objid) FROM unnest(wanted) w GROUP BY w.classid LOOP
-        SELECT array_agg(ROW(x.classid, x.objid, k.type, x.schema_name, k.identity, x.definition, nullif(x.later, ''),
-                             NULL, x.columns)::pggit_daemon.description),
-               array_agg(x.objid), array_agg(k.key), min(k.key) FILTER (WHERE x.definition IS NULL)
-          INTO defined, objects, keys, unread
-          FROM pggit_daemon.definitions_of(of_class, objects) x
-         CROSS JOIN LATERAL pggit_daemon.object_key(x.classid, x.objid) k
-         WHERE k.key IS NOT NULL;    -- otherwise dropped by another session meanwhile
-        IF unread IS NOT NULL THEN
-            -- A part of it is gone or not readable; half a definition would be worse than none.
-            RAISE EXCEPTION 'pggit-daemon cannot describe %', unread USING ERRCODE = 'object_not_in_prerequisite_state';
-        END IF;
+    FOR of_class, kind, objects IN
+        SELECT w.classid,
+               CASE WHEN w.objid < 16384 THEN NULL
+                    WHEN w.classid = 'pg_catalog.pg_constraint'::regclass THEN 'constraint'
+                    WHEN c.relkind IN ('r', 'p', 'f') THEN 'table'
+                    WHEN c.relkind IN ('v', 'm') THEN 'view'
+                    WHEN c.relkind IN ('i', 'I') THEN 'index' END AS kind,
+               array_agg(w.objid)
+          FROM unnest(wanted) w
+          LEFT JOIN pg_catalog.pg_class c ON w.classid = 'pg_catalog.pg_class'::regclass AND c.oid = w.objid
+         GROUP BY w.classid, kind
+    LOOP
+        defined := CASE kind
+            WHEN 'table'      THEN ARRAY(SELECT x FROM pggit_daemon.describe_tables(objects) x)
+            WHEN 'view'       THEN ARRAY(SELECT x FROM pggit_daemon.describe_views(objects) x)
+            WHEN 'index'      THEN ARRAY(SELECT x FROM pggit_daemon.describe_indexes(objects) x)
+            WHEN 'constraint' THEN ARRAY(SELECT x FROM pggit_daemon.describe_constraints(objects) x)
+            ELSE ARRAY(SELECT x FROM pggit_daemon.describe_others(of_class, objects) x) END;
         RETURN QUERY
-            SELECT d.classid, d.objid, d.type, d.schema_name, d.identity, d.definition, d.later,
-                   coalesce(n.depends, '{}'), d.columns
+            SELECT d.classid, d.objid, d.type, d.schema_name, d.identity, d.definition, nullif(d.later, ''),
+                   coalesce(array_remove(array_remove(n.keys, d.type || ' ' || d.identity),
+                                         '~' || d.type || ' ' || d.identity), '{}'), d.columns
               FROM unnest(defined) d
-              LEFT JOIN pggit_daemon.needs_of(of_class, objects, keys) n ON n.objid = d.objid;
+              LEFT JOIN pggit_daemon.needs_of(of_class, objects) n ON n.objid = d.objid;
     END LOOP;
 END $$;
 
