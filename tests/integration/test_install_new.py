@@ -82,6 +82,24 @@ def test_a_changed_function_file_is_applied_without_a_new_step(
     assert catalog(conn, "oid")["pg_event_trigger"] == triggers
 
 
+def test_functions_of_an_earlier_version_make_room(conn: psycopg.Connection[Any]) -> None:
+    install(conn)
+    conn.execute(
+        "DROP FUNCTION pggit_daemon.object_key(oid, oid);"
+        "CREATE FUNCTION pggit_daemon.object_key(oid, oid, OUT type text, OUT key text) LANGUAGE sql AS $$ SELECT '', '' $$;"
+        "CREATE FUNCTION pggit_daemon.describe_table(oid) RETURNS pggit_daemon.description LANGUAGE sql"
+        " AS 'SELECT NULL::pggit_daemon.description';"
+        "CREATE FUNCTION pggit_daemon.of_a_user() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "UPDATE pggit_daemon.repeatable SET sha256 = 'of an earlier version'"
+    )
+    install(conn)
+    left = conn.execute(
+        "SELECT proname, pg_get_function_result(oid) FROM pg_proc WHERE pronamespace = 'pggit_daemon'::regnamespace"
+        " AND proname IN ('object_key', 'describe_table', 'of_a_user') ORDER BY 1"
+    ).fetchall()
+    assert left == [("object_key", "TABLE(type text, identity text, key text)"), ("of_a_user", "integer")]
+
+
 def test_a_newer_installation_is_left_alone(conn: psycopg.Connection[Any]) -> None:
     install(conn)
     conn.execute("INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (9999, 'future', '')")

@@ -1,7 +1,6 @@
 -- Keys of objects, and which objects must exist before one.
 
 -- The key of an object of ours in the tree: 'type identity'.
-DROP FUNCTION IF EXISTS pggit_daemon.object_key(oid, oid);    -- an earlier version returned something else
 CREATE OR REPLACE FUNCTION pggit_daemon.object_key(of_class oid, of_object oid)
     RETURNS TABLE (type text, identity text, key text)
     LANGUAGE sql STABLE AS $$
@@ -15,7 +14,6 @@ $$;
 
 -- The objects in pg_depend whose entries count as the object's own. `can_wait`: the object can exist without this part
 -- (a default, the query of a view, a CHECK of a domain, a loose member of an operator family) and get it later.
-DROP FUNCTION IF EXISTS pggit_daemon.parts(oid, oid);    -- an earlier version returned something else
 CREATE OR REPLACE FUNCTION pggit_daemon.parts(of_class oid, of_object oid)
     RETURNS TABLE (classid oid, objid oid, can_wait boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

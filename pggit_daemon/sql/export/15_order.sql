@@ -89,8 +89,6 @@ $$;
 -- The descriptions in the order in which they restore. `sorted` must be in the order of kinds already. placed: places in
 -- `sorted`; forms: beside each what of the object comes there, see `script_item`; stuck: the objects of each loop that
 -- nothing opens.
--- An earlier version returned something else.
-DROP FUNCTION IF EXISTS pggit_daemon.restore_order(pggit_daemon.description[]);
 CREATE OR REPLACE FUNCTION pggit_daemon.restore_order(
     sorted pggit_daemon.description[], OUT placed integer[], OUT forms text[], OUT stuck text[])
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -1,0 +1,22 @@
+-- What earlier versions had and this one does not, or with another result: CREATE OR REPLACE cannot change that.
+-- Sessions that are in the midst of a capture may fail to find one; they say so in the outbox, and a comparison follows.
+
+DO $$
+DECLARE
+    former text;
+BEGIN
+    FOREACH former IN ARRAY ARRAY[
+        -- another result since
+        'parts(oid, oid)', 'object_key(oid, oid)', 'restore_order(pggit_daemon.description[])',
+        'catalog_marks()', 'view_columns(oid)',
+        -- gone
+        'depends_of(oid, oid, text, boolean)', 'depends_of(oid, oid, text, "char")', 'is_plain_index(oid)',
+        'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',
+        'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',
+        'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)']
+    LOOP
+        IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
+            EXECUTE 'DROP FUNCTION pggit_daemon.' || former;
+        END IF;
+    END LOOP;
+END $$;
