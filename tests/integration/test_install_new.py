@@ -86,7 +86,8 @@ def test_functions_of_an_earlier_version_make_room(conn: psycopg.Connection[Any]
     install(conn)
     conn.execute(
         "DROP FUNCTION pggit_daemon.object_key(oid, oid);"
-        "CREATE FUNCTION pggit_daemon.object_key(oid, oid, OUT type text, OUT key text) LANGUAGE sql AS $$ SELECT '', '' $$;"
+        "CREATE FUNCTION pggit_daemon.object_key(oid, oid, OUT type text, OUT key text) LANGUAGE sql"
+        " AS $$ SELECT '', '' $$;"
         "CREATE FUNCTION pggit_daemon.describe_table(oid) RETURNS pggit_daemon.description LANGUAGE sql"
         " AS 'SELECT NULL::pggit_daemon.description';"
         "CREATE FUNCTION pggit_daemon.of_a_user() RETURNS int LANGUAGE sql AS 'SELECT 1';"

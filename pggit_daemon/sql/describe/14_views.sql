@@ -100,7 +100,7 @@ BEGIN
             body := body || pggit_daemon.relation_grants(v.oid, name, v.relacl, v.relowner);
         END IF;
         d.objid := v.oid;
-        d.type := lower(kind);
+        d.type := CASE v.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END;
         d.schema_name := v.nspname;
         d.identity := name;
         d.definition := body;
