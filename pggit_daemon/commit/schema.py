@@ -66,12 +66,13 @@ class Schema:
             if event.op is ObjectOp.DROP:
                 touched[self._dropped(event, touched, holders)] = None
             elif event.op is ObjectOp.SET and event.key is not None and event.blob is not None:
-                holder = holders.get(event.key, event.oid)
-                if holder != event.oid and (held := touched[holder]) is not None and held.key == event.key:
-                    touched[holder] = None  # made anew by the server, as ALTER COLUMN TYPE does with indexes
+                # One name has one object: who held it until now was made anew by the server, as ALTER COLUMN TYPE does
+                # with indexes, or has gone unseen. At once: a later drop or rename names only the new one.
+                holder = self._holder(event.key, touched, holders)
+                if holder is not None and holder != event.oid:
+                    touched[holder] = None
                 holders[event.key] = event.oid
                 touched[event.oid] = _Now(event.key, event.blob, blob_hash(event.blob))
-        self._displace(touched)
         changes = self._changes(touched)
         self._move(changes)
         return changes
@@ -94,18 +95,19 @@ class Schema:
         """Which id is gone: REINDEX CONCURRENTLY gives an index another one without an event, but not another name."""
         if event.oid in touched or event.oid in self.keys or event.key is None:
             return event.oid
-        holder = holders.get(event.key)
-        if holder is not None and (held := touched[holder]) is not None and held.key == event.key:
-            return holder
-        leaf = self.tree.get(event.key)
-        return leaf.oid if leaf is not None and leaf.oid not in touched else event.oid
+        holder = self._holder(event.key, touched, holders)
+        return holder if holder is not None else event.oid
 
-    def _displace(self, touched: dict[ObjectId, _Now | None]) -> None:
-        """One name has one object: who held a name that another id now has must have gone, seen or not."""
-        for oid, now in list(touched.items()):
-            leaf = self.tree.get(now.key) if now is not None else None
-            if leaf is not None and leaf.oid != oid and leaf.oid not in touched:
-                touched[leaf.oid] = None
+    def _holder(
+        self, key: ObjectKey, touched: Mapping[ObjectId, _Now | None], holders: Mapping[ObjectKey, ObjectId]
+    ) -> ObjectId | None:
+        """Who has this name after the statements so far."""
+        holder = holders.get(key)
+        if holder is not None:
+            held = touched[holder]
+            return holder if held is not None and held.key == key else None
+        leaf = self.tree.get(key)
+        return leaf.oid if leaf is not None and leaf.oid not in touched else None
 
     def _changes(self, touched: Mapping[ObjectId, _Now | None]) -> tuple[ObjectChange, ...]:
         before = {oid: key for oid in touched if (key := self.keys.get(oid)) is not None}

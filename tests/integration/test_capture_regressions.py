@@ -60,6 +60,14 @@ RUNS = {
         ALTER EXTENSION citext DROP TABLE t
         ALTER EXTENSION citext DROP FUNCTION regexp_match(citext, citext)
     """,
+    "a column's type is changed, which makes its constraint anew, and the table is dropped": """
+        CREATE TABLE t (a int UNIQUE)
+        BEGIN; ALTER TABLE t ALTER a TYPE text; DROP TABLE t; COMMIT
+    """,
+    "a column's type is changed, which makes its constraint anew, and the constraint is renamed": """
+        CREATE TABLE t (a int UNIQUE)
+        BEGIN; ALTER TABLE t ALTER a TYPE text; ALTER TABLE t RENAME CONSTRAINT t_a_key TO k; COMMIT
+    """,
 }
 
 

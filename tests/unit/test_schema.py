@@ -77,6 +77,16 @@ def test_an_object_made_anew_without_a_drop_leaves_no_ghost() -> None:
     assert schema.tree.hash == Tree().hash
     schema.apply([put(1, "i")])
     assert told(schema.apply([put(1, "i", "y"), put(2, "i"), drop(2, "i")])) == [("dropped", "s.i", None)]
+    schema.apply([put(1, "i")])
+    assert told(schema.apply([put(2, "i"), drop(2, "i")])) == [("dropped", "s.i", None)]
+    assert schema.keys == {}
+
+
+def test_an_object_made_anew_and_renamed_leaves_no_ghost() -> None:
+    schema = Schema()
+    schema.apply([put(1, "i")])
+    schema.apply([put(2, "i"), put(2, "j")])
+    assert schema.keys == {oid(2): key("j")}
 
 
 def test_a_drop_by_an_unknown_id_is_known_by_its_name() -> None:
