@@ -109,6 +109,13 @@ BESIDE = {
         B COMMIT
         A COMMIT
     """,
+    "a type is dropped while a function of it is made": """
+        A CREATE TYPE e AS ENUM ('x')
+        A BEGIN
+        A CREATE FUNCTION f(x e) RETURNS int LANGUAGE sql AS 'SELECT 1'
+        B DROP TYPE e
+        A COMMIT
+    """,
 }
 
 

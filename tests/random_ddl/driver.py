@@ -171,7 +171,15 @@ class Driver:
 
     def look(self, session: int) -> Live:
         """What there is, as this session sees it."""
-        return Live.read(self.sessions[session].conn.execute("EXECUTE what_there_is").fetchall())
+        conn = self.sessions[session].conn
+        try:
+            rows = conn.execute("EXECUTE what_there_is").fetchall()
+        except psycopg.errors.InternalError:
+            if not self.sessions[session].open:
+                raise
+            self.act(Action(session, Kind.ROLLBACK))  # it cannot be committed (`live.TORN`)
+            rows = conn.execute("EXECUTE what_there_is").fetchall()
+        return Live.read(rows)
 
     def differences(self) -> list[Difference]:
         """Compare; to be called when all is quiet."""
@@ -224,6 +232,9 @@ class Driver:
                 session.conn.execute("RELEASE SAVEPOINT guard")
 
     def _end(self, session: Session, how: Kind) -> None:
+        if how is Kind.COMMIT:
+            [[torn]] = session.conn.execute(live.TORN.encode())
+            how = Kind.ROLLBACK if torn else how  # nobody could tell what the catalog says then
         if how is Kind.COMMIT:
             [[session.xid]] = session.conn.execute("SELECT pg_current_xact_id_if_assigned()::xid::text::bigint")
         try:

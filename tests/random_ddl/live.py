@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 QUERY = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+TORN = Path(__file__).with_name("torn.sql").read_text(encoding="utf-8")
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "schema": ("own schema", "public"),
