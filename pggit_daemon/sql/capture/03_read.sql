@@ -138,6 +138,12 @@ BEGIN
         END IF;
         IF command.object_type IN ('table', 'view', 'materialized view', 'function', 'procedure', 'schema') THEN
             address := (command.classid, command.objid);    -- always an object of its own: describe() tells if ours
+        ELSIF command.object_type = 'index' THEN
+            address := coalesce(
+                (SELECT (d.refclassid, d.refobjid)::pggit_daemon.object_address FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = command.objid AND d.deptype = 'i'
+                    AND (d.refclassid = 'pg_constraint'::regclass) IS TRUE),
+                (command.classid, command.objid)::pggit_daemon.object_address);
         ELSE
             address := pggit_daemon.normalise(command.classid, command.objid, command.objsubid);
             -- What is none of ours may still be named by ours: a built-in language, when it is renamed.
@@ -146,7 +152,7 @@ BEGIN
         IF address.classid IS NOT NULL AND address <> ALL (named) THEN
             named := named || address;
         END IF;
-        IF NOT alters AND command.classid = 'pg_class'::regclass THEN
+        IF NOT alters AND command.classid = 'pg_class'::regclass AND command.object_type NOT IN ('index', 'sequence') THEN
             gone := coalesce(gone, '[]') || pggit_daemon.filled_shell(command.objid);
         END IF;
         IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'

@@ -95,8 +95,7 @@ BEGIN
         END IF;
     ELSIF of_class = 'pg_catalog.pg_namespace'::regclass AND pggit_daemon.is_our_schema(of_object)
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                           WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'e'
-                             AND d.refclassid = 'pg_catalog.pg_extension'::regclass) THEN
+                           WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'e') THEN
         RETURN 'schema ' || of_object::regnamespace::text;
     END IF;
     a := pggit_daemon.normalise(of_class, of_object, 0);

@@ -16,7 +16,7 @@ BEGIN
       JOIN pg_catalog.pg_sequence q ON q.seqrelid = c.oid
       LEFT JOIN pg_catalog.pg_depend h
              ON h.classid = 'pg_catalog.pg_class'::regclass AND h.objid = c.oid AND h.deptype = 'a'
-            AND h.refclassid = 'pg_catalog.pg_class'::regclass AND h.refobjsubid > 0
+            AND (h.refclassid = 'pg_catalog.pg_class'::regclass) IS TRUE AND h.refobjsubid > 0
       LEFT JOIN pg_catalog.pg_class t ON t.oid = h.refobjid
       LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
       LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = h.refobjid AND a.attnum = h.refobjsubid
