@@ -135,6 +135,7 @@ class Upkeep:
         if not self._comparing:
             self._compared_at = self._clock()
             self._comparing = [source.name for source in self._registry.histories]
+            await self._comparisons.sees_all()  # which forgets those that are seen, also where no table asks
         links: list[Link] = []
         for source in list(self._comparing):
             differences = await self._comparisons.differences(source, received)
