@@ -38,7 +38,10 @@ LOOKS = 5
 """How often what keeps changing is looked at before it is left to the next comparison."""
 
 SHARE = 50
-"""A watch rests at least so many times as long as its last look took: at most 2 % of a core."""
+"""A watch rests so many times as long as its last look took, so that it takes 2 % of a core; but not beyond `MOST_REST`."""
+
+MOST_REST = 60.0
+"""Seconds. A look at much that was written says nothing of what the next one costs."""
 
 
 class Cause(StrEnum):
@@ -209,7 +212,7 @@ class Verification:
 
     def _end(self, look: _Look) -> Outcome | None:
         self._look = None
-        self._rest(look.seconds)
+        self._rest(look.seconds if look.cause is None else 0.0)  # comparing everything has its own interval
         differences = readable(look.found)
         unreadable = tuple(one for one in look.found if one.unreadable is not None)
         explained = {self._unread.get(one.oid, Cause.WATCH) for one in differences}
@@ -228,7 +231,7 @@ class Verification:
         return Outcome(look.cause, look.marks, look.objects, differences, unreadable, look.seconds, position)
 
     def _rest(self, cost: float) -> None:
-        self._watch_due = self._clock() + max(self._intervals[1], SHARE * cost)
+        self._watch_due = self._clock() + max(self._intervals[1], min(SHARE * cost, MOST_REST))
 
 
 def _cause(before: Marks | None, now: Marks) -> Cause | None:

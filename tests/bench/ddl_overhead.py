@@ -79,6 +79,8 @@ def measure(rounds: int = 200) -> list[Figure]:
             name: psycopg.connect(cluster.dsn(name), autocommit=True, prepare_threshold=None) for name in names
         }
         for n in range(WARM_UP + rounds):
+            # Who comes first changes: whoever follows finds warm what the other left.
+            connections = {name: connections[name] for name in (*names[n % 3 :], *names[: n % 3])}
             for word, statement in STATEMENTS.items():
                 for name, conn in connections.items():
                     took = timed(conn, statement.format(n=n))

@@ -31,6 +31,7 @@ BEGIN
     UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, c.oid FROM pg_catalog.pg_class c
      WHERE c.relnamespace = ANY (home) AND c.relkind NOT IN ('c', 't')
+       AND c.oid NOT IN (SELECT k.conindid FROM pg_catalog.pg_constraint k WHERE k.contype IN ('p', 'u', 'x'))
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, k.oid FROM pg_catalog.pg_constraint k
      WHERE k.connamespace = ANY (home) AND k.conrelid <> 0
