@@ -60,6 +60,21 @@ RUNS = {
         ALTER EXTENSION citext DROP TABLE t
         ALTER EXTENSION citext DROP FUNCTION regexp_match(citext, citext)
     """,
+    "a replaced view has a column more, and another view lists its columns": """
+        CREATE VIEW v AS SELECT 1 AS a
+        CREATE VIEW w AS SELECT p FROM v AS x(p)
+        CREATE OR REPLACE VIEW v AS SELECT 1 AS a, 2 AS b
+    """,
+    "a function, a policy and a rule's condition list the columns of a table that gets another and loses it": """
+        CREATE DOMAIN d AS int
+        CREATE TABLE t (a int)
+        CREATE TABLE u (a int)
+        CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT p FROM t AS x(p); END
+        CREATE POLICY p ON u USING (EXISTS (SELECT FROM t AS x(p)))
+        CREATE RULE r AS ON INSERT TO u WHERE EXISTS (SELECT FROM t AS x(p)) DO ALSO NOTHING
+        ALTER TABLE t ADD b d
+        DROP DOMAIN d CASCADE
+    """,
     "a column's type is changed, which makes its constraint anew, and the table is dropped": """
         CREATE TABLE t (a int UNIQUE)
         BEGIN; ALTER TABLE t ALTER a TYPE text; DROP TABLE t; COMMIT

@@ -83,22 +83,27 @@ BEGIN
                                  LATERAL pggit_daemon.listing_columns(f.relation, since) v;
 END $$;
 
--- Views that list all columns of a relation, also those they do not use: the server writes such a list for an alias
--- with column names and for JOIN … USING, and a column that was added or dropped since then appears in it.
+-- Queries in views, rules, functions and policies that list all columns of a relation, also those they do not use: the
+-- server writes such a list for an alias with column names and for JOIN … USING, and a column that was added or dropped
+-- since then appears in it.
 CREATE OR REPLACE FUNCTION pggit_daemon.listing_columns(relation oid, since bigint)
     RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
-        SELECT r.tableoid, r.oid
-          FROM (SELECT DISTINCT d.objid FROM pg_depend d    -- once for each view, not for each column it uses
+        SELECT x.classid, x.objid
+          FROM (SELECT DISTINCT d.classid, d.objid FROM pg_depend d    -- once for each, not for each column it uses
                  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = relation
-                   AND d.classid = 'pg_rewrite'::regclass) x
-          JOIN pg_rewrite r ON r.oid = x.objid
+                   AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_policy'::regclass)) x
          WHERE EXISTS (SELECT FROM pg_attribute a
                         WHERE a.attrelid = relation AND a.attnum > 0
                           AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
-           AND r.ev_action::text ~ ':alias \{ALIAS :aliasname (\\.|\S)+ :colnames \(|:joinmergedcols [1-9]';
+           AND CASE x.classid
+               WHEN 'pg_rewrite'::regclass
+                   THEN (SELECT r.ev_action::text || r.ev_qual::text FROM pg_rewrite r WHERE r.oid = x.objid)
+               WHEN 'pg_proc'::regclass THEN (SELECT p.prosqlbody::text FROM pg_proc p WHERE p.oid = x.objid)
+               ELSE (SELECT concat(p.polqual, p.polwithcheck) FROM pg_policy p WHERE p.oid = x.objid)
+               END ~ ':alias \{ALIAS :aliasname (\\.|\S)+ :colnames \(|:joinmergedcols [1-9]';
 END $$;
 
 -- Tables that were written since then, wherever they hang: what DETACH PARTITION names is only the parent.
@@ -200,6 +205,9 @@ BEGIN
                     RETURN QUERY SELECT * FROM pggit_daemon.naming(part.classid, part.objid);
                 END IF;
             END LOOP;
+        ELSIF relation.relkind = 'v' THEN
+            -- It may have been there: CREATE OR REPLACE adds columns.
+            RETURN QUERY SELECT * FROM pggit_daemon.listing_columns(of_object, since);
         END IF;
         IF relation.relkind = 'p' AND NOT is_new THEN
             FOR part IN SELECT * FROM pggit_daemon.changed_relations('{r,p,f}', since) LOOP

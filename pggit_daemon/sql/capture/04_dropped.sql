@@ -78,7 +78,7 @@ BEGIN
     IF cardinality(bereft) > 0 THEN
         covered := ARRAY(SELECT pggit_daemon.normalise(c.classid, c.objid, c.objsubid)
                            FROM pg_event_trigger_ddl_commands() c WHERE c.classid IS NOT NULL);
-        -- Views that list all columns of a table lose one with it.
+        -- Queries that list all columns of a table lose one with it.
         bereft := ARRAY(
             SELECT b FROM unnest(bereft) b WHERE b <> ALL (covered)
             UNION

@@ -61,6 +61,7 @@ FAMILIES = {
     """,
     "rules and policies": """
         2* CREATE RULE {new} AS ON <<INSERT|UPDATE|DELETE>> TO {relation} DO <<INSTEAD|ALSO>> NOTHING
+        CREATE RULE {new} AS ON INSERT TO {relation} WHERE EXISTS ({query}) DO ALSO NOTHING
         CREATE RULE {new} AS ON DELETE TO {relation} WHERE old.{relation.col} IS NULL DO ALSO SELECT * FROM {relation2}
         CREATE OR REPLACE RULE {rule.name} AS ON INSERT TO {rule.of} DO INSTEAD NOTHING
         CREATE RULE {new} AS ON UPDATE TO {view} DO INSTEAD UPDATE {table} SET {table.col} = NULL
@@ -69,6 +70,7 @@ FAMILIES = {
         DROP RULE {rule.name} ON {rule.of}
         3* CREATE POLICY {new} ON {table} USING ({table.cond})
         CREATE POLICY {new} ON {table} AS RESTRICTIVE FOR UPDATE TO {grantee} USING ({table.cond}) WITH CHECK (EXISTS (SELECT FROM {relation}))
+        CREATE POLICY {new} ON {table} USING (EXISTS ({query}))
         2* ALTER POLICY {policy.name} ON {policy.of} TO {grantee}
         ALTER POLICY {policy.name} ON {policy.of} USING (current_user = 'x')
         2* ALTER POLICY {policy.name} ON {policy.of} RENAME TO {new}

@@ -42,6 +42,7 @@ FAMILIES = {
         3* CREATE FUNCTION {q}({args}) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM {relation} WHERE {relation.cond}; END
         2* CREATE FUNCTION {q}() RETURNS SETOF {relation} LANGUAGE sql BEGIN ATOMIC SELECT * FROM {relation}; END
         CREATE FUNCTION {q}({args}) RETURNS TABLE (a integer, b {columntype}) LANGUAGE sql AS 'SELECT 1, NULL'
+        2* CREATE FUNCTION {q}({args}) RETURNS void LANGUAGE sql BEGIN ATOMIC {query}; END
         2* CREATE FUNCTION {q}(x {relation}) RETURNS <<integer|boolean>> LANGUAGE sql IMMUTABLE AS 'SELECT NULL'
         2* CREATE FUNCTION {q}(x integer) RETURNS boolean IMMUTABLE LANGUAGE sql RETURN x > {num}
         CREATE FUNCTION {q}(x integer) RETURNS integer IMMUTABLE LANGUAGE sql RETURN x + 1
