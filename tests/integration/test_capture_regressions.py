@@ -60,6 +60,16 @@ RUNS = {
         ALTER EXTENSION citext DROP TABLE t
         ALTER EXTENSION citext DROP FUNCTION regexp_match(citext, citext)
     """,
+    "the indexes of a table and its partitions are made anew concurrently, and dropped": """
+        CREATE TABLE t (a int) PARTITION BY RANGE (a)
+        CREATE TABLE t1 PARTITION OF t DEFAULT
+        CREATE INDEX ti ON t (a)
+        CREATE INDEX t1i ON t1 (a)
+        REINDEX INDEX CONCURRENTLY ti
+        REINDEX INDEX CONCURRENTLY t1i
+        ALTER INDEX t1i RENAME TO t1j
+        DROP INDEX ti, t1j
+    """,
     "a replaced view has a column more, and another view lists its columns": """
         CREATE VIEW v AS SELECT 1 AS a
         CREATE VIEW w AS SELECT p FROM v AS x(p)

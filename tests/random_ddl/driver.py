@@ -131,6 +131,7 @@ class Driver:
         self.beside = Beside()
         self.waiting: deque[tuple[int, list[DdlEvent]]] = deque()
         self.outdated: set[ObjectId] = set()
+        self.reindexed = False
         self.schema = Schema()
         self.schema.replaced(self._snapshot())
 
@@ -192,6 +193,7 @@ class Driver:
             snapshot = self._snapshot()
         except psycopg.Error as exc:
             return [*found, Difference("snapshot failed", "", str(exc))]
+        self._follow_reindex(snapshot)
         actual = {item.key: Leaf(item.oid, self._keep(item.blob)) for item in snapshot if item.key and item.blob}
         recorded = {key: self.schema.tree.get(key) for key in self.schema.keys.values()}
         self.counts.objects += len(actual)
@@ -214,6 +216,7 @@ class Driver:
     def _run(self, session: Session, action: Action) -> None:
         guarded = session.open and action.kind is Kind.RUN
         self.counts.statements += 1
+        self.reindexed |= "REINDEX" in action.sql  # also if it fails: CONCURRENTLY may have done its work by then
         if guarded:
             session.conn.execute("SAVEPOINT guard")
         try:
@@ -293,6 +296,23 @@ class Driver:
             if item.blob is not None:
                 self._keep(item.blob)
         self.schema.apply(objects)
+
+    def _follow_reindex(self, snapshot: Iterable[ObjectEvent]) -> None:
+        """Take what the daemon finds only when it compares: REINDEX fires nothing before 17.
+
+        It gives indexes another id and makes invalid ones valid; nothing else may differ.
+        """
+        if not self.reindexed:
+            return
+        self.reindexed = False
+        moved = []
+        for item in snapshot:
+            if item.key is not None and item.key.type == "index" and item.blob is not None:
+                leaf = self.schema.tree.get(item.key)
+                if leaf is None or (leaf.oid != item.oid and leaf.blob == blob_hash(item.blob)):
+                    self._keep(item.blob)
+                    moved.append(item)
+        self.schema.apply(moved)
 
     def _completed(self, event: DdlEvent) -> Iterable[ObjectEvent]:
         for item in event.objects:
