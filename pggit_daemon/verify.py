@@ -38,7 +38,7 @@ LOOKS = 5
 """How often what keeps changing is looked at before it is left to the next comparison."""
 
 SHARE = 50
-"""A watch rests so many times as long as its last look took, so that it takes 2 % of a core; but not beyond `MOST_REST`."""
+"""A watch rests so many times as long as its last look took: 2 % of a core; but not longer than `MOST_REST`."""
 
 MOST_REST = 60.0
 """Seconds. A look at much that was written says nothing of what the next one costs."""

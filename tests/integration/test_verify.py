@@ -168,7 +168,7 @@ def test_a_deleted_comment_is_found_by_timer(
     installed_database: str, conn: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     """Promise: what leaves no trace to look at is found when everything is compared."""
-    with follow(installed_database, tmp_path, verify=0.5) as daemon:
+    with follow(installed_database, tmp_path, verify=0.5, watch=FAR) as daemon:
         conn.execute("CREATE TABLE t (id int); COMMENT ON TABLE t IS 'x'")
         daemon.wait_caught_up()
         conn.execute("DELETE FROM pg_description WHERE objoid = 't'::regclass")
