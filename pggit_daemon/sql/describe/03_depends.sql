@@ -13,24 +13,14 @@ CREATE OR REPLACE FUNCTION pggit_daemon.object_key(of_class oid, of_object oid)
 $$;
 
 -- The objects in pg_depend whose entries count as the object's own. `can_wait`: the object can exist without this part
--- (a default, the query of a view, a CHECK of a domain, a loose member of an operator family) and get it later.
+-- (a CHECK of a domain, a loose member of an operator family) and get it later. Those of relations (defaults, the query of
+-- a view) and of constraints (the index) are written out where they are asked for, in `references_of`.
 CREATE OR REPLACE FUNCTION pggit_daemon.parts(of_class oid, of_object oid)
     RETURNS TABLE (classid oid, objid oid, can_wait boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY SELECT of_class, of_object, false;
     CASE of_class
-    WHEN 'pg_catalog.pg_class'::regclass THEN
-        RETURN QUERY
-            SELECT 'pg_catalog.pg_attrdef'::regclass::oid, x.oid, a.attgenerated = ''
-              FROM pg_catalog.pg_attrdef x
-              JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
-             WHERE x.adrelid = of_object
-            UNION ALL
-            SELECT 'pg_catalog.pg_rewrite'::regclass::oid, r.oid,
-                   (SELECT c.relkind = 'v' FROM pg_catalog.pg_class c WHERE c.oid = of_object)
-              FROM pg_catalog.pg_rewrite r
-             WHERE r.ev_class = of_object AND r.rulename = '_RETURN';
     WHEN 'pg_catalog.pg_type'::regclass THEN
         RETURN QUERY
             SELECT 'pg_catalog.pg_constraint'::regclass::oid, k.oid, true FROM pg_catalog.pg_constraint k
@@ -38,10 +28,6 @@ BEGIN
             UNION ALL
             SELECT 'pg_catalog.pg_class'::regclass::oid, t.typrelid, false FROM pg_catalog.pg_type t
              WHERE t.oid = of_object AND t.typrelid <> 0;
-    WHEN 'pg_catalog.pg_constraint'::regclass THEN
-        RETURN QUERY
-            SELECT 'pg_catalog.pg_class'::regclass::oid, k.conindid, false FROM pg_catalog.pg_constraint k
-             WHERE k.oid = of_object AND k.contype IN ('p', 'u', 'x');
     WHEN 'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass THEN
         RETURN QUERY
             SELECT d.classid, d.objid, of_class = 'pg_catalog.pg_opfamily'::regclass FROM pg_catalog.pg_depend d
@@ -106,7 +92,7 @@ END $$;
 -- server is born with: that need not be made, whatever its privileges; "public" may have to.
 -- Left out, because their statement waits in `later`: the table that owns a sequence ('a' of a sequence),
 -- the index or constraint of the parent that a partition's is attached to ('P').
--- The frequent classes each in one query, with `parts` written out. OFFSET 0: where the catalog has grown and was not
+-- The frequent classes each in one query. OFFSET 0: where the catalog has grown and was not
 -- analyzed since (a restored dump), the planner would take all rows of the class for few, and read them each time.
 CREATE OR REPLACE FUNCTION pggit_daemon.references_of(of_class oid, objects oid[])
     RETURNS TABLE (objid oid, refclassid oid, refobjid oid, can_wait boolean)
