@@ -28,6 +28,12 @@ RUNS = {
         GRANT USAGE ON LANGUAGE plpgsql TO random_a
         DROP OWNED BY random_a
     """,
+    "a role loses its grants on a language of the server's own and on a sequence": """
+        CREATE SEQUENCE s
+        GRANT USAGE ON LANGUAGE sql TO random_a
+        GRANT USAGE ON SEQUENCE s TO random_a
+        DROP OWNED BY random_a
+    """,
     "an attribute of the type of a typed table is renamed": """
         CREATE TYPE pair AS (a int, b text)
         CREATE TABLE t OF pair

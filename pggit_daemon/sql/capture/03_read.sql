@@ -114,6 +114,7 @@ DECLARE
     named   pggit_daemon.object_address[] := '{}';
     hanging pggit_daemon.object_address[] := '{}';
     granted pggit_daemon.object_address[] := '{}';    -- whose privileges changed
+    changed pggit_daemon.object_address[];
     gone    jsonb;
     command record;
     address pggit_daemon.object_address;
@@ -130,10 +131,12 @@ BEGIN
            AND coalesce(c.schema_name NOT IN ('pggit', 'pggit_daemon', 'pg_temp'), true)
     LOOP
         IF command.classid IS NULL THEN
-            granted := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a);
+            -- DROP OWNED brings one of these for each kind.
+            changed := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a);
+            granted := granted || changed;
             named := named || ARRAY(SELECT DISTINCT n
-                FROM unnest(granted) a, pggit_daemon.normalise(a.classid, a.objid, 0) n
-               WHERE n.classid IS NOT NULL ORDER BY n);
+                FROM unnest(changed) a, pggit_daemon.normalise(a.classid, a.objid, 0) n
+               WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
             CONTINUE;
         END IF;
         IF command.object_type IN ('table', 'view', 'materialized view', 'function', 'procedure', 'schema') THEN
