@@ -22,11 +22,9 @@ BEGIN
 END $$;
 
 -- Where a part of an object is gone or cannot be read: half a definition would be worse than none.
-CREATE OR REPLACE FUNCTION pggit_daemon.must_be_whole(d pggit_daemon.description) RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.cannot_describe(type text, identity text) RETURNS text
     LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF d.definition IS NULL THEN
-        RAISE EXCEPTION 'pggit-daemon cannot describe % %', d.type, d.identity
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
+    RAISE EXCEPTION 'pggit-daemon cannot describe % %', type, identity
+        USING ERRCODE = 'object_not_in_prerequisite_state';
 END $$;

@@ -317,17 +317,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_ours(of_class oid, of_object oid) RET
 DECLARE
     found_at pggit_daemon.object_address;
     shape    "char";
-    answer   boolean;
 BEGIN
     IF of_class = 'pg_catalog.pg_class'::regclass THEN
         shape := pggit_daemon.our_relation(of_object);
         IF shape IS NOT NULL THEN
             RETURN shape <> '';
-        END IF;
-    ELSIF of_class = 'pg_catalog.pg_constraint'::regclass THEN
-        answer := pggit_daemon.our_constraint(of_object);
-        IF answer IS NOT NULL THEN
-            RETURN answer;
         END IF;
     END IF;
     found_at := pggit_daemon.carrier(of_class, of_object);

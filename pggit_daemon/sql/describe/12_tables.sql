@@ -222,9 +222,6 @@ BEGIN
         d.identity := name;
         d.definition := body;
         d.columns := CASE WHEN t.relkind <> 'f' THEN t.names END;
-        IF body IS NULL THEN
-            PERFORM pggit_daemon.must_be_whole(d);
-        END IF;
         RETURN NEXT d;
     END LOOP;
 END $$;

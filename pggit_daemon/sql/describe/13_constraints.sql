@@ -112,9 +112,6 @@ BEGIN
             d.definition := d.definition || pggit_daemon.index_settings(i.oid);
             d.later := pggit_daemon.index_attachment(i.oid);
         END IF;
-        IF d.definition IS NULL THEN
-            PERFORM pggit_daemon.must_be_whole(d);
-        END IF;
         RETURN NEXT d;
     END LOOP;
 END $$;
@@ -180,9 +177,6 @@ BEGIN
         IF k.has_comments THEN
             d.definition := d.definition || pggit_daemon.comments('pg_catalog.pg_constraint'::regclass, k.oid,
                                                                   format('CONSTRAINT %I ON %s', k.conname, k.name));
-        END IF;
-        IF d.definition IS NULL THEN
-            PERFORM pggit_daemon.must_be_whole(d);
         END IF;
         RETURN NEXT d;
     END LOOP;

@@ -104,9 +104,6 @@ BEGIN
         d.schema_name := v.nspname;
         d.identity := name;
         d.definition := body;
-        IF body IS NULL THEN
-            PERFORM pggit_daemon.must_be_whole(d);
-        END IF;
         RETURN NEXT d;
     END LOOP;
 END $$;

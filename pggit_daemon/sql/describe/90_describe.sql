@@ -63,7 +63,6 @@ BEGIN
         d.objid := o;
         SELECT k.type, k.identity INTO d.type, d.identity FROM pggit_daemon.object_key(of_class, o) k;
         CONTINUE WHEN d.identity IS NULL;    -- dropped by another session meanwhile
-        PERFORM pggit_daemon.must_be_whole(d);
         RETURN NEXT d;
     END LOOP;
 END $$;
@@ -117,7 +116,8 @@ BEGIN
             WHEN 'constraint' THEN ARRAY(SELECT x FROM pggit_daemon.describe_constraints(objects) x)
             ELSE ARRAY(SELECT x FROM pggit_daemon.describe_others(of_class, objects) x) END;
         RETURN QUERY
-            SELECT d.classid, d.objid, d.type, d.schema_name, d.identity, d.definition, nullif(d.later, ''),
+            SELECT d.classid, d.objid, d.type, d.schema_name, d.identity,
+                   coalesce(d.definition, pggit_daemon.cannot_describe(d.type, d.identity)), nullif(d.later, ''),
                    coalesce(array_remove(array_remove(n.keys, d.type || ' ' || d.identity),
                                          '~' || d.type || ' ' || d.identity), '{}'), d.columns
               FROM unnest(defined) d
