@@ -151,6 +151,14 @@ def test_what_is_not_ours_is_not_described(conn: psycopg.Connection[Any]) -> Non
     assert (found, gone) == ([], (None,))
 
 
+def test_half_a_definition_is_refused(conn: psycopg.Connection[Any]) -> None:
+    """What the server cannot write any more is an error with the object's name, not an object without text."""
+    conn.execute("CREATE VIEW public.torn AS SELECT 1 AS one")
+    conn.execute("DELETE FROM pg_rewrite WHERE ev_class = 'public.torn'::regclass")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=r"cannot describe view public\.torn"):
+        conn.execute("SELECT pggit_daemon.describe('pg_class'::regclass, 'public.torn'::regclass)")
+
+
 def test_no_secret_is_described(conn: psycopg.Connection[Any]) -> None:
     """Passwords of user mappings and subscriptions stay in the catalog."""
     conn.execute("""
