@@ -1,11 +1,11 @@
 """The way of the data, from the stream to the acknowledgement. Read this file first.
 
     frames ─▶ transactions ─▶ units ─▶ decisions ─▶ steps ─▶ stored ─▶ acknowledged
-    stream/   decode/         sources/ correlate/   commit/  store/    feed.py
+    replication/ decode/      interpret/ attribute/ versioning/ store/ replication/feed.py
 
 In: a feed that streams from the stored progress, and the state as of there. Out: commits, links and progress in the
-database; it returns when told to stop, and raises when the stream must start over. Called by `service.py`. All that
-decides is pure and stands in the folders named above; this file moves the values from one to the next.
+database; it returns when told to stop, and raises when the stream must start over. Called by `runtime/supervisor.py`.
+All that decides is pure and stands in the folders named above; this file moves the values from one to the next.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from typing import Any, NoReturn
 import psycopg
 import structlog
 
-from pggit_daemon.abandoned import Abandoned
-from pggit_daemon.again import Again
-from pggit_daemon.baseline import source_statement
-from pggit_daemon.commit.plan import Step, plan
-from pggit_daemon.compare import Comparisons
-from pggit_daemon.correlate.correlator import Correlator
-from pggit_daemon.correlate.decision import Decision, Settled
+from pggit_daemon.attribute.queue import Correlator
+from pggit_daemon.db import catalog
+from pggit_daemon.db.catalog import Probe
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
-from pggit_daemon.feed import Feed
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import Message, TableName, Transaction
-from pggit_daemon.sources.reader import NewTables, Reader
-from pggit_daemon.sources.registry import Registry
-from pggit_daemon.sources.requests import parse_message
-from pggit_daemon.sources.unit import Unit
-from pggit_daemon.store import catalog
-from pggit_daemon.store.catalog import Probe
+from pggit_daemon.interpret.requests import parse_message
+from pggit_daemon.interpret.transaction import NewTables, Reader
+from pggit_daemon.model.changeset import Unit
+from pggit_daemon.model.decision import Decision, Settled
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.progress import Progress
+from pggit_daemon.model.transaction import Message, TableName, Transaction
+from pggit_daemon.reconcile.baseline import source_statement
+from pggit_daemon.reconcile.definitions import Again
+from pggit_daemon.reconcile.history_tables import Comparisons
+from pggit_daemon.reconcile.schedule import Intervals, Upkeep
+from pggit_daemon.reconcile.sessions import Abandoned
+from pggit_daemon.reconcile.verification import Outcome
+from pggit_daemon.replication.feed import Feed
 from pggit_daemon.store.loader import State
-from pggit_daemon.store.writer import Progress, Store
-from pggit_daemon.upkeep import Intervals, Upkeep
-from pggit_daemon.verify import Outcome
+from pggit_daemon.store.writer import Store
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.versioning.plan import Step, plan
 
 log = structlog.get_logger(__name__)
 

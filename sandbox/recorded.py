@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, kwargs_row
 
-from pggit_daemon.lsn import LSN
+from pggit_daemon.model.lsn import LSN
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from pggit_daemon.cli import records
-from pggit_daemon.cli.changes import pair, unified
-from pggit_daemon.cli.connect import connection
 from pggit_daemon.cli.history import SourceOption, ToolOption
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_diff, print_json, print_text
-from pggit_daemon.cli.reference import FORMS
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.query import records
+from pggit_daemon.query.connect import connection
+from pggit_daemon.query.diff import pair, unified
+from pggit_daemon.query.references import FORMS
 from pggit_daemon.sql import load_queries
 
 _FILE_MODE = 0o666  # as the shell's own redirection makes files: what the umask leaves

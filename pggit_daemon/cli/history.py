@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pggit_daemon.cli import records
-from pggit_daemon.cli.changes import Change, pair, unified
-from pggit_daemon.cli.connect import connection
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_table, print_text
-from pggit_daemon.cli.reference import FORMS
+from pggit_daemon.query import records
+from pggit_daemon.query.connect import connection
+from pggit_daemon.query.diff import Change, pair, unified
+from pggit_daemon.query.references import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pggit_daemon.cli.records import Commit, Found
+    from pggit_daemon.query.records import Commit, Found
 
 ToolOption = Annotated[str | None, typer.Option("--tool", help="Only migrations of this tool.", metavar="TOOL")]
 SourceOption = Annotated[

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from pggit_daemon.cli.connect import Connection, connection
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
-from pggit_daemon.cli.reference import UsageError
 from pggit_daemon.errors import PrerequisiteError
+from pggit_daemon.query.connect import Connection, connection
+from pggit_daemon.query.references import UsageError
 from pggit_daemon.sql import load_queries
 
 
@@ -62,7 +62,7 @@ def uninstall(
     json: JsonOption = False,
 ) -> None:
     """Remove what init added, with the whole recorded history. The migrations' own tables stay."""
-    from pggit_daemon import install as installer  # noqa: PLC0415  (as in init)
+    from pggit_daemon import install as installer  # noqa: PLC0415  (reads its SQL; other commands need none of it)
 
     chosen = choose_database(config, dsn, database)
     if not yes:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pggit_daemon.cli.reference import UsageError
 from pggit_daemon.config import CONFIG_VARIABLE, DEFAULT_PATH, Config, find_path, for_dsn, load
 from pggit_daemon.errors import ConfigError
+from pggit_daemon.query.references import UsageError
 
 if TYPE_CHECKING:
     from pggit_daemon.config import Database

@@ -13,9 +13,9 @@ import structlog
 import typer
 
 from pggit_daemon.cli.options import ConfigOption, DsnOption, choose
-from pggit_daemon.cli.process import LogLevel, Process
-from pggit_daemon.cli.reference import UsageError
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.query.references import UsageError
+from pggit_daemon.runtime.process import LogLevel, Process
 
 log = structlog.get_logger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pggit_daemon.cli.connect import connection
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose, choose_database
 from pggit_daemon.cli.output import print_json, print_pairs, print_table, print_text, size
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.query.connect import connection
 from pggit_daemon.sql import load_queries
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """`verify`: the recorded tree held against the catalog, now.
 
 In: a database. Out: what differs, by name. It compares by itself and only reads; what it finds is looked at again after
-the daemon has handled everything up to then (`differences.py`). The daemon, asked, records what is certain.
+the daemon has handled everything up to then (`model/differences.py`). The daemon, asked, records what is certain.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pggit_daemon.cli.connect import Connection, connection
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
 from pggit_daemon.decode.wal2json import SYNC_PREFIX, VERIFY
-from pggit_daemon.differences import Difference, certain, read, readable
 from pggit_daemon.errors import NotAsRecorded, PggitDaemonError
+from pggit_daemon.model.differences import Difference, certain, read, readable
+from pggit_daemon.query.connect import Connection, connection
+from pggit_daemon.reconcile.verification import CHUNK, LOOKS
 from pggit_daemon.sql import load_queries
-from pggit_daemon.verify import CHUNK, LOOKS
 
 if TYPE_CHECKING:
     from pggit_daemon.config import Database

@@ -7,7 +7,7 @@ else is handed the values.
 
 from pggit_daemon.config.load import CONFIG_VARIABLE, DEFAULT_PATH, find_path, for_dsn, load, parse
 from pggit_daemon.config.model import Columns, Config, Daemon, Database, Source
-from pggit_daemon.config.secrets import redact, redact_dsn
+from pggit_daemon.config.redaction import redact, redact_dsn
 
 __all__ = [
     "CONFIG_VARIABLE",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pggit_daemon.config.secrets import HIDDEN, is_secret_key, redact, redact_dsn
+from pggit_daemon.config.redaction import HIDDEN, is_secret_key, redact, redact_dsn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

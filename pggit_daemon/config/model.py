@@ -13,10 +13,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from pggit_daemon.config.names import parse_table
+from pggit_daemon.model.table_names import parse_table
 
 if TYPE_CHECKING:
-    from pggit_daemon.records import TableName
+    from pggit_daemon.model.transaction import TableName
 
 DEFAULT_PORT = 8432  # 9100 to 9999 is allotted to Prometheus exporters to the last number, so one outside it
 

@@ -1,6 +1,6 @@
 """From frames to committed transactions. Pure.
 
-In: the frames of the stream, in order. Out: for each lot of them a `Batch`. Called by `feed.py`; one
+In: the frames of the stream, in order. Out: for each lot of them a `Batch`. Called by `replication/feed.py`; one
 assembler serves one connection, because after a reconnect the stream starts at a transaction's begin again.
 
 Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with
@@ -23,9 +23,9 @@ from pggit_daemon.decode.wal2json import (
     unshown_table,
 )
 from pggit_daemon.errors import ProtocolError
-from pggit_daemon.lsn import LSN, ZERO
-from pggit_daemon.records import Change, Message, Transaction, Unreadable, Unshown
-from pggit_daemon.stream.protocol import (
+from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.transaction import Change, Message, Transaction, Unreadable, Unshown
+from pggit_daemon.replication.protocol import (
     KEEPALIVE,
     WARNING,
     XLOG_DATA,

@@ -18,8 +18,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pggit_daemon.errors import ProtocolError
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import Change, Message, Row, RowChange, RowOp, TableName, Unreadable
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import Change, Message, Row, RowChange, RowOp, TableName, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

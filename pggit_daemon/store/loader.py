@@ -13,20 +13,20 @@ from typing import Any
 
 import psycopg
 
-from pggit_daemon.commit.schema import Schema
-from pggit_daemon.commit.tree import Leaf
-from pggit_daemon.connections import translated
-from pggit_daemon.ddl import ObjectId, ObjectKey
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import TableName
-from pggit_daemon.sources.api import SQL_API, Api
-from pggit_daemon.sources.ledger import Ledger, LedgerRow
-from pggit_daemon.sources.preset import Preset
-from pggit_daemon.sources.registry import Registry
-from pggit_daemon.sources.source import Source
+from pggit_daemon.db import catalog
+from pggit_daemon.db.connections import translated
+from pggit_daemon.interpret.history_table import Ledger, LedgerRow
+from pggit_daemon.interpret.sql_api import SQL_API, Api
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import ObjectId, ObjectKey
+from pggit_daemon.model.progress import Progress
+from pggit_daemon.model.transaction import TableName
 from pggit_daemon.sql import load_queries
-from pggit_daemon.store import catalog
-from pggit_daemon.store.writer import Progress
+from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.source import Source
+from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.tree import Leaf
 
 _QUERIES = load_queries("load")
 

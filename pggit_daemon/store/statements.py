@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from pggit_daemon.commit.plan import Commit, Step
-from pggit_daemon.commit.schema import ObjectChange
-from pggit_daemon.correlate.decision import CommitKind, Link
-from pggit_daemon.ddl import ObjectKey
-from pggit_daemon.sources.migration import Amendment, HistoryChange, Migration
-from pggit_daemon.sources.unit import Evidence
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.decision import CommitKind, Link
+from pggit_daemon.model.migration import Amendment, HistoryChange, Migration
+from pggit_daemon.model.objects import ObjectKey
+from pggit_daemon.versioning.plan import Commit, Step
+from pggit_daemon.versioning.schema import ObjectChange
 
 Statement = tuple[str, dict[str, Any]]
 

@@ -9,27 +9,16 @@ Statements go out as one pipeline, so that a commit costs one round trip and one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from pggit_daemon.commit.plan import Step
 from pggit_daemon.errors import StoreError
-from pggit_daemon.lsn import LSN, Durable
+from pggit_daemon.model.lsn import LSN, Durable
+from pggit_daemon.model.progress import Progress
 from pggit_daemon.sql import load_queries
 from pggit_daemon.store.statements import Statement, statements
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the results go: `commit` is the last transaction's commit record, `end` where that ends."""
-
-    commit: LSN
-    end: LSN
-    head: str | None
-    remembered: str
-
+from pggit_daemon.versioning.plan import Step
 
 OUTBOXES = ("handled_events", "handled_requests")
 """The statements that take handled rows out of an outbox."""

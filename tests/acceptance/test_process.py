@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.records import TableName
-from pggit_daemon.sources.source import flyway_key
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.source import flyway_key
 from sandbox.cluster import Cluster
 from tests.acceptance.crowd import JDBC, Crowd, Hand, wrong_links
 from tests.acceptance.harness import Daemon, pggit

@@ -23,10 +23,10 @@ import psycopg
 
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import options
-from pggit_daemon.feed import Feed
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import TableName
-from pggit_daemon.stream.connection import ReplicationConnection
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.replication.connection import ReplicationConnection
+from pggit_daemon.replication.feed import Feed
 from sandbox.cluster import Cluster
 
 WATCHED = TableName("public", "flyway_schema_history")

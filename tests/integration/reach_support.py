@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from pggit_daemon.commit.schema import Schema
-from pggit_daemon.commit.tree import Leaf, blob_hash
-from pggit_daemon.ddl import parse_object
+from pggit_daemon.model.ddl_event import parse_object
+from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.tree import Leaf, blob_hash
 from tests.integration.capture_support import Captured
 
 if TYPE_CHECKING:

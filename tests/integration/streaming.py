@@ -9,15 +9,15 @@ import psycopg
 
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import PLUGIN, options
-from pggit_daemon.feed import Feed
-from pggit_daemon.lsn import LSN, ZERO
-from pggit_daemon.records import Change, RowChange, TableName, Transaction
-from pggit_daemon.stream.connection import ReplicationConnection
+from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.transaction import Change, RowChange, TableName, Transaction
+from pggit_daemon.replication.connection import ReplicationConnection
+from pggit_daemon.replication.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pggit_daemon.stream.connection import OnNotice
+    from pggit_daemon.replication.connection import OnNotice
 
 MARKER = TableName("public", "marker")
 DEADLINE = 30.0  # seconds

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from pggit_daemon.records import TableName
-from pggit_daemon.sources.source import flyway_key
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.source import flyway_key
 from sandbox.recorded import commits
 from tests.integration.api_support import Connection, followed, history_table, migrate, synced
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pggit_daemon.commit.beside import Beside
+from pggit_daemon.reconcile.concurrent_ddl import Beside
 from tests.random_ddl.driver import Action, Driver, Kind, prepare_roles
 
 if TYPE_CHECKING:

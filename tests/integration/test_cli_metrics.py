@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from pggit_daemon.errors import ConnectError
-from pggit_daemon.metrics import Metrics
-from pggit_daemon.metrics.poll import poll
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.metrics_poll import poll
 
 MIGRATIONS = """
 INSERT INTO pggit.commits (hash, branch_id, kind) VALUES ('h', 1, 'baseline');

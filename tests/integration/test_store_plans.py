@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from pggit_daemon.connections import PINNED, STORING
+from pggit_daemon.db.connections import PINNED, STORING
 from pggit_daemon.sql import load_queries
 
 if TYPE_CHECKING:

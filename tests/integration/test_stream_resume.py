@@ -14,10 +14,10 @@ from psycopg.conninfo import make_conninfo
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import options
 from pggit_daemon.errors import StreamError
-from pggit_daemon.feed import Feed
-from pggit_daemon.lsn import LSN, ZERO, Durable
-from pggit_daemon.records import RowChange, TableName
-from pggit_daemon.stream.connection import ReplicationConnection
+from pggit_daemon.model.lsn import LSN, ZERO, Durable
+from pggit_daemon.model.transaction import RowChange, TableName
+from pggit_daemon.replication.connection import ReplicationConnection
+from pggit_daemon.replication.feed import Feed
 from sandbox.cluster import Cluster
 from tests.integration.streaming import DEADLINE, MARKER, connect, is_marker, make_slot, mark, read_to_marker
 

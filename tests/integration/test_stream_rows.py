@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.records import Message, RowChange, RowOp, TableName, Value
+from pggit_daemon.model.transaction import Message, RowChange, RowOp, TableName, Value
 from tests.integration.streaming import changes_to_marker, connect, make_slot, mark, read_to_marker
 
 if TYPE_CHECKING:

@@ -10,17 +10,10 @@ import psycopg
 import pytest
 
 from pggit_daemon.decode.wal2json import PLUGIN, options
-from pggit_daemon.errors import (
-    ConnectError,
-    PrerequisiteError,
-    SlotError,
-    SlotInUse,
-    SlotLost,
-    StreamError,
-)
-from pggit_daemon.lsn import ZERO
-from pggit_daemon.stream.connection import ReplicationConnection
-from pggit_daemon.stream.slot import read_requirements, read_slot
+from pggit_daemon.errors import ConnectError, PrerequisiteError, SlotError, SlotInUse, SlotLost, StreamError
+from pggit_daemon.model.lsn import ZERO
+from pggit_daemon.replication.connection import ReplicationConnection
+from pggit_daemon.replication.slot import read_requirements, read_slot
 from sandbox.cluster import Cluster
 from tests.integration.streaming import MARKER, connect, make_slot, mark
 

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pggit_daemon.commit.tree import blob_hash
-from pggit_daemon.ddl import Blob
+from pggit_daemon.model.objects import Blob
+from pggit_daemon.versioning.tree import blob_hash
 from sandbox.daemon import Daemon, pggit
 from sandbox.recorded import Commit, commits
 from tests.integration.reach_support import captured, run

@@ -18,14 +18,15 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from pggit_daemon.commit.beside import Beside, as_found
-from pggit_daemon.commit.schema import Schema
-from pggit_daemon.commit.tree import Leaf, Tree, blob_hash
-from pggit_daemon.ddl import OUTBOX, Blob, DdlEvent, ObjectEvent, ObjectId, ObjectKey, ObjectOp, parse_event
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import RowChange, RowOp
+from pggit_daemon.db.catalog import _object
+from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
+from pggit_daemon.model.transaction import RowChange, RowOp
+from pggit_daemon.reconcile.concurrent_ddl import Beside, as_found
 from pggit_daemon.sql import load_queries
-from pggit_daemon.store.catalog import _object
+from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.tree import Leaf, Tree, blob_hash
 from tests.random_ddl import live
 from tests.random_ddl.choose import ROLES
 from tests.random_ddl.live import Live

@@ -14,19 +14,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pggit_daemon.commit.plan import Step, plan
-from pggit_daemon.commit.schema import Schema
-from pggit_daemon.correlate.correlator import Correlator
-from pggit_daemon.correlate.decision import Decision, Settled
-from pggit_daemon.ddl import OUTBOX, Profile, SessionKey
-from pggit_daemon.lsn import LSN, ZERO
-from pggit_daemon.records import Change, Row, RowChange, RowOp, TableName, Transaction, Unshown
-from pggit_daemon.sources.ledger import Ledger, LedgerRow
-from pggit_daemon.sources.preset import Preset, packaged
-from pggit_daemon.sources.reader import NewTables, Reader
-from pggit_daemon.sources.registry import Registry
-from pggit_daemon.sources.source import Source, flyway_key
+from pggit_daemon.attribute.queue import Correlator
+from pggit_daemon.interpret.history_table import Ledger, LedgerRow
+from pggit_daemon.interpret.transaction import NewTables, Reader
+from pggit_daemon.model.ddl_event import OUTBOX
+from pggit_daemon.model.decision import Decision, Settled
+from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.session import Profile, SessionKey
+from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableName, Transaction, Unshown
 from pggit_daemon.store.statements import statements
+from pggit_daemon.tools.preset import Preset, packaged
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.source import Source, flyway_key
+from pggit_daemon.versioning.plan import Step, plan
+from pggit_daemon.versioning.schema import Schema
 
 PRESETS: dict[str, Preset] = dict(packaged())
 JDBC = "PostgreSQL JDBC Driver"

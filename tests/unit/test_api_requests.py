@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pggit_daemon.correlate.decision import CommitKind
-from pggit_daemon.correlate.pending import Watched
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import RowChange, RowOp, Value
-from pggit_daemon.sources.api import SQL_API, Api
-from pggit_daemon.sources.requests import REQUESTS, Request, parse_request
-from pggit_daemon.sources.unit import Recorded
+from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
+from pggit_daemon.interpret.sql_api import SQL_API, Api
+from pggit_daemon.model.changeset import Recorded
+from pggit_daemon.model.decision import CommitKind
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import Watched
+from pggit_daemon.model.transaction import RowChange, RowOp, Value
 from tests.unit.build import START, Follower, Tx, Wal, Who, who
 
 ANN = who(1, "deploy.py")

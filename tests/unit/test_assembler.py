@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pggit_daemon.decode.assembler import Assembler, Batch
 from pggit_daemon.errors import ProtocolError
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import Message, RowChange, Unreadable, Value
-from pggit_daemon.stream.protocol import to_clock
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import Message, RowChange, Unreadable, Value
+from pggit_daemon.replication.protocol import to_clock
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 

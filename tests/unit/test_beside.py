@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.commit import beside
-from pggit_daemon.commit.beside import Beside, as_found
-from pggit_daemon.ddl import DdlEvent, ObjectEvent, ObjectId, ObjectOp, Profile, Session, SessionKey, Snapshot
-from pggit_daemon.lsn import LSN
+from pggit_daemon.model.ddl_event import DdlEvent
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectOp
+from pggit_daemon.model.session import Profile, Session, SessionKey, Snapshot
+from pggit_daemon.reconcile import concurrent_ddl as beside
+from pggit_daemon.reconcile.concurrent_ddl import Beside, as_found
 
 WHO = Session(SessionKey.of(1, datetime(2026, 1, 1, tzinfo=UTC)), Profile("u", "a", None), "u")
 

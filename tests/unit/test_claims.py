@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from pggit_daemon.attribute.claims import Claim, claims_on, first_schema
+from pggit_daemon.attribute.state import Memory
 from pggit_daemon.config.model import Source as Section
-from pggit_daemon.correlate.claims import Claim, claims_on, first_schema
-from pggit_daemon.correlate.memory import Memory
-from pggit_daemon.ddl import HeldLock, Session
-from pggit_daemon.lsn import LSN
-from pggit_daemon.sources.configured import configured_source
-from pggit_daemon.sources.source import Source, flyway_key
-from pggit_daemon.sources.unit import Evidence
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import HeldLock, Session
+from pggit_daemon.tools.configured import configured_source
+from pggit_daemon.tools.source import Source, flyway_key
 from tests.unit.build import FSH, LOG_LOCK, Who, flyway_source, liquibase_source, who
 
 A, B = who(100), who(101)

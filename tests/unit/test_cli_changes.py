@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pggit_daemon.cli.changes import Operation, Version, pair, unified
+from pggit_daemon.query.diff import Operation, Version, pair, unified
 
 
 def version(identity: str, objid: int, definition: str, *, old: bool, kind: str = "table") -> Version:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pggit_daemon import errors
-from pggit_daemon.health import Health
-from pggit_daemon.metrics import Metrics
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.health import Health
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "systemd" / "pggit-daemon.service").read_text(encoding="utf-8")

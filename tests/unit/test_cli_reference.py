@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.cli.reference import (
+from pggit_daemon.query.references import (
     CommitId,
     HashPrefix,
     Head,

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from pggit_daemon.config import Config, find_path, for_dsn, load, parse, redact, redact_dsn
 from pggit_daemon.config.load import DEFAULT_PATH
-from pggit_daemon.config.names import parse_table
 from pggit_daemon.errors import ConfigError
-from pggit_daemon.records import TableName
+from pggit_daemon.model.table_names import parse_table
+from pggit_daemon.model.transaction import TableName
 
 GOOD = '[[database]]\nname = "app"\n'
 SOURCE = '[[database.source]]\nname = "ops"\ntable = "ops.log"\ncolumns = { id = "n" }\n'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from pggit_daemon.correlate.memory import KEEPERS_KEPT, ORPHANS_KEPT, Memory, Orphan
-from pggit_daemon.ddl import SessionKey
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import TableName
+from pggit_daemon.attribute.state import KEEPERS_KEPT, ORPHANS_KEPT, Memory, Orphan
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.transaction import TableName
 
 A, B, C = (SessionKey(pid, "2026-03-01T00:00:00+00:00") for pid in (1, 2, 3))
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from pggit_daemon.correlate.decision import CommitKind
-from pggit_daemon.records import RowOp, TableName
+from pggit_daemon.model.decision import CommitKind
+from pggit_daemon.model.transaction import RowOp, TableName
 from tests.unit.build import (
     FLYWAY_COLUMNS,
     FSH,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import RowOp
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import RowOp
 from tests.unit.build import (
     LOG,
     LOG_LOCK,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from pggit_daemon.records import RowChange, TableName
+from pggit_daemon.model.transaction import RowChange, TableName
 from tests.unit.build import (
     JDBC,
     Flyway,

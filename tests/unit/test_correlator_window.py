@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from pggit_daemon.config.model import Source as Section
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import TableName
-from pggit_daemon.sources.configured import configured_source
-from pggit_daemon.sources.source import Source
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.configured import configured_source
+from pggit_daemon.tools.source import Source
 from tests.unit.build import Follower, Wal, Who, psql, who
 
 TABLE = TableName("app", "history")

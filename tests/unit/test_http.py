@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pggit_daemon.errors import ConfigError
-from pggit_daemon.health import Health, State
-from pggit_daemon.http import StatusServer, start
-from pggit_daemon.metrics import Metrics
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.health import Health, State
+from pggit_daemon.web.server import StatusServer, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pggit_daemon.config.model import Source as Section
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import Row, RowChange, RowOp, TableName
-from pggit_daemon.sources.configured import configured_source
-from pggit_daemon.sources.ledger import Ledger
-from pggit_daemon.sources.migration import HistoryChange, Migration
-from pggit_daemon.sources.preset import Meaning, Preset
-from pggit_daemon.sources.text import SYNTHETIC, as_text, boolean, integer, row_key
+from pggit_daemon.interpret.history_table import Ledger
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.meaning import Meaning
+from pggit_daemon.model.migration import HistoryChange, Migration
+from pggit_daemon.model.row_text import SYNTHETIC, as_text, boolean, integer, row_key
+from pggit_daemon.model.transaction import Row, RowChange, RowOp, TableName
+from pggit_daemon.tools.configured import configured_source
+from pggit_daemon.tools.preset import Preset
 from tests.unit.build import PRESETS, flyway_row, liquibase_row
 
 WHERE = TableName("public", "history")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from pggit_daemon import log
-from pggit_daemon.lsn import LSN
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.telemetry import logging as log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

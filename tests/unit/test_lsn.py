@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.lsn import LSN
+from pggit_daemon.model.lsn import LSN
 
 POSITIONS = st.integers(min_value=0, max_value=2**64 - 1).map(LSN)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pggit_daemon.correlate.decision import CommitKind
-from pggit_daemon.health import Health, State
-from pggit_daemon.metrics import Metrics
-from pggit_daemon.metrics.poll import show
-from pggit_daemon.sources.unit import Evidence
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.decision import CommitKind
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.health import Health, State
+from pggit_daemon.telemetry.metrics_poll import show
 
 DOCS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 EMPTY: dict[str, object] = {"slot": None, "migrations": [], "last_migration": [], "issues": [], "conflicts": []}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pggit_daemon.notify import Notifier
+from pggit_daemon.runtime.systemd import Notifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
-from pggit_daemon.commit.plan import make_commit, plan
-from pggit_daemon.commit.schema import Schema
-from pggit_daemon.correlate.decision import CommitKind, Decision
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import RowOp, Unreadable
-from pggit_daemon.sources.unit import Unit
+from pggit_daemon.model.changeset import Unit
+from pggit_daemon.model.decision import CommitKind, Decision
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import RowOp, Unreadable
 from pggit_daemon.store.statements import statements
+from pggit_daemon.versioning.plan import make_commit, plan
+from pggit_daemon.versioning.schema import Schema
 from tests.unit.build import (
     FSH,
     START,

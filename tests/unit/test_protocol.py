@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pggit_daemon.errors import ProtocolError
-from pggit_daemon.lsn import LSN
-from pggit_daemon.stream import protocol
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.replication import protocol
 
 U64 = st.integers(min_value=0, max_value=2**64 - 1)
 MOMENTS = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants bounds without a zone

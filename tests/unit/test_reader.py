@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pggit_daemon.ddl import OUTBOX
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import RowChange, RowOp, TableName, Transaction, Unreadable
-from pggit_daemon.sources.ledger import Ledger
-from pggit_daemon.sources.reader import NewTables, Reader
-from pggit_daemon.sources.registry import Registry
-from pggit_daemon.sources.unit import BracketMove, Ddl, Recorded, Unit, Unseen, Written
+from pggit_daemon.interpret.history_table import Ledger
+from pggit_daemon.interpret.transaction import NewTables, Reader
+from pggit_daemon.model.changeset import BracketMove, Ddl, Recorded, Unit, Unseen, Written
+from pggit_daemon.model.ddl_event import OUTBOX
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import RowChange, RowOp, TableName, Transaction, Unreadable
+from pggit_daemon.tools.registry import Registry
 from tests.unit.build import (
     FLYWAY_COLUMNS,
     FSH,

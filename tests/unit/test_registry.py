@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.ddl import DdlEvent, Profile, Session, SessionKey, parse_object
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import TableName
-from pggit_daemon.sources.registry import Registry, created_tables, parse_table, split_identity
-from pggit_daemon.sources.source import Source, flyway_key
+from pggit_daemon.model.ddl_event import DdlEvent, parse_object
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import Profile, Session, SessionKey
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.registry import Registry, created_tables, parse_table, split_identity
+from pggit_daemon.tools.source import Source, flyway_key
 from tests.unit.build import (
     FLYWAY_COLUMNS,
     FSH,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.ddl import SessionKey
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import Message, RowChange, RowOp, Value
-from pggit_daemon.sources.requests import REQUESTS, parse_message, parse_request
+from pggit_daemon.interpret.requests import REQUESTS, parse_message, parse_request
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.transaction import Message, RowChange, RowOp, Value
 
 SECRET = "secret of the database"  # noqa: S105  # of no database
 FAILURE = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.commit.schema import ObjectChange, Operation, Schema
-from pggit_daemon.commit.tree import Leaf, Tree, blob_hash
-from pggit_daemon.ddl import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
+from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
+from pggit_daemon.versioning.schema import ObjectChange, Operation, Schema
+from pggit_daemon.versioning.tree import Leaf, Tree, blob_hash
 
 
 def key(name: str) -> ObjectKey:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from psycopg import errors as pg
 
 from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamError
-from pggit_daemon.feed import URGES, Urges, acknowledgeable
-from pggit_daemon.lsn import LSN
-from pggit_daemon.stream import failures
-from pggit_daemon.stream.backoff import CAP, STABLE, Backoff
-from pggit_daemon.stream.pacing import BURST, GATHER, Pace
-from pggit_daemon.stream.slot import Requirements, SlotFacts
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.replication import refusals as failures
+from pggit_daemon.replication.feed import URGES, Urges, acknowledgeable
+from pggit_daemon.replication.pacing import BURST, GATHER, Pace
+from pggit_daemon.replication.slot import Requirements, SlotFacts
+from pggit_daemon.runtime.backoff import CAP, STABLE, Backoff
 
 LSNS = st.integers(0, 2**40).map(LSN)
 NEEDS = Requirements(

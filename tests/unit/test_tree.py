@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.commit.tree import Leaf, Tree, blob_hash
-from pggit_daemon.ddl import Blob, ObjectId, ObjectKey
+from pggit_daemon.model.objects import Blob, ObjectId, ObjectKey
+from pggit_daemon.versioning.tree import Leaf, Tree, blob_hash
 
 KEYS = st.builds(
     ObjectKey,

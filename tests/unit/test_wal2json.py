@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pggit_daemon.decode.wal2json import Commit, options, parse_change, parse_commit
 from pggit_daemon.errors import ProtocolError
-from pggit_daemon.lsn import LSN
-from pggit_daemon.records import Message, RowChange, RowOp, TableName, Unreadable
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import Message, RowChange, RowOp, TableName, Unreadable
 
 AT = LSN(0x1516D28)
 TABLE = TableName("public", "t")

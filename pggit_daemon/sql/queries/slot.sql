@@ -1,5 +1,5 @@
 -- What the server says about the replication slot and about what a slot needs.
--- Read by stream/slot.py, also on a replication connection, which takes only the simple query protocol.
+-- Read by replication/slot.py, also on a replication connection, which takes only the simple query protocol.
 
 -- name: slot
 -- Columns that only newer servers have (invalidation_reason 17, conflicting 16) are looked up by name in the row.

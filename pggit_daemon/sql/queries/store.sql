@@ -3,7 +3,7 @@
 -- Most of these tables hold the whole history, and the planner may know nothing of that: statistics come late, and a plan
 -- is kept. So rows are found one by one through an index, whatever it thinks: by arrays and by LATERAL or EXISTS with
 -- OFFSET 0, which make no join that could be turned round; and this connection makes no sequential scans (`STORING` in
--- connections.py). tests/integration/test_store_plans.py counts the rows.
+-- db/connections.py). tests/integration/test_store_plans.py counts the rows.
 
 -- name: insert_blobs
 -- Definitions by their SHA-256; most are there already or are new, none ever changes.

@@ -30,7 +30,7 @@ BEGIN
     END IF;
 END $$;
 
--- The address of a definition, as the daemon computes it (commit/tree.py): SHA-256 over all its parts, each with its
+-- The address of a definition, as the daemon computes it (versioning/tree.py): SHA-256 over all its parts, each with its
 -- length before it.
 CREATE OR REPLACE FUNCTION pggit_daemon.blob_hash(definition text, later text, depends text[]) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -1,0 +1,52 @@
+"""Unseen changes get their meaning from what the table differs by.
+
+In: the unseen changes of one source in stream order, and the differences between its table and its
+ledger in the order in which the tool makes them. Pure; called by the correlator.
+
+Where those with DDL are as many as the changes that run DDL, they are these, in order, and the rest is the rest.
+Otherwise, where both are equally many, each is the other. Otherwise nobody can say which was which: all is
+recorded, nothing is linked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pggit_daemon.attribute.pending import WaitingRow
+from pggit_daemon.model.changeset import Recorded
+from pggit_daemon.model.migration import HistoryChange
+
+
+def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None:
+    """Fill in the rows; afterwards none of them is unseen."""
+    if not rows:
+        return
+    with_ddl, others = [row for row in rows if row.parts], [row for row in rows if not row.parts]
+    ran, rest = [change for change in changes if change.ran_ddl], [change for change in changes if not change.ran_ddl]
+    pairs: list[tuple[WaitingRow, HistoryChange]] = []
+    if with_ddl and len(with_ddl) == len(ran):
+        pairs = list(zip(with_ddl, ran, strict=True))
+        if len(others) == len(rest):
+            pairs, rest = [*pairs, *zip(others, rest, strict=True)], []
+    elif len(rows) == len(changes):
+        pairs, rest = list(zip(rows, changes, strict=True)), []
+    else:
+        rest = list(changes)
+    filled = {id(row): change for row, change in pairs}
+    for row in rows:
+        change = filled.get(id(row))
+        row.row = None if change is None else Recorded((replace(change, lsn=row.lsn),))
+        if row.parts and (change is None or not change.ran_ddl):
+            row.let_go()
+    if rest:
+        _append(rows[-1], rest)
+
+
+def _append(row: WaitingRow, rest: Sequence[HistoryChange]) -> None:
+    """Record what could not be told apart with the last of the unseen changes, before its own meaning."""
+    own = row.row.changes if isinstance(row.row, Recorded) else ()
+    row.row = Recorded((*(replace(change, lsn=row.lsn) for change in rest), *own))
+    if not own:
+        row.let_go()
+        row.evidence, row.note = None, "several changes that decoding could not show; they cannot be told apart"

@@ -1,0 +1,1 @@
+"""Connections and the catalog queries that several folders use."""

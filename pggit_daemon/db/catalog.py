@@ -1,0 +1,258 @@
+"""What is read from the database while following it: history tables, their rows, objects, sessions.
+
+In: a connection. Out: values. Called by the baseline, the pipeline, the comparisons and the loader. The SQL is in
+sql/queries/load.sql; only the rows of a history table need a statement made of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pggit_daemon.db.connections import translated
+from pggit_daemon.errors import PrerequisiteError
+from pggit_daemon.model.differences import Difference, read
+from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
+from pggit_daemon.model.row_text import TextRow
+from pggit_daemon.model.session import SessionKey, Watched
+from pggit_daemon.model.transaction import Row, TableName
+from pggit_daemon.sql import load_queries
+from pggit_daemon.tools.preset import Preset
+
+UNDEFINED_TABLE = "42P01"
+NO_RIGHT = "42501"
+LOCKED = "55P03"
+_QUERIES = load_queries("load")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What changes when something may have changed: write counters, names of roles and tablespaces, who describes.
+
+    Every transaction before `horizon` has ended. `asked`: somebody wants everything compared. `writes` is None for
+    the marks of an earlier process.
+    """
+
+    writes: int | None
+    names: int
+    writer: str
+    horizon: int
+    asked: bool
+    at: datetime
+
+    def horizon_is_beyond(self, now: Marks) -> bool:
+        """Whether the ages of rows cannot be held against it: it is another server's, or too old."""
+        return not now.horizon - (1 << 30) < self.horizon <= now.horizon
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Which of the watched are gone, as seen at `time`, before the WAL came to `position`.
+
+    It says something of the transactions that had come `up_to` there when we looked, and nothing of later ones.
+    """
+
+    gone: frozenset[Watched]
+    up_to: LSN
+    position: LSN
+    time: datetime
+
+
+async def history_tables(
+    conn: psycopg.AsyncConnection[Any], presets: Iterable[Preset]
+) -> list[tuple[TableName, tuple[str, ...]]]:
+    """Tables that may be history or lock tables, lock tables and all, with their columns."""
+    presets = list(presets)
+    telling = {preset.columns[0] for preset in presets} | {
+        preset.bracket.columns[-1] for preset in presets if preset.bracket is not None
+    }
+    found = await _fetch(conn, _QUERIES["tables"], {"telling": sorted(telling)})
+    return [(TableName(schema, table), tuple(columns)) for schema, table, columns in found]
+
+
+async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[TextRow] | None:
+    """All rows of a table as text, as the stream spells them; None if there is no such table."""
+    name = sql.Identifier(table.schema, table.table)
+    try:
+        async with conn.cursor() as cursor:
+            await cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
+            described = cursor.description or []
+            if not described:
+                return []
+            columns = sql.SQL(", ").join(
+                sql.SQL(_SPELT.get(column.type_code, "{}::text")).format(sql.Identifier(column.name))
+                for column in described
+            )
+            await cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, name))
+            names = [column.name for column in described]
+            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+    except psycopg.Error as exc:
+        if exc.sqlstate == UNDEFINED_TABLE:
+            return None
+        if exc.sqlstate == NO_RIGHT:
+            schema, role = (sql.Identifier(part).as_string(conn) for part in (table.schema, conn.info.user))
+            raise PrerequisiteError(
+                f"the history table {table} may not be read: {exc.diag.message_primary}",
+                mend=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {name.as_string(conn)} TO {role};"
+                f" -- or, for tables still to come: GRANT pg_read_all_data TO {role};",
+            ) from exc
+        raise translated(exc) from exc
+
+
+_NUMBER = "pg_catalog.regexp_replace({}::text, '^-?Infinity$|^NaN$', '')"
+_SPELT = {
+    17: "pg_catalog.encode({}, 'hex')",  # bytea
+    # What is no number in JSON comes as null.
+    **dict.fromkeys((700, 701, 1700), f"nullif({_NUMBER}, '')"),  # float4, float8, numeric
+}
+"""By type: how the stream spells a column, where that is not the server's own text."""
+
+
+MANY = 1000
+"""Statements in the outbox: a daemon that is so far behind reads nothing again."""
+
+
+async def position(conn: psycopg.AsyncConnection[Any]) -> LSN:
+    """Where the WAL ends now."""
+    found = await _fetch(conn, _QUERIES["position"])
+    return between_pages(LSN.parse(found[0][0]))
+
+
+def between_pages(lsn: LSN) -> LSN:
+    """The end of the last record: an insert position right behind a page's header is the page's start."""
+    short, long, page, segment = 24, 40, 8192, 1 << 20
+    if lsn.value % page == short or lsn.value % segment == long:
+        return LSN(lsn.value - lsn.value % page)
+    return lsn
+
+
+async def snapshot(conn: psycopg.AsyncConnection[Any]) -> list[ObjectEvent]:
+    """Every object as it is under the connection's snapshot."""
+    return [_object(row) for row in await _fetch(conn, _QUERIES["snapshot"])]
+
+
+async def marks(conn: psycopg.AsyncConnection[Any]) -> Marks:
+    """What tells that a comparison is due, as it is now."""
+    return Marks(*(await _fetch(conn, _QUERIES["marks"]))[0])
+
+
+async def verified(conn: psycopg.AsyncConnection[Any]) -> Marks | None:
+    """The marks of the last comparison of everything; None before the first."""
+    found = await _fetch(conn, _QUERIES["verified"])
+    if not found:
+        return None
+    names, writer, horizon, began_at = found[0]
+    return Marks(None, names, writer, horizon, asked=False, at=began_at)
+
+
+async def addresses(conn: psycopg.AsyncConnection[Any], *, since: int | None = None) -> list[ObjectId]:
+    """What a comparison must look at: everything, or what was written `since` a transaction."""
+    query, values = ("addresses", None) if since is None else ("written_since", {"horizon": str(since)})
+    return [ObjectId(classid, objid) for classid, objid in await _fetch(conn, _QUERIES[query], values)]
+
+
+async def differing(conn: psycopg.AsyncConnection[Any], oids: Iterable[ObjectId]) -> list[Difference]:
+    """Those of these objects that are not as recorded, or could not be compared."""
+    wanted = list(oids)
+    values = {"classids": [oid.classid for oid in wanted], "objids": [oid.objid for oid in wanted]}
+    return [read(row) for row in await _fetch(conn, _QUERIES["differing"], values)]
+
+
+async def invisible(conn: psycopg.AsyncConnection[Any], xids: Iterable[int]) -> set[int]:
+    """Which of these transactions a query does not see yet, though the WAL has their commit.
+
+    A commit is decoded a moment before other sessions see it, and long before where it waits for a standby.
+    """
+    wanted = sorted(xids)
+    return {xid for (xid,) in await _fetch(conn, _QUERIES["invisible"], {"xids": wanted})} if wanted else set()
+
+
+async def requests(conn: psycopg.AsyncConnection[Any]) -> tuple[Row, ...]:
+    """The rows of the second outbox, as the stream would bring them."""
+    names = ("id", "recorded_at", "action", "pid", "backend_start", "user_name", "arguments")
+    return tuple(dict(zip(names, row, strict=True)) for row in await _fetch(conn, _QUERIES["requests"]))
+
+
+async def outbox(conn: psycopg.AsyncConnection[Any]) -> tuple[int, ...]:
+    """The rows of the outbox: what happened before the stream begins, and the snapshot shows already."""
+    return tuple(number for (number,) in await _fetch(conn, _QUERIES["outbox"]))
+
+
+async def read_again(
+    conn: psycopg.AsyncConnection[Any], oids: Mapping[ObjectId, bool]
+) -> tuple[list[ObjectEvent], frozenset[ObjectId]]:
+    """Objects as they are now, and those that others have locked; with True, also what hangs on an object.
+
+    Waits for nobody. What is in neither does not exist.
+    """
+    values = {
+        "classids": [oid.classid for oid in oids],
+        "objids": [oid.objid for oid in oids],
+        "direct": list(oids.values()),
+    }
+    found = await _fetch(conn, _QUERIES["read_again"], values)
+    unreadable = frozenset(ObjectId(row[0], row[1]) for row in found if row[-1] is not None)
+    return [_object(row[:-1]) for row in found if row[-1] is None], unreadable
+
+
+async def unhandled(conn: psycopg.AsyncConnection[Any], ids: Iterable[int]) -> frozenset[int]:
+    """Which of these rows of the outbox are still there."""
+    return frozenset(number for (number,) in await _fetch(conn, _QUERIES["unhandled"], {"ids": list(ids)}))
+
+
+async def told_later(conn: psycopg.AsyncConnection[Any], handled: Iterable[int]) -> frozenset[ObjectId] | None:
+    """The objects of statements that are committed and not handled yet; None where those are too many to look at."""
+    rows = await _fetch(conn, _QUERIES["told_later"], {"handled": list(handled), "most": MANY})
+    if any(classid is None for classid, _ in rows):
+        return None
+    return frozenset(ObjectId(classid, objid) for classid, objid in rows)
+
+
+async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], up_to: LSN = ZERO) -> Probe:
+    """Which of these ended, or hold no advisory lock any more, and how far the WAL was after that."""
+    wanted = set(watched)
+    found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({one.session.pid for one in wanted})})
+    pids, starts, holds, where = found[0]
+    alive = {SessionKey.of(pid, start): holding for pid, start, holding in zip(pids, starts, holds, strict=True)}
+    gone = frozenset(one for one in wanted if one.session not in alive or (one.by_lock and not alive[one.session]))
+    return Probe(gone, up_to, between_pages(LSN.parse(where)), datetime.now(UTC))
+
+
+@asynccontextmanager
+async def frozen(conn: psycopg.AsyncConnection[Any], exported: str) -> AsyncIterator[None]:
+    """See the database as an exported snapshot shows it."""
+    try:
+        async with conn.transaction():
+            await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            await conn.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(exported)))
+            yield
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
+
+
+async def _fetch(
+    conn: psycopg.AsyncConnection[Any], query: str, values: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    try:
+        cursor = await conn.execute(query, values)
+        return await cursor.fetchall()
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
+
+
+def _object(row: tuple[Any, ...]) -> ObjectEvent:
+    classid, objid, kind, schema, identity, definition, later, depends = row
+    return ObjectEvent(
+        op=ObjectOp.SET,
+        oid=ObjectId(classid, objid),
+        direct=True,
+        key=ObjectKey(kind, schema, identity),
+        blob=Blob(definition, later, tuple(depends or ())),
+    )

@@ -1,0 +1,253 @@
+"""A decoded transaction into what it says: DDL, rows of history tables, lock rows.
+
+In: a `Transaction`. Out: a `Unit` in WAL order, or `NewTables` where the transaction makes a history table
+that is not streamed yet: then the stream must start over before it, with the table added, and nothing of
+it may have been handled. Pure; called by `pipeline.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+
+from pggit_daemon.interpret.history_table import Ledger
+from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
+from pggit_daemon.interpret.sql_api import Api, deployment_of
+from pggit_daemon.model.changeset import BracketMove, Ddl, Deployment, Item, Recorded, Unit, Unseen, Written
+from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.row_text import as_text
+from pggit_daemon.model.transaction import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
+from pggit_daemon.tools.preset import matches
+from pggit_daemon.tools.registry import Registry, created_tables, table_of
+
+
+@dataclass(frozen=True, slots=True)
+class NewTables:
+    """History or lock tables that must be streamed from this transaction on."""
+
+    tables: tuple[TableName, ...]
+
+
+class Reader:
+    """Reads transactions in commit order. `written`: rows that were stored ahead of their transaction."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        ledgers: dict[str, Ledger],
+        *,
+        written: frozenset[LSN] = frozenset(),
+        brackets: frozenset[TableName] = frozenset(),
+        api: Api | None = None,
+    ) -> None:
+        self._registry = registry
+        self._ledgers = ledgers
+        self._written = written
+        self._brackets = set(brackets)
+        self._api = api or Api({})
+
+    def read(self, transaction: Transaction) -> Unit | NewTables:
+        events = {
+            change.lsn: _event(change)
+            for change in transaction.changes
+            if isinstance(change, RowChange) and change.table == OUTBOX and change.op is RowOp.INSERT
+        }
+        new = tuple(
+            table
+            for event in events.values()
+            if isinstance(event, DdlEvent)
+            for table, columns in created_tables(event)
+            if self._registry.learn(table, columns)
+        )
+        if new:
+            return NewTables(new)
+        statements = [event for event in events.values() if isinstance(event, DdlEvent)]
+        made = self._made(statements)
+        requests = [_request(change) for change in transaction.changes if _is_request(change)]
+        self._writers = {
+            TableName(str(told.arguments.get("schema")), str(told.arguments.get("table"))): told.session
+            for told in requests
+            if isinstance(told, Request) and told.action == "session"
+        }
+        rows = (change for change in transaction.changes if isinstance(change, RowChange))
+        writes = any(self._registry.at(change.table) is not None for change in rows)
+        deployment = self._deployment(statements, requests)
+        items: list[Item] = []
+        for change in transaction.changes:
+            event = events.get(change.lsn)
+            if event is not None:
+                items.extend(self._ddl(event, made))
+            elif _is_request(change):
+                items = self._told(items, _request(change), writes=writes)
+            elif isinstance(change, RowChange):
+                items.extend(self._row(change))
+            elif isinstance(change, Unshown):
+                items.extend(self._unshown(change))
+            elif isinstance(change, Unreadable):
+                items.append(change)
+        for item in items:
+            if isinstance(item, Ddl) and item.part_of is not None:
+                self._api.ran_part(item.part_of.principal.row_key, transaction.commit_lsn)
+        numbers = (told.request_id for told in requests if isinstance(told, Request))
+        return Unit(
+            transaction.xid,
+            transaction.commit_lsn,
+            transaction.end_lsn,
+            transaction.commit_time,
+            tuple(items),
+            deployment=deployment,
+            ends=_ended(requests),
+            requests=tuple(number for number in numbers if number is not None),
+        )
+
+    def message(self, request: Request) -> Unit:
+        """A failure that outlived its transaction: a unit of its own, at the message's place."""
+        items = self._told([], request, writes=False)
+        return Unit(0, request.lsn, request.lsn, request.time, tuple(items))
+
+    def _told(self, items: list[Item], request: Request | Unreadable, *, writes: bool) -> list[Item]:
+        """Add what a request means; the end of a migration takes what its transaction ran since the beginning."""
+        if isinstance(request, Unreadable):
+            return [*items, request]
+        try:
+            wrapped = request.action == "begin" and (writes or self._is_tools(request))
+            ran = any(isinstance(item, Ddl) and item.part_of and _same(item.part_of, request) for item in items)
+            recorded = tuple(self._api.read(request, wrapped=wrapped, ran=ran))
+        except (KeyError, TypeError, ValueError) as exc:
+            return [*items, Unreadable(request.lsn, repr(request), f"not a request: {type(exc).__name__}: {exc}")]
+        if request.action == "end":
+            items = [
+                replace(item, part_of=None)
+                if isinstance(item, Ddl) and item.part_of is not None and _same(item.part_of, request)
+                else item
+                for item in items
+            ]
+        return [*items, *recorded]
+
+    def _is_tools(self, request: Request) -> bool:
+        """Whether a tool's own migration calls the SQL API, so that it is no migration of its own.
+
+        Its session holds, or looks like the sister of the one that holds, the lock of a history table; or is what
+        the tool's sessions usually are, while its bracket is open.
+        """
+        session = request.introduced
+        if session is None:
+            return False
+        for source in self._registry.histories:
+            hints = source.preset.session
+            if any(
+                (lock.classid, lock.objid) == source.advisory_key and lock.profile == session.profile
+                for lock in request.locks
+            ):
+                return True
+            usual = hints.usual_application_name in {None, session.profile.application_name}
+            if source.bracket_table in self._brackets and usual and not hints.rule_out(session):
+                return True
+        return False
+
+    def _deployment(
+        self, statements: Sequence[DdlEvent], requests: Sequence[Request | Unreadable]
+    ) -> Deployment | None:
+        """The deployment that the transaction's session has open, before it or within it."""
+        known = [told for told in requests if isinstance(told, Request)]
+        sessions = [*(event.session.key for event in statements[:1]), *(told.session for told in known)]
+        was_open = self._api.deployment(sessions[0]) if sessions else None
+        begun = (told for told in known if told.action == "deploy" and "deployment" in told.arguments)
+        return was_open or next(map(deployment_of, begun), None)
+
+    def _made(self, events: Iterable[DdlEvent]) -> str | None:
+        """The tool whose history table these statements make, if it is one tool's."""
+        tools = {
+            source.name
+            for event in events
+            for table, _ in created_tables(event)
+            if (source := self._registry.at(table)) is not None
+        }
+        return next(iter(tools)) if len(tools) == 1 else None
+
+    def _ddl(self, event: DdlEvent | Unreadable, maker: str | None) -> Iterator[Item]:
+        if isinstance(event, Unreadable):
+            yield event
+            return
+        keeper = self._registry.keeper(event)
+        if keeper is None and event.tag == "CREATE SCHEMA":
+            # A tool that makes its schemas does so in the transaction that makes its history table.
+            keeper = maker
+        begun = self._api.innermost(event.session.key, event.lsn) if keeper is None else None
+        yield Ddl(event, keeper, begun)
+        for item in event.objects:
+            table = table_of(item) if item.op is ObjectOp.DROP else None
+            if table is not None:
+                yield from self._dropped(event.lsn, table)
+
+    def _dropped(self, lsn: LSN, table: TableName) -> Iterator[Item]:
+        source = self._registry.at(table)
+        if source is not None:
+            gone = self._ledger(source.name).cleared(lsn, "drop")
+            if gone:
+                yield Recorded(gone)
+        elif self._registry.bracket_rules(table) is not None:
+            yield BracketMove(table, lsn, opens=False)
+
+    def _row(self, change: RowChange) -> Iterator[Item]:
+        source = self._registry.at(change.table)
+        rules = self._registry.bracket_rules(change.table)
+        if source is not None and change.lsn in self._written:
+            yield Written(source.name, change.lsn)
+        elif source is not None:
+            changes = self._ledger(source.name).read(change)
+            if changes:
+                yield Recorded(changes, session=self._writers.get(change.table))
+        elif rules is not None:
+            new = as_text(change.new)
+            if change.op in {RowOp.INSERT, RowOp.UPDATE} and matches(rules.open, new):
+                self._brackets.add(change.table)
+                yield BracketMove(change.table, change.lsn, opens=True)
+            elif change.op is not RowOp.INSERT:
+                self._brackets.discard(change.table)
+                yield BracketMove(change.table, change.lsn, opens=False)
+
+    def _unshown(self, change: Unshown) -> Iterator[Item]:
+        for source in self._registry.sources.values():
+            if change.is_of(source.table):
+                written = change.lsn in self._written
+                yield Written(source.name, change.lsn) if written else Unseen(source.name, change.lsn)
+
+    def _ledger(self, source: str) -> Ledger:
+        if source not in self._ledgers:
+            self._ledgers[source] = Ledger(source, self._registry.sources[source].preset)
+        return self._ledgers[source]
+
+
+def _is_request(change: Change) -> TypeGuard[RowChange]:
+    return isinstance(change, RowChange) and change.table == REQUESTS and change.op is RowOp.INSERT
+
+
+def _request(change: RowChange) -> Request | Unreadable:
+    try:
+        return parse_request(change)
+    except (KeyError, TypeError, ValueError) as exc:
+        raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
+        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}")
+
+
+def _ended(requests: Iterable[Request | Unreadable]) -> frozenset[str]:
+    """The deployments that end here."""
+    ends = (told for told in requests if isinstance(told, Request) and told.action == "deployed")
+    return frozenset(str(told.arguments.get("deployment")) for told in ends)
+
+
+def _same(begun: Recorded, request: Request) -> bool:
+    return begun.principal.row_key == str(request.arguments.get("deployment"))
+
+
+def _event(change: RowChange) -> DdlEvent | Unreadable:
+    try:
+        return parse_event(change)
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as exc:
+        raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
+        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}")

@@ -1,9 +1,0 @@
-"""What Prometheus is told.
-
-In: events that the core counts on `Metrics`, the gauges that `poll` reads from SQL, the states in `Health`.
-Out: the text that /metrics serves. All names are defined once, in `registry.py`; docs/metrics.md describes them.
-"""
-
-from pggit_daemon.metrics.registry import Metrics
-
-__all__ = ["Metrics"]

@@ -1,0 +1,144 @@
+"""A transaction as it is understood: statements, rows with their meaning, lock rows.
+
+In: `interpret/transaction.py` makes a `Unit` of every transaction that says anything to us. Out: `attribute/` decides
+over it. Only values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pggit_daemon.model.ddl_event import DdlEvent
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.session import Session, SessionKey
+from pggit_daemon.model.transaction import TableName, Unreadable
+
+
+class Evidence(StrEnum):
+    """Why DDL counts as a migration's, strongest first."""
+
+    TRANSACTION = "transaction"  # same transaction, by position
+    SESSION = "session"  # the tool's row named its backend
+    LOCK = "lock"  # the DDL's session saw the tool's own lock held by its sister session
+    BRACKET = "bracket"  # inside the tool's lock-row bracket, one candidate session
+    WINDOW = "window"  # between two rows of the source, no other candidate
+    LATE = "late"  # the row came after its grace
+    BASELINE = "baseline"  # was there before the history began
+    MANUAL = "manual"  # somebody said so (link_migration)
+    SNAPSHOT = "snapshot"  # found by comparing
+
+
+@dataclass(frozen=True, slots=True)
+class Ddl:
+    """A statement; `keeps` is the source whose own tables it made, changed or dropped.
+
+    `part_of`: the migration that its session had begun, and ended in no transaction of this one's.
+    """
+
+    event: DdlEvent
+    keeps: str | None
+    part_of: Recorded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one row change of a history table means. The last of `changes` is the change itself;
+    what stands before it was inferred from it.
+
+    `session` is the one that wrote the row, where an integrated table named it. The rest is known of migrations that
+    the SQL API told of: they take only what lies after `since`, are linked with the evidence `certain`, and without
+    DDL in their own transaction belong to the commit of the one at `late`.
+    """
+
+    changes: tuple[HistoryChange, ...]
+    session: SessionKey | None = None
+    since: LSN | None = None
+    certain: Evidence | None = None
+    late: LSN | None = None
+
+    @property
+    def lsn(self) -> LSN:
+        return self.principal.lsn
+
+    @property
+    def principal(self) -> HistoryChange:
+        return self.changes[-1]
+
+    @property
+    def source(self) -> str:
+        return self.principal.source
+
+    @property
+    def ran_ddl(self) -> bool:
+        return self.principal.ran_ddl
+
+    @property
+    def makes_commit(self) -> bool:
+        return self.principal.migration is not None and self.principal.meaning.makes_commit
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A change of a history table that decoding cannot show, as the table has no replica identity.
+
+    It has its place in the stream; what it was is found by comparing the table with the ledger.
+    """
+
+    source: str
+    lsn: LSN
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A row that was stored with an earlier transaction before a restart. Its place still ends what waits before it."""
+
+    source: str
+    lsn: LSN
+
+
+@dataclass(frozen=True, slots=True)
+class BracketMove:
+    """A tool took (opens) or gave back its lock row, or its lock table was dropped."""
+
+    table: TableName
+    lsn: LSN
+    opens: bool
+
+
+Item = Ddl | Recorded | Unseen | Written | BracketMove | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a session calls its changes together. `waits`: they are to be one commit, at its end."""
+
+    key: str
+    name: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A transaction as correlation sees it: items in WAL order. `ends`: the deployments that it ends."""
+
+    xid: int
+    commit_lsn: LSN
+    end_lsn: LSN
+    commit_time: datetime
+    items: tuple[Item, ...]
+    deployment: Deployment | None = None
+    ends: frozenset[str] = frozenset()
+    requests: tuple[int, ...] = ()
+
+    @property
+    def session(self) -> Session | None:
+        """Who ran it, as far as its DDL says; a transaction has one session."""
+        return next((event.session for event in self.events), None)
+
+    @property
+    def events(self) -> tuple[DdlEvent, ...]:
+        """Its statements, those on the tools' own tables among them."""
+        return tuple(item.event for item in self.items if isinstance(item, Ddl))

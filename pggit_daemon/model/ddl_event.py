@@ -1,0 +1,119 @@
+"""One captured DDL statement, as the event triggers wrote it into the outbox.
+
+In: an inserted row of `pggit_daemon.ddl_event`, decoded. Out: a `DdlEvent`, read by `attribute/` (who ran
+it, under whose lock) and by `versioning/` (what each object became). The format is laid down in
+`sql/capture/`; a row that does not fit it is a ValueError, which the reader turns into quarantine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
+from pggit_daemon.model.session import HeldLock, Profile, Session, SessionKey, Snapshot
+from pggit_daemon.model.transaction import RowChange, TableName
+
+OUTBOX = TableName("pggit_daemon", "ddl_event")
+
+
+@dataclass(frozen=True, slots=True)
+class DdlEvent:
+    """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox.
+
+    `locks`, `search_path`, `sisters` (sessions beside this one that look the same, where that is a tool's way to
+    look) and `snapshot` are told with the first statement of a transaction only.
+    """
+
+    event_id: int
+    lsn: LSN
+    kind: str
+    tag: str
+    query: str | None
+    session: Session
+    locks: tuple[HeldLock, ...]
+    objects: tuple[ObjectEvent, ...]
+    failure: str | None
+    search_path: str | None = None
+    sisters: tuple[SessionKey, ...] = ()
+    snapshot: Snapshot | None = None
+
+
+def parse_event(change: RowChange) -> DdlEvent:
+    """Read a row of the outbox; ValueError or KeyError where it is not one."""
+    row: Mapping[str, Any] = change.new
+    profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
+    session = Session(
+        SessionKey.of(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
+    )
+    return DdlEvent(
+        event_id=int(row["id"]),
+        lsn=change.lsn,
+        kind=str(row["kind"]),
+        tag=str(row["command_tag"]),
+        query=_text(row["query"]),
+        session=session,
+        locks=tuple(parse_lock(lock) for lock in json.loads(row["locks"] or "[]")),
+        objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
+        failure=_text(row["failure"]),
+        search_path=_text(row["search_path"]),
+        sisters=tuple(
+            SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(row["sisters"] or "[]")
+        ),
+        snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
+    )
+
+
+def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
+    """Read one element of `objects`; also the form in which `describe` results are fetched."""
+    op = ObjectOp(item["op"])
+    key = blob = None
+    if op in {ObjectOp.SET, ObjectOp.DROP}:
+        key = ObjectKey(_word(item["type"]), _optional(item["schema"]), _word(item["identity"]))
+    if op is ObjectOp.SET:
+        depends = tuple(_word(name) for name in item["depends"] or ())
+        blob = Blob(_word(item["definition"]), _optional(item["later"]), depends)
+    columns = item.get("columns")
+    return ObjectEvent(
+        op=op,
+        oid=ObjectId(_oid(item["classid"]), _oid(item["objid"])),
+        direct=bool(item.get("direct", True)),
+        key=key,
+        blob=blob,
+        columns=tuple(_word(name) for name in columns) if columns is not None else None,
+        reason=item.get("reason"),
+    )
+
+
+def parse_lock(item: Mapping[str, Any]) -> HeldLock:
+    """Read one element of `locks`."""
+    return HeldLock(
+        classid=int(item["classid"]),
+        objid=int(item["objid"]),
+        holder=SessionKey.of(int(item["pid"]), str(item["backend_start"])),
+        profile=Profile(str(item["user"]), str(item["application_name"]), _text(item["client_addr"])),
+    )
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r:.40}")
+    return value
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _word(value)
+
+
+def _oid(value: object) -> int:
+    """An unsigned 32-bit number: another one could be read, but never stored."""
+    if not isinstance(value, int) or not 0 <= value < 1 << 32:
+        raise ValueError(f"OID expected, not {value!r:.40}")
+    return value
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,46 @@
+"""What a change of a history row can mean, and how a tool's DDL is claimed. Values of presets, read by all folders."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Meaning(StrEnum):
+    """What happened to a migration when its row changed."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    STARTED = "started"  # begun, and not ended yet
+    BASELINE = "baseline"  # a marker: what is there counts as migrated
+    SCHEMA = "schema"  # a marker: the tool made its schema
+    MARKED = "marked"  # counted as run, without running
+    RERAN = "reran"
+    ROLLED_BACK = "rolled_back"
+    UNDO_FAILED = "undo_failed"  # the migration stays as it was
+    DELETED = "deleted"  # marked as deleted by a row of its own
+    REMOVED = "removed"  # the row vanished; nothing was undone
+    CLEARED = "cleared"  # the whole table was emptied or dropped
+    TAGGED = "tagged"
+    CHECKSUM_CHANGED = "checksum_changed"
+    CHECKSUM_CLEARED = "checksum_cleared"
+    CHECKSUM_FILLED = "checksum_filled"
+    EDITED = "edited"
+
+    @property
+    def ran_ddl(self) -> bool:
+        """Whether DDL that is waiting for a row may be what this one stands for."""
+        return self in {Meaning.APPLIED, Meaning.FAILED, Meaning.RERAN, Meaning.ROLLED_BACK, Meaning.UNDO_FAILED}
+
+    @property
+    def makes_commit(self) -> bool:
+        """Whether the change is a migration of its own, with a commit even where no object changed."""
+        return self.ran_ddl or self in {Meaning.BASELINE, Meaning.SCHEMA, Meaning.MARKED}
+
+
+class Claims(StrEnum):
+    """How DDL outside the row's own transaction is recognised as the tool's."""
+
+    LOCK = "lock"  # a session holds the tool's advisory lock for this table
+    BRACKET = "bracket"  # between two updates of the tool's lock row
+    WINDOW = "window"  # between two rows of the table
+    NONE = "none"  # never: rows and DDL share a transaction

@@ -1,0 +1,1 @@
+"""Reading the history: references, records, differences."""

@@ -1,0 +1,169 @@
+"""Reading commits and migrations for the commands.
+
+In: a connection and references. Out: `Commit` and `Migration` values; NotFoundError where nothing is recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from pggit_daemon.errors import NotFoundError
+from pggit_daemon.query.connect import Connection
+from pggit_daemon.query.diff import Version
+from pggit_daemon.query.references import (
+    CommitId,
+    HashPrefix,
+    Head,
+    MigrationRef,
+    Reference,
+    UsageError,
+    parse_reference,
+)
+from pggit_daemon.sql import load_queries
+
+FEW = 5  # migrations shown with a commit in a list
+ALL = 1_000_000
+_NO_FILTER = {"id": None, "prefix": None, "kind": None, "tool": None, "source": None, "limit": 2, "migrations": ALL}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A row of pggit.commits; `migrations` holds the first few of `migration_count`, as JSON objects."""
+
+    id: int
+    hash: str
+    parent: str | None
+    kind: str | None
+    author: str | None
+    message: str | None
+    occurred_at: datetime | None
+    source_lsn: str | None
+    source_xid: int | None
+    tree_hash: str | None
+    objects_changed: int
+    metadata: dict[str, Any]
+    migration_count: int
+    migrations: list[dict[str, Any]]
+
+    @property
+    def label(self) -> str:
+        return f"commit {self.id} {self.hash[:12]}"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A row of pggit.external_migrations."""
+
+    tool: str
+    source: str
+    migration_id: int
+    version: str | None
+    name: str | None
+    status: str
+    success: bool | None
+    error_message: str | None
+    evidence: str | None
+    applied_at: datetime | None
+    applied_by: str | None
+    checksum: str | None
+    execution_ms: int | None
+    rollback_of: int | None
+    commit_id: int | None
+
+    @property
+    def label(self) -> str:
+        return f"{self.tool}:{self.migration_id} in {self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reference led to: a migration with or without its commit, or a commit alone."""
+
+    commit: Commit | None
+    migration: Migration | None
+
+
+def commits(conn: Connection, **filters: object) -> list[Commit]:
+    """Return commits, newest first; `filters` are the parameters of the query `commits`."""
+    with conn.cursor(row_factory=class_row(Commit)) as cursor:
+        return cursor.execute(load_queries("cli")["commits"], _NO_FILTER | filters).fetchall()
+
+
+def changed_by(conn: Connection, commit: Commit) -> list[Version]:
+    with conn.cursor(row_factory=class_row(Version)) as cursor:
+        return cursor.execute(load_queries("cli")["versions_of_commit"], {"commit": commit.id}).fetchall()
+
+
+def changed_between(conn: Connection, a: Commit, b: Commit) -> list[Version]:
+    with conn.cursor(row_factory=class_row(Version)) as cursor:
+        return cursor.execute(load_queries("cli")["versions_between"], {"a": a.id, "b": b.id}).fetchall()
+
+
+def find(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
+    """Follow a reference; --tool and --source narrow down migrations."""
+    for reference in parse_reference(word):
+        found = _follow(conn, reference, tool, source)
+        if found is not None:
+            return found
+    narrowed = "".join(f", {key} {value}" for key, value in (("tool", tool), ("source", source)) if value)
+    raise NotFoundError(f"nothing is recorded under {word!r}{narrowed}", mend="pggit-daemon log shows what is")
+
+
+def find_commit(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Commit:
+    """Follow a reference to a commit; a migration without one is an error."""
+    found = find(conn, word, tool=tool, source=source)
+    if found.commit is None and found.migration is not None:
+        raise NotFoundError(
+            f"migration {found.migration.label} is not linked to a commit (status {found.migration.status})",
+            mend="SELECT pggit.link_migration(…), or wait until the daemon has come that far (pggit-daemon status)",
+        )
+    assert found.commit is not None  # noqa: S101  (find raises where there is neither)
+    return found.commit
+
+
+def _follow(conn: Connection, reference: Reference, tool: str | None, source: str | None) -> Found | None:
+    if isinstance(reference, MigrationRef):
+        migration = _migration(conn, reference, tool, source)
+        if migration is None:
+            return None
+        linked = commits(conn, id=migration.commit_id) if migration.commit_id is not None else []
+        return Found(linked[0] if linked else None, migration)
+    if tool or source:
+        return None  # asked for a migration
+    match reference:
+        case Head():
+            rows = commits(conn, limit=1)
+        case CommitId(number):
+            rows = commits(conn, id=number)
+        case HashPrefix(prefix):
+            rows = commits(conn, prefix=prefix)
+    if len(rows) > 1:
+        raise UsageError("several commits begin with these digits; give more of them")
+    return Found(rows[0], None) if rows else None
+
+
+def _migration(conn: Connection, reference: MigrationRef, tool: str | None, source: str | None) -> Migration | None:
+    if tool and reference.tool and tool != reference.tool:
+        raise UsageError(f"--tool {tool} and {reference.tool}:… name two tools")
+    parameters = {
+        "migration_id": reference.migration_id,
+        "version": reference.version,
+        "tool": reference.tool or tool,
+        "source": source,
+    }
+    with conn.cursor(row_factory=class_row(Migration)) as cursor:
+        rows = cursor.execute(load_queries("cli")["migrations"], parameters).fetchall()
+    # A tool's version text may look like another migration's id: the id counts.
+    by_id = [row for row in rows if row.migration_id == reference.migration_id]
+    candidates = by_id or rows
+    if len(candidates) > 1:
+        listed = "; ".join(f"--tool {row.tool} --source {row.source}" for row in candidates)
+        raise UsageError(f"several migrations are called so; say which: {listed}")
+    return candidates[0] if candidates else None

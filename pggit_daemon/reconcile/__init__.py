@@ -1,0 +1,1 @@
+"""What is done in quiet moments: baseline, verification, history tables, definitions, sessions."""

@@ -1,0 +1,169 @@
+"""Where a history begins, and where it begins again.
+
+In: a database with no slot of ours (or one whose WAL is lost). Out: a slot, and one commit of everything as it was
+at exactly the slot's first position: kind `baseline`, or `gap` where there was a history before.
+
+The slot comes first and the catalog is read under the snapshot that it exports: what is committed later comes
+through the stream, and nothing comes twice. A crash in between leaves a slot without progress, and it starts over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import structlog
+
+from pggit_daemon.db import catalog
+from pggit_daemon.interpret.history_table import Ledger
+from pggit_daemon.interpret.requests import REQUESTS, parse_request
+from pggit_daemon.interpret.sql_api import Api
+from pggit_daemon.model.changeset import Evidence, Recorded
+from pggit_daemon.model.decision import CommitKind, Link
+from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.meaning import Meaning
+from pggit_daemon.model.progress import Progress
+from pggit_daemon.model.row_text import TextRow
+from pggit_daemon.model.transaction import Row, RowChange, RowOp
+from pggit_daemon.replication.connection import CreatedSlot, ReplicationConnection
+from pggit_daemon.store.loader import State
+from pggit_daemon.store.writer import Store
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.source import Source
+from pggit_daemon.versioning.plan import Step, make_commit
+from pggit_daemon.versioning.schema import ObjectChange, Schema
+
+log = structlog.get_logger(__name__)
+
+SLOT_TIMEOUT = 600.0
+"""Seconds to wait for the transactions that are open when the slot is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a baseline found: how many objects, how many rows of history tables."""
+
+    objects: int
+    rows: int
+
+
+async def begin(
+    replication: ReplicationConnection,
+    conn: psycopg.AsyncConnection[Any],
+    store: Store,
+    registry: Registry,
+    *,
+    slot: str,
+    plugin: str,
+    before: State | None,
+) -> Begun:
+    """Make the slot and store the first commit; `before` is the state of a history whose slot was lost."""
+    created = await replication.create_slot(slot, plugin, snapshot="export", timeout=SLOT_TIMEOUT)
+    log.info("slot_created", slot=slot, position=str(created.consistent_point))
+    if created.snapshot_name is None:
+        raise RuntimeError("a slot made with an exported snapshot has its name")
+    async with catalog.frozen(conn, created.snapshot_name):
+        objects = await catalog.snapshot(conn)
+        told = await catalog.outbox(conn) if before is None else ()
+        requests = await catalog.requests(conn)
+        tables = {source.name: await catalog.rows(conn, source.table) for source in registry.histories}
+    schema = before.schema if before is not None else Schema()
+    changes = schema.replaced(objects)
+    ledgers = before.ledgers if before is not None else {}
+    evidence = Evidence.BASELINE if before is None else Evidence.SNAPSHOT
+    links = [
+        Link(recorded, evidence)
+        for name, found in tables.items()
+        for recorded in _rows(ledgers, registry, name, found or (), created.consistent_point, again=before is not None)
+    ]
+    links += _requested(before.api if before is not None else Api({}), requests, created.consistent_point, evidence)
+    head = before.progress.head if before is not None else None
+    step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
+    step = replace(step, requests=tuple(int(str(row["id"])) for row in requests))
+    newest = step.commit.hash if step.commit is not None else head
+    progress = Progress(created.consistent_point, created.consistent_point, newest, "{}")
+    sources = [source_statement(source) for source in registry.histories]
+    await store.run(sources)
+    await store.apply([step], progress, before.progress.commit if before is not None else ZERO)
+    return Begun(len(objects), len(links))
+
+
+def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
+    """How a source is remembered."""
+    return (
+        "put_source",
+        {
+            "name": source.name,
+            "tool": source.tool,
+            "preset": source.preset_name,
+            "schema": source.table.schema,
+            "table": source.table.table,
+            "lock_table": source.bracket_table.table if source.bracket_table is not None else None,
+            "origin": source.origin,
+        },
+    )
+
+
+def _rows(
+    ledgers: dict[str, Ledger],
+    registry: Registry,
+    source: str,
+    found: Iterable[TextRow],
+    at: LSN,
+    *,
+    again: bool,
+) -> list[Recorded]:
+    ledger = ledgers.setdefault(source, Ledger(source, registry.sources[source].preset))
+    if again:
+        return [Recorded((change,)) for change in ledger.compare(at, found)]
+    ordered = sorted(found, key=ledger.order)
+    return [Recorded((ledger.baseline(row),)) for row in ordered]
+
+
+def _requested(api: Api, rows: Iterable[Row], at: LSN, evidence: Evidence) -> list[Link]:
+    """What was told through the SQL API before the stream begins: its commit is this one, whatever it ran."""
+    found = []
+    for row in rows:
+        try:
+            request = parse_request(RowChange(at, RowOp.INSERT, REQUESTS, row, {}))
+            recorded = [*api.read(request, ran=True)]
+        except (KeyError, TypeError, ValueError):
+            log.warning("request_unreadable", request_id=row["id"])
+            continue
+        found += [Link(one, None if one.principal.meaning is Meaning.STARTED else evidence) for one in recorded]
+    return found
+
+
+def _step(
+    created: CreatedSlot,
+    schema: Schema,
+    changes: tuple[ObjectChange, ...],
+    links: list[Link],
+    head: str | None,
+    *,
+    told: Iterable[int],
+    gap: bool,
+) -> Step:
+    time = datetime.now(UTC)
+    kind = CommitKind.GAP if gap else CommitKind.BASELINE
+    said = (
+        "gap: the slot was lost; what changed meanwhile was found by comparing"
+        if gap
+        else "baseline: the schema as it was when its history began"
+    )
+    commit = make_commit(
+        kind=kind,
+        tree_hash=schema.tree.hash,
+        parent=head,
+        message=said,
+        author="pggit-daemon",
+        time=time,
+        lsn=created.consistent_point,
+        xid=None,
+        metadata={"slot": created.name, "objects": len(schema.keys), "migrations": len(links)},
+        changes=changes,
+    )
+    return Step(commit, tuple(links), (), tuple(told), time, None, created.consistent_point)

@@ -1,0 +1,389 @@
+"""A replication connection: makes and drops slots, streams frames, sends status. The only file that uses
+psycopg's undocumented way into the COPY_BOTH state (`pgconn` after START_REPLICATION).
+
+In: a connection string, a slot, a position, the plugin's options. Out: frames as bytes. Called by
+`replication/feed.py` and by whoever makes the slot. Errors come from `failures.py`; one connection streams once and
+is then closed.
+
+Reading never waits inside psycopg: its wait cancels the server's command when it is cancelled, which would end
+the stream. `read()` may be cancelled at any moment, as frames are taken and returned without waiting between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import psycopg
+from psycopg import pq, sql
+from psycopg._encodings import pg2pyenc
+from psycopg.conninfo import make_conninfo
+
+from pggit_daemon.errors import ConnectError, PggitDaemonError, StreamError
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.replication import protocol
+from pggit_daemon.replication import refusals as failures
+from pggit_daemon.replication.pacing import Pace
+from pggit_daemon.replication.slot import read_requirements, read_slot
+from pggit_daemon.sql import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    OnNotice = Callable[[str, str, str], None]
+
+MAX_FRAMES = 4096  # one read takes no more, so that it cannot hold up the event loop
+MAX_BYTES = 4 << 20
+FULL_HAUL = 32  # frames of one look at the socket; fewer mean that it was emptied
+GOODBYE = 1.0  # seconds to wait for the server's own end of the stream
+
+# wal2json prints values under the session's settings, and a role's timeouts must not end the stream or the
+# exported snapshot. transaction_timeout exists from 17 on.
+PINNED = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "3",
+    "lc_monetary": "C",
+    "search_path": "pg_catalog",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+PINNED_FROM_17 = {"transaction_timeout": "0"}
+VERSION_17 = 170000
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedSlot:
+    """A new slot: decoding starts at `consistent_point`, the database as of there is seen under the snapshot.
+
+    The snapshot lives until the next command on the connection that made the slot, or its end.
+    """
+
+    name: str
+    consistent_point: LSN
+    snapshot_name: str | None
+
+
+class ReplicationConnection:
+    """One walsender session. Made by `open`, ended by `close`, also as an async context."""
+
+    def __init__(self, conn: psycopg.AsyncConnection[Any], on_notice: OnNotice | None) -> None:
+        """Take over an open connection; use `open` instead."""
+        self._conn = conn
+        self._pgconn = conn.pgconn
+        self._loop = asyncio.get_running_loop()
+        self._pace = Pace()
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: PggitDaemonError | None = None
+        self._streaming = False
+        self._full = False
+        self._interrupted = False
+        self._slot = ""
+        self._warnings: list[str] = []
+        self.wal_sender_timeout: float | None = None
+        conn.add_notice_handler(self._warned)
+        if on_notice is not None:
+            conn.add_notice_handler(
+                lambda notice: on_notice(
+                    notice.severity_nonlocalized or "", notice.sqlstate or "", notice.message_primary or ""
+                )
+            )
+
+    @classmethod
+    async def open(cls, dsn: str, *, on_notice: OnNotice | None = None, connect_timeout: int = 10) -> Self:
+        """Connect and pin the session's settings.
+
+        `on_notice(severity, sqlstate, message)` gets the server's warnings, such as wal2json's for a row that
+        it drops for lack of a replica identity. ConnectError, or PrerequisiteError where the role or the
+        server lacks something.
+        """
+        dsn = make_conninfo(dsn, client_encoding="UTF8", connect_timeout=connect_timeout)
+        try:
+            conn = await psycopg.AsyncConnection.connect(
+                dsn,
+                autocommit=True,
+                cursor_factory=psycopg.AsyncClientCursor,  # a walsender takes the simple query protocol only
+                replication="database",
+                fallback_application_name="pggit-daemon",
+            )
+        except psycopg.Error as exc:
+            raise await _why_refused(dsn, exc) from exc
+        try:
+            self = cls(conn, on_notice)
+            await self._pin()
+        except psycopg.Error as exc:
+            await conn.close()
+            raise ConnectError(f"cannot prepare the replication session: {failures.first_line(exc)}") from exc
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    @property
+    def encoding(self) -> str:
+        """Python's name of the database's encoding: plugins write in it, whatever the client asks for."""
+        name = self._conn.info.parameter_status("server_encoding") or "UTF8"
+        # SQL_ASCII promises nothing; what is not UTF-8 there goes to the quarantine as it is.
+        return "utf-8" if name == "SQL_ASCII" else pg2pyenc(name.encode())
+
+    # ------------------------------------------------------------------ slots
+
+    async def create_slot(
+        self,
+        name: str,
+        plugin: str,
+        *,
+        snapshot: Literal["export", "nothing"],
+        temporary: bool = False,
+        timeout: float,  # noqa: ASYNC109 - the server must know it too
+    ) -> CreatedSlot:
+        """Make a logical slot; SlotError when the transactions that are open now do not end in `timeout` seconds.
+
+        The server itself gives up on each of them by lock_timeout (statement_timeout does not hold for
+        replication commands), so that an attempt whose client died leaves no walsender behind that pins WAL.
+        """
+        doing = f"create replication slot {name}"
+        # The form without parentheses is understood by every server from 10 on; the newer one only from 15.
+        command = sql.SQL("CREATE_REPLICATION_SLOT {name}{temporary} LOGICAL {plugin} {snapshot}").format(
+            name=sql.Identifier(name),
+            temporary=sql.SQL(" TEMPORARY" if temporary else ""),
+            plugin=sql.Identifier(plugin),
+            snapshot=sql.SQL("EXPORT_SNAPSHOT" if snapshot == "export" else "NOEXPORT_SNAPSHOT"),
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                await self._set({"lock_timeout": f"{max(1, int(timeout * 1000))}ms"})
+                cursor = await self._conn.execute(command)
+                row = await cursor.fetchone()
+        except TimeoutError as exc:
+            raise failures.too_slow(doing) from exc
+        except psycopg.Error as exc:
+            raise await self._why(exc, doing, name, plugin) from exc
+        if row is None:
+            raise StreamError(f"cannot {doing}: the server returned no row")
+        return CreatedSlot(name=row[0], consistent_point=LSN.parse(row[1]), snapshot_name=row[2])
+
+    async def drop_slot(self, name: str) -> None:
+        """Drop a slot; SlotInUse when somebody streams from it, SlotLost when there is none."""
+        try:
+            await self._conn.execute(sql.SQL("DROP_REPLICATION_SLOT {}").format(sql.Identifier(name)))
+        except psycopg.Error as exc:
+            raise await self._why(exc, f"drop replication slot {name}", name) from exc
+
+    # ------------------------------------------------------------------ streaming
+
+    async def start(self, slot: str, position: LSN, options: Mapping[str, str]) -> None:
+        """Start to stream what was committed after `position` (or after what the slot has confirmed, if later)."""
+        pairs = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(key), sql.SQL(_quoted(value))) for key, value in options.items()
+        )
+        command = sql.SQL("START_REPLICATION SLOT {slot} LOGICAL {position}{options}").format(
+            slot=sql.Identifier(slot),
+            position=sql.SQL(str(position)),
+            options=sql.SQL(" ({})").format(pairs) if options else sql.SQL(""),
+        )
+        try:
+            await self._set({"lock_timeout": "0"})
+            cursor = await self._conn.execute(command)
+        except psycopg.Error as exc:
+            raise await self._why(exc, f"stream from replication slot {slot}", slot) from exc
+        result = cursor.pgresult
+        if result is None or result.status != pq.ExecStatus.COPY_BOTH:
+            raise StreamError(f"the server did not start to stream from replication slot {slot}")
+        self._slot = slot
+        self._streaming = True
+
+    async def read(self) -> list[bytes]:
+        """Return the next frames, none only after `interrupt`; StreamError when the stream has ended."""
+        # A reader that always finds frames must still let the other tasks run.
+        await asyncio.sleep(0 if self._full else self._pace.woken(self._loop.time()))
+        while not (frames := self._take()):
+            if self._failure is not None:
+                raise self._failure
+            if self._interrupted:
+                self._interrupted = False
+                break
+            await self._readable()
+        return frames
+
+    def interrupt(self) -> None:
+        """Let a `read` that waits come back at once, with no frames if there are none."""
+        self._interrupted = True
+        self._wake()
+
+    def send_status(self, flushed: LSN, *, written: LSN | None = None, reply: bool) -> None:
+        """Tell the server that everything before `flushed` may be forgotten; `reply` asks for a keepalive.
+
+        Never waits and never raises: a connection that is broken says so at the next read.
+        """
+        if not self._streaming or self._failure is not None:
+            return
+        message = protocol.status(written or flushed, flushed, now=datetime.now(UTC), reply=reply)
+        try:
+            self._pgconn.put_copy_data(message)
+            self._flush()
+        except psycopg.Error as exc:
+            self._fail(StreamError(f"the connection broke while sending: {failures.first_line(exc)}"))
+
+    async def close(self) -> None:
+        """End the stream, wait a moment until the server has let go of the slot, and close."""
+        if self._streaming and self._failure is None:
+            with suppress(psycopg.Error, StreamError, TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self._say_goodbye()
+        self._streaming = False
+        if self._pgconn.status == pq.ConnStatus.OK:
+            self._loop.remove_writer(self._pgconn.socket)
+        await self._conn.close()
+
+    async def _say_goodbye(self) -> None:
+        """End the copy from our side and wait for the server's last word: only then is the slot free."""
+        self._pgconn.put_copy_end()
+        self._flush()
+        while self._failure is None:
+            with suppress(StreamError):
+                await self.read()
+        while True:
+            while self._pgconn.is_busy():
+                await self._readable()
+                self._pgconn.consume_input()
+            if self._pgconn.get_result() is None:
+                return
+
+    # ------------------------------------------------------------------ the socket
+
+    def _take(self) -> list[bytes]:
+        """Take the frames that have arrived, without waiting; a failure is kept for the time after them."""
+        frames: list[bytes] = []
+        # Under TLS one look at the socket may leave a decrypted rest behind, and the socket silent about it.
+        looks = 3 if self._pgconn.ssl_in_use else 1
+        self._full = False
+        try:
+            while looks and not self._full and self._failure is None:
+                self._pgconn.consume_input()
+                if self._drain(frames) < FULL_HAUL:
+                    looks -= 1
+        except psycopg.Error as exc:
+            self._fail(StreamError(f"the connection broke: {failures.first_line(exc)}"))
+        return frames
+
+    def _drain(self, frames: list[bytes]) -> int:
+        """Move libpq's complete frames to `frames`, up to the limits of one read; return how many."""
+        before = len(frames)
+        room = MAX_BYTES - sum(map(len, frames))
+        get = self._pgconn.get_copy_data
+        size, data = get(1)
+        while size > 0:
+            if self._warnings:
+                # libpq hands a notice over on its way to the data behind it: it belongs right before these.
+                frames.extend(protocol.warning(text) for text in self._warnings)
+                self._warnings.clear()
+            frames.append(bytes(data))
+            room -= size
+            if room <= 0 or len(frames) >= MAX_FRAMES:
+                self._full = True
+                break
+            size, data = get(1)
+        else:
+            if size < 0:
+                self._fail(self._ended())
+        return len(frames) - before
+
+    async def _readable(self) -> None:
+        """Wait until the socket has something, or a failure is known."""
+        waiter = self._waiter = self._loop.create_future()
+        socket = self._pgconn.socket
+        self._loop.add_reader(socket, self._wake)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            self._loop.remove_reader(socket)
+
+    def _warned(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Keep the plugin's warnings in their place in the stream: they stand for rows that it cannot show."""
+        if self._streaming and notice.severity_nonlocalized == "WARNING":
+            self._warnings.append(notice.message_primary or "")
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _flush(self) -> None:
+        """Send what libpq has buffered; what the socket does not take now is sent when it does."""
+        if self._pgconn.flush():
+            self._loop.add_writer(self._pgconn.socket, self._flush_rest)
+        else:
+            self._loop.remove_writer(self._pgconn.socket)
+
+    def _flush_rest(self) -> None:
+        try:
+            self._flush()
+        except psycopg.Error as exc:
+            self._loop.remove_writer(self._pgconn.socket)
+            self._fail(StreamError(f"the connection broke while sending: {failures.first_line(exc)}"))
+
+    def _fail(self, error: PggitDaemonError) -> None:
+        self._failure = self._failure or error
+        self._wake()
+
+    def _ended(self) -> StreamError:
+        """Say why the server ended the stream; must not wait, as the server may be gone."""
+        pgconn = self._pgconn
+        if not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
+                error = psycopg.errors.error_from_result(result)
+                return StreamError(f"the server ended the stream: {failures.first_line(error)}")
+        return StreamError("the server ended the stream")
+
+    # ------------------------------------------------------------------ the session
+
+    async def _pin(self) -> None:
+        newer = PINNED_FROM_17 if self._conn.info.server_version >= VERSION_17 else {}
+        await self._set(PINNED | newer)
+        cursor = await self._conn.execute(load_queries("slot")["wal_sender_timeout"].encode())
+        row = await cursor.fetchone()
+        self.wal_sender_timeout = row[0] / 1000 if row and row[0] else None
+
+    async def _set(self, settings: Mapping[str, str]) -> None:
+        """Set settings of the session, in one round trip."""
+        await self._conn.execute(
+            sql.SQL("; ").join(
+                sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+                for name, value in settings.items()
+            )
+        )
+
+    async def _why(self, exc: psycopg.Error, doing: str, slot: str, plugin: str | None = None) -> PggitDaemonError:
+        """Translate a refusal, asking the server for what the SQLSTATE does not tell."""
+        facts = needs = None
+        with suppress(psycopg.Error):
+            facts = await read_slot(self._conn, slot)
+            needs = await read_requirements(self._conn)
+        plugin = plugin or (facts.plugin if facts else None)
+        return failures.translate(exc, doing=doing, slot=slot, facts=facts, needs=needs, plugin=plugin)
+
+
+async def _why_refused(dsn: str, refused: psycopg.Error) -> PggitDaemonError:
+    """Find out why a replication login failed: libpq gives no SQLSTATE, an ordinary login may tell."""
+    try:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
+            return failures.refused_login(refused, await read_requirements(conn))
+    except psycopg.Error:
+        return ConnectError(f"cannot connect: {failures.first_line(refused)}")
+
+
+def _quoted(value: str) -> str:
+    """Quote an option of START_REPLICATION: its grammar knows doubled quotes and no escapes."""
+    return "'" + value.replace("'", "''") + "'"

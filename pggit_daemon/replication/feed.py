@@ -1,0 +1,157 @@
+"""The stream as batches, and what we tell the server about it.
+
+In: a connection that streams, an assembler. Out: batches, one after the other. Called by the pipeline:
+
+    async with Feed(connection, assembler, position) as feed:
+        async for batch in feed.batches():
+            …                                   # results stored: feed.acknowledge(durable)
+            feed.acknowledge_idle(batch, pending=…)
+
+Status goes out on a timer of its own, whatever the consumer does, so that the server never takes a long
+computation for a dead receiver. What was acknowledged goes out soon and never moves back. A reply that the
+server asks for goes out once the consumer has seen the batch and comes back for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from pggit_daemon.errors import StreamError
+from pggit_daemon.model.lsn import LSN, Durable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from pggit_daemon.decode.assembler import Assembler, Batch
+    from pggit_daemon.replication.connection import ReplicationConnection
+
+STATUS_INTERVAL = 2.0  # seconds
+SOON = 0.005  # seconds: results that are durable are acknowledged within this
+LATER = 0.2  # seconds: with nothing pending there is no hurry, and each status costs the server some work
+URGES = 5  # requests in a row for a reply that we cannot give
+URGE_PAUSE = 0.1  # seconds between the answers to them
+
+
+def acknowledgeable(*, durable: LSN, received: LSN, pending: bool) -> LSN:
+    """Return what the slot may forget.
+
+    With results outstanding that is the last durable one; with none it is all that was received, or an idle
+    database would keep its WAL for ever.
+    """
+    return durable if pending else max(durable, received)
+
+
+class Urges:
+    """Tells that the server wants to stop. Pure.
+
+    A server that shuts down waits for its receivers to have everything and asks again as soon as we answer.
+    In normal running our timer is quicker than its questions, so several in a row that we could not satisfy
+    mean that it waits for us.
+    """
+
+    def __init__(self) -> None:
+        self._row = 0
+
+    def note(self, *, requested: bool, holding: bool) -> bool:
+        """Note a batch; `holding`: acknowledged is less than received. True when the stream should end."""
+        if not requested:
+            # Work that goes on being delivered shows that the server does not wait for us alone.
+            self._row = 0
+            return False
+        self._row = self._row + 1 if holding else 0
+        return self._row >= URGES
+
+
+class Feed:
+    """One streaming connection with its acknowledgements. Positions only move forward from `position`."""
+
+    def __init__(
+        self,
+        connection: ReplicationConnection,
+        assembler: Assembler,
+        position: LSN,
+        *,
+        status_interval: float = STATUS_INTERVAL,
+    ) -> None:
+        self._connection = connection
+        self._assembler = assembler
+        self._acknowledged = position
+        self._received = position
+        self._ask = False
+        limit = connection.wal_sender_timeout
+        self._interval = min(status_interval, limit / 4) if limit else status_interval
+        self._urges = Urges()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self._send()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Report the last acknowledged position; the connection is the caller's to close."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._connection.send_status(self._acknowledged, written=self._received, reply=False)
+        self._timer = None
+
+    @property
+    def acknowledged(self) -> LSN:
+        return self._acknowledged
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Yield batches until the stream ends, which is a StreamError."""
+        while True:
+            batch = self._assembler.feed(await self._connection.read())
+            self._received = max(self._received, batch.received)
+            yield batch
+            holding = self._acknowledged < self._received
+            if self._urges.note(requested=batch.reply_requested, holding=holding):
+                raise StreamError("the server waits for this stream to end; it is probably shutting down")
+            if batch.reply_requested:
+                if holding:
+                    await asyncio.sleep(URGE_PAUSE)  # it asks again at once: do not turn that into a busy loop
+                self._send()
+
+    def interrupt(self) -> None:
+        """Have `batches` yield at once, an empty batch if nothing has come; so that its consumer can stop."""
+        self._connection.interrupt()
+
+    def acknowledge(self, durable: Durable) -> None:
+        """Let the slot forget what lies before a durable result; sent within a few milliseconds."""
+        self._advance(durable.lsn, SOON)
+
+    def acknowledge_idle(self, batch: Batch, *, pending: bool, soon: bool = False) -> None:
+        """Let the slot forget all that was received, unless a result is outstanding (`pending`).
+
+        `soon`: somebody waits for it.
+
+        To be called after each batch, and with the last batch again when what was pending has been stored.
+        """
+        lsn = acknowledgeable(durable=self._acknowledged, received=batch.received, pending=pending)
+        self._advance(lsn, SOON if soon else LATER)
+
+    def request_reply(self) -> None:
+        """Ask the server for a keepalive, which brings its clock and its position."""
+        self._ask = True
+        self._within(SOON)
+
+    def _advance(self, lsn: LSN, delay: float) -> None:
+        if lsn > self._acknowledged:
+            self._acknowledged = lsn
+            self._within(delay)
+
+    def _within(self, delay: float) -> None:
+        """Send a status in at most `delay` seconds; many requests in that time make one message."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None or self._timer.when() > loop.time() + delay:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_later(delay, self._send)
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask)
+        self._ask = False
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._send)

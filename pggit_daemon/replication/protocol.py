@@ -1,0 +1,94 @@
+"""The streaming replication protocol: frames of the server, status messages of ours. No I/O.
+
+In: the bytes of one CopyData message. Out: its parts. Called by `decode/assembler.py` for each frame and by
+`connection.py` to tell the server how far we are.
+
+XLogData:  `w`, start of the data (8), end of the WAL (8), server clock (8), payload
+Keepalive: `k`, end of the WAL (8), server clock (8), reply requested (1)
+Status:    `r`, written (8), flushed (8), applied (8), our clock (8), reply requested (1)
+
+Integers are big-endian; clocks count microseconds since 2000-01-01 UTC. A busy server sends more than
+100,000 frames a second, so an XLogData frame stays the bytes it came as and is read by offset.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pggit_daemon.errors import ProtocolError
+from pggit_daemon.model.lsn import LSN
+
+XLOG_DATA = ord("w")
+KEEPALIVE = ord("k")
+WARNING = ord("n")  # no message of the protocol: a warning of the server, put in its place among the frames
+XLOG_HEADER = 25
+"""Bytes before an XLogData frame's payload."""
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+_POSITION = struct.Struct(">Q")
+_KEEPALIVE = struct.Struct(">cQq?")
+_STATUS = struct.Struct(">cQQQq?")
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """The server is alive and has sent all it decoded up to `wal_end`.
+
+    `server_time` is its clock now, also while it is still working through a backlog.
+    """
+
+    wal_end: LSN
+    server_time: datetime
+    reply_requested: bool
+
+
+def data_start(frame: bytes) -> LSN:
+    """Return where the WAL record of an XLogData frame starts (of a commit: where it ends)."""
+    if len(frame) < XLOG_HEADER or frame[0] != XLOG_DATA:
+        raise _malformed(frame)
+    return LSN(_POSITION.unpack_from(frame, 1)[0])
+
+
+def payload(frame: bytes) -> bytes:
+    """Return what the output plugin wrote into an XLogData frame."""
+    if len(frame) < XLOG_HEADER or frame[0] != XLOG_DATA:
+        raise _malformed(frame)
+    return frame[XLOG_HEADER:]
+
+
+def keepalive(frame: bytes) -> Keepalive:
+    """Read a keepalive frame."""
+    if len(frame) != _KEEPALIVE.size or frame[0] != KEEPALIVE:
+        raise _malformed(frame)
+    _kind, wal_end, clock, reply = _KEEPALIVE.unpack(frame)
+    return Keepalive(LSN(wal_end), from_clock(clock), reply)
+
+
+def status(written: LSN, flushed: LSN, *, now: datetime, reply: bool) -> bytes:
+    """Encode a standby status update; `flushed` is what the slot may forget, so applied is the same."""
+    return _STATUS.pack(b"r", written.value, flushed.value, flushed.value, to_clock(now), reply)
+
+
+def from_clock(microseconds: int) -> datetime:
+    """Read a clock of the protocol; ProtocolError outside the years that Python knows."""
+    try:
+        return EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError as exc:
+        raise ProtocolError(f"the server's clock is out of range: {microseconds} µs after 2000-01-01") from exc
+
+
+def to_clock(moment: datetime) -> int:
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def _malformed(frame: bytes) -> ProtocolError:
+    return ProtocolError(f"malformed replication frame of {len(frame)} bytes: {frame[:40].hex(' ')}")
+
+
+def warning(text: str) -> bytes:
+    """A frame of our own, for a warning that came between two of the server's."""
+    return bytes((WARNING,)) + text.encode()

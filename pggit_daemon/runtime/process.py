@@ -1,0 +1,167 @@
+"""The worker as a process: what the signals, systemd and the loop share.
+
+In: a way to read the configuration, and what the command line overrides. Out: `service.serve` running until it is
+told to stop, with HTTP, logging and signs of life round it. Called by `run.py`. The first SIGTERM or SIGINT lets the
+transaction in hand finish; a second one ends the process at once with 128+n. SIGHUP reads the configuration again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from pggit_daemon import __version__
+from pggit_daemon.errors import ConfigError
+from pggit_daemon.runtime.systemd import Notifier
+from pggit_daemon.telemetry import Metrics, logging
+from pggit_daemon.telemetry.health import Health
+from pggit_daemon.web import server as http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pggit_daemon.config import Config
+
+_TICK_SECONDS = 0.5  # how often the signs of life are looked at
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+log = structlog.get_logger(__name__)
+
+
+class Process:
+    """One run of the worker: what the signals and the loop share."""
+
+    def __init__(
+        self,
+        read: Callable[[], Config],
+        *,
+        reloadable: bool,
+        level: LogLevel | None,
+        address: tuple[str, int] | None,
+    ) -> None:
+        self._read, self._reloadable, self._level, self._address = read, reloadable, level, address
+        self._config = read()
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self._notifier = Notifier()
+        self._metrics = Metrics()
+        self._health = Health(stall_seconds=self._config.daemon.stall_seconds)
+        self._told_ready = False
+        self.logging = False
+
+    async def run(self) -> None:
+        """Serve until stopped."""
+        from pggit_daemon.runtime.supervisor import serve  # noqa: PLC0415  (the whole core: the quick commands do without)
+
+        self._configure_logging()
+        self._loop = asyncio.get_running_loop()
+        log.info("daemon_starting", version=__version__, databases=[d.name for d in self._config.databases])
+        server = self._listen()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._loop.call_soon_threadsafe(self._on_reload))
+        signs = asyncio.create_task(self._signs_of_life())
+        serving = asyncio.create_task(
+            serve(self._config, reload=self.current, stop=self._stop, metrics=self._metrics, health=self._health)
+        )
+        try:
+            await self._finish(serving)
+        finally:
+            signs.cancel()
+            self._notifier.stopping()
+            if server is not None:
+                server.close()
+        log.info("daemon_stopped")
+
+    def current(self) -> Config:
+        """Return the newest configuration that was correct."""
+        return self._config
+
+    async def _finish(self, serving: asyncio.Task[None]) -> None:
+        """Wait for the end; once told to stop, for as long as the configuration allows."""
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not serving.done():
+            self._notifier.stopping()
+            await asyncio.wait({serving}, timeout=self._config.daemon.stop_timeout_seconds)
+        if not serving.done():
+            # Nothing is lost: what is not committed is read from the slot again.
+            log.warning("stop_timed_out", seconds=self._config.daemon.stop_timeout_seconds)
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=1)
+            return
+        await serving
+
+    def _on_stop(self, number: int, _frame: object) -> None:
+        # A plain handler, not the loop's: the second signal must end the process also while the loop is busy.
+        self._signals += 1
+        if self._signals > 1:
+            sys.stderr.flush()
+            os._exit(128 + number)
+        self._loop.call_soon_threadsafe(self._begin_stop, signal.Signals(number).name)
+
+    def _begin_stop(self, name: str) -> None:
+        log.info("daemon_stopping", signal=name)
+        self._stop.set()
+
+    def _on_reload(self) -> None:
+        """Take a new configuration if it is correct; otherwise go on with the old one."""
+        self._notifier.reloading()
+        if not self._reloadable:
+            log.info("reload_skipped", reason="started with --dsn: there is no file to read")
+        else:
+            try:
+                new = self._read()
+            except ConfigError as exc:
+                log.error("reload_failed", error=exc.message, mend=exc.mend)  # noqa: TRY400  (a sentence)
+            else:
+                self._take(new)
+        if self._told_ready:
+            self._notifier.ready()
+
+    def _take(self, new: Config) -> None:
+        old, self._config = self._config, new
+        self._health.stall_seconds = new.daemon.stall_seconds
+        self._configure_logging()
+        if (new.daemon.http_address, new.daemon.http_port) != (old.daemon.http_address, old.daemon.http_port):
+            log.warning("reload_needs_restart", keys=["daemon.http_address", "daemon.http_port"])
+        log.info("reloaded", databases=[d.name for d in new.databases])
+
+    def _configure_logging(self) -> None:
+        daemon = self._config.daemon
+        logging.configure(self._level or daemon.log_level, daemon.log_format)
+        self.logging = True
+
+    def _listen(self) -> http.StatusServer | None:
+        daemon = self._config.daemon
+        if self._address is None and daemon.http_port == 0:
+            return None
+        host, port = self._address or (daemon.http_address, daemon.http_port)
+        server = http.start(host, port, self._metrics, self._health)
+        log.info("http_listening", address=server.address[0], port=server.address[1])
+        return server
+
+    async def _signs_of_life(self) -> None:
+        """Tell systemd READY once, and WATCHDOG for as long as every database's loop turns."""
+        interval = self._notifier.watchdog_interval_seconds
+        told_at, told = -1e9, ""
+        while True:
+            if not self._told_ready and self._health.started().ok:
+                self._told_ready = True
+                self._notifier.ready()
+                log.info("daemon_ready")
+            now = self._loop.time()
+            if interval is not None and now - told_at >= interval - _TICK_SECONDS and self._health.alive().ok:
+                self._notifier.alive()
+                told_at = now
+            text = ", ".join(f"{d.name}: {d.state}" for d in self._health.databases())
+            if text != told:
+                self._notifier.status(text)
+                told = text
+            await asyncio.sleep(_TICK_SECONDS)

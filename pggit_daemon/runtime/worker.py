@@ -1,0 +1,208 @@
+"""One database, from the first connection to the end of its stream.
+
+In: its configuration. Out: whatever `pipeline.py` stores; returns when told to stop, raises when it must be tried
+again. Called, again and again, by `runtime/supervisor.py`, which knows how long to wait in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import structlog
+
+from pggit_daemon.config.model import Database as DatabaseConfig
+from pggit_daemon.db.connections import STORING, connect, translated
+from pggit_daemon.decode.assembler import Assembler
+from pggit_daemon.decode.wal2json import options
+from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, SlotInUse, SlotLost
+from pggit_daemon.model.ddl_event import OUTBOX
+from pggit_daemon.pipeline import Pipeline, TablesChangedError
+from pggit_daemon.reconcile import baseline
+from pggit_daemon.reconcile.schedule import Intervals
+from pggit_daemon.replication.connection import ReplicationConnection
+from pggit_daemon.replication.feed import Feed
+from pggit_daemon.replication.slot import SlotFacts, read_slot
+from pggit_daemon.store.loader import load_progress, load_registry, load_state
+from pggit_daemon.store.writer import Store
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.health import DatabaseHealth, State
+from pggit_daemon.telemetry.metrics_poll import poll
+from pggit_daemon.telemetry.observer import Observer
+from pggit_daemon.tools.configured import configured_source
+from pggit_daemon.tools.preset import packaged
+from pggit_daemon.tools.registry import Registry
+
+log = structlog.get_logger(__name__)
+
+PULSE = 1.0
+"""Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The two ordinary connections: one only writes results, the other reads what is needed besides."""
+
+    reading: psycopg.AsyncConnection[Any]
+    writing: psycopg.AsyncConnection[Any]
+
+
+class Database:
+    """Follows one database. An instance outlives its connections."""
+
+    def __init__(self, config: DatabaseConfig, metrics: Metrics, health: DatabaseHealth) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._health = health
+        self._presets = dict(packaged())
+        self._log = log.bind(database=config.name)
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Connect, begin the history if there is none, and stream until told to stop."""
+        self._health.enter(State.CONNECTING)
+        async with self._connections() as connections:
+            store = Store(connections.writing, self._config.slot)
+            registry = await self._registry(connections.reading)
+            await self._begin(connections, store, registry)
+            polling = asyncio.create_task(self._poll())
+            try:
+                while not stop.is_set():
+                    try:
+                        await self._stream(connections, store, registry, stop)
+                    except TablesChangedError as change:
+                        self._log.info("tables_added", tables=[str(table) for table in change.tables])
+            finally:
+                polling.cancel()
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[Connections]:
+        async with (
+            await connect(self._config.dsn, "reader") as reading,
+            await connect(self._config.dsn, "store", utc=False) as writing,
+        ):
+            try:
+                await writing.execute(STORING)
+            except psycopg.Error as exc:
+                raise translated(exc) from exc
+            yield Connections(reading, writing)
+
+    async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
+        grace = timedelta(seconds=self._config.grace_seconds)
+        own = [configured_source(source, grace) for source in self._config.sources]
+        return await load_registry(conn, self._presets, own, grace)
+
+    async def _begin(self, connections: Connections, store: Store, registry: Registry) -> None:
+        """Make the slot and the first commit, or close the gap, where there is need."""
+        try:
+            slot = await read_slot(connections.reading, self._config.slot)
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+        progress = await load_progress(connections.reading)
+        if slot is not None:
+            self._check_slot(slot, connections.reading.info.dbname)
+        if progress is not None and slot is not None and not slot.is_lost:
+            self._health.has_baseline = True
+            return
+        self._check_begin(slot, begun=progress is not None)
+        self._health.enter(State.BASELINE)
+        before = await load_state(connections.reading, progress, registry) if progress is not None else None
+        async with await ReplicationConnection.open(self._config.dsn) as replication:
+            if slot is not None:
+                # Ours, but without a first commit (a crash in between), or its WAL is gone: it is of no use.
+                await replication.drop_slot(self._config.slot)
+            begun = await baseline.begin(
+                replication,
+                connections.reading,
+                store,
+                registry,
+                slot=self._config.slot,
+                plugin=self._config.plugin,
+                before=before,
+            )
+        self._health.has_baseline = True
+        kind = "baseline" if before is None else "gap"
+        self._metrics.commits.labels(self._config.name, kind).inc()
+        self._log.info("history_begun", kind=kind, objects=begun.objects, migrations=begun.rows)
+
+    def _check_slot(self, slot: SlotFacts, database: str) -> None:
+        """A slot of this name may be somebody else's: then nothing may be read from it, and it must not be dropped."""
+        if slot.database != database or slot.plugin != self._config.plugin:
+            whose = f"of database {slot.database} with plugin {slot.plugin}" if slot.database else "a physical one"
+            raise PrerequisiteError(
+                f"replication slot {slot.name} is not ours: it is {whose}",
+                mend=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
+            )
+        if slot.active_pid is not None:
+            raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
+
+    def _check_begin(self, slot: SlotFacts | None, *, begun: bool) -> None:
+        if begun:
+            lost = "is invalidated" if slot is not None else "is missing"
+            self._log.error("slot_lost", slot=self._config.slot, reason=lost, action="a gap commit and a new slot")
+        elif not self._config.create_baseline:
+            raise PrerequisiteError(
+                f"database {self._config.name} has no baseline, and create_baseline is false",
+                mend="set create_baseline = true for one start",
+            )
+
+    async def _stream(self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event) -> None:
+        progress = await load_progress(connections.reading)
+        if progress is None:
+            raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
+        state = await load_state(connections.reading, progress, registry)
+        observer = Observer(self._config.name, self._metrics, self._health)
+        async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
+            assembler = Assembler(after=progress.commit, encoding=replication.encoding)
+            await replication.start(self._config.slot, progress.end, options((OUTBOX, *registry.tables)))
+            # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
+            await store.run([baseline.source_statement(source) for source in registry.histories])
+            self._health.enter(State.CATCHING_UP)
+            self._log.info("streaming", position=str(progress.end), sources=sorted(registry.sources))
+            feed = Feed(replication, assembler, progress.end, status_interval=self._config.status_interval_seconds)
+            async with feed:
+                pulse = asyncio.create_task(_pulse(feed))
+                try:
+                    pipeline = Pipeline(
+                        state,
+                        registry,
+                        feed=feed,
+                        store=store,
+                        conn=connections.reading,
+                        observe=observer.stored,
+                        forged=observer.forged,
+                        verified=observer.verified,
+                        intervals=Intervals(
+                            reconcile=self._config.reconcile_interval_seconds,
+                            verify=self._config.verify_interval_seconds,
+                            watch=self._config.watch_interval_seconds,
+                        ),
+                    )
+                    await pipeline.run(stop, observer.handled)
+                finally:
+                    pulse.cancel()
+
+    async def _poll(self) -> None:
+        """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
+        while True:
+            try:
+                async with await connect(self._config.dsn, "metrics") as conn:
+                    while True:
+                        await poll(conn, self._metrics, self._config.name)
+                        await asyncio.sleep(self._config.metrics_interval_seconds)
+            except PggitDaemonError as exc:
+                self._log.warning("metrics_unreadable", error=exc.message)
+            await asyncio.sleep(self._config.metrics_interval_seconds)
+
+    def _notice(self, severity: str, sqlstate: str, message: str) -> None:
+        self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)
+
+
+async def _pulse(feed: Feed) -> None:
+    while True:
+        await asyncio.sleep(PULSE)
+        feed.request_reply()

@@ -1,0 +1,160 @@
+"""Every metric, defined once.
+
+In: nothing; the core increments the counters, `poll.py` sets the gauges that come from SQL, and those that come
+from `Health` are set at each scrape. Out: Prometheus's text format. Labels are bounded: databases and sources come
+from the configuration and from discovery, all others from closed sets; never an xid, an LSN or an object's name.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from pggit_daemon import __version__
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.decision import CommitKind
+from pggit_daemon.telemetry.health import RUNNING, Health, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)  # seconds
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that says only when the process began
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # CPU, memory and file descriptors of this process
+        self._shown: dict[tuple[int, str], set[tuple[str, ...]]] = {}
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, ("database", *labels), registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, ("database", *labels), registry=registry)
+
+        # The stream: from Health, at each scrape.
+        self.up = gauge("pggit_up", "1 while the database's changes are being read, otherwise 0.")
+        self.stream_state = gauge("pggit_stream_state", "1 for the state the stream is in, 0 for the others.", "state")
+        self.replication_lag_seconds = gauge(
+            "pggit_replication_lag_seconds", "Age of the newest moment up to which every transaction is stored."
+        )
+        # The slot: from SQL.
+        self.replication_lag_bytes = gauge(
+            "pggit_replication_lag_bytes", "WAL written by the server and not yet acknowledged by the daemon."
+        )
+        self.slot_retained_bytes = gauge("pggit_slot_retained_bytes", "WAL that the slot keeps on the server's disk.")
+        self.slot_safe_wal_bytes = gauge(
+            "pggit_slot_safe_wal_bytes",
+            "WAL that may still be written before the slot is lost; absent without max_slot_wal_keep_size.",
+        )
+        # What was read.
+        self.transactions = counter("pggit_transactions_total", "Transactions handled that carried anything for us.")
+        self.pending_transactions = gauge(
+            "pggit_pending_transactions", "Transactions read and waiting for their migration's row or their grace."
+        )
+        self.ddl_events = counter("pggit_ddl_events_total", "DDL statements captured by the event triggers.")
+        self.capture_failures = counter(
+            "pggit_capture_failures_total", "DDL statements of which the capture failed; the statements went on."
+        )
+        self.quarantined_records = counter(
+            "pggit_quarantined_records_total", "Records of the stream that could not be read and were put aside."
+        )
+        self.forged_messages = counter(
+            "pggit_forged_messages_total", "Logical messages under our prefix that our functions did not make; ignored."
+        )
+        # What came of it.
+        self.commits = counter("pggit_commits_total", "Commits written.", "kind")
+        self.links = counter("pggit_links_total", "Migrations linked to a commit.", "evidence")
+        self.link_latency_seconds = Histogram(
+            "pggit_link_latency_seconds",
+            "Time from the commit of a migration's row to its stored link.",
+            ("database",),
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.out_of_band_changes = counter("pggit_out_of_band_changes_total", "Commits of DDL that no migration ran.")
+        # The state of the migrations: from SQL.
+        self.migrations = gauge("pggit_migrations", "Migrations recorded.", "source", "status")
+        self.last_migration_timestamp_seconds = gauge(
+            "pggit_last_migration_timestamp_seconds", "When the source's newest migration was applied.", "source"
+        )
+        self.validation_issues = gauge(
+            "pggit_validation_issues",
+            "Findings of validation, as validate_migrations reports them.",
+            "source",
+            "status",
+        )
+        self.conflicts_open = gauge("pggit_conflicts_open", "Conflicts that nobody has resolved.", "type")
+        # The recorded tree, held against the catalog.
+        self.verifications = counter(
+            "pggit_verifications_total", "Comparisons of the whole catalog with the recorded tree.", "result"
+        )
+        self.verification_differences = counter(
+            "pggit_verification_differences_total", "Objects that were not as recorded when compared."
+        )
+        self.verification_duration_seconds = gauge(
+            "pggit_verification_duration_seconds", "Time that the last comparison of the whole catalog took."
+        )
+        self.last_verification_timestamp_seconds = gauge(
+            "pggit_last_verification_timestamp_seconds", "When the last comparison of the whole catalog began."
+        )
+        # The daemon itself.
+        self.restarts = counter("pggit_restarts_total", "Restarts of the database's task.", "reason")
+        self.poll_success = gauge("pggit_poll_success", "1 if the last reading of the SQL metrics went well.")
+        self.poll_duration_seconds = gauge("pggit_poll_duration_seconds", "Time that the last reading took.")
+        build = Gauge("pggit_build_info", "1, with the versions as labels.", ("version", "python"), registry=registry)
+        build.labels(__version__, platform.python_version()).set(1)
+
+    def database(self, name: str) -> None:
+        """Show the database's counters from the start, as 0: rate() misses an increment from nothing to 1."""
+        for plain in (
+            self.transactions,
+            self.ddl_events,
+            self.capture_failures,
+            self.quarantined_records,
+            self.forged_messages,
+            self.out_of_band_changes,
+            self.verification_differences,
+        ):
+            plain.labels(name)
+        for result in ("same", "different", "unreadable"):
+            self.verifications.labels(name, result)
+        for kind in CommitKind:
+            self.commits.labels(name, kind)
+        for evidence in Evidence:
+            self.links.labels(name, evidence)
+        self.link_latency_seconds.labels(name)
+        self.pending_transactions.labels(name)
+
+    def replace(self, gauge: Gauge, database: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Set a gauge for all label values of a database; those that are no longer there disappear."""
+        key = (id(gauge), database)
+        for gone in self._shown.get(key, set()) - set(values):
+            gauge.remove(database, *gone)
+        for labels, value in values.items():
+            gauge.labels(database, *labels).set(value)
+        self._shown[key] = set(values)
+
+    def exposition(self, health: Health) -> bytes:
+        """Return the text for one scrape."""
+        for database in health.databases():
+            name, state = database.name, database.state
+            self.up.labels(name).set(state in RUNNING)
+            self.replace(self.stream_state, name, {(s.value,): s is state for s in State})
+            lag = database.lag_seconds()
+            self.replace(self.replication_lag_seconds, name, {} if lag is None else {(): lag})
+        return generate_latest(self.registry)

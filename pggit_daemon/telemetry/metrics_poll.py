@@ -1,0 +1,57 @@
+"""The gauges that come from SQL.
+
+In: a connection to the database, in autocommit, that nothing else uses meanwhile. Out: gauges set; labels whose
+rows are gone disappear. One round trip. Called by the supervisor every `metrics_interval_seconds`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from pggit_daemon.errors import ConnectError
+from pggit_daemon.sql import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import Gauge
+
+    from pggit_daemon.telemetry.metrics import Metrics
+
+
+async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_label: str) -> None:
+    """Read once. ConnectError when the database does not answer; the gauges then keep what they showed."""
+    began = time.monotonic()
+    try:
+        cursor = await conn.execute(load_queries("metrics")["poll"])
+        row = await cursor.fetchone()
+    except psycopg.Error as exc:
+        metrics.poll_success.labels(database_label).set(0)
+        raise ConnectError(f"{database_label}: the metrics could not be read: {exc}") from exc
+    if row is not None:
+        show(row[0], metrics, database_label)
+    metrics.poll_duration_seconds.labels(database_label).set(time.monotonic() - began)
+    metrics.poll_success.labels(database_label).set(1)
+
+
+def show(document: dict[str, Any], metrics: Metrics, database: str) -> None:
+    """Set the gauges from what the query returned."""
+    slot = document["slot"] or {}
+    for gauge, key in (
+        (metrics.replication_lag_bytes, "lag_bytes"),
+        (metrics.slot_retained_bytes, "retained_bytes"),
+        (metrics.slot_safe_wal_bytes, "safe_wal_bytes"),
+    ):
+        value = slot.get(key)
+        metrics.replace(gauge, database, {} if value is None else {(): value})
+    labelled: Iterable[tuple[Gauge, str]] = (
+        (metrics.migrations, "migrations"),
+        (metrics.last_migration_timestamp_seconds, "last_migration"),
+        (metrics.validation_issues, "issues"),
+        (metrics.conflicts_open, "conflicts"),
+    )
+    for gauge, key in labelled:
+        metrics.replace(gauge, database, {tuple(labels): value for *labels, value in document[key]})

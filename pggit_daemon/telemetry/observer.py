@@ -1,0 +1,125 @@
+"""What was stored, handled and compared, as metrics, health and log.
+
+In: stored prefixes, handled batches, comparisons. Out: counters, states, one log line a commit. Called by `pipeline.py`
+through callables, so that the way of the data knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from pggit_daemon.decode.assembler import Batch
+from pggit_daemon.model.decision import CommitKind, Decision, Link
+from pggit_daemon.model.transaction import Message
+from pggit_daemon.reconcile.verification import Outcome
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.health import DatabaseHealth, State
+from pggit_daemon.versioning.plan import Commit, Step
+
+log = structlog.get_logger(__name__)
+
+LOGGED = 20
+"""Differences of one comparison that get a line in the log; the commit has all of them."""
+
+CLOSE = 2.0
+"""Seconds behind the server that still count as caught up."""
+
+
+class Observer:
+    """Counts for one database."""
+
+    def __init__(self, database: str, metrics: Metrics, health: DatabaseHealth) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._health = health
+        self._log = log.bind(database=database)
+
+    def handled(self, batch: Batch, waiting: int) -> None:
+        """A batch went through; `waiting` transactions are in the queue."""
+        self._health.beat()
+        self._metrics.pending_transactions.labels(self._database).set(waiting)
+        quiet = not batch.transactions and not batch.empties
+        if waiting == 0 and quiet:
+            self._health.synced()
+        elif waiting == 0 and batch.stream_time is not None:
+            self._health.synced(batch.stream_time.timestamp())
+        behind = self._health.lag_seconds()
+        if self._health.state is State.CATCHING_UP and (quiet or (behind is not None and behind < CLOSE)):
+            self._health.enter(State.STREAMING)
+            self._log.info("caught_up")
+
+    def stored(self, decisions: tuple[Decision, ...], steps: tuple[Step, ...]) -> None:
+        """A prefix of the stream is stored."""
+        name = self._database
+        self._metrics.transactions.labels(name).inc(len({decision.unit.commit_lsn for decision in decisions}))
+        for decision in decisions:
+            self._metrics.ddl_events.labels(name).inc(len(decision.events))
+            for event in decision.events:
+                if event.kind == "capture_failed":
+                    self._metrics.capture_failures.labels(name).inc()
+                    self._log.error("capture_failed", command=event.tag, failure=event.failure)
+        for step in steps:
+            self._step(step)
+
+    def verified(self, outcome: Outcome) -> None:
+        """Everything was compared with the catalog."""
+        name = self._database
+        result = "different" if outcome.differences else "unreadable" if outcome.unreadable else "same"
+        self._metrics.verifications.labels(name, result).inc()
+        self._metrics.verification_differences.labels(name).inc(len(outcome.differences))
+        self._metrics.verification_duration_seconds.labels(name).set(outcome.seconds)
+        self._metrics.last_verification_timestamp_seconds.labels(name).set(outcome.marks.at.timestamp())
+        for kind, some in (("tree_differs", outcome.differences), ("object_unreadable", outcome.unreadable)):
+            for one in some[:LOGGED]:
+                self._log.warning(kind, difference=one.says)
+        self._log.info(
+            "verified",
+            cause=outcome.cause.value,
+            objects=outcome.objects,
+            differences=len(outcome.differences),
+            unreadable=len(outcome.unreadable),
+            seconds=round(outcome.seconds, 3),
+        )
+
+    def forged(self, message: Message) -> None:
+        """Somebody sent a message under our prefix that our functions did not make."""
+        self._metrics.forged_messages.labels(self._database).inc()
+        self._log.warning("message_forged", lsn=str(message.lsn), length=len(message.content))
+
+    def _step(self, step: Step) -> None:
+        name = self._database
+        for unreadable in step.unreadable:
+            self._metrics.quarantined_records.labels(name).inc()
+            self._log.error("record_quarantined", lsn=str(unreadable.lsn), reason=unreadable.reason)
+        for link in step.links:
+            self._link(link, step)
+        if step.commit is not None:
+            self._commit(step.commit)
+
+    def _commit(self, commit: Commit) -> None:
+        self._metrics.commits.labels(self._database, commit.kind.value).inc()
+        if commit.kind is CommitKind.OUT_OF_BAND:
+            self._metrics.out_of_band_changes.labels(self._database).inc()
+        self._log.info(
+            "commit_stored",
+            commit=commit.hash[:12],
+            kind=commit.kind.value,
+            message=commit.message,
+            author=commit.author,
+            objects=len(commit.changes),
+            lsn=str(commit.lsn),
+        )
+
+    def _link(self, link: Link, step: Step) -> None:
+        migration = link.row.principal.migration
+        if migration is None or migration.status == "started":
+            return
+        if link.evidence is None:
+            row = link.row.principal.row_key
+            self._log.warning("migration_unlinked", source=link.row.source, row=row, why=link.note)
+            return
+        self._metrics.links.labels(self._database, link.evidence.value).inc()
+        delay = time.time() - step.time.timestamp()
+        self._metrics.link_latency_seconds.labels(self._database).observe(max(0.0, delay))

@@ -1,0 +1,1 @@
+"""Presets of the migration tools, and what finds their history tables."""

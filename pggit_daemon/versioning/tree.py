@@ -1,0 +1,133 @@
+"""The tree of a commit: every object of the schema, and one hash over all of them.
+
+In: a tree and what changed. Out: a new tree that shares all that did not change. Called by `versioning/plan.py`.
+The hash is the root of a Merkle tree: schema, type of object, one of 256 buckets by the SHA-256 of the
+identity, identity. A change costs its bucket and the nodes above it, not the tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pggit_daemon.model.objects import Blob, ObjectId, ObjectKey
+
+BUCKETS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An object in a tree: which catalog object carries it, and its blob (SHA-256, 32 bytes)."""
+
+    oid: ObjectId
+    blob: bytes
+
+
+def blob_hash(blob: Blob) -> bytes:
+    """The address of a definition: SHA-256 over all its parts, each with its length before it."""
+    return _digest(_parts(blob))
+
+
+def _parts(blob: Blob) -> Iterator[bytes]:
+    yield blob.definition.encode()
+    yield b"" if blob.later is None else b"+" + blob.later.encode()
+    for needed in blob.depends:
+        yield needed.encode()
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(len(part).to_bytes(8, "big"))
+        sha.update(part)
+    return sha.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    leaves: Mapping[str, Leaf]
+    digest: bytes
+
+    @classmethod
+    def of(cls, leaves: Mapping[str, Leaf]) -> _Bucket:
+        ordered = sorted(leaves)
+        return cls(leaves, _digest(part for name in ordered for part in (name.encode(), leaves[name].blob)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A level above the buckets: children by name (schema, then type, then bucket number)."""
+
+    children: Mapping[str, _Node | _Bucket]
+    digest: bytes
+
+    @classmethod
+    def of(cls, children: Mapping[str, _Node | _Bucket]) -> _Node:
+        ordered = sorted(children)
+        return cls(children, _digest(part for name in ordered for part in (name.encode(), children[name].digest)))
+
+
+_EMPTY = _Node.of({})
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All objects by key, as a persistent value: `changed` gives a new one."""
+
+    root: _Node = field(default=_EMPTY)
+
+    @property
+    def hash(self) -> str:
+        """The tree hash, 64 hexadecimal digits."""
+        return self.root.digest.hex()
+
+    def get(self, key: ObjectKey) -> Leaf | None:
+        node: _Node | _Bucket | None = self.root
+        for name in _path(key):
+            if not isinstance(node, _Node):
+                return None
+            node = node.children.get(name)
+        return node.leaves.get(key.identity) if isinstance(node, _Bucket) else None
+
+    def changed(self, changes: Mapping[ObjectKey, Leaf | None]) -> Tree:
+        """The tree with these leaves set (or, for None, gone)."""
+        grouped: dict[tuple[str, ...], dict[str, Leaf | None]] = {}
+        for key, leaf in changes.items():
+            grouped.setdefault(_path(key), {})[key.identity] = leaf
+        return Tree(_rebuilt(self.root, grouped) or _EMPTY) if grouped else self
+
+
+def _path(key: ObjectKey) -> tuple[str, str, str]:
+    bucket = hashlib.sha256(key.identity.encode()).digest()[0] % BUCKETS
+    # A schema's name cannot be empty, so the empty name is free for what lies outside schemas.
+    return (key.schema or "", key.type, f"{bucket:02x}")
+
+
+def _rebuilt(node: _Node | None, grouped: Mapping[tuple[str, ...], Mapping[str, Leaf | None]]) -> _Node | None:
+    children: dict[str, _Node | _Bucket] = dict(node.children) if node else {}
+    below: dict[str, dict[tuple[str, ...], Mapping[str, Leaf | None]]] = {}
+    for path, leaves in grouped.items():
+        below.setdefault(path[0], {})[path[1:]] = leaves
+    for name, part in below.items():
+        old = children.get(name)
+        new: _Node | _Bucket | None
+        if () in part:
+            new = _merged(old if isinstance(old, _Bucket) else None, part[()])
+        else:
+            new = _rebuilt(old if isinstance(old, _Node) else None, part)
+        if new is None:
+            children.pop(name, None)
+        else:
+            children[name] = new
+    return _Node.of(children) if children else None
+
+
+def _merged(bucket: _Bucket | None, leaves: Mapping[str, Leaf | None]) -> _Bucket | None:
+    merged = dict(bucket.leaves) if bucket else {}
+    for identity, leaf in leaves.items():
+        if leaf is None:
+            merged.pop(identity, None)
+        else:
+            merged[identity] = leaf
+    return _Bucket.of(merged) if merged else None

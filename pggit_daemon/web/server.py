@@ -1,0 +1,119 @@
+"""The status pages: /metrics, /healthz, /readyz.
+
+In: a `Metrics` and a `Health`. Out: a server in threads of its own, so that a database that keeps the event
+loop busy cannot hide that it does. Nothing here shows a connection string. Called by `cli/run.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from pggit_daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from pggit_daemon.telemetry import Metrics
+    from pggit_daemon.telemetry.health import Health, Report
+
+_REQUEST_SECONDS = 5  # a client that opens a connection and says nothing frees its thread after this
+_JSON = "application/json; charset=utf-8"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _REQUEST_SECONDS
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it)
+        """Log nothing: a scrape every few seconds is no event."""
+
+
+class StatusServer:
+    """A running server; `address` is where it really listens."""
+
+    def __init__(self, server: WSGIServer) -> None:
+        self._server = server
+        host, port = server.server_address[:2]
+        self.address: tuple[str, int] = (str(host), int(port))
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; answers in hand are cut off."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def start(address: str, port: int, metrics: Metrics, health: Health) -> StatusServer:
+    """Listen on the address; port 0 takes a free one. ConfigError when it cannot."""
+    kind = _Server6 if ":" in address else _Server
+    try:
+        server = kind((address, port), _Handler)
+    except (OSError, OverflowError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise ConfigError(
+            f"HTTP cannot listen on {address} port {port}: {reason}",
+            mend="set daemon.http_address and daemon.http_port (0: no HTTP), or pass --http HOST:PORT",
+        ) from exc
+    server.set_app(application(metrics, health))
+    return StatusServer(server)
+
+
+def application(metrics: Metrics, health: Health) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    """Make the WSGI application."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        status, kind, body = _answer(environ, metrics, health)
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(("Allow", "GET, HEAD"))
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+
+    return answer
+
+
+def _answer(environ: WSGIEnvironment, metrics: Metrics, health: Health) -> tuple[HTTPStatus, str, bytes]:
+    if environ.get("REQUEST_METHOD") not in {"GET", "HEAD"}:
+        return HTTPStatus.METHOD_NOT_ALLOWED, _JSON, _json({"error": "GET and HEAD only"})
+    match environ.get("PATH_INFO"):
+        case "/metrics":
+            return HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, metrics.exposition(health)
+        case "/healthz":
+            return _report("alive", health.alive(), health)
+        case "/readyz":
+            return _report("ready", health.ready(), health)
+        case _:
+            return (
+                HTTPStatus.NOT_FOUND,
+                _JSON,
+                _json({"error": "not found", "pages": ["/metrics", "/healthz", "/readyz"]}),
+            )
+
+
+def _report(word: str, report: Report, health: Health) -> tuple[HTTPStatus, str, bytes]:
+    status = HTTPStatus.OK if report.ok else HTTPStatus.SERVICE_UNAVAILABLE
+    databases = {database.name: database.describe() for database in health.databases()}
+    return status, _JSON, _json({word: report.ok, "failing": list(report.failing), "databases": databases})
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False) + "\n").encode()
