@@ -3,7 +3,7 @@
     PggitDaemonError                 everything we raise on purpose: what failed, where, what to do
     ├── ConfigError                  a file, key or value of the configuration          (exit 2)
     ├── ConnectError                 the server cannot be reached or refuses us         (exit 3)
-    ├── PrerequisiteError            wal_level, plugin, rights, not initialised: `mend` (exit 4)
+    ├── PrerequisiteError            wal_level, plugin, rights, not initialised: `hint` (exit 4)
     │   └── InstallError             init, upgrade or uninstall could not go on         (exit 4)
     ├── SlotError                    the replication slot
     │   ├── SlotInUse                another process streams from it: wait and retry
@@ -23,18 +23,18 @@ from __future__ import annotations
 class PggitDaemonError(Exception):
     """Base of all errors raised on purpose.
 
-    `message` says what failed and where; `mend` is the statement or step that mends it, if there is one.
+    `message` says what failed and where; `hint` is the statement or step that solves it, if there is one.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, mend: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  to mend: {self.mend}" if self.mend else self.message
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
 class ConfigError(PggitDaemonError):
@@ -50,7 +50,7 @@ class ConnectError(PggitDaemonError):
 
 
 class PrerequisiteError(PggitDaemonError):
-    """The server or the database lacks what the daemon needs; `mend` says how to give it."""
+    """The server or the database lacks what the daemon needs; `hint` says how to give it."""
 
     exit_code = 4
 

@@ -93,6 +93,6 @@ def _free_slots(conn: Connection, configured: str) -> list[str]:
         if active:
             raise PrerequisiteError(
                 f"the slot {name} is still read from (server process {pid}); nothing was changed",
-                mend="stop the daemon first: systemctl stop pggit-daemon",
+                hint="stop the daemon first: systemctl stop pggit-daemon",
             )
     return [name for name, _active, _pid in rows]

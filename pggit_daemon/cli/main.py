@@ -1,7 +1,7 @@
 """The program `pggit-daemon`: its commands, and what an error looks like.
 
 Exit codes: 0 done · 1 any other failure · 2 wrong usage or configuration · 3 the server cannot be reached or refuses
-the login · 4 the server or database lacks something (the message says what mends it) · 5 no such commit, migration
+the login · 4 the server or database lacks something (the hint says how to give it) · 5 no such commit, migration
 or object · 6 something is not as recorded (verify) · 128+n ended by the signal n.
 """
 
@@ -25,7 +25,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 _EPILOG = (
     "Exit codes: 0 done, 1 other failure, 2 wrong usage or configuration, 3 server not reachable or login refused, "
-    "4 something is missing on the server (the message says what mends it), 5 no such commit, migration or object, "
+    "4 something is missing on the server (the hint says how to give it), 5 no such commit, migration or object, "
     "6 something is not as recorded (verify), 128+n ended by signal n."
 )
 
@@ -93,8 +93,8 @@ def _print_error(error: PggitDaemonError) -> None:
     if _Options.debug:
         console.print(Text(visible(redact("".join(traceback.format_exception(error))))))
     console.print(Text.assemble(("error: ", "bold red"), visible(redact(error.message))))
-    if error.mend:
-        console.print(Text.assemble(("to mend: ", "bold"), visible(redact(error.mend))))
+    if error.hint:
+        console.print(Text.assemble(("hint: ", "bold"), visible(redact(error.hint))))
 
 
 def _print_unexpected(error: Exception) -> None:
@@ -103,4 +103,4 @@ def _print_unexpected(error: Exception) -> None:
         console.print(Text(visible(redact("".join(traceback.format_exception(error))))))
     summary = visible(redact(f"{type(error).__name__}: {error}"))
     console.print(Text.assemble(("error: ", "bold red"), f"this should not happen: {summary}"))
-    console.print(Text("to mend: report it with the output of the same command after `pggit-daemon --debug`"))
+    console.print(Text("hint: report it with the output of the same command after `pggit-daemon --debug`"))

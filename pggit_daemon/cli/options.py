@@ -51,7 +51,7 @@ def choose(config: Path | None, dsn: str | None) -> Config:
         return for_dsn("")
     raise ConfigError(
         f"no configuration: {DEFAULT_PATH} does not exist",
-        mend=f"pass --config FILE or --dsn DSN, or set ${CONFIG_VARIABLE} or libpq's PG* variables",
+        hint=f"pass --config FILE or --dsn DSN, or set ${CONFIG_VARIABLE} or libpq's PG* variables",
     )
 
 

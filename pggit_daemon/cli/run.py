@@ -45,7 +45,7 @@ def run(
     except PggitDaemonError as exc:
         if not process.logging:
             raise
-        log.error("daemon_failed", error=exc.message, mend=exc.mend, exit_code=exc.exit_code)  # noqa: TRY400  (a sentence)
+        log.error("daemon_failed", error=exc.message, hint=exc.hint, exit_code=exc.exit_code)  # noqa: TRY400  (a sentence)
         raise typer.Exit(exc.exit_code) from exc
 
 

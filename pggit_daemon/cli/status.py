@@ -34,7 +34,7 @@ def status(
             if len(databases) == 1:
                 raise
             # The others' state is still worth showing; the exit code says that one failed.
-            documents[chosen.name] = {"error": exc.message, "mend": exc.mend}
+            documents[chosen.name] = {"error": exc.message, "hint": exc.hint}
             failures.append(exc)
     if json:
         print_json({"databases": documents})

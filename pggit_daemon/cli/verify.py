@@ -62,7 +62,7 @@ def verify(
         count = f"{len(different)} objects are" if len(different) > 1 else "1 object is"
         raise NotAsRecorded(
             f"{count} not as recorded",
-            mend="docs/operations.md has the usual reasons"
+            hint="docs/operations.md has the usual reasons"
             if recorded is None
             else f"pggit-daemon show {recorded[:12]}",
         )
@@ -81,7 +81,7 @@ def _looked_at_again(conn: Connection, found: list[Difference], timeout: float, 
             raise PggitDaemonError(
                 f"{len(found)} objects differ so far, but within {timeout:g} s the daemon of {chosen.name}"
                 f" has not handled what was committed before; the first: {found[0].says}",
-                mend="pggit-daemon status shows how far it is; then run verify again",
+                hint="pggit-daemon status shows how far it is; then run verify again",
             )
         second = _differing(conn, [(one.oid.classid, one.oid.objid) for one in found])
         sure = certain(found, second)
@@ -90,7 +90,7 @@ def _looked_at_again(conn: Connection, found: list[Difference], timeout: float, 
         found = second
     raise PggitDaemonError(
         f"{len(found)} objects keep changing; the first: {found[0].says}",
-        mend="run verify again when fewer changes run",
+        hint="run verify again when fewer changes run",
     )
 
 

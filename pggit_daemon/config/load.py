@@ -41,7 +41,7 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
-        raise ConfigError(f"{path}: {reason}", mend=f"write it (see config.example.toml), then: {_CHECK}") from exc
+        raise ConfigError(f"{path}: {reason}", hint=f"write it (see config.example.toml), then: {_CHECK}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: not UTF-8 at byte {exc.start}") from exc
     return parse(text, origin=str(path))

@@ -100,7 +100,7 @@ async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Tex
             schema, role = (sql.Identifier(part).as_string(conn) for part in (table.schema, conn.info.user))
             raise PrerequisiteError(
                 f"the history table {table} may not be read: {exc.diag.message_primary}",
-                mend=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {name.as_string(conn)} TO {role};"
+                hint=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {name.as_string(conn)} TO {role};"
                 f" -- or, for tables still to come: GRANT pg_read_all_data TO {role};",
             ) from exc
         raise translated(exc) from exc

@@ -48,7 +48,7 @@ async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncC
     except psycopg.Error as exc:
         raise ConnectError(
             f"cannot connect: {' '.join(str(exc).split())}",
-            mend="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
+            hint="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
         ) from exc
     return conn
 
@@ -59,11 +59,11 @@ def translated(exc: psycopg.Error) -> ConnectError | PrerequisiteError:
     match exc.sqlstate:
         case "42P01" | "3F000" | "42883" | "42703":
             return PrerequisiteError(
-                f"the database side is not installed, or is an older version: {said}", mend="pggit-daemon init --dsn …"
+                f"the database side is not installed, or is an older version: {said}", hint="pggit-daemon init --dsn …"
             )
         case "42501":
             return PrerequisiteError(
-                f"a right is missing: {said}", mend="pggit-daemon init --dsn … --role ROLE (as a superuser)"
+                f"a right is missing: {said}", hint="pggit-daemon init --dsn … --role ROLE (as a superuser)"
             )
         case _:
             return ConnectError(f"the database could not be read: {exc.sqlstate or ''} {said}".strip())

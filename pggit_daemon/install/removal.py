@@ -112,7 +112,7 @@ def _restore(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
         except errors.UniqueViolation as exc:
             raise InstallError(
                 f"{identity} cannot come back, nothing was changed: {exc.diag.message_detail}",
-                mend="delete one of these rows of pggit.external_migrations, then uninstall again",
+                hint="delete one of these rows of pggit.external_migrations, then uninstall again",
             ) from exc
         restored.append(f"{kind} {identity}")
     return tuple(restored)
@@ -160,5 +160,5 @@ def _refuse_others(
     if lost:
         raise InstallError(
             f"these objects rest on what would be removed, nothing was changed: {', '.join(sorted(lost))}",
-            mend="drop or change them first",
+            hint="drop or change them first",
         )

@@ -61,7 +61,7 @@ def check_rights(conn: psycopg.Connection[Any]) -> None:
         name = psycopg.sql.Identifier(role).as_string(conn)
         raise PrerequisiteError(
             f"event triggers can only be made by a superuser, and {role} is none",
-            mend=f"connect as a superuser, or for init and uninstall only: ALTER ROLE {name} SUPERUSER;",
+            hint=f"connect as a superuser, or for init and uninstall only: ALTER ROLE {name} SUPERUSER;",
         )
 
 
@@ -77,7 +77,7 @@ def exclusive(conn: psycopg.Connection[Any]) -> Iterator[None]:
     except errors.LockNotAvailable as exc:
         raise InstallError(
             f"waited {LOCK_TIMEOUT} for a lock and gave up, nothing was changed; in the way: {_holders(conn)}",
-            mend="wait for that session, or end it: SELECT pg_terminate_backend(<pid>);",
+            hint="wait for that session, or end it: SELECT pg_terminate_backend(<pid>);",
         ) from exc
     except psycopg.OperationalError as exc:
         raise ConnectError(f"the connection was lost, nothing was changed: {exc}") from exc

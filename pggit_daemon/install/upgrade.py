@@ -91,7 +91,7 @@ def _open_work(conn: psycopg.Connection[Any]) -> _Work:
     if newest > known[-1].number:
         raise InstallError(
             f"the database holds version {newest}, this program knows versions up to {known[-1].number}",
-            mend="upgrade pggit-daemon on this machine",
+            hint="upgrade pggit-daemon on this machine",
         )
     files = repeatable()
     current = repeatable_digest(conn) == digest(files)

@@ -1,6 +1,6 @@
 """A connection for one command, with the server's errors put into ours.
 
-In: a connection string. Out: a synchronous connection in a `with` block; errors by SQLSTATE, with what mends them.
+In: a connection string. Out: a synchronous connection in a `with` block; errors by SQLSTATE, with a hint.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def connection(dsn: str, *, purpose: str, autocommit: bool = True) -> Iterator[C
         where = f" ({redact_dsn(dsn)})" if dsn else ""
         raise ConnectError(
             f"cannot connect{where}: {_reason(exc)}",
-            mend="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
+            hint="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
         ) from exc
     try:
         with conn:
@@ -55,15 +55,15 @@ def translate(error: psycopg.Error) -> PggitDaemonError:
     match error:
         case pg.UndefinedTable() | pg.InvalidSchemaName() | pg.UndefinedFunction() | pg.UndefinedColumn():
             return PrerequisiteError(
-                f"pggit-daemon is not installed in this database, or by an older version: {reason}", mend=_INIT
+                f"pggit-daemon is not installed in this database, or by an older version: {reason}", hint=_INIT
             )
         case pg.InsufficientPrivilege():
             return PrerequisiteError(
                 f"the role lacks a right: {reason}",
-                mend=f"{_INIT} --role ROLE, as a superuser; or use a role that has it",
+                hint=f"{_INIT} --role ROLE, as a superuser; or use a role that has it",
             )
         case psycopg.OperationalError() if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
-            return ConnectError(f"the connection broke: {reason}", mend="run the command again")
+            return ConnectError(f"the connection broke: {reason}", hint="run the command again")
         case _:
             return PggitDaemonError(f"the server says: {reason}")
 

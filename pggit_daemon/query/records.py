@@ -113,7 +113,7 @@ def find(conn: Connection, word: str, *, tool: str | None = None, source: str | 
         if found is not None:
             return found
     narrowed = "".join(f", {key} {value}" for key, value in (("tool", tool), ("source", source)) if value)
-    raise NotFoundError(f"nothing is recorded under {word!r}{narrowed}", mend="pggit-daemon log shows what is")
+    raise NotFoundError(f"nothing is recorded under {word!r}{narrowed}", hint="pggit-daemon log shows what is")
 
 
 def find_commit(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Commit:
@@ -122,7 +122,7 @@ def find_commit(conn: Connection, word: str, *, tool: str | None = None, source:
     if found.commit is None and found.migration is not None:
         raise NotFoundError(
             f"migration {found.migration.label} is not linked to a commit (status {found.migration.status})",
-            mend="SELECT pggit.link_migration(…), or wait until the daemon has come that far (pggit-daemon status)",
+            hint="SELECT pggit.link_migration(…), or wait until the daemon has come that far (pggit-daemon status)",
         )
     assert found.commit is not None  # noqa: S101  (find raises where there is neither)
     return found.commit

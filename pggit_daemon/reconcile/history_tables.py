@@ -83,7 +83,7 @@ class Comparisons:
             found = await catalog.rows(self._conn, table)
         except PrerequisiteError as exc:
             # Without the right to read it, what happened stays unknown; the ledger as it is keeps the queue moving.
-            log.warning("source_unreadable", source=source, error=exc.message, mend=exc.mend)
+            log.warning("source_unreadable", source=source, error=exc.message, hint=exc.hint)
             ledger = self._ledgers.get(source)
             found = [row.columns for row in ledger.rows.values()] if ledger is not None else []
         return _Reading(found or (), await catalog.position(self._conn), seen)

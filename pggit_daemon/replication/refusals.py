@@ -53,7 +53,7 @@ def translate(
 def too_slow(doing: str) -> SlotError:
     return SlotError(
         f"cannot {doing} in time: it waits for every transaction that is open now",
-        mend="end the oldest one, or wait for it: SELECT pid, usename, xact_start, query FROM pg_stat_activity"
+        hint="end the oldest one, or wait for it: SELECT pid, usename, xact_start, query FROM pg_stat_activity"
         " WHERE backend_xid IS NOT NULL ORDER BY xact_start;",
     )
 
@@ -79,7 +79,7 @@ def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: 
         package = f"postgresql-{needs.major_version if needs else 'NN'}-wal2json"
         lacks = PrerequisiteError(
             f"{told} (the server has no output plugin {plugin})",
-            mend=f"install it on the server; wal2json on Debian and Ubuntu: apt-get install {package}",
+            hint=f"install it on the server; wal2json on Debian and Ubuntu: apt-get install {package}",
         )
     elif needs is None:
         lacks = None
@@ -91,7 +91,7 @@ def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: 
     elif isinstance(exc, pg.ObjectNotInPrerequisiteState) and needs.wal_level != "logical":
         lacks = PrerequisiteError(
             f"logical decoding needs wal_level = logical, the server runs with {needs.wal_level}",
-            mend="ALTER SYSTEM SET wal_level = 'logical'; and restart the server",
+            hint="ALTER SYSTEM SET wal_level = 'logical'; and restart the server",
         )
     elif isinstance(exc, pg.ConfigurationLimitExceeded):
         lacks = _no_slot(needs)
@@ -103,7 +103,7 @@ def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: 
 def _no_slot(needs: Requirements) -> PrerequisiteError:
     return PrerequisiteError(
         f"all {needs.max_replication_slots} replication slots of the server are taken",
-        mend=f"ALTER SYSTEM SET max_replication_slots = {needs.max_replication_slots + 5}; and restart the server;"
+        hint=f"ALTER SYSTEM SET max_replication_slots = {needs.max_replication_slots + 5}; and restart the server;"
         " or drop a slot that nobody needs, see pg_replication_slots",
     )
 
@@ -116,19 +116,19 @@ def _not_allowed(told: str, allowed: str | None, plugin: str | None) -> Prerequi
     listed = "output_plugin_libraries lacks it" if allowed is None else f"output_plugin_libraries = {allowed}"
     return PrerequisiteError(
         f"{told} ({listed})",
-        mend=f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf();",
+        hint=f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf();",
     )
 
 
 def _no_right(needs: Requirements) -> PrerequisiteError:
     return PrerequisiteError(
         f"the role {needs.role_name} may not replicate",
-        mend=f"ALTER ROLE {Identifier(needs.role_name).as_string()} REPLICATION;",
+        hint=f"ALTER ROLE {Identifier(needs.role_name).as_string()} REPLICATION;",
     )
 
 
 def _no_sender(needs: Requirements) -> PrerequisiteError:
     return PrerequisiteError(
         f"all {needs.max_wal_senders} WAL senders of the server are taken",
-        mend=f"ALTER SYSTEM SET max_wal_senders = {needs.max_wal_senders + 5}; and restart the server",
+        hint=f"ALTER SYSTEM SET max_wal_senders = {needs.max_wal_senders + 5}; and restart the server",
     )

@@ -119,7 +119,7 @@ class Process:
             try:
                 new = self._read()
             except ConfigError as exc:
-                log.error("reload_failed", error=exc.message, mend=exc.mend)  # noqa: TRY400  (a sentence)
+                log.error("reload_failed", error=exc.message, hint=exc.hint)  # noqa: TRY400  (a sentence)
             else:
                 self._take(new)
         if self._told_ready:

@@ -105,7 +105,7 @@ async def _supervise(config: DatabaseConfig, metrics: Metrics, health: DatabaseH
                 database=config.name,
                 reason=reason,
                 error=exc.message,
-                mend=exc.mend,
+                hint=exc.hint,
                 retry_seconds=round(delay, 2),
             )
             await _pause(delay, stop, health)

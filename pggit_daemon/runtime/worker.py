@@ -135,7 +135,7 @@ class Database:
             whose = f"of database {slot.database} with plugin {slot.plugin}" if slot.database else "a physical one"
             raise PrerequisiteError(
                 f"replication slot {slot.name} is not ours: it is {whose}",
-                mend=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
+                hint=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
             )
         if slot.active_pid is not None:
             raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
@@ -147,7 +147,7 @@ class Database:
         elif not self._config.create_baseline:
             raise PrerequisiteError(
                 f"database {self._config.name} has no baseline, and create_baseline is false",
-                mend="set create_baseline = true for one start",
+                hint="set create_baseline = true for one start",
             )
 
     async def _stream(self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event) -> None:

@@ -71,7 +71,7 @@ def start(address: str, port: int, metrics: Metrics, health: Health) -> StatusSe
         reason = getattr(exc, "strerror", None) or str(exc)
         raise ConfigError(
             f"HTTP cannot listen on {address} port {port}: {reason}",
-            mend="set daemon.http_address and daemon.http_port (0: no HTTP), or pass --http HOST:PORT",
+            hint="set daemon.http_address and daemon.http_port (0: no HTTP), or pass --http HOST:PORT",
         ) from exc
     server.set_app(application(metrics, health))
     return StatusServer(server)

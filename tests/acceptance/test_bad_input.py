@@ -61,7 +61,7 @@ def make(conn: psycopg.Connection, statement: str, *names: str) -> None:
 def test_nobody_listens(tmp_path: Path) -> None:
     with failing("host=127.0.0.1 port=1 dbname=x user=postgres", tmp_path) as (daemon, said):
         assert "cannot connect" in said["error"]
-        assert "pg_hba.conf" in said["mend"]
+        assert "pg_hba.conf" in said["hint"]
         daemon.wait_for(lambda: len(complaints(daemon)) >= 4, "trying again", 20)
         moments = [event["retry_seconds"] for event in complaints(daemon)]
         assert len(moments) < 40, "it tries without a pause"
@@ -76,7 +76,7 @@ def test_no_such_database_and_no_init(database: str, tmp_path: Path) -> None:
     try:
         daemon.wait_for(lambda: bool(complaints(daemon)), "complaining", 20)
         assert "not installed" in complaints(daemon)[0]["error"]
-        assert "pggit-daemon init" in complaints(daemon)[0]["mend"]
+        assert "pggit-daemon init" in complaints(daemon)[0]["hint"]
         assert pggit("init", "--dsn", database).returncode == 0
         daemon.wait_ready()
         assert daemon.stop() == 0
@@ -93,12 +93,12 @@ def test_a_role_without_rights_is_told_which(installed_database: str, tmp_path: 
             dsn = make_conninfo(installed_database, user="Wor ker")
             with failing(dsn, tmp_path) as (_daemon, said):
                 assert "a right is missing" in said["error"]
-                assert "--role" in said["mend"]
+                assert "--role" in said["hint"]
             assert pggit("init", "--dsn", installed_database, "--role", "Wor ker").returncode == 0
             with failing(dsn, tmp_path) as (_daemon, said):
                 assert said["error"] == "the role Wor ker may not replicate"
-                assert said["mend"] == 'ALTER ROLE "Wor ker" REPLICATION;'
-            conn.execute(said["mend"])
+                assert said["hint"] == 'ALTER ROLE "Wor ker" REPLICATION;'
+            conn.execute(said["hint"])
             with Daemon(dsn, tmp_path) as daemon:
                 conn.execute("CREATE TABLE by_hand (id int)")
                 daemon.wait_caught_up()
@@ -114,7 +114,7 @@ def test_wal_level_is_not_logical(tmp_path: Path) -> None:
         assert pggit("init", "--dsn", cluster.dsn("app")).returncode == 0
         with failing(cluster.dsn("app"), tmp_path) as (_daemon, said):
             assert "the server runs with replica" in said["error"]
-            assert "ALTER SYSTEM SET wal_level = 'logical'" in said["mend"]
+            assert "ALTER SYSTEM SET wal_level = 'logical'" in said["hint"]
 
 
 def test_the_plugin_is_missing(installed_database: str, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_plugin_is_missing(installed_database: str, tmp_path: Path) -> None:
         make(conn, "ALTER DATABASE {} SET dynamic_library_path = '/nonexistent'", conn.info.dbname)
         with failing(installed_database, tmp_path) as (_daemon, said):
             assert "no output plugin wal2json" in said["error"]
-            assert "apt-get install postgresql-" in said["mend"]
+            assert "apt-get install postgresql-" in said["hint"]
         make(conn, "ALTER DATABASE {} RESET dynamic_library_path", conn.info.dbname)
         with Daemon(installed_database, tmp_path):
             assert [one.kind for one in commits(installed_database)] == ["baseline"]
@@ -207,7 +207,7 @@ def test_another_databases_slot_is_left_alone(cluster: Databases, installed_data
             other.execute("SELECT pg_create_logical_replication_slot('pggit_daemon', 'wal2json')")
             with failing(installed_database, tmp_path) as (_daemon, said):
                 assert "of database other_one" in said["error"]
-                assert "slot = " in said["mend"]
+                assert "slot = " in said["hint"]
             left = other.execute("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'pggit_daemon'")
             assert left.fetchone() == (1,)
     finally:

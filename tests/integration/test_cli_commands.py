@@ -231,7 +231,7 @@ def test_errors_are_one_block_with_what_to_do(database: str) -> None:
     missing = run("status", dsn=database)
     assert (missing.code, missing.out) == (4, "")
     assert missing.err.startswith("error: pggit-daemon is not installed")
-    assert "to mend: pggit-daemon init" in missing.err
+    assert "hint: pggit-daemon init" in missing.err
     assert "Traceback" not in missing.err
     nobody = run("status", dsn="postgresql://u:hunter2@127.0.0.1:1/x")
     assert nobody.code == 3

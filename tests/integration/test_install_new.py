@@ -106,7 +106,7 @@ def test_a_newer_installation_is_left_alone(conn: psycopg.Connection[Any]) -> No
     conn.execute("INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (9999, 'future', '')")
     with pytest.raises(InstallError, match="9999") as caught:
         install(conn)
-    assert caught.value.mend == "upgrade pggit-daemon on this machine"
+    assert caught.value.hint == "upgrade pggit-daemon on this machine"
     with pytest.raises(InstallError, match="9999"):
         plan(conn)
 
@@ -154,7 +154,7 @@ def test_only_a_superuser_may(conn: psycopg.Connection[Any], database: str) -> N
         pytest.raises(PrerequisiteError, match="install_nobody") as caught,
     ):
         install(plain)
-    assert 'ALTER ROLE "install_nobody" SUPERUSER;' in str(caught.value.mend)
+    assert 'ALTER ROLE "install_nobody" SUPERUSER;' in str(caught.value.hint)
     conn.execute("DROP ROLE install_nobody")
 
 

@@ -80,7 +80,7 @@ async def test_creation_gives_up_while_a_transaction_stays_open(database: str) -
                 with pytest.raises(SlotError, match="open now") as caught:
                     await replication.create_slot("late", PLUGIN, snapshot="export", timeout=0.3)
                 assert time.monotonic() - begun < 2
-                assert caught.value.mend is not None
+                assert caught.value.hint is not None
                 assert await gone(database, "late")
                 waiting = conn.execute(
                     "SELECT count(*) FROM pg_stat_activity"
@@ -169,7 +169,7 @@ async def test_a_plugin_that_is_not_installed(database: str) -> None:
         needs = await read_requirements(replication._conn)
     lists = needs.plugin_libraries is not None
     expected = "wal2json, no_such_plugin;" if lists else f"postgresql-{needs.major_version}-wal2json"
-    assert expected in (caught.value.mend or "")
+    assert expected in (caught.value.hint or "")
 
 
 async def test_a_role_that_may_not_replicate(database: str) -> None:
@@ -179,8 +179,8 @@ async def test_a_role_that_may_not_replicate(database: str) -> None:
         try:
             with pytest.raises(PrerequisiteError) as caught:
                 await ReplicationConnection.open(psycopg.conninfo.make_conninfo(database, user="may not"))
-            assert caught.value.mend == 'ALTER ROLE "may not" REPLICATION;'
-            conn.execute(caught.value.mend.encode())
+            assert caught.value.hint == 'ALTER ROLE "may not" REPLICATION;'
+            conn.execute(caught.value.hint.encode())
             async with await ReplicationConnection.open(psycopg.conninfo.make_conninfo(database, user="may not")):
                 pass
         finally:
@@ -250,10 +250,10 @@ async def test_no_slot_and_no_sender_left(narrow: Databases) -> None:
         await replication.create_slot("one", PLUGIN, snapshot="nothing", timeout=5)
         with pytest.raises(PrerequisiteError, match="all 1 replication slots") as caught:
             await replication.create_slot("two", PLUGIN, snapshot="nothing", timeout=5)
-        assert "max_replication_slots = 6" in (caught.value.mend or "")
+        assert "max_replication_slots = 6" in (caught.value.hint or "")
         with pytest.raises(PrerequisiteError, match="all 1 WAL senders") as caught:
             await ReplicationConnection.open(dsn)
-        assert "max_wal_senders = 6" in (caught.value.mend or "")
+        assert "max_wal_senders = 6" in (caught.value.hint or "")
         await replication.drop_slot("one")
 
 
@@ -280,4 +280,4 @@ async def test_wal_level_too_low() -> None:
         async with await ReplicationConnection.open(plain.dsn()) as replication:
             with pytest.raises(PrerequisiteError, match="runs with replica") as caught:
                 await replication.create_slot("x", PLUGIN, snapshot="nothing", timeout=5)
-    assert caught.value.mend == "ALTER SYSTEM SET wal_level = 'logical'; and restart the server"
+    assert caught.value.hint == "ALTER SYSTEM SET wal_level = 'logical'; and restart the server"

@@ -152,8 +152,8 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(server: StatusServer, hea
     """Not a traceback."""
     with pytest.raises(ConfigError, match="HTTP cannot listen on") as caught:
         start("127.0.0.1", server.address[1], Metrics(), health)
-    assert caught.value.mend is not None
-    assert "--http" in caught.value.mend
+    assert caught.value.hint is not None
+    assert "--http" in caught.value.hint
 
 
 def test_a_silent_client_does_not_block_others(server: StatusServer, health: Health) -> None:

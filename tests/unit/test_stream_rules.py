@@ -103,7 +103,7 @@ def test_a_plugin_that_the_server_does_not_allow() -> None:
     )
     error = translated(pg.InsufficientPrivilege("no"), needs)
     assert isinstance(error, PrerequisiteError)
-    assert error.mend == (
+    assert error.hint == (
         "ALTER SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, wal2json; SELECT pg_reload_conf();"
     )
 
