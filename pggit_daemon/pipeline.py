@@ -24,7 +24,7 @@ from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
-from pggit_daemon.model.changeset import Unit
+from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import Decision, Settled
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
@@ -152,7 +152,7 @@ class Pipeline:
         self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0, soon=self._asked)
         self._asked = self._asked and bool(batch.messages)
 
-    def _unit(self, item: Transaction | Message) -> Unit | NewTables | None:
+    def _unit(self, item: Transaction | Message) -> Changeset | NewTables | None:
         """What a transaction says; or a message, if it is ours and was not handled before."""
         if isinstance(item, Transaction):
             self._correlator.tick(item.commit_time)

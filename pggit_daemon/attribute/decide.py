@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pggit_daemon.attribute.pending import Pending, WaitingRow
-from pggit_daemon.model.changeset import Ddl, Evidence, Recorded, Unit, Unseen, Written
+from pggit_daemon.model.changeset import AlreadyStored, Changeset, Ddl, Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.decision import CommitKind, Decision, Link
 from pggit_daemon.model.lsn import LSN
@@ -33,7 +33,7 @@ class Kept:
 class Part:
     """DDL of a migration that its session has begun and will end in a later transaction."""
 
-    of: Recorded
+    of: HistoryRowEvent
 
 
 Target = Kept | Part | WaitingRow | None
@@ -89,14 +89,14 @@ def _of_one(pending: Pending, written: set[LSN]) -> Iterator[Decision]:
                 yield Decision(unit, CommitKind.MIGRATION, events, part_of=recorded, evidence=Evidence.SESSION)
             case WaitingRow() if events:
                 yield _taken(unit, target, events, written)
-            case WaitingRow(row=Recorded()):
+            case WaitingRow(row=HistoryRowEvent()):
                 yield _alone(unit, target)
             case WaitingRow():
                 pass
             case None:
                 yield _left_over(pending, events)
     written.difference_update(row.lsn for row in pending.rows)
-    written.difference_update(item.lsn for item in unit.items if isinstance(item, Written))
+    written.difference_update(item.lsn for item in unit.items if isinstance(item, AlreadyStored))
     unreadable = tuple(item for item in unit.items if isinstance(item, Unreadable))
     if unreadable:
         yield Decision(unit, None, unreadable=unreadable)
@@ -114,7 +114,7 @@ def _portions(pending: Pending) -> list[tuple[Target, tuple[DdlEvent, ...]]]:
             elif target is None and pending.known_tool is not None and not pending.orphan:
                 target = Kept(pending.known_tool)
             _stretch(portions, target).append(item.event)
-        elif isinstance(item, (Recorded, Unseen)) and not rows[item.source, item.lsn].parts:
+        elif isinstance(item, (HistoryRowEvent, UndecodableRow)) and not rows[item.source, item.lsn].parts:
             portions.append((rows[item.source, item.lsn], []))
     return [(target, tuple(events)) for target, events in portions]
 
@@ -133,7 +133,7 @@ def _stretch(portions: list[tuple[Target, list[DdlEvent]]], target: Target) -> l
     return portions[-1][1]
 
 
-def _taken(unit: Unit, row: WaitingRow, events: tuple[DdlEvent, ...], written: set[LSN]) -> Decision:
+def _taken(unit: Changeset, row: WaitingRow, events: tuple[DdlEvent, ...], written: set[LSN]) -> Decision:
     recorded = _recorded(row)
     kind = _kind(recorded)
     if row.last_part not in events:
@@ -143,7 +143,7 @@ def _taken(unit: Unit, row: WaitingRow, events: tuple[DdlEvent, ...], written: s
     return Decision(unit, kind, events, (Link(recorded, row.evidence, row.note),))
 
 
-def _alone(unit: Unit, row: WaitingRow) -> Decision:
+def _alone(unit: Changeset, row: WaitingRow) -> Decision:
     """A row without DDL: a migration that changed no object, a marker, or an event of another one's row."""
     recorded = _recorded(row)
     if row.late is not None and recorded.ran_ddl:
@@ -153,8 +153,8 @@ def _alone(unit: Unit, row: WaitingRow) -> Decision:
     return Decision(unit, _kind(recorded) if linked else None, links=(Link(recorded, row.evidence, row.note),))
 
 
-def _recorded(row: WaitingRow) -> Recorded:
-    if not isinstance(row.row, Recorded):
+def _recorded(row: WaitingRow) -> HistoryRowEvent:
+    if not isinstance(row.row, HistoryRowEvent):
         raise TypeError("a row that is not known yet was decided")
     return row.row
 
@@ -165,7 +165,7 @@ def _left_over(pending: Pending, events: tuple[DdlEvent, ...]) -> Decision:
     return Decision(pending.unit, CommitKind.OUT_OF_BAND, events, alone=pending.alone)
 
 
-def _kind(row: Recorded) -> CommitKind:
+def _kind(row: HistoryRowEvent) -> CommitKind:
     match row.principal.meaning:
         case Meaning.ROLLED_BACK | Meaning.UNDO_FAILED:
             return CommitKind.ROLLBACK

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pggit_daemon.attribute.pending import Pending, WaitingRow
-from pggit_daemon.model.changeset import Evidence, Recorded, Unseen
+from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.meaning import Claims
 from pggit_daemon.model.session import SessionKey
@@ -52,7 +52,7 @@ def match(
     if source.preset.claims is Claims.LOCK:
         before = [pending for pending in before if not _outlasts(row, pending)]
     groups = _by_session(row, source.name, before)
-    writer = row.row.session if isinstance(row.row, Recorded) else None
+    writer = row.row.session if isinstance(row.row, HistoryRowEvent) else None
     if writer is not None:
         groups = {key: parts for key, parts in groups.items() if _is_writers(writer, source, key, parts)}
         if len(groups) == 1:
@@ -137,7 +137,9 @@ def _certain(parts: Parts, source: str) -> bool:
 def _outlasts(row: WaitingRow, pending: Pending) -> bool:
     """Whether statements follow the last row of the row's transaction: a tool writes each row after its statements."""
     last = max(
-        item.lsn for item in row.unit.items if isinstance(item, (Recorded, Unseen)) and item.source == row.source
+        item.lsn
+        for item in row.unit.items
+        if isinstance(item, (HistoryRowEvent, UndecodableRow)) and item.source == row.source
     )
     return any(event.lsn > last for event in pending.open_events())
 

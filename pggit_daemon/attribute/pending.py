@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from pggit_daemon.attribute.claims import Claim
 from pggit_daemon.attribute.state import Brackets
-from pggit_daemon.model.changeset import Ddl, Evidence, Recorded, Unit, Unseen
+from pggit_daemon.model.changeset import Changeset, Ddl, Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Session, SessionKey, Watched
@@ -24,10 +24,10 @@ class WaitingRow:
     `row` is None for an unseen change that turned out to have changed nothing.
     """
 
-    row: Recorded | Unseen | None
+    row: HistoryRowEvent | UndecodableRow | None
     lsn: LSN
     source: str
-    unit: Unit
+    unit: Changeset
     matched: bool = False
     overdue: bool = False
     evidence: Evidence | None = None
@@ -37,7 +37,7 @@ class WaitingRow:
 
     @property
     def settled(self) -> bool:
-        return self.matched and not isinstance(self.row, Unseen)
+        return self.matched and not isinstance(self.row, UndecodableRow)
 
     @property
     def last_part(self) -> DdlEvent | None:
@@ -46,7 +46,7 @@ class WaitingRow:
     @property
     def ran_ddl(self) -> bool:
         """Whether DDL may be its; of an unseen change that is not known yet, so it may."""
-        return isinstance(self.row, Unseen) or (self.row is not None and self.row.ran_ddl)
+        return isinstance(self.row, UndecodableRow) or (self.row is not None and self.row.ran_ddl)
 
     def match(self, evidence: Evidence | None, note: str | None = None) -> None:
         self.matched, self.evidence, self.note = True, evidence, note
@@ -66,7 +66,7 @@ class Pending:
     What no row takes is `known_tool`'s where that is known: its housekeeping, or an `orphan` whose row never came.
     """
 
-    unit: Unit
+    unit: Changeset
     free: list[DdlEvent]
     rows: list[WaitingRow]
     brackets_after: Brackets
@@ -79,12 +79,14 @@ class Pending:
     alone: bool = False
 
     @classmethod
-    def of(cls, unit: Unit, brackets_after: Brackets) -> Pending:
+    def of(cls, unit: Changeset, brackets_after: Brackets) -> Pending:
         free = [
             item.event for item in unit.items if isinstance(item, Ddl) and item.keeps is None and item.part_of is None
         ]
         rows = [
-            WaitingRow(item, item.lsn, item.source, unit) for item in unit.items if isinstance(item, (Recorded, Unseen))
+            WaitingRow(item, item.lsn, item.source, unit)
+            for item in unit.items
+            if isinstance(item, (HistoryRowEvent, UndecodableRow))
         ]
         deployment = unit.deployment
         held = deployment is not None and deployment.waits and deployment.key not in unit.ends

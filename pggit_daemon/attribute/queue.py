@@ -22,7 +22,15 @@ from pggit_daemon.attribute.matching import Match, Nothing, match
 from pggit_daemon.attribute.pending import Pending, WaitingRow
 from pggit_daemon.attribute.state import Group, Memory, Orphan
 from pggit_daemon.attribute.undecoded import reveal
-from pggit_daemon.model.changeset import BracketMove, Ddl, Evidence, Recorded, Unit, Unseen, Written
+from pggit_daemon.model.changeset import (
+    AlreadyStored,
+    BracketMove,
+    Changeset,
+    Ddl,
+    Evidence,
+    HistoryRowEvent,
+    UndecodableRow,
+)
 from pggit_daemon.model.decision import Settled
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.meaning import Claims, Meaning
@@ -73,11 +81,11 @@ class Correlator:
         return frozenset(
             row.source
             for row in self._rows()
-            if row.matched and isinstance(row.row, Unseen)
+            if row.matched and isinstance(row.row, UndecodableRow)
             if row.overdue or self._sources[row.source].bracket_table not in self._brackets
         )
 
-    def feed(self, unit: Unit) -> None:
+    def feed(self, unit: Changeset) -> None:
         """Take in the next transaction of the stream."""
         closed = self._move_brackets(unit)
         pending = Pending.of(unit, dict(self._brackets))
@@ -90,7 +98,7 @@ class Correlator:
             if earlier.unit.deployment is not None and earlier.unit.deployment.key in unit.ends:
                 earlier.held = False
         for item in unit.items:
-            if isinstance(item, Written):
+            if isinstance(item, AlreadyStored):
                 self._close(item.source, item.lsn, unit.commit_lsn)
         self._match_rows()
         for table in closed:
@@ -149,7 +157,7 @@ class Correlator:
 
     def reveal(self, source: str, changes: Sequence[HistoryChange]) -> None:
         """Say what the unseen changes of a source were: what its table and its ledger differ by, in order."""
-        reveal([row for row in self._rows() if row.source == source and isinstance(row.row, Unseen)], changes)
+        reveal([row for row in self._rows() if row.source == source and isinstance(row.row, UndecodableRow)], changes)
 
     def settle(self) -> Settled | None:
         """The decided prefix of the queue, taken off it; None while the oldest transaction waits."""
@@ -180,7 +188,7 @@ class Correlator:
 
     # -- what a new unit shows
 
-    def _move_brackets(self, unit: Unit) -> list[TableName]:
+    def _move_brackets(self, unit: Changeset) -> list[TableName]:
         closed = []
         for item in unit.items:
             if isinstance(item, BracketMove):
@@ -337,7 +345,7 @@ class Correlator:
 
     def _match_own(self, row: WaitingRow) -> None:
         """A row whose DDL can only be its own transaction's, or (told by the SQL API) an earlier part's."""
-        told = row.row if isinstance(row.row, Recorded) else None
+        told = row.row if isinstance(row.row, HistoryRowEvent) else None
         if told is None or told.certain is None or (row.parts and told.late is None):
             row.match(Evidence.TRANSACTION)
             return
@@ -346,7 +354,7 @@ class Correlator:
 
     def _match_alone(self, row: WaitingRow) -> None:
         """A row with no DDL that waits: it came late, or it has none."""
-        if isinstance(row.row, Recorded) and row.row.certain is not None:
+        if isinstance(row.row, HistoryRowEvent) and row.row.certain is not None:
             self._match_own(row)
             return
         late = self.memory.late(row.source, row.lsn)
@@ -382,7 +390,7 @@ class Correlator:
 
     def _evidence_alone(self, row: WaitingRow) -> Evidence | None:
         """Why a row with no DDL is known to have none; None while its migration goes on."""
-        if isinstance(row.row, Recorded) and row.row.principal.meaning is Meaning.STARTED:
+        if isinstance(row.row, HistoryRowEvent) and row.row.principal.meaning is Meaning.STARTED:
             return None
         claims = self._sources[row.source].preset.claims
         return Evidence.TRANSACTION if claims is Claims.NONE else Evidence.WINDOW
@@ -390,9 +398,11 @@ class Correlator:
 
 def _taker(rows: Sequence[WaitingRow], event: LSN) -> WaitingRow | None:
     """Which row of the transaction a statement belongs to: one that says since when, a lone one, or the next."""
-    told = [row for row in rows if isinstance(row.row, Recorded) and row.row.since is not None]
+    told = [row for row in rows if isinstance(row.row, HistoryRowEvent) and row.row.since is not None]
     inside = [
-        row for row in told if isinstance(row.row, Recorded) and row.row.since and row.row.since <= event < row.lsn
+        row
+        for row in told
+        if isinstance(row.row, HistoryRowEvent) and row.row.since and row.row.since <= event < row.lsn
     ]
     if inside:
         return inside[0]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.attribute.pending import WaitingRow
-from pggit_daemon.model.changeset import Recorded
+from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.migration import HistoryChange
 
 
@@ -36,7 +36,7 @@ def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None
     filled = {id(row): change for row, change in pairs}
     for row in rows:
         change = filled.get(id(row))
-        row.row = None if change is None else Recorded((replace(change, lsn=row.lsn),))
+        row.row = None if change is None else HistoryRowEvent((replace(change, lsn=row.lsn),))
         if row.parts and (change is None or not change.ran_ddl):
             row.let_go()
     if rest:
@@ -45,8 +45,8 @@ def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None
 
 def _append(row: WaitingRow, rest: Sequence[HistoryChange]) -> None:
     """Record what could not be told apart with the last of the unseen changes, before its own meaning."""
-    own = row.row.changes if isinstance(row.row, Recorded) else ()
-    row.row = Recorded((*(replace(change, lsn=row.lsn) for change in rest), *own))
+    own = row.row.changes if isinstance(row.row, HistoryRowEvent) else ()
+    row.row = HistoryRowEvent((*(replace(change, lsn=row.lsn) for change in rest), *own))
     if not own:
         row.let_go()
         row.evidence, row.note = None, "several changes that decoding could not show; they cannot be told apart"

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pggit_daemon.interpret.requests import REQUESTS, Request
-from pggit_daemon.model.changeset import Deployment, Evidence, Recorded
+from pggit_daemon.model.changeset import Deployment, Evidence, HistoryRowEvent
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.meaning import Claims, Meaning
 from pggit_daemon.model.migration import Amendment, HistoryChange, Linking, Migration
@@ -52,7 +52,7 @@ class Begun:
     key: str
     session: SessionKey
     row: TextRow
-    migration: Recorded | None = None
+    migration: HistoryRowEvent | None = None
     deployment: Deployment | None = None
     told: LSN | None = None
     last_part: LSN | None = None
@@ -72,7 +72,7 @@ class Api:
     def __init__(self, rows: Mapping[str, TextRow]) -> None:
         self._open = {key: _loaded(key, row) for key, row in rows.items()}
 
-    def innermost(self, session: SessionKey, at: LSN) -> Recorded | None:
+    def innermost(self, session: SessionKey, at: LSN) -> HistoryRowEvent | None:
         """The migration that the session began last and had not ended there."""
         mine = [
             one.migration
@@ -103,7 +103,7 @@ class Api:
         if key in self._open:
             self._open[key] = replace(self._open[key], last_part=commit)
 
-    def read(self, request: Request, *, wrapped: bool = False, ran: bool = False) -> Iterator[Recorded]:
+    def read(self, request: Request, *, wrapped: bool = False, ran: bool = False) -> Iterator[HistoryRowEvent]:
         """What a request means.
 
         `wrapped`: a tool's own migration made it, so it is none of its own. `ran`: its transaction ran DDL of the
@@ -125,11 +125,13 @@ class Api:
             case "deployed":
                 key = str(request.arguments["deployment"])
                 begun = self._open.pop(key, None)
-                yield Recorded((_change(request.lsn, Meaning.EDITED, key, "sql", old=begun.row if begun else None),))
+                yield HistoryRowEvent(
+                    (_change(request.lsn, Meaning.EDITED, key, "sql", old=begun.row if begun else None),)
+                )
             case _:
                 pass
 
-    def _announced(self, request: Request, *, wrapped: bool) -> Iterator[Recorded]:
+    def _announced(self, request: Request, *, wrapped: bool) -> Iterator[HistoryRowEvent]:
         """A begin whose transaction may yet be rolled back: kept, so that its failure can be told of."""
         key = str(request.arguments["deployment"])
         row = _row(request, "wrapped" if wrapped else "announced")
@@ -141,7 +143,7 @@ class Api:
         self._open[key] = Begun(key, request.session, row)
         yield _ledger(_change(request.lsn, Meaning.EDITED, key, "sql", new=row))
 
-    def _begin(self, request: Request, *, wrapped: bool) -> Recorded:
+    def _begin(self, request: Request, *, wrapped: bool) -> HistoryRowEvent:
         key = str(request.arguments["deployment"])
         known = self._open.pop(key, None)
         told = known.told if known is not None else None
@@ -150,10 +152,10 @@ class Api:
         begun = _started(request.lsn, key, row)
         self._open[key] = Begun(key, request.session, row, None if wrapped else begun, told=told)
         if wrapped or told is not None:
-            return Recorded((replace(begun.principal, migration=None),))
+            return HistoryRowEvent((replace(begun.principal, migration=None),))
         return begun
 
-    def _failed(self, request: Request) -> Recorded:
+    def _failed(self, request: Request) -> HistoryRowEvent:
         """A failure, told by a message: its transaction may be rolled back, and then nothing else tells of it."""
         begun = self._about(request)
         row = begun.row if begun is not None else {}
@@ -162,13 +164,13 @@ class Api:
         tool = _tool(request, row)
         change = _change(request.lsn, Meaning.FAILED, key, tool, migration=migration, old=row or None)
         if begun is None:
-            return Recorded((change,), since=request.lsn, certain=Evidence.SESSION)
+            return HistoryRowEvent((change,), since=request.lsn, certain=Evidence.SESSION)
         told = {**row, "told": str(begun.told or request.lsn)}
         self._open[key] = replace(begun, row=told, told=begun.told or request.lsn)
         change = replace(change, new=told)
         if begun.wrapped or begun.told is not None:
-            return Recorded((replace(change, migration=None),))
-        return Recorded((change,), since=request.lsn, certain=Evidence.SESSION, late=begun.last_part)
+            return HistoryRowEvent((replace(change, migration=None),))
+        return HistoryRowEvent((change,), since=request.lsn, certain=Evidence.SESSION, late=begun.last_part)
 
     def _about(self, request: Request) -> Begun | None:
         """What a failure is about. Its begin may have been rolled back before it: then the session and id tell."""
@@ -183,7 +185,7 @@ class Api:
         ]
         return mine[-1] if mine else None
 
-    def _end(self, request: Request, *, ran: bool) -> Recorded:
+    def _end(self, request: Request, *, ran: bool) -> HistoryRowEvent:
         key = str(request.arguments["deployment"])
         begun = self._open.pop(key, None)
         row = begun.row if begun is not None else {}
@@ -194,16 +196,16 @@ class Api:
             request.lsn, meaning, key, tool, migration=migration, old=row or None, amends=_rolls_back(migration)
         )
         if begun is not None and (begun.wrapped or (begun.told is not None and not ran)):
-            return Recorded((replace(change, migration=None, amends=None),))
+            return HistoryRowEvent((replace(change, migration=None, amends=None),))
         since = begun.migration.lsn if begun is not None and begun.migration is not None else request.lsn
         late = begun.last_part if begun is not None else None
-        return Recorded((change,), since=since, certain=Evidence.SESSION, late=late)
+        return HistoryRowEvent((change,), since=since, certain=Evidence.SESSION, late=late)
 
-    def _deploy(self, request: Request) -> Recorded:
+    def _deploy(self, request: Request) -> HistoryRowEvent:
         key = str(request.arguments["deployment"])
         row = _row(request, "deployment")
         self._open[key] = Begun(key, request.session, row, deployment=_deployment(key, row))
-        return Recorded((_change(request.lsn, Meaning.EDITED, key, "sql", new=row),))
+        return HistoryRowEvent((_change(request.lsn, Meaning.EDITED, key, "sql", new=row),))
 
 
 def deployment_of(request: Request) -> Deployment:
@@ -211,7 +213,7 @@ def deployment_of(request: Request) -> Deployment:
     return _deployment(str(request.arguments["deployment"]), _row(request, "deployment"))
 
 
-def _linked(request: Request) -> Recorded:
+def _linked(request: Request) -> HistoryRowEvent:
     """A migration that somebody recorded: link_migration, or a row that was inserted by hand."""
     source = request.arguments.get("source")
     migration = _migration(request, {})
@@ -225,7 +227,7 @@ def _linked(request: Request) -> Recorded:
     )
     linking = Linking(anywhere=source is None, records=request.action == "link")
     change = replace(change, migration_source=str(source or SQL_API.name), linking=linking)
-    return Recorded((change,), certain=Evidence.MANUAL)
+    return HistoryRowEvent((change,), certain=Evidence.MANUAL)
 
 
 def _loaded(key: str, row: TextRow) -> Begun:
@@ -241,7 +243,7 @@ def _loaded(key: str, row: TextRow) -> Begun:
     )
 
 
-def _started(lsn: LSN, key: str, row: TextRow) -> Recorded:
+def _started(lsn: LSN, key: str, row: TextRow) -> HistoryRowEvent:
     """The beginning of a migration: also what its parts belong to until it ends, read back from the ledger or not."""
     migration = Migration(
         migration_id=int(row["migration_id"] or 0),
@@ -255,7 +257,7 @@ def _started(lsn: LSN, key: str, row: TextRow) -> Recorded:
         sequence=None,
         status="started",
     )
-    return Recorded((_change(lsn, Meaning.STARTED, key, row["tool"] or "sql", migration=migration, new=row),))
+    return HistoryRowEvent((_change(lsn, Meaning.STARTED, key, row["tool"] or "sql", migration=migration, new=row),))
 
 
 def _deployment(key: str, row: TextRow) -> Deployment:
@@ -287,9 +289,9 @@ def _change(
     )
 
 
-def _ledger(change: HistoryChange) -> Recorded:
+def _ledger(change: HistoryChange) -> HistoryRowEvent:
     """Something that only the ledger must know."""
-    return Recorded((replace(change, unobserved=True),))
+    return HistoryRowEvent((replace(change, unobserved=True),))
 
 
 def _row(request: Request, state: str, *, told: LSN | None = None) -> TextRow:

@@ -1,6 +1,6 @@
 """A decoded transaction into what it says: DDL, rows of history tables, lock rows.
 
-In: a `Transaction`. Out: a `Unit` in WAL order, or `NewTables` where the transaction makes a history table
+In: a `Transaction`. Out: a `Changeset` in WAL order, or `NewTables` where the transaction makes a history table
 that is not streamed yet: then the stream must start over before it, with the table added, and nothing of
 it may have been handled. Pure; called by `pipeline.py`.
 """
@@ -15,7 +15,16 @@ from typing import TypeGuard
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
 from pggit_daemon.interpret.sql_api import Api, deployment_of
-from pggit_daemon.model.changeset import BracketMove, Ddl, Deployment, Item, Recorded, Unit, Unseen, Written
+from pggit_daemon.model.changeset import (
+    AlreadyStored,
+    BracketMove,
+    Changeset,
+    Ddl,
+    Deployment,
+    HistoryRowEvent,
+    Item,
+    UndecodableRow,
+)
 from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
@@ -50,7 +59,7 @@ class Reader:
         self._brackets = set(brackets)
         self._api = api or Api({})
 
-    def read(self, transaction: Transaction) -> Unit | NewTables:
+    def read(self, transaction: Transaction) -> Changeset | NewTables:
         events = {
             change.lsn: _event(change)
             for change in transaction.changes
@@ -93,7 +102,7 @@ class Reader:
             if isinstance(item, Ddl) and item.part_of is not None:
                 self._api.ran_part(item.part_of.principal.row_key, transaction.commit_lsn)
         numbers = (told.request_id for told in requests if isinstance(told, Request))
-        return Unit(
+        return Changeset(
             transaction.xid,
             transaction.commit_lsn,
             transaction.end_lsn,
@@ -104,10 +113,10 @@ class Reader:
             requests=tuple(number for number in numbers if number is not None),
         )
 
-    def message(self, request: Request) -> Unit:
+    def message(self, request: Request) -> Changeset:
         """A failure that outlived its transaction: a unit of its own, at the message's place."""
         items = self._told([], request, writes=False)
-        return Unit(0, request.lsn, request.lsn, request.time, tuple(items))
+        return Changeset(0, request.lsn, request.lsn, request.time, tuple(items))
 
     def _told(self, items: list[Item], request: Request | Unreadable, *, writes: bool) -> list[Item]:
         """Add what a request means; the end of a migration takes what its transaction ran since the beginning."""
@@ -189,7 +198,7 @@ class Reader:
         if source is not None:
             gone = self._ledger(source.name).cleared(lsn, "drop")
             if gone:
-                yield Recorded(gone)
+                yield HistoryRowEvent(gone)
         elif self._registry.bracket_rules(table) is not None:
             yield BracketMove(table, lsn, opens=False)
 
@@ -197,11 +206,11 @@ class Reader:
         source = self._registry.at(change.table)
         rules = self._registry.bracket_rules(change.table)
         if source is not None and change.lsn in self._written:
-            yield Written(source.name, change.lsn)
+            yield AlreadyStored(source.name, change.lsn)
         elif source is not None:
             changes = self._ledger(source.name).read(change)
             if changes:
-                yield Recorded(changes, session=self._writers.get(change.table))
+                yield HistoryRowEvent(changes, session=self._writers.get(change.table))
         elif rules is not None:
             new = as_text(change.new)
             if change.op in {RowOp.INSERT, RowOp.UPDATE} and matches(rules.open, new):
@@ -215,7 +224,7 @@ class Reader:
         for source in self._registry.sources.values():
             if change.is_of(source.table):
                 written = change.lsn in self._written
-                yield Written(source.name, change.lsn) if written else Unseen(source.name, change.lsn)
+                yield AlreadyStored(source.name, change.lsn) if written else UndecodableRow(source.name, change.lsn)
 
     def _ledger(self, source: str) -> Ledger:
         if source not in self._ledgers:
@@ -241,7 +250,7 @@ def _ended(requests: Iterable[Request | Unreadable]) -> frozenset[str]:
     return frozenset(str(told.arguments.get("deployment")) for told in ends)
 
 
-def _same(begun: Recorded, request: Request) -> bool:
+def _same(begun: HistoryRowEvent, request: Request) -> bool:
     return begun.principal.row_key == str(request.arguments.get("deployment"))
 
 

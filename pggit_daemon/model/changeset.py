@@ -1,7 +1,7 @@
 """A transaction as it is understood: statements, rows with their meaning, lock rows.
 
-In: `interpret/transaction.py` makes a `Unit` of every transaction that says anything to us. Out: `attribute/` decides
-over it. Only values.
+In: `interpret/transaction.py` makes a `Changeset` of every transaction that says anything to us. Out: `versioning/`
+records it, `attribute/` says whose it is. Only values.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Ddl:
 
     event: DdlEvent
     keeps: str | None
-    part_of: Recorded | None = None
+    part_of: HistoryRowEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class HistoryRowEvent:
     """What one row change of a history table means. The last of `changes` is the change itself;
     what stands before it was inferred from it.
 
@@ -81,7 +81,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class UndecodableRow:
     """A change of a history table that decoding cannot show, as the table has no replica identity.
 
     It has its place in the stream; what it was is found by comparing the table with the ledger.
@@ -92,7 +92,7 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AlreadyStored:
     """A row that was stored with an earlier transaction before a restart. Its place still ends what waits before it."""
 
     source: str
@@ -108,7 +108,7 @@ class BracketMove:
     opens: bool
 
 
-Item = Ddl | Recorded | Unseen | Written | BracketMove | Unreadable
+Item = Ddl | HistoryRowEvent | UndecodableRow | AlreadyStored | BracketMove | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Changeset:
     """A transaction as correlation sees it: items in WAL order. `ends`: the deployments that it ends."""
 
     xid: int

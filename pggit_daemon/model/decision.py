@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pggit_daemon.model.changeset import Evidence, Recorded, Unit
+from pggit_daemon.model.changeset import Changeset, Evidence, HistoryRowEvent
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Unreadable
@@ -32,7 +32,7 @@ class Link:
     `late`: the commit it belongs to was made before, of the transaction with this commit LSN.
     """
 
-    row: Recorded
+    row: HistoryRowEvent
     evidence: Evidence | None
     note: str | None = None
     late: LSN | None = None
@@ -47,11 +47,11 @@ class Decision:
     `alone`: its deployment did not end in time, so it is a commit of its own.
     """
 
-    unit: Unit
+    unit: Changeset
     kind: CommitKind | None
     events: tuple[DdlEvent, ...] = ()
     links: tuple[Link, ...] = ()
-    part_of: Recorded | None = None
+    part_of: HistoryRowEvent | None = None
     evidence: Evidence | None = None
     source: str | None = None
     orphan: bool = False
@@ -63,7 +63,7 @@ class Decision:
 class Settled:
     """A whole prefix of the stream that is decided: store it at once, then `unit.end_lsn` may be acknowledged."""
 
-    last: Unit
+    last: Changeset
     decisions: tuple[Decision, ...]
     requests: tuple[int, ...]
     remembered: str

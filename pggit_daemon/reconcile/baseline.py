@@ -21,7 +21,7 @@ from pggit_daemon.db import catalog
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.interpret.requests import REQUESTS, parse_request
 from pggit_daemon.interpret.sql_api import Api
-from pggit_daemon.model.changeset import Evidence, Recorded
+from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
 from pggit_daemon.model.decision import CommitKind, Link
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.meaning import Meaning
@@ -115,12 +115,12 @@ def _rows(
     at: LSN,
     *,
     again: bool,
-) -> list[Recorded]:
+) -> list[HistoryRowEvent]:
     ledger = ledgers.setdefault(source, Ledger(source, registry.sources[source].preset))
     if again:
-        return [Recorded((change,)) for change in ledger.compare(at, found)]
+        return [HistoryRowEvent((change,)) for change in ledger.compare(at, found)]
     ordered = sorted(found, key=ledger.order)
-    return [Recorded((ledger.baseline(row),)) for row in ordered]
+    return [HistoryRowEvent((ledger.baseline(row),)) for row in ordered]
 
 
 def _requested(api: Api, rows: Iterable[Row], at: LSN, evidence: Evidence) -> list[Link]:

@@ -18,7 +18,7 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.interpret.history_table import Ledger
-from pggit_daemon.model.changeset import Recorded, Unit, Unseen
+from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.row_text import TextRow
@@ -51,11 +51,11 @@ class Comparisons:
     def under_way(self) -> bool:
         return bool(self._readings)
 
-    def saw(self, unit: Unit) -> None:
+    def saw(self, unit: Changeset) -> None:
         """Count the source's rows as they come through."""
         self._xids.add(unit.xid)
         for item in unit.items:
-            if isinstance(item, (Recorded, Unseen)):
+            if isinstance(item, (HistoryRowEvent, UndecodableRow)):
                 self._seen[item.source] += 1
 
     async def sees_all(self) -> bool:

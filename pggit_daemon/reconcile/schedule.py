@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.db import catalog
-from pggit_daemon.model.changeset import Ddl, Recorded, Unit
+from pggit_daemon.model.changeset import Changeset, Ddl, HistoryRowEvent
 from pggit_daemon.model.decision import CommitKind, Link
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
@@ -82,7 +82,7 @@ class Upkeep:
         """Whether something was read and waits for the stream to come that far."""
         return self._verification.under_way or bool(self._comparing)
 
-    def saw(self, unit: Unit) -> None:
+    def saw(self, unit: Changeset) -> None:
         """A capture that failed makes the recorded tree suspect."""
         if any(isinstance(item, Ddl) and item.event.kind == "capture_failed" for item in unit.items):
             self._verification.suspect(Cause.CAPTURE_FAILED)
@@ -142,7 +142,7 @@ class Upkeep:
             differences = await self._comparisons.differences(source, received)
             if differences is not None:
                 self._comparing.remove(source)
-                links += [Link(Recorded((change,)), None) for change in differences]
+                links += [Link(HistoryRowEvent((change,)), None) for change in differences]
         if not links:
             return None
         log.warning("history_differs", rows=len(links), sources=sorted({link.row.source for link in links}))

@@ -47,10 +47,11 @@ class SqlFile:
 
 
 def steps() -> tuple[SqlFile, ...]:
-    """Return the numbered steps: 1, 2, 3, … without holes."""
+    """Return the numbered steps, each number once."""
     found = _folder("steps")
-    if [step.number for step in found] != list(range(1, len(found) + 1)):
-        msg = f"steps are not numbered 1, 2, 3, …: {[step.name for step in found]}"
+    numbers = [step.number for step in found]
+    if numbers != sorted(set(numbers)):
+        msg = f"steps have a number twice: {[step.name for step in found]}"
         raise ValueError(msg)
     return found
 

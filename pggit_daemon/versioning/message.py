@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pggit_daemon.model.changeset import Recorded
+from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.decision import CommitKind, Decision
 from pggit_daemon.model.objects import ObjectOp
@@ -100,7 +100,7 @@ def _ran(events: tuple[DdlEvent, ...]) -> dict[str, Any]:
     return found
 
 
-def migration_row(decision: Decision) -> Recorded | None:
+def migration_row(decision: Decision) -> HistoryRowEvent | None:
     """The history row that the commit stands for."""
     if decision.part_of is not None:
         return decision.part_of
@@ -127,7 +127,7 @@ def summary(events: Iterable[DdlEvent]) -> str:
     return "; ".join(distinct[:NAMED_OBJECTS]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _migration(row: Recorded, decision: Decision) -> str:
+def _migration(row: HistoryRowEvent, decision: Decision) -> str:
     migration = row.principal.migration
     name = "" if migration is None else " ".join(filter(None, (_version(row), migration.name)))
     name = _short(name)
@@ -140,7 +140,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
-def _version(row: Recorded) -> str | None:
+def _version(row: HistoryRowEvent) -> str | None:
     migration = row.principal.migration
     if migration is None or migration.version == migration.name:
         return None

@@ -10,7 +10,7 @@ import pytest
 
 from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
 from pggit_daemon.interpret.sql_api import SQL_API, Api
-from pggit_daemon.model.changeset import Recorded
+from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Watched
@@ -128,7 +128,7 @@ def begun(number: int, key: str, *, request_id: int | None = 1, xact: str = "1",
     return Request(request_id, LSN(10 * number), "begin", session.key, "deploy", START, arguments)
 
 
-def rows_of(recorded: list[Recorded]) -> dict[str, Any]:
+def rows_of(recorded: list[HistoryRowEvent]) -> dict[str, Any]:
     """The ledger as the store keeps it."""
     rows: dict[str, Any] = {}
     for one in recorded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
-from pggit_daemon.model.changeset import Unit
+from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import CommitKind, Decision
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import RowOp, Unreadable
@@ -201,7 +201,7 @@ def test_a_removed_row_says_nothing_of_the_checksum() -> None:
 
 
 def test_what_could_not_be_read_is_quarantined_without_nul() -> None:
-    unit = Unit(7, LSN(8), LSN(9), datetime(2026, 3, 1, tzinfo=UTC), ())
+    unit = Changeset(7, LSN(8), LSN(9), datetime(2026, 3, 1, tzinfo=UTC), ())
     decision = Decision(unit, None, unreadable=(Unreadable(LSN(3), "a\0b", "why"),))
     step = plan(decision, Schema(), None)
     assert step.commit is None

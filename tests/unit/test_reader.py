@@ -8,7 +8,7 @@ import pytest
 
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.interpret.transaction import NewTables, Reader
-from pggit_daemon.model.changeset import BracketMove, Ddl, Recorded, Unit, Unseen, Written
+from pggit_daemon.model.changeset import AlreadyStored, BracketMove, Changeset, Ddl, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import RowChange, RowOp, TableName, Transaction, Unreadable
@@ -43,7 +43,7 @@ def reader(*, written: frozenset[LSN] = frozenset(), ledgers: dict[str, Ledger] 
 
 def items(transaction: Transaction, by: Reader | None = None) -> list[object]:
     unit = (by or reader()).read(transaction)
-    assert isinstance(unit, Unit)
+    assert isinstance(unit, Changeset)
     return list(unit.items)
 
 
@@ -57,7 +57,7 @@ def test_a_new_history_table_stops_the_stream_before_anything_is_read(wal: Wal) 
     by = reader(ledgers=ledgers)
     assert by.read(done) == NewTables((table,))
     assert ledgers == {}
-    assert [type(item) for item in items(done, by)] == [Ddl, Recorded], "read again with the table added"
+    assert [type(item) for item in items(done, by)] == [Ddl, HistoryRowEvent], "read again with the table added"
 
 
 def test_rows_of_other_tables_and_messages_say_nothing(wal: Wal) -> None:
@@ -112,7 +112,7 @@ def test_drop_of_a_history_table_clears_its_rows_after_the_statement(wal: Wal) -
     ddl, cleared = items(wal.transactions[1], by)
     assert isinstance(ddl, Ddl)
     assert ddl.keeps == str(FSH)
-    assert isinstance(cleared, Recorded)
+    assert isinstance(cleared, HistoryRowEvent)
     assert cleared.principal.operation == "drop"
 
 
@@ -133,7 +133,7 @@ def test_lock_rows_open_and_close_the_bracket(wal: Wal) -> None:
 
 def test_unseen_rows_have_their_place(wal: Wal) -> None:
     lsn = Liquibase(wal, who(1)).unseen()
-    assert items(wal.transactions[0]) == [Unseen("public.databasechangelog", lsn)]
+    assert items(wal.transactions[0]) == [UndecodableRow("public.databasechangelog", lsn)]
 
 
 def test_rows_that_are_stored_already_are_passed_over(wal: Wal) -> None:
@@ -143,5 +143,5 @@ def test_rows_that_are_stored_already_are_passed_over(wal: Wal) -> None:
     unseen = other.unseen()
     row = wal.transactions[0].changes[0].lsn
     by = reader(written=frozenset({row, unseen}))
-    assert items(wal.transactions[0], by) == [Written(str(FSH), row)]
-    assert items(wal.transactions[1], by) == [Written("public.databasechangelog", unseen)]
+    assert items(wal.transactions[0], by) == [AlreadyStored(str(FSH), row)]
+    assert items(wal.transactions[1], by) == [AlreadyStored("public.databasechangelog", unseen)]
