@@ -7,6 +7,7 @@ What it recorded is read back with `recorded.py`. Used by the demo and by the ac
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
+
+from sandbox import fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +38,18 @@ class Daemon:
     """`with Daemon(dsn, folder) as daemon: …` runs it; at the end it is stopped and must exit with 0.
 
     `arguments` replace `--dsn`, for a daemon with a configuration file. After `kill` or `stop`, `start` runs it again.
+    It is forked from a process that has imported everything; with `cold` it is an interpreter of its own, as users
+    start it.
     """
 
-    def __init__(self, dsn: str, folder: Path, arguments: list[str] | None = None, *, name: str = "daemon") -> None:
+    def __init__(
+        self, dsn: str, folder: Path, arguments: list[str] | None = None, *, name: str = "daemon", cold: bool = False
+    ) -> None:
         self.dsn = dsn
         self.arguments = arguments if arguments is not None else ["--dsn", dsn]
         self.log_file = folder / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.cold = cold
+        self._process: subprocess.Popen[bytes] | fork_server.ForkedProcess | None = None
         self._log_start = 0
 
     def __enter__(self) -> Self:
@@ -71,13 +79,10 @@ class Daemon:
         """Start it, without waiting for anything."""
         assert self._process is None, "the daemon is running already"
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pggit_daemon", "run", *self.arguments, "--http", "127.0.0.1:0"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        command = ["run", *self.arguments, "--http", "127.0.0.1:0"]
+        with self.log_file.open("ab") as log, Path(os.devnull).open() as nothing:
+            start = _start_cold if self.cold else fork_server.start
+            self._process = start(command, stdin=nothing.fileno(), stdout=log.fileno(), stderr=log.fileno())
 
     def stop(self) -> int:
         """SIGTERM, and the exit code; a daemon that does not end is killed and fails the test."""
@@ -180,8 +185,14 @@ class Daemon:
         return total
 
 
-def pggit(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of `pggit-daemon` and return how it ended."""
-    return subprocess.run(
-        [sys.executable, "-m", "pggit_daemon", *arguments], check=False, capture_output=True, text=True, timeout=120
-    )
+def pggit(*arguments: str, cold: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a command of `pggit-daemon` and return how it ended; `cold` as for `Daemon`."""
+    if not cold:
+        return fork_server.run(arguments)
+    command = [sys.executable, "-m", "pggit_daemon", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+def _start_cold(arguments: list[str], *, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pggit_daemon", *arguments]
+    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr)

@@ -47,7 +47,7 @@ def main() -> int:
         cluster.create_database("shop")
         demo = Demo(cluster, cluster.dsn("shop"), Path(folder))
         _step("pggit-daemon init: once, as a superuser")
-        done = pggit("init", "--dsn", demo.dsn)
+        done = pggit("init", "--dsn", demo.dsn, cold=True)
         if done.returncode:
             console.print(done.stdout + done.stderr)
             return 1
@@ -56,7 +56,7 @@ def main() -> int:
         config = demo.folder / "config.toml"
         config.write_text(story.configuration(demo.dsn))
         _step("pggit-daemon run: makes its slot and the baseline, then follows the WAL")
-        with Daemon(demo.dsn, demo.folder, ["--config", str(config)]) as daemon:
+        with Daemon(demo.dsn, demo.folder, ["--config", str(config)], cold=True) as daemon:
             missing = _act(demo)
             daemon.wait_caught_up()
             return report.show(console, demo.dsn, daemon.page("/metrics")[1], missing)

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from sandbox.cluster import Cluster
 from sandbox.container import ContainerCluster, engine_answers
+from tests import cost
 from tests.acceptance.oracle.figures import Tally
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ TEMPLATE = "installed_template"
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(cost.OPTION, action="store_true", help="print at the end what the tests cost the processor")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """What the oracle counts is printed at the end: this is the conftest that every process loads."""
     config.pluginmanager.register(Tally())
+    if config.getoption(cost.OPTION):
+        config.pluginmanager.register(cost.Cost())
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -13,14 +15,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_daemon_that_ends_fails_the_wait_with_its_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_daemon_that_ends_fails_the_wait_with_its_log(tmp_path: Path, *, cold: bool) -> None:
     (tmp_path / "broken.toml").write_text("nonsense = 1\n")
     began = time.monotonic()
-    with pytest.raises(DaemonFailed, match="nonsense"), Daemon("", tmp_path, ["--config", f"{tmp_path}/broken.toml"]):
+    broken = Daemon("", tmp_path, ["--config", f"{tmp_path}/broken.toml"], cold=cold)
+    with pytest.raises(DaemonFailed, match="nonsense"), broken:
         pytest.fail("a daemon with a broken configuration came up")
     assert time.monotonic() - began < 15
 
 
 def test_commands_come_back_with_their_exit_code() -> None:
+    """Forked or not, a command is the same."""
+    for arguments in (["--version"], ["show"]):
+        forked, cold = pggit(*arguments), pggit(*arguments, cold=True)
+        assert forked.returncode == cold.returncode
+        assert forked.stdout == cold.stdout
+        assert forked.stderr == cold.stderr.replace("python -m pggit_daemon", "pggit-daemon")
     assert pggit("--version").stdout.startswith("pggit-daemon ")
     assert pggit("show").returncode == 2
+
+
+def test_a_forked_daemon_is_a_process_of_its_own(database: str, tmp_path: Path) -> None:
+    """Its environment and log are its own, it ends by a signal or by itself, and can be started again."""
+    daemon = Daemon(database, tmp_path)
+    daemon.start()
+    try:
+        daemon.wait_for(lambda: daemon.page("/healthz")[0] == 200, "listening", 20)
+        pid = daemon.pid
+        assert pid != os.getpid()
+        daemon.signal(signal.SIGKILL)
+        assert daemon.wait_end(10) == -signal.SIGKILL
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        daemon.start()
+        daemon.wait_for(lambda: daemon.page("/healthz")[0] == 200, "listening again", 20)
+        assert daemon.pid != pid
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()

@@ -94,7 +94,7 @@ def test_sigterm_while_something_waits_for_its_row(installed_database: str, tmp_
     """The wait is not sat out; it goes on after the start, and the row finds its DDL."""
     with psycopg.connect(installed_database, autocommit=True) as conn:
         conn.execute(HISTORY)
-    with Daemon(installed_database, tmp_path) as daemon:
+    with Daemon(installed_database, tmp_path, cold=True) as daemon:
         half = Half(installed_database)
         daemon.wait_for(lambda: waiting(daemon), "waiting", 10)
         end_quickly(daemon)

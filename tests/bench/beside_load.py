@@ -37,7 +37,7 @@ def main() -> None:
         cluster.create_database("bench")
         dsn = cluster.dsn("bench")
         _prepare(cluster, dsn)
-        with Daemon(dsn, Path(folder), ["--config", str(_configuration(Path(folder), dsn))]) as daemon:
+        with Daemon(dsn, Path(folder), ["--config", str(_configuration(Path(folder), dsn))], cold=True) as daemon:
             print("idle server:")
             _latency(dsn, chosen.migrations, first=1)
             load = _load(cluster, dsn, chosen.rate, chosen.seconds + WARM_UP + chosen.migrations * 0.2)

@@ -70,7 +70,9 @@ def main() -> None:
         config = Path(folder) / "config.toml"
         parts = [DATABASE.format(name=name, dsn=dsn) for name, dsn in dsns.items()]
         config.write_text("".join(parts))
-        with Daemon(dsns["full"], Path(folder), ["--config", str(config), "--http", "127.0.0.1:0"]) as daemon:
+        with Daemon(
+            dsns["full"], Path(folder), ["--config", str(config), "--http", "127.0.0.1:0"], cold=True
+        ) as daemon:
             _commits(dsns["full"], chosen.commits)
             daemon.wait_caught_up(600)
             if chosen.only != "verify":

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+
+from sandbox import fork_server
 
 HOSTILE = 'evil\x1b[31m "quoted" [red]name'
 
@@ -62,15 +62,7 @@ def run(*arguments: str, dsn: str | None = None, **variables: str) -> Outcome:
     """Run the program as a user would; the environment holds nothing that it was not given."""
     environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"} | variables
     options = ("--dsn", dsn) if dsn is not None else ()
-    done = subprocess.run(
-        [sys.executable, "-m", "pggit_daemon", *arguments, *options],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    done = fork_server.run([*arguments, *options], environment=environment, timeout=60)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 

@@ -44,7 +44,7 @@ def events(daemon: Daemon) -> list[str]:
 
 def test_ready_pages_and_a_clean_end(config: Path, installed_database: str, tmp_path: Path) -> None:
     """Ready after the baseline, pages that agree with the database, exit 0 at SIGTERM."""
-    with Daemon(installed_database, tmp_path, ["--config", str(config)]) as daemon:
+    with Daemon(installed_database, tmp_path, ["--config", str(config)], cold=True) as daemon:
         assert daemon.page("/healthz")[0] == 200
         ready = json.loads(daemon.page("/readyz")[1])
         assert ready["databases"]["app"]["state"] == "streaming"

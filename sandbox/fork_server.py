@@ -1,0 +1,211 @@
+"""Processes of pggit-daemon without the half second of imports: forked from one that has imported everything.
+
+In: arguments, environment and standard streams. Out: a process like `subprocess.Popen`'s, with its own pid, signals
+and exit code, that ends as every interpreter does. The server is one for each process that asks, and ends with it.
+Called by `daemon.py` and the tests; `python -m sandbox.fork_server FD` is the server itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+HERE = Path(__file__).resolve().parent.parent
+STATUS_BYTES = 16  # of an exit code, in decimal
+_asking = threading.Lock()
+
+
+class ForkedProcess:
+    """A child of the fork server; what is used of `subprocess.Popen` works the same way."""
+
+    def __init__(self, pid: int, status: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._status = status
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative after a signal; None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it ends; raises `subprocess.TimeoutExpired`."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("pggit-daemon", timeout or 0)
+            said = os.read(self._status, STATUS_BYTES)
+            os.close(self._status)
+            self.returncode = int(said) if said else -signal.SIGKILL  # the server is gone, and it with it
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    environment: Mapping[str, str] | None = None,
+) -> ForkedProcess:
+    """Start `pggit-daemon ARGUMENTS` on these file descriptors."""
+    request = {
+        "arguments": list(arguments),
+        "environment": dict(os.environ if environment is None else environment),
+        "folder": str(Path.cwd()),
+    }
+    reading, writing = os.pipe()
+    try:
+        with _asking:
+            server = _server(os.getpid())
+            socket.send_fds(server, [json.dumps(request).encode() + b"\n"], [stdin, stdout, stderr, writing])
+            answer = server.recv(64)
+    finally:
+        os.close(writing)
+    if not answer:
+        raise RuntimeError("the fork server has ended")
+    return ForkedProcess(int(answer), reading)
+
+
+def run(
+    arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end and return what it printed."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open() as nothing:
+        process = start(
+            arguments, stdin=nothing.fileno(), stdout=out.fileno(), stderr=err.fileno(), environment=environment
+        )
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(list(arguments), code, _read(out), _read(err))
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+@functools.cache
+def _server(_owner: int) -> socket.socket:
+    """Start the server of this process. A fork of this process (its pid is another) gets one of its own."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox.fork_server", str(theirs.fileno())],
+            cwd=HERE,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    atexit.register(_end, os.getpid(), ours, process)
+    return ours
+
+
+def _end(owner: int, connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """Let the server end by itself, as it does when its connection does."""
+    if os.getpid() == owner:
+        connection.close()
+        process.wait()
+
+
+# ---------------------------------------------------------------------- inside the server
+
+
+def _serve(connection: socket.socket) -> list[str] | None:
+    """Fork for each request. Returns in each child, with its arguments; in the server None, at the end."""
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.signal(signal.SIGCHLD, lambda *_signal: None)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    statuses: dict[int, int] = {}
+    while True:
+        ready, _, _ = select.select([connection.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            _report_ended(statuses)
+        if connection.fileno() in ready:
+            message, descriptors, _flags, _address = socket.recv_fds(connection, 1 << 16, 4)
+            if not message:
+                return None
+            while not message.endswith(b"\n"):
+                message += connection.recv(1 << 16)
+            *streams, status = descriptors
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for descriptor in (woken, waker, status, *statuses.values()):
+                    os.close(descriptor)
+                connection.close()
+                return _become(json.loads(message), streams)
+            statuses[pid] = status
+            for descriptor in streams:
+                os.close(descriptor)
+            connection.sendall(str(pid).encode())
+
+
+def _report_ended(statuses: dict[int, int]) -> None:
+    """Write the exit codes of the children that have ended to where they are waited for."""
+    for pid in list(statuses):
+        ended, code = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            status = statuses.pop(pid)
+            with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+                os.write(status, str(os.waitstatus_to_exitcode(code)).encode())
+            os.close(status)
+
+
+def _become(request: dict[str, object], streams: list[int]) -> list[str]:
+    """Take on what the request says; the arguments come back."""
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    environment, arguments = request["environment"], request["arguments"]
+    assert isinstance(environment, dict)
+    assert isinstance(arguments, list)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(str(request["folder"]))
+    return arguments
+
+
+def _main() -> None:
+    # Imported here: whoever asks the server needs none of it.
+    from pggit_daemon.cli.main import main  # noqa: PLC0415
+
+    gc.collect()
+    gc.freeze()  # the children share these pages
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        arguments = _serve(connection)
+    if arguments is not None:
+        sys.modules["__main__"].__package__ = ""  # the program's name in its messages is the first argument's
+        sys.argv = ["pggit-daemon", *arguments]
+        main()
+
+
+if __name__ == "__main__":
+    _main()
