@@ -24,31 +24,46 @@ def init(
     role: Annotated[
         str | None,
         typer.Option(
-            "--role", help="Role that the daemon will log in as; it gets the rights it needs.", metavar="NAME"
+            "--role",
+            help="Role that the daemon will log in as; it is made if it is missing, and gets the rights it needs.",
+            metavar="NAME",
         ),
     ] = None,
+    read_all_data: Annotated[
+        bool,
+        typer.Option(
+            "--read-all-data",
+            help="Let that role read every table (pg_read_all_data), and so all history tables, also later ones.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL and change nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Install or upgrade pggit-daemon in a database; once, as a superuser. Again changes nothing."""
     from pggit_daemon import install as installer  # noqa: PLC0415  (reads its SQL; other commands need none of it)
 
+    if read_all_data and role is None:
+        raise UsageError("--read-all-data: --role NAME says who")
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="init") as conn:
         if dry_run:
-            script = installer.plan(conn)
+            script = installer.plan(conn, daemon_role=role, read_all_data=read_all_data)
             if json:
                 print_json({"database": chosen.name, "sql": script})
             else:
                 sys.stdout.write(script)
             return
-        report = installer.install(conn, daemon_role=role)
+        report = installer.install(conn, daemon_role=role, read_all_data=read_all_data, plugin=chosen.plugin)
     if json:
         print_json({"database": chosen.name, **asdict(report), "changed": report.changed})
         return
     before = "nothing" if report.from_version is None else f"version {report.from_version}"
     done = f"installed version {report.to_version} over {before}" if report.changed else "nothing to do"
     print_text(f"{chosen.name}: {done}")
+    if role is not None:
+        print_text(
+            f"role {role}: LOGIN, REPLICATION, pg_read_all_stats, and its rights on the schemas pggit and pggit_daemon"
+        )
     for note in report.notes:
         print_text(f"still to do: {note}")
 

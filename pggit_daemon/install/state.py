@@ -13,12 +13,12 @@ import psycopg
 from psycopg import errors
 
 from pggit_daemon.errors import ConnectError, InstallError, PrerequisiteError
+from pggit_daemon.install.script import LOCK_KEY, opening
 from pggit_daemon.sql import load_queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LOCK_KEY = 0x7067676974  # "pggit": the advisory lock of whoever installs or removes
 LOCK_TIMEOUT = "5s"
 OLDEST_SERVER = 140000
 
@@ -70,9 +70,9 @@ def exclusive(conn: psycopg.Connection[Any]) -> Iterator[None]:
     """Open the transaction; errors of the server come out as InstallError, and nothing was changed then."""
     try:
         with conn.transaction():
-            conn.execute(queries["settings"], {"lock_timeout": LOCK_TIMEOUT})
             check_rights(conn)
-            conn.execute(queries["lock"], {"key": LOCK_KEY})
+            for part in opening(LOCK_TIMEOUT):
+                conn.execute(part.text.encode())
             yield
     except errors.LockNotAvailable as exc:
         raise InstallError(

@@ -10,17 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pggit_daemon.errors import InstallError
-from pggit_daemon.install.roles import permit
-from pggit_daemon.install.state import (
-    applied_steps,
-    exclusive,
-    installed_version,
-    object_list,
-    queries,
-    repeatable_digest,
-    run_file,
-)
-from pggit_daemon.sql import SqlFile, digest, repeatable, steps
+from pggit_daemon.install import state
+from pggit_daemon.install.needs import still_to_do
+from pggit_daemon.install.script import Grants, Work, as_text, opening, statements
+from pggit_daemon.install.state import applied_steps, exclusive, installed_version, repeatable_digest, run_file
+from pggit_daemon.sql import digest, repeatable, steps
 
 if TYPE_CHECKING:
     import psycopg
@@ -45,46 +39,44 @@ class InstallReport:
         return bool(self.steps or self.repeatable)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is still to do."""
+def install(
+    conn: psycopg.Connection[Any],
+    *,
+    daemon_role: str | None = None,
+    read_all_data: bool = False,
+    plugin: str = "wal2json",
+) -> InstallReport:
+    """Install or upgrade; with `daemon_role`, also give that role what the daemon needs, making it if it is missing.
 
-    steps: tuple[SqlFile, ...]
-    repeatable: tuple[SqlFile, ...]
-
-
-def install(conn: psycopg.Connection[Any], *, daemon_role: str | None = None) -> InstallReport:
-    """Install or upgrade; with `daemon_role`, also give that role the rights the daemon needs."""
+    With `read_all_data` it may read every table. `plugin` is what the server must be able to load later.
+    """
+    grants = Grants(daemon_role, read_all_data)
     with exclusive(conn):
         before = installed_version(conn)
-        work = _open_work(conn)
-        if work.steps or work.repeatable:
-            _apply(conn, work, first_time=before is None)
-        notes = permit(conn, daemon_role) if daemon_role else ()
+        work = _open_work(conn, grants)
+        for part in statements(work):
+            run_file(conn, part.name, part.text)
         return InstallReport(
             from_version=before,
             to_version=steps()[-1].number,
             steps=tuple(file.name for file in work.steps),
             repeatable=tuple(file.name for file in work.repeatable),
-            notes=notes,
+            notes=still_to_do(conn, daemon_role, plugin),
         )
 
 
-def plan(conn: psycopg.Connection[Any]) -> str:
-    """Return the SQL that `install` would run now; changes nothing."""
+def plan(conn: psycopg.Connection[Any], *, daemon_role: str | None = None, read_all_data: bool = False) -> str:
+    """Return the SQL that `install` would run now, as a script for psql; changes nothing."""
     with conn.transaction(force_rollback=True):
-        work = _open_work(conn)
+        work = _open_work(conn, Grants(daemon_role, read_all_data))
         version = installed_version(conn)
-    if not work.steps and not work.repeatable:
+    parts = statements(work)
+    if not parts:
         return f"-- Nothing to do: version {version} is installed.\n"
-    files = [*work.steps, *work.repeatable]
-    if version is None:
-        files.insert(0, SqlFile("bookkeeping", queries["bookkeeping"] + "\n"))
-    parts = [f"-- {file.name}\n{file.text}" for file in files]
-    return "BEGIN;\n\n" + "\n".join(parts) + f"\n{queries['close_to_public']}\n\nCOMMIT;\n"
+    return as_text((*opening(state.LOCK_TIMEOUT), *parts))
 
 
-def _open_work(conn: psycopg.Connection[Any]) -> _Work:
+def _open_work(conn: psycopg.Connection[Any], grants: Grants) -> Work:
     known = steps()
     done = applied_steps(conn)
     newest = max(done, default=0)
@@ -95,27 +87,9 @@ def _open_work(conn: psycopg.Connection[Any]) -> _Work:
         )
     files = repeatable()
     current = repeatable_digest(conn) == digest(files)
-    return _Work(tuple(step for step in known if step.number not in done), () if current else files)
-
-
-def _apply(conn: psycopg.Connection[Any], work: _Work, *, first_time: bool) -> None:
-    before = object_list(conn)
-    run_file(conn, "bookkeeping", queries["bookkeeping"])
-    if first_time:
-        conn.execute(queries["remember_before"])
-    for step in work.steps:
-        run_file(conn, step.name, step.text)
-        conn.execute(queries["record_step"], {"number": step.number, "name": step.name, "sha256": digest((step,))})
-    if first_time:
-        conn.execute(queries["remember_heads"])
-    for file in work.repeatable:
-        run_file(conn, file.name, file.text)
-    conn.execute(queries["record_repeatable"], {"sha256": digest(repeatable())})
-    run_file(conn, "close_to_public", queries["close_to_public"])
-    added = [
-        {"type": kind, "identity": identity}
-        for (kind, identity), schema in object_list(conn).items()
-        if (kind, identity) not in before and (schema == "pggit" or (kind, identity) == ("schema", "pggit"))
-    ]
-    with conn.cursor() as cursor:
-        cursor.executemany(queries["record_added"], added)
+    return Work(
+        steps=tuple(step for step in known if step.number not in done),
+        repeatable=() if current else files,
+        first_time=installed_version(conn) is None,
+        grants=grants,
+    )

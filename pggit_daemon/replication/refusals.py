@@ -108,16 +108,22 @@ def _no_slot(needs: Requirements) -> PrerequisiteError:
     )
 
 
-def _not_allowed(told: str, allowed: str | None, plugin: str | None) -> PrerequisiteError:
+def plugins_of(setting: str) -> list[str]:
+    """Return the names in output_plugin_libraries."""
+    return [name.strip().strip('"') for name in setting.split(",") if name.strip()]
+
+
+def allow_plugin(setting: str | None, plugin: str) -> str:
+    """Return the statement that adds a plugin to output_plugin_libraries; None: what it holds now is not known."""
     # In one pair of quotes the whole list would be a single name, and every plugin refused.
-    kept = [name.strip().strip('"') for name in (allowed or "").split(",") if name.strip()]
-    wanted = dict.fromkeys([*(kept or USUAL_PLUGINS), plugin or "wal2json"])
+    wanted = dict.fromkeys([*(plugins_of(setting or "") or USUAL_PLUGINS), plugin])
     names = ", ".join(name if name.isidentifier() else Identifier(name).as_string() for name in wanted)
+    return f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf();"
+
+
+def _not_allowed(told: str, allowed: str | None, plugin: str | None) -> PrerequisiteError:
     listed = "output_plugin_libraries lacks it" if allowed is None else f"output_plugin_libraries = {allowed}"
-    return PrerequisiteError(
-        f"{told} ({listed})",
-        hint=f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf();",
-    )
+    return PrerequisiteError(f"{told} ({listed})", hint=allow_plugin(allowed, plugin or "wal2json"))
 
 
 def _no_right(needs: Requirements) -> PrerequisiteError:

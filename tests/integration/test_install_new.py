@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from pggit_daemon.errors import InstallError, PrerequisiteError
 from pggit_daemon.install import install, installed_version, plan, state, uninstall
 from pggit_daemon.install import upgrade as install_module
+from pggit_daemon.install.script import LOCK_KEY
 from pggit_daemon.sql import SqlFile, repeatable, steps
 
 if TYPE_CHECKING:
@@ -122,30 +123,6 @@ def test_a_failing_file_is_named_and_nothing_is_left(
     assert catalog(conn) == before
 
 
-def names(conn: psycopg.Connection[Any]) -> set[tuple[str, int]]:
-    """Return the functions and relations of ours with the number of their arguments or columns."""
-    return set(
-        conn.execute(
-            "SELECT proname, pronargs FROM pg_proc WHERE oid >= 16384"
-            " UNION ALL SELECT relname, relnatts FROM pg_class WHERE oid >= 16384 AND relnamespace <> 99"
-        ).fetchall()
-    )
-
-
-def test_plan_is_what_install_runs_and_changes_nothing(conn: psycopg.Connection[Any]) -> None:
-    before = catalog(conn)
-    script = plan(conn)
-    assert catalog(conn) == before
-    conn.execute(script.encode())
-    planned = {row[0] for row in conn.execute("SELECT identity FROM pggit_daemon.object_added").fetchall()}
-    assert planned == set()
-    by_hand = names(conn)
-    conn.execute("DROP SCHEMA pggit, pggit_daemon CASCADE")
-    install(conn)
-    assert names(conn) == by_hand
-    assert plan(conn).startswith("-- Nothing to do")
-
-
 def test_only_a_superuser_may(conn: psycopg.Connection[Any], database: str) -> None:
     conn.execute("DROP ROLE IF EXISTS install_nobody")
     conn.execute("CREATE ROLE install_nobody LOGIN")
@@ -164,7 +141,7 @@ def test_whoever_is_in_the_way_is_named(
     install(conn)
     monkeypatch.setattr(state, "LOCK_TIMEOUT", "200ms")
     with psycopg.connect(database, application_name="the one in the way") as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [state.LOCK_KEY])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
         with pytest.raises(InstallError, match="the one in the way") as caught:
             install(conn)
         assert str(other.info.backend_pid) in str(caught.value)
@@ -194,10 +171,7 @@ def test_two_installations_at_once_are_one(database: str) -> None:
 def test_the_daemons_role_gets_what_it_needs_and_no_more(conn: psycopg.Connection[Any], database: str) -> None:
     conn.execute("DROP ROLE IF EXISTS install_worker")
     try:
-        notes = install(conn, daemon_role="install_worker").notes
-        assert notes[0].startswith('ALTER ROLE "install_worker" LOGIN REPLICATION;')
-        conn.execute('ALTER ROLE "install_worker" LOGIN REPLICATION')
-        assert install(conn, daemon_role="install_worker").notes == ()
+        install(conn, daemon_role="install_worker")
         with psycopg.connect(make_conninfo(database, user="install_worker"), autocommit=True) as worker:
             worker.execute("INSERT INTO pggit.commits (hash, branch_id) VALUES ('x', 1)")
             worker.execute("UPDATE pggit.branches SET head_commit_hash = 'x'")
@@ -215,6 +189,27 @@ def test_the_daemons_role_gets_what_it_needs_and_no_more(conn: psycopg.Connectio
     finally:
         conn.execute("DROP OWNED BY install_worker")
         conn.execute("DROP ROLE install_worker")
+
+
+def test_init_makes_a_role_that_can_follow_the_database(conn: psycopg.Connection[Any]) -> None:
+    """LOGIN, REPLICATION and pg_read_all_stats, also for a role that lacks them; reading the tables is asked for."""
+    conn.execute("DROP ROLE IF EXISTS install_follower")
+    conn.execute("CREATE ROLE install_follower")
+    rights = (
+        "SELECT rolcanlogin, rolreplication, pg_has_role(oid, 'pg_read_all_stats', 'MEMBER'),"
+        " pg_has_role(oid, 'pg_read_all_data', 'MEMBER') FROM pg_roles WHERE rolname = 'install_follower'"
+    )
+    try:
+        notes = install(conn, daemon_role="install_follower").notes
+        assert conn.execute(rights).fetchone() == (True, True, True, False)
+        assert 'GRANT pg_read_all_data TO "install_follower";' in notes[-1]
+        assert any("max_slot_wal_keep_size" in note for note in notes)
+        notes = install(conn, daemon_role="install_follower", read_all_data=True).notes
+        assert conn.execute(rights).fetchone() == (True, True, True, True)
+        assert not any("GRANT" in note for note in notes)
+    finally:
+        conn.execute("DROP OWNED BY install_follower")
+        conn.execute("DROP ROLE install_follower")
 
 
 def test_nobody_else_gets_anything_of_ours(conn: psycopg.Connection[Any]) -> None:

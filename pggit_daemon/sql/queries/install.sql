@@ -60,13 +60,13 @@ CREATE TABLE IF NOT EXISTS pggit_daemon.object_added (
 );
 
 -- name: settings
-SELECT set_config('lock_timeout', %(lock_timeout)s, true),
-       set_config('search_path', 'pg_catalog, pg_temp', true),
-       set_config('client_min_messages', 'warning', true),
-       set_config('statement_timeout', '0', true);
+SET LOCAL lock_timeout = {lock_timeout};
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL client_min_messages = warning;
+SET LOCAL statement_timeout = 0;
 
 -- name: lock
-SELECT pg_catalog.pg_advisory_xact_lock(%(key)s);
+SELECT pg_catalog.pg_advisory_xact_lock({key});
 
 -- name: lock_holders
 -- Who stands in the way of an installation: holders of its advisory lock or of locks on its tables.
@@ -98,10 +98,10 @@ SELECT number FROM pggit_daemon.schema_step ORDER BY number;
 SELECT sha256 FROM pggit_daemon.repeatable;
 
 -- name: record_step
-INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (%(number)s, %(name)s, %(sha256)s);
+INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES ({number}, {name}, {sha256});
 
 -- name: record_repeatable
-INSERT INTO pggit_daemon.repeatable (sha256) VALUES (%(sha256)s)
+INSERT INTO pggit_daemon.repeatable (sha256) VALUES ({sha256})
     ON CONFLICT (singleton) DO UPDATE SET sha256 = excluded.sha256, applied_at = clock_timestamp();
 
 -- name: remember_before
@@ -166,11 +166,13 @@ SELECT format('COMMENT ON %s IS %L', now.what, o.definition)
 SELECT NOT EXISTS (SELECT FROM pggit_daemon.object_before o WHERE o.type = 'usage');
 
 -- name: roles_of_ours
--- The roles of the contract that exist; ours = made by us, and nobody is a member.
+-- The roles of the contract that exist and those that we made; ours = made by us, and nobody is a member.
 SELECT r.rolname,
        coalesce(shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%', false)
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid) AS ours
-  FROM pg_catalog.pg_roles r WHERE r.rolname IN ('pggit_reader', 'pggit_migrator') ORDER BY 1;
+  FROM pg_catalog.pg_roles r WHERE r.rolname IN ('pggit_reader', 'pggit_migrator')
+    OR shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%'
+ ORDER BY 1;
 
 -- name: objects
 -- Every object of the users and of ours that an installation can add or a removal can take along.
@@ -217,51 +219,100 @@ SELECT i.type, i.identity, o.home::regnamespace::text AS schema
   ) AS o (classid, objid, objsubid, home)
  CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.objid, o.objsubid) i;
 
--- name: record_added
-INSERT INTO pggit_daemon.object_added (type, identity) VALUES (%(type)s, %(identity)s) ON CONFLICT DO NOTHING;
+-- name: before
+-- What there is before an installation changes anything; `added_since` tells by it what came.
+CREATE TABLE pggit_daemon.objects_before AS
+{objects};
+
+-- name: added_since
+INSERT INTO pggit_daemon.object_added (type, identity)
+SELECT o.type, o.identity FROM (
+{objects}
+) AS o
+ WHERE (o.schema = 'pggit' OR (o.type, o.identity) = ('schema', 'pggit'))
+   AND NOT EXISTS (SELECT FROM pggit_daemon.objects_before b WHERE (b.type, b.identity) = (o.type, o.identity))
+ON CONFLICT DO NOTHING;
+DROP TABLE pggit_daemon.objects_before;
 
 -- name: close_to_public
 -- New functions are open to everybody until somebody says otherwise.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pggit_daemon FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA pggit_daemon FROM PUBLIC;
 
--- name: role
-SELECT r.rolcanlogin, r.rolreplication OR r.rolsuper AS may_replicate, r.rolsuper
-  FROM pg_catalog.pg_roles r WHERE r.rolname = %(role)s;
+-- name: permit_daemon
+-- The daemon's role: it logs in, reads the WAL and sees since when other sessions run, so that a session is never taken
+-- for one before it with the same process id; it works on the tables of the two schemas and calls the functions that the
+-- server does not call itself. A superuser needs none of it.
+DO $permit$
+DECLARE
+    daemon constant name := {role};
+    known  record;
+    ours   record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = daemon) THEN
+        EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', daemon);
+        EXECUTE format('COMMENT ON ROLE %I IS %L', daemon, 'made by pggit-daemon: it logs in as this role');
+    END IF;
+    SELECT r.rolsuper, r.rolcanlogin, r.rolreplication INTO known FROM pg_catalog.pg_roles r WHERE r.rolname = daemon;
+    IF NOT known.rolcanlogin OR NOT known.rolreplication AND NOT known.rolsuper THEN
+        EXECUTE format('ALTER ROLE %I LOGIN REPLICATION', daemon);
+    END IF;
+    IF known.rolsuper THEN
+        RETURN;
+    END IF;
+    IF NOT pg_has_role(daemon, 'pg_read_all_stats', 'MEMBER') THEN
+        EXECUTE format('GRANT pg_read_all_stats TO %I', daemon);
+    END IF;
+    IF {read_all_data} AND NOT pg_has_role(daemon, 'pg_read_all_data', 'MEMBER') THEN
+        EXECUTE format('GRANT pg_read_all_data TO %I', daemon);
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA pggit, pggit_daemon TO %I', daemon);
+    FOR ours IN
+        SELECT n.nspname, c.relname, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word,
+               CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
+                    WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
+                    WHEN c.relkind = 'S' THEN 'USAGE'
+                    WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added') THEN 'SELECT'
+                    WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
+                    ELSE 'SELECT, INSERT, UPDATE, DELETE'
+               END AS rights
+          FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
+           AND (n.nspname = 'pggit_daemon'
+                OR n.nspname = 'pggit'
+                   AND (c.relname IN ('branches', 'commits', 'external_migrations')
+                        OR c.relname IN ('branches_id_seq', 'commits_id_seq')
+                        OR EXISTS (SELECT FROM pggit_daemon.object_added a
+                                    WHERE a.identity = quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+                                      AND a.type IN ('table', 'view', 'materialized view', 'sequence'))))
+           AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                                                   AND d.deptype = 'i'))
+         ORDER BY 1, 2
+    LOOP
+        EXECUTE format('GRANT %s ON %s %I.%I TO %I', ours.rights, ours.word, ours.nspname, ours.relname, daemon);
+    END LOOP;
+    FOR ours IN
+        SELECT p.oid::regprocedure AS signature
+          FROM pg_catalog.pg_proc p
+          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
+           AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
+         ORDER BY p.oid
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signature, daemon);
+    END LOOP;
+END $permit$;
 
--- name: our_tables
--- Tables of the two schemas the daemon's role works on, with the rights each needs.
-SELECT n.nspname, c.relname, c.relkind::text,
-       CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
-            WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
-            WHEN c.relkind = 'S' THEN 'USAGE'
-            WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added') THEN 'SELECT'
-            WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
-            ELSE 'SELECT, INSERT, UPDATE, DELETE'
-       END AS rights
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
-   AND (n.nspname = 'pggit_daemon'
-        OR n.nspname = 'pggit'
-           AND (c.relname IN ('branches', 'commits', 'external_migrations')
-                OR c.relname IN ('branches_id_seq', 'commits_id_seq')
-                OR EXISTS (SELECT FROM pggit_daemon.object_added a
-                            WHERE a.identity = quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-                              AND a.type IN ('table', 'view', 'materialized view', 'sequence'))))
-   AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
-                                         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-                                           AND d.deptype = 'i'))
- ORDER BY 1, 2;
+-- name: may_read_all_data
+SELECT pg_catalog.pg_has_role(%(role)s, 'pg_read_all_data', 'MEMBER');
 
--- name: our_functions
--- Functions of ours that the daemon's role may call: all but those that the server itself calls.
-SELECT p.oid::regprocedure::text AS signature, p.prokind = 'p' AS is_procedure
-  FROM pg_catalog.pg_proc p
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
-   AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
- ORDER BY 1;
+-- name: server
+-- What the server must be set to before anything can be read from its WAL.
+SELECT current_setting('wal_level') AS wal_level,
+       current_setting('output_plugin_libraries', true) AS plugin_libraries,
+       current_setting('max_slot_wal_keep_size') AS slot_limit;
 
 -- name: triggers_of_ours
 -- Triggers that call functions of ours, also on tables of the users: integrate_flyway makes such.

@@ -1,0 +1,94 @@
+"""Everything that an installation runs, as text.
+
+In: what is installed, and who is to get rights. Out: the statements in their order, each part with its name. Pure:
+`install` runs exactly these, and `init --dry-run` prints exactly these, so that psql can do the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from pggit_daemon.sql import SqlFile, digest, load_queries
+
+LOCK_KEY = 0x7067676974  # "pggit": the advisory lock of whoever installs or removes
+
+_queries = load_queries("install")
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """Who is to get rights: the daemon's role, and whether it may read every table, present and future."""
+
+    daemon_role: str | None = None
+    read_all_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a database lacks: steps, and the repeatable files if they are not there as they are now."""
+
+    steps: tuple[SqlFile, ...]
+    repeatable: tuple[SqlFile, ...]
+    first_time: bool
+    grants: Grants = Grants()
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.steps or self.repeatable)
+
+
+def opening(lock_timeout: str) -> tuple[SqlFile, ...]:
+    """Return what begins the transaction of every installation and removal: pinned settings and the lock."""
+    return (
+        SqlFile("settings", _filled("settings", lock_timeout=lock_timeout)),
+        SqlFile("lock", _filled("lock", key=LOCK_KEY)),
+    )
+
+
+def statements(work: Work) -> tuple[SqlFile, ...]:
+    """Return what follows the opening, part by part."""
+    return (*(_changes(work) if work.changes else ()), *_grants(work.grants))
+
+
+def as_text(parts: tuple[SqlFile, ...]) -> str:
+    """Return the parts as one script for psql."""
+    return "BEGIN;\n\n" + "".join(f"-- {part.name}\n{part.text.rstrip()}\n\n" for part in parts) + "COMMIT;\n"
+
+
+def _changes(work: Work) -> list[SqlFile]:
+    parts = [_named("bookkeeping"), _named("objects_before", "before", "objects")]
+    if work.first_time:
+        parts.append(_named("remember_before"))
+    for step in work.steps:
+        record = _filled("record_step", number=step.number, name=step.name, sha256=digest((step,)))
+        parts += [step, SqlFile(f"{step.name} is done", record)]
+    if work.first_time:
+        parts.append(_named("remember_heads"))
+    if work.repeatable:
+        parts += [*work.repeatable, SqlFile("repeatable files are done", _repeatable_done(work.repeatable))]
+    return [*parts, _named("close_to_public"), _named("what was added", "added_since", "objects")]
+
+
+def _grants(grants: Grants) -> list[SqlFile]:
+    if grants.daemon_role is None:
+        return []
+    text = _filled("permit_daemon", role=grants.daemon_role, read_all_data=grants.read_all_data)
+    return [SqlFile(f"the role {grants.daemon_role!r}", text)]
+
+
+def _repeatable_done(files: tuple[SqlFile, ...]) -> str:
+    return _filled("record_repeatable", sha256=digest(files))
+
+
+def _named(name: str, query: str | None = None, inner: str | None = None) -> SqlFile:
+    text = _queries[query or name]
+    if inner is not None:
+        text = text.replace("{objects}", _queries[inner].rstrip().rstrip(";"))
+    return SqlFile(name, text)
+
+
+def _filled(query: str, **values: object) -> str:
+    literals = {name: sql.Literal(value) for name, value in values.items()}
+    return sql.SQL(_queries[query]).format(**literals).as_string(None)
