@@ -11,6 +11,7 @@
     ├── StreamError                  the replication stream ended or broke: reconnect
     │   └── ProtocolError            bytes that the protocol does not allow
     ├── StoreError                   a result could not be written: reconnect and redo
+    │   └── RefusedError             the server refuses the values themselves: not again
     ├── NotFoundError                a commit, migration or object that is not recorded (exit 5)
     └── NotAsRecorded                the catalog and the record differ                  (exit 6)
 
@@ -81,6 +82,10 @@ class ProtocolError(StreamError):
 
 class StoreError(PggitDaemonError):
     """A result could not be written."""
+
+
+class RefusedError(StoreError):
+    """The values themselves were refused (SQLSTATE classes 22, 23, 54): the same would be refused again."""
 
 
 class NotFoundError(PggitDaemonError):

@@ -25,7 +25,9 @@ PINNED = (
 )
 
 
-STORING = "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET jit = off"
+STORING = (
+    "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
+)
 """For the connection that writes results.
 
 It tells the trigger on external_migrations that these rows are the daemon's own. And what is written is looked up by

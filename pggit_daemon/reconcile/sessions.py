@@ -67,6 +67,5 @@ class Abandoned:
     async def _close(self, probe: Probe) -> None:
         keys = self._api.forget(one.session for one in probe.gone)
         if keys:
-            values = {"keys": sorted(keys)}
-            await self._store.run([(name, values) for name in ("abandon", "abandon_migrations", "abandon_deployments")])
+            await self._store.run([("abandon", {"keys": sorted(keys)})])
             log.info("sessions_ended", left_open=len(keys))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REPEATABLE = ("describe", "verify", "export", "capture", "api")  # in this order: each may use those before it
+REPEATABLE = ("describe", "verify", "export", "capture", "store", "api")  # in this order: each may use those before it
 
 _STEP = re.compile(r"(\d{4})_.+\.sql")
 _BLOCK = re.compile(r"^-- name: (\w+)\n((?:--.*\n)*)", re.MULTILINE)

@@ -1,12 +1,12 @@
-"""What a planned step writes, as named statements with their parameters.
+"""What a planned step writes, as operations with their parameters.
 
-In: a `Step`. Out: (name in sql/queries/store.sql, parameters), in the order in which they must run. Pure; called
-by `store/writer.py`, which runs them all in one transaction.
+In: a `Step`. Out: (name, parameters), in the order in which they must run: the function `store_NAME` of sql/store does
+it. Parameters become one JSON object; lists of the same length are the columns of a table. Pure; called by
+`store/writer.py`, which sends them all as one document.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,7 @@ def _commit(commit: Commit) -> Iterator[Statement]:
                 "sha256": list(fresh),
                 "definition": [blob.definition for blob in fresh.values()],
                 "later": [blob.later for blob in fresh.values()],
-                "depends": [json.dumps(blob.depends) for blob in fresh.values()],
+                "depends": [blob.depends for blob in fresh.values()],
             },
         )
     yield (
@@ -71,7 +71,7 @@ def _commit(commit: Commit) -> Iterator[Statement]:
             "author": commit.author,
             "time": commit.time.astimezone(UTC),
             "tree_hash": commit.tree_hash,
-            "metadata": json.dumps(commit.metadata),
+            "metadata": commit.metadata,
             "kind": commit.kind.value,
             "lsn": str(commit.lsn),
             "xid": commit.xid,
@@ -206,7 +206,7 @@ def _linked(
             "late": late,
             "evidence": evidence.value,
             "part": part,
-            "detail": json.dumps(step.commit.metadata if step.commit is not None else {}),
+            "detail": step.commit.metadata if step.commit is not None else {},
         },
     )
 
@@ -246,8 +246,8 @@ def _event(change: HistoryChange, link: Link, step: Step, late: str | None) -> d
         "meaning": change.meaning.value,
         "operation": change.operation,
         "row_key": change.row_key,
-        "old": json.dumps(change.old) if change.old is not None else None,
-        "new": json.dumps(change.new) if change.new is not None else None,
+        "old": change.old,
+        "new": change.new,
         "migration_id": migration_id,
         "evidence": link.evidence.value if link.evidence is not None and principal else None,
         "hash": step.commit.hash if step.commit is not None and principal else None,
@@ -270,7 +270,7 @@ def _row(change: HistoryChange) -> Iterator[Statement]:
         {
             "source": change.source,
             "row_key": change.row_key,
-            "columns": json.dumps(change.new),
+            "columns": change.new,
             "migration_id": change.ledger_id,
         },
     )

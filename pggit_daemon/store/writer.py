@@ -1,27 +1,38 @@
-"""Plans into tables, with the progress, in one transaction.
+"""Plans into tables, with the progress, in one call.
 
 In: the steps of a settled prefix of the stream, and where it ends. Out: the `Durable` position, which is all that
-may be acknowledged: there is no other way to get one. Called by `pipeline.py` and the baseline.
+may be acknowledged: there is no other way to get one. Called by `pipeline.py`, the reconcilers and the baseline.
 
-Statements go out as one pipeline, so that a commit costs one round trip and one flush of the WAL.
+The plan goes to the server as one JSON document to one prepared function (sql/store/90_store.sql). The connection is in
+autocommit, so the call is a transaction of its own: a commit, or a backlog of many, costs one round trip and one flush
+of the WAL, and all of it is stored or none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
-from pggit_daemon.errors import StoreError
+from pggit_daemon.errors import RefusedError, StoreError
 from pggit_daemon.model.lsn import LSN, Durable
 from pggit_daemon.model.progress import Progress
-from pggit_daemon.sql import load_queries
 from pggit_daemon.store.statements import Statement, statements
 from pggit_daemon.versioning.plan import Step
 
 OUTBOXES = ("handled_events", "handled_requests")
-"""The statements that take handled rows out of an outbox."""
+"""The operations that take handled rows out of an outbox."""
+
+STORE = "SELECT pggit_daemon.store(%s::jsonb)"
+
+PROGRESS_MOVED = "PGD01"
+"""What `store_advance` raises where another daemon has stored meanwhile."""
+
+REFUSED = frozenset({"22", "23", "54"})
+"""Classes of SQLSTATE that come of the values themselves, so that the same plan would be refused again."""
 
 
 class Store:
@@ -34,40 +45,39 @@ class Store:
     def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str) -> None:
         self._conn = conn
         self._slot = slot
-        self._queries = load_queries("store")
-        self.left: dict[str, set[int]] = {statement: set() for statement in OUTBOXES}
+        self.left: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
 
     async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Durable:
         """Write the steps and the progress; `before` is the commit position that must be stored now.
 
         StoreError when any of it could not be written (then none of it was), or when the progress has moved
-        under another daemon.
+        under another daemon; RefusedError where the server would refuse the same plan again.
         """
         writes = [statement for step in steps for statement in statements(step)]
         await self.run([*writes, self._advance(progress, before)])
         return Durable(progress.end)
 
     async def run(self, writes: Iterable[Statement]) -> None:
-        """Run statements in one transaction; each that must return a row (`advance`) must do so."""
+        """Run operations in one transaction."""
+        writes = list(writes)
         try:
-            async with self._conn.transaction(), self._conn.pipeline():
-                done = [
-                    (name, values, await self._conn.execute(self._queries[name], values)) for name, values in writes
-                ]
-                for name, values, cursor in done:
-                    if name == "advance" and await cursor.fetchone() is None:
-                        raise StoreError("another daemon has stored progress meanwhile; nothing was written")
-                    if name in OUTBOXES:
-                        gone = {row[0] for row in await cursor.fetchall()}
-                        self.left[name] = (self.left[name] | set(values["ids"])) - gone
+            plan = json.dumps(writes, ensure_ascii=False, default=_spelt)
+            cursor = await self._conn.execute(STORE, [plan], prepare=True)
+            row = await cursor.fetchone()
+        except UnicodeEncodeError as exc:
+            raise RefusedError(f"results could not be stored: {exc.reason}") from exc
         except psycopg.Error as exc:
-            # The detail behind the first line repeats whole rows.
-            said = exc.diag.message_primary or " ".join(str(exc).split())
-            raise StoreError(f"results could not be stored: {exc.sqlstate or 'connection'}: {said}") from exc
+            raise _translated(exc) from exc
+        still_there: Mapping[str, list[int]] = row[0] if row is not None else {}
+        for operation, values in writes:
+            if operation in OUTBOXES:
+                self.left[operation] -= set(values["ids"])
+        for operation, ids in still_there.items():
+            self.left[operation] |= set(ids)
 
     async def clear(self) -> None:
         """Take out of the outboxes what was handled and is still there."""
-        writes = [(name, {"ids": sorted(ids)}) for name, ids in self.left.items() if ids]
+        writes = [(operation, {"ids": sorted(ids)}) for operation, ids in self.left.items() if ids]
         if writes:
             await self.run(writes)
 
@@ -83,3 +93,23 @@ class Store:
                 "before": str(before),
             },
         )
+
+
+def _translated(exc: psycopg.Error) -> StoreError:
+    if exc.sqlstate == PROGRESS_MOVED:
+        return StoreError("another daemon has stored progress meanwhile; nothing was written")
+    # The detail behind the first line repeats whole rows.
+    said = exc.diag.message_primary or " ".join(str(exc).split())
+    kind = RefusedError if (exc.sqlstate or "")[:2] in REFUSED else StoreError
+    return kind(f"results could not be stored: {exc.sqlstate or 'connection'}: {said}")
+
+
+def _spelt(value: object) -> object:
+    """What JSON has no word for, as the functions of sql/store read it."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a plan cannot hold a {type(value).__name__}")

@@ -224,7 +224,7 @@ class Stored:
     def _write(self, name: str, values: dict[str, Any]) -> None:
         match name:
             case "put_row":
-                row = LedgerRow(json.loads(values["columns"]), values["migration_id"])
+                row = LedgerRow(values["columns"], values["migration_id"])
                 self.rows.setdefault(values["source"], {})[values["row_key"]] = row
             case "delete_row":
                 self.rows.get(values["source"], {}).pop(values["row_key"], None)

@@ -137,14 +137,17 @@ BEGIN
         RAISE EXCEPTION 'object_name must not be empty' USING ERRCODE = CASE WHEN said IS NULL THEN '22004' ELSE '22023' END,
             HINT = 'Pass a name as ''public.users''.';
     END IF;
-    IF EXISTS (SELECT FROM pggit_daemon.object_version AS v WHERE v.identity = said) THEN
+    IF EXISTS (SELECT FROM pggit_daemon.object_version AS v
+                WHERE hashtextextended(v.identity, 0) = hashtextextended(said, 0) AND v.identity = said) THEN
         RETURN said;
     END IF;
     found := ARRAY(
         SELECT DISTINCT v.identity
         FROM pggit_daemon.object_version AS v
         JOIN (SELECT DISTINCT s.schema_name FROM pggit_daemon.object_version AS s WHERE s.schema_name IS NOT NULL) AS home
-          ON v.identity IN (quote_ident(home.schema_name) || '.' || said,
+          ON hashtextextended(v.identity, 0) IN (hashtextextended(quote_ident(home.schema_name) || '.' || said, 0),
+                                                 hashtextextended(quote_ident(home.schema_name) || '.' || quote_ident(said), 0))
+         AND v.identity IN (quote_ident(home.schema_name) || '.' || said,
                             quote_ident(home.schema_name) || '.' || quote_ident(said))
         ORDER BY v.identity);
     IF cardinality(found) = 1 THEN
@@ -166,12 +169,13 @@ CREATE OR REPLACE FUNCTION pggit_daemon.object_history(wanted text)
         -- Every version under this name, and those of the same object under its earlier names.
         SELECT v.type, v.identity, v.classid, v.objid, NULL::integer
         FROM pggit_daemon.object_version AS v
-        WHERE v.identity = wanted
+        WHERE hashtextextended(v.identity, 0) = hashtextextended(wanted, 0) AND v.identity = wanted
         UNION
         SELECT earlier.type, earlier.identity, earlier.classid, earlier.objid, earlier.to_commit
         FROM named
         JOIN pggit_daemon.object_version AS later
-          ON later.identity = named.identity AND later.type = named.type
+          ON hashtextextended(later.identity, 0) = hashtextextended(named.identity, 0)
+         AND later.identity = named.identity AND later.type = named.type
          AND (later.objid, later.classid) = (named.objid, named.classid)
          AND (named.until IS NULL OR later.to_commit <= named.until)
         JOIN pggit_daemon.object_version AS earlier
@@ -181,7 +185,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.object_history(wanted text)
         SELECT DISTINCT v.from_commit, v.to_commit
         FROM named
         JOIN pggit_daemon.object_version AS v
-          ON v.identity = named.identity AND v.type = named.type
+          ON hashtextextended(v.identity, 0) = hashtextextended(named.identity, 0)
+         AND v.identity = named.identity AND v.type = named.type
          AND (named.until IS NULL OR v.to_commit <= named.until)
         UNION
         -- What constrains a table is the table's.

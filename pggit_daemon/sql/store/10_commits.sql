@@ -1,0 +1,100 @@
+-- What the daemon writes: commits and the objects that they change. One function is one operation of a plan
+-- (90_store.sql); its parameters are one JSON object, in which lists of the same length are the columns of a table.
+--
+-- Most of these tables hold the whole history, and the planner may know nothing of that: statistics come late, and a plan
+-- is kept. So rows are found one by one through an index, whatever it thinks: by arrays and by LATERAL or EXISTS with
+-- OFFSET 0, which make no join that could be turned round; and the daemon's connection makes no sequential scans
+-- (`STORING` in db/connections.py). tests/integration/test_store_plans.py counts the rows.
+-- plpgsql keeps the plan of each statement for the session; LANGUAGE sql would plan it at every call.
+
+-- Definitions by their SHA-256; most are there already or are new, none ever changes.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_blobs(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pggit_daemon.blob (sha256, definition, later, depends)
+    SELECT decode(new.sha256, 'hex'), new.definition, new.later, ARRAY(SELECT jsonb_array_elements_text(new.depends))
+    FROM ROWS FROM (jsonb_array_elements_text(p -> 'sha256'), jsonb_array_elements_text(p -> 'definition'),
+                    jsonb_array_elements_text(p -> 'later'), jsonb_array_elements(p -> 'depends'))
+         AS new (sha256, definition, later, depends)
+    ON CONFLICT (sha256) DO NOTHING;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pggit.commits (
+        hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
+        metadata, kind, source_lsn, source_xid, occurred_at, objects_changed)
+    SELECT p ->> 'hash', branch.id, p ->> 'parent', p ->> 'message', p ->> 'author',
+           (p ->> 'time')::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', clock_timestamp() AT TIME ZONE 'UTC',
+           p ->> 'tree_hash', p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint,
+           (p ->> 'time')::timestamptz, (p ->> 'changed')::integer
+    FROM pggit.branches AS branch
+    WHERE branch.name = 'main';
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_move_head(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE pggit.branches SET head_commit_hash = p ->> 'hash' WHERE name = 'main';
+END $$;
+
+-- The commit that a plan means: the one of this hash, or the newest of the transaction that committed there (`late`).
+CREATE OR REPLACE FUNCTION pggit_daemon.stored_commit(p jsonb) RETURNS integer
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash'),
+                    (SELECT max(at.id) FROM (SELECT c.id FROM pggit.commits AS c
+                                             WHERE c.source_lsn = (p ->> 'late')::pg_lsn OFFSET 0) AS at));
+END $$;
+
+-- The objects' former versions end with this commit.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_close_versions(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made integer := pggit_daemon.stored_commit(p);
+BEGIN
+    UPDATE pggit_daemon.object_version AS version
+    SET to_commit = made
+    WHERE version.id = ANY (ARRAY(
+        SELECT current.id
+        FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
+             AS old (type, identity)
+        CROSS JOIN LATERAL (
+            SELECT v.id FROM pggit_daemon.object_version AS v
+            WHERE v.to_commit IS NULL AND hashtextextended(v.identity, 0) = hashtextextended(old.identity, 0)
+              AND v.type = old.type AND v.identity = old.identity OFFSET 0) AS current));
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_open_versions(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made integer := pggit_daemon.stored_commit(p);
+BEGIN
+    INSERT INTO pggit_daemon.object_version (type, schema_name, identity, classid, objid, blob, from_commit)
+    SELECT new.type, new.schema_name, new.identity, new.classid::oid, new.objid::oid, decode(new.blob, 'hex'), made
+    FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'schema_name'),
+                    jsonb_array_elements_text(p -> 'identity'), jsonb_array_elements_text(p -> 'classid'),
+                    jsonb_array_elements_text(p -> 'objid'), jsonb_array_elements_text(p -> 'blob'))
+         AS new (type, schema_name, identity, classid, objid, blob);
+END $$;
+
+-- Objects that were dropped and made again just as they were: a later drop or rename names the new id.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_move_versions(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    WITH moved AS MATERIALIZED (
+        SELECT current.id, named.classid, named.objid
+        FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'),
+                        jsonb_array_elements_text(p -> 'classid'), jsonb_array_elements_text(p -> 'objid'))
+             AS named (type, identity, classid, objid)
+        CROSS JOIN LATERAL (
+            SELECT v.id FROM pggit_daemon.object_version AS v
+            WHERE v.to_commit IS NULL AND hashtextextended(v.identity, 0) = hashtextextended(named.identity, 0)
+              AND v.type = named.type AND v.identity = named.identity OFFSET 0) AS current
+    )
+    UPDATE pggit_daemon.object_version AS version
+    SET classid = moved.classid::oid, objid = moved.objid::oid
+    FROM moved
+    WHERE version.id = moved.id AND version.id = ANY (ARRAY(SELECT moved.id FROM moved));
+END $$;

@@ -1,0 +1,130 @@
+-- What the daemon writes: migrations, their links, and the rows of history tables as last seen.
+
+-- A migration as its row says now, with its link. What is applied again takes the place of what it was.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_put_migration(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pggit.external_migrations (
+        migration_id, tool_name, source, migration_name, checksum, pggit_commit_id, applied_at, applied_by,
+        execution_time, success, error_message, version, sequence, status, evidence, rollback_of, source_lsn)
+    VALUES (
+        (p ->> 'migration_id')::bigint, p ->> 'tool', p ->> 'source', p ->> 'name', p ->> 'checksum',
+        pggit_daemon.stored_commit(p), (p ->> 'applied_at')::timestamptz, p ->> 'applied_by',
+        (p ->> 'execution_ms')::bigint * interval '1 millisecond', (p ->> 'success')::boolean, p ->> 'error_message',
+        p ->> 'version', (p ->> 'sequence')::bigint, p ->> 'status', p ->> 'evidence', (p ->> 'rollback_of')::bigint,
+        (p ->> 'lsn')::pg_lsn)
+    ON CONFLICT (tool_name, source, migration_id) DO UPDATE SET
+        migration_name = excluded.migration_name,
+        checksum = excluded.checksum,
+        pggit_commit_id = excluded.pggit_commit_id,
+        applied_at = excluded.applied_at,
+        applied_by = excluded.applied_by,
+        execution_time = excluded.execution_time,
+        success = excluded.success,
+        error_message = excluded.error_message,
+        version = excluded.version,
+        sequence = excluded.sequence,
+        status = excluded.status,
+        evidence = excluded.evidence,
+        rollback_of = excluded.rollback_of,
+        source_lsn = excluded.source_lsn;
+END $$;
+
+-- A migration that somebody recorded, or recorded elsewhere: its row stays as it is but for the link. Without a row it
+-- is recorded now, if that was asked for.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_link_known(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made     integer := pggit_daemon.stored_commit(p);
+    known_in text;
+BEGIN
+    SELECT m.source INTO known_in FROM pggit.external_migrations AS m
+    WHERE m.tool_name = p ->> 'tool' AND m.migration_id = (p ->> 'migration_id')::bigint
+      AND (m.source = p ->> 'source' OR (p ->> 'anywhere')::boolean)
+    ORDER BY (m.pggit_commit_id IS NULL) DESC, m.source LIMIT 1;
+    IF FOUND THEN
+        UPDATE pggit.external_migrations AS m
+        SET pggit_commit_id = made, evidence = p ->> 'evidence',
+            migration_name = coalesce(m.migration_name, p ->> 'name'), version = coalesce(m.version, p ->> 'version'),
+            status = CASE WHEN m.status = 'applied' THEN p ->> 'status' ELSE m.status END,
+            rollback_of = coalesce(m.rollback_of, (p ->> 'rollback_of')::bigint)
+        WHERE m.tool_name = p ->> 'tool' AND m.migration_id = (p ->> 'migration_id')::bigint AND m.source = known_in
+          AND m.pggit_commit_id IS NULL;
+    ELSIF (p ->> 'records')::boolean THEN
+        PERFORM pggit_daemon.store_put_migration(p);
+    END IF;
+END $$;
+
+-- What a rollback rolled back: the migration of that number, of the same tool if it has one, else the newest.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_amend_any(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE pggit.external_migrations AS m
+    SET status = p ->> 'status'
+    FROM (SELECT o.tool_name, o.source FROM pggit.external_migrations AS o
+          WHERE o.migration_id = (p ->> 'migration_id')::bigint
+          ORDER BY (o.tool_name = p ->> 'tool') DESC, (o.status = 'applied') DESC, o.applied_at DESC NULLS LAST LIMIT 1) AS one
+    WHERE m.migration_id = (p ->> 'migration_id')::bigint AND m.tool_name = one.tool_name AND m.source = one.source;
+END $$;
+
+-- A later change of the row: NULL leaves a column as it is, but a cleared checksum is given as such.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_amend_migration(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE pggit.external_migrations AS m
+    SET status = coalesce(p ->> 'status', m.status),
+        checksum = CASE WHEN (p ->> 'sets_checksum')::boolean THEN p ->> 'checksum' ELSE m.checksum END,
+        migration_name = coalesce(p ->> 'name', m.migration_name)
+    WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint;
+END $$;
+
+-- Every link, with its evidence; a migration in several transactions has several.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_link(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made integer := pggit_daemon.stored_commit(p);
+BEGIN
+    IF made IS NOT NULL THEN
+        INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, detail)
+        VALUES (p ->> 'tool', p ->> 'source', (p ->> 'migration_id')::bigint, made, p ->> 'evidence',
+                (p ->> 'part')::boolean, p -> 'detail')
+        ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET part = link.part AND excluded.part;
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_record_event(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pggit_daemon.history_event (
+        source, meaning, operation, row_key, old_columns, new_columns, migration_id, evidence, commit_id, lsn, xid,
+        occurred_at)
+    VALUES (
+        p ->> 'source', p ->> 'meaning', p ->> 'operation', p ->> 'row_key', nullif(p -> 'old', 'null'),
+        nullif(p -> 'new', 'null'), (p ->> 'migration_id')::bigint, p ->> 'evidence', pggit_daemon.stored_commit(p),
+        (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, (p ->> 'occurred_at')::timestamptz);
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_put_row(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pggit_daemon.source_row (source, row_key, columns, migration_id)
+    VALUES (p ->> 'source', p ->> 'row_key', p -> 'columns', (p ->> 'migration_id')::bigint)
+    ON CONFLICT (source, row_key) DO UPDATE SET columns = excluded.columns, migration_id = excluded.migration_id;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_delete_row(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM pggit_daemon.source_row AS r WHERE r.source = p ->> 'source' AND r.row_key = p ->> 'row_key';
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_put_source(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, lock_table, origin)
+    VALUES (p ->> 'name', p ->> 'tool', p ->> 'preset', p ->> 'schema', p ->> 'table', p ->> 'lock_table', p ->> 'origin')
+    ON CONFLICT (name) DO UPDATE SET
+        tool_name = excluded.tool_name, preset = excluded.preset, schema_name = excluded.schema_name,
+        table_name = excluded.table_name, lock_table = coalesce(excluded.lock_table, source.lock_table),
+        origin = excluded.origin;
+END $$;
