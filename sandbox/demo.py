@@ -73,9 +73,9 @@ def _act(demo: Demo) -> frozenset[str]:
     beside.start()
     try:
         _step("Flyway makes and migrates schema shop, while somebody creates a table by hand")
-        _ran(Flyway(demo.dsn, scripts, schema="shop").migrate())
+        _ran(Flyway(demo.dsn, scripts, schema="shop", resident=False).migrate())
         _step("Liquibase updates schema audit")
-        _ran(Liquibase(demo.dsn, changelog, schema="audit").update())
+        _ran(Liquibase(demo.dsn, changelog, schema="audit", resident=False).update())
     except ToolMissing as exc:
         console.print(f"[yellow]{exc}: the demo goes on without Flyway and Liquibase[/]")
         missing |= {story.FLYWAY, story.LIQUIBASE}

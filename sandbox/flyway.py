@@ -1,4 +1,4 @@
-"""Real Flyway, run as its users run it: each call is a Java process of its own.
+"""Real Flyway, run as its users run it: each call is a run of its own (`jvm.py`).
 
 In: a database, a folder of scripts, configuration by Flyway's own keys (without `flyway.`).
 Out: exit code and output; a migration that fails does not raise. Called by the demo and the tests.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.jars import FLYWAY_VERSIONS, HERE, ToolRun, compiled, jars, jdbc, run_java
+from sandbox.jars import FLYWAY_VERSIONS, ToolRun, jars, jdbc
+from sandbox.jvm import SOCKETS, compiled, run_java
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Flyway:
     table: str = "flyway_schema_history"
     version: str = FLYWAY_VERSIONS[0]
     config: Mapping[str, str] = field(default_factory=dict)
+    resident: bool = True  # in a JVM that stays; otherwise a Java process of its own
 
     def migrate(self, **config: str) -> ToolRun:
         return self.run("migrate", **config)
@@ -48,7 +50,7 @@ class Flyway:
 
     def run(self, *commands: str, **config: str) -> ToolRun:
         """Run the commands one after the other in one process; the first failure ends it."""
-        url, user, password = jdbc(self.dsn)
+        url, user, password = jdbc(self.dsn, **({"socketFactory": SOCKETS} if self.resident else {}))
         keys = {
             "url": url,
             "user": user,
@@ -61,5 +63,5 @@ class Flyway:
         }
         arguments = [f"flyway.{key}={value}" for key, value in keys.items()]
         libraries = jars("flyway", self.version)
-        launcher = compiled(HERE / "java" / "Run.java", libraries)
-        return run_java(libraries, "Run", *commands, *arguments, classes=launcher)
+        launcher = compiled("Run", libraries=libraries)
+        return run_java([launcher, libraries], "Run", *commands, *arguments, resident=self.resident)

@@ -60,13 +60,13 @@ def jars(tool: str, version: str) -> Path:
     partial = Path(tempfile.mkdtemp(prefix=f"{complete.name}.part-", dir=CACHE))
     try:
         _fetch(tool, version, partial)
-        _publish(partial, complete)
+        publish(partial, complete)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return complete
 
 
-def _publish(partial: Path, complete: Path) -> None:
+def publish(partial: Path, complete: Path) -> None:
     """Give a folder its name, now that all is there."""
     partial.chmod(0o755)
     try:
@@ -84,30 +84,6 @@ def program(name: str) -> str:
         package = "maven" if name == "mvn" else "default-jdk-headless"
         raise ToolMissing(f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}")
     return found
-
-
-def compiled(source: Path, libraries: Path) -> Path:
-    """Return the folder with the classes of a source file, compiled once: doing so at each run takes longer than it."""
-    complete = CACHE / f"{libraries.name}-{source.stem}-{zlib.crc32(source.read_bytes()):08x}"
-    if not complete.exists():
-        partial = Path(tempfile.mkdtemp(prefix=f"{complete.name}.part-", dir=CACHE))
-        subprocess.run([program("javac"), "-cp", f"{libraries}/*", "-d", partial, source], check=True)
-        _publish(partial, complete)
-    return complete
-
-
-def run_java(libraries: Path, *arguments: str, classes: Path | None = None, cwd: Path | None = None) -> ToolRun:
-    """Run a Java program with all jars of a folder. The quick compiler only: these are short runs."""
-    classpath = f"{classes}:{libraries}/*" if classes else f"{libraries}/*"
-    done = subprocess.run(
-        [program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classpath, *arguments],
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
-    )
-    return ToolRun(done.returncode, done.stdout)
 
 
 def jdbc(dsn: str, **properties: str) -> tuple[str, str, str]:

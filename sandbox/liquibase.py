@@ -1,4 +1,4 @@
-"""Real Liquibase, run by its own command line: each call is a Java process of its own.
+"""Real Liquibase, run by its own command line: each call is a run of its own (`jvm.py`).
 
 In: a database, a changelog file, options by Liquibase's own names.
 Out: exit code and output; a changeset that fails does not raise. Called by the demo and the tests.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.jars import LIQUIBASE_VERSION, ToolRun, jars, jdbc, run_java
+from sandbox.jars import LIQUIBASE_VERSION, ToolRun, jars, jdbc
+from sandbox.jvm import SOCKETS, run_java
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ class Liquibase:
     schema: str = "public"
     version: str = LIQUIBASE_VERSION
     settings: tuple[str, ...] = ()
+    resident: bool = True  # in a JVM that stays; otherwise a Java process of its own
 
     def update(self) -> ToolRun:
         return self.run("update")
@@ -45,12 +47,12 @@ class Liquibase:
 
     def run(self, command: str, *options: str, changelog: bool = True) -> ToolRun:
         """Run any command; `changelog=False` for those that take none."""
-        url, user, password = jdbc(self.dsn)
+        url, user, password = jdbc(self.dsn, **({"socketFactory": SOCKETS} if self.resident else {}))
         # Found by its name below a search path: the row then carries the name, not this machine's folders.
         search = ["--search-path", str(self.changelog.resolve().parent)]
         file = [f"--changelog-file={self.changelog.name}"] if changelog else []
         return run_java(
-            jars("liquibase", self.version),
+            [jars("liquibase", self.version)],
             "liquibase.integration.commandline.LiquibaseCommandLine",
             *search,
             "--show-banner=false",
@@ -63,4 +65,5 @@ class Liquibase:
             f"--default-schema-name={self.schema}",
             *file,
             *options,
+            resident=self.resident,
         )

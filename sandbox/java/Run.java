@@ -11,6 +11,11 @@ import org.flywaydb.core.api.FlywayException;
  */
 public class Run {
     public static void main(String[] arguments) {
+        System.exit(run(arguments));
+    }
+
+    /** Return the exit code. */
+    public static int run(String[] arguments) {
         Map<String, String> configuration = new HashMap<>();
         List<String> commands = new ArrayList<>();
         for (String argument : arguments) {
@@ -28,8 +33,9 @@ public class Run {
             }
         } catch (FlywayException failure) {
             System.out.println("FAILED " + failure.getMessage());
-            System.exit(1);
+            return 1;
         }
+        return 0;
     }
 
     private static void run(Flyway flyway, String command) {

@@ -117,7 +117,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from sandbox.flyway import Flyway
-run = Flyway({dsn!r}, Path({scripts!r})).run(*sys.argv[1:], baselineOnMigrate="true", baselineVersion="0")
+flyway = Flyway({dsn!r}, Path({scripts!r}), resident=False)
+run = flyway.run(*sys.argv[1:], baselineOnMigrate="true", baselineVersion="0")
 print(run.output)
 sys.exit(run.exit_code)
 """

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from sandbox.flyway import NO_LOCK, Flyway
-from sandbox.jars import FLYWAY_VERSIONS, ToolFailed, ToolMissing, jars
+from sandbox.jars import FLYWAY_VERSIONS, ToolFailed, ToolMissing, jars, jdbc
+from sandbox.jvm import SOCKETS, run_java
 from sandbox.liquibase import Liquibase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+RESIDENT = pytest.mark.parametrize("resident", [True, False], ids=["resident", "process"])
+
+
+@RESIDENT
 @pytest.mark.parametrize("version", FLYWAY_VERSIONS)
-def test_flyway_takes_its_plugin_settings(database: str, tmp_path: Path, version: str) -> None:
+def test_flyway_takes_its_plugin_settings(database: str, tmp_path: Path, version: str, *, resident: bool) -> None:
     """With lock=false the row is written by the transaction that ran the DDL: the setting has arrived."""
     (tmp_path / "V1__first.sql").write_text("CREATE TABLE first AS SELECT pg_current_xact_id()::xid AS xid;")
-    Flyway(database, tmp_path, version=version).migrate(**NO_LOCK).check()
+    Flyway(database, tmp_path, version=version, resident=resident).migrate(**NO_LOCK).check()
     with psycopg.connect(database) as conn:
         same = "SELECT history.xmin = first.xid FROM flyway_schema_history AS history, first"
         assert conn.execute(same).fetchall() == [(True,)]
 
 
+@RESIDENT
 @pytest.mark.parametrize("version", FLYWAY_VERSIONS)
-def test_flyway_migrates_and_reports_a_failure(database: str, tmp_path: Path, version: str) -> None:
+def test_flyway_migrates_and_reports_a_failure(database: str, tmp_path: Path, version: str, *, resident: bool) -> None:
     """Success and failure come back as exit codes; the history table is where it was asked to be."""
     (tmp_path / "V1__first.sql").write_text("CREATE TABLE app.first (id int PRIMARY KEY);")
-    flyway = Flyway(database, tmp_path, schema="app", table="history", version=version)
+    flyway = Flyway(database, tmp_path, schema="app", table="history", version=version, resident=resident)
     flyway.migrate().check()
     (tmp_path / "V2__broken.sql").write_text("CREATE TABLE app.first (id int);")
     broken = flyway.migrate()
     assert broken.exit_code == 1
     assert "already exists" in broken.output
+    assert _sessions(database) == 0
     with pytest.raises(ToolFailed, match="already exists"):
         broken.check()
     with psycopg.connect(database) as conn:
@@ -42,20 +51,50 @@ def test_flyway_migrates_and_reports_a_failure(database: str, tmp_path: Path, ve
     assert rows == [(None, True), ("1", True)]
 
 
-def test_liquibase_updates_and_rolls_back(database: str, tmp_path: Path) -> None:
+@RESIDENT
+def test_liquibase_updates_and_rolls_back(database: str, tmp_path: Path, *, resident: bool) -> None:
     changelog = tmp_path / "changelog.sql"
     changelog.write_text(
         "--liquibase formatted sql\n"
         "--changeset anna:1\nCREATE TABLE one (id int);\n--rollback DROP TABLE one;\n"
         "--changeset anna:2\nCREATE TABLE two (id int);\n--rollback DROP TABLE two;\n"
     )
-    liquibase = Liquibase(database, changelog)
+    liquibase = Liquibase(database, changelog, resident=resident)
     liquibase.update().check()
     liquibase.tag("both").check()
     liquibase.rollback_count(1).check()
+    assert _sessions(database) == 0
     with psycopg.connect(database) as conn:
         assert conn.execute("SELECT id, filename FROM databasechangelog").fetchall() == [("1", "changelog.sql")]
         assert conn.execute("SELECT to_regclass('one'), to_regclass('two')").fetchone() == ("one", None)
+
+
+def test_a_run_leaves_nothing_to_the_next_in_the_same_jvm(database: str, tmp_path: Path) -> None:
+    """Connections left open are closed; static fields, properties of the system and streams are new."""
+    source = tmp_path / "Leaves.java"
+    source.write_text(
+        "public class Leaves { static int runs; public static int run(String[] words) throws Exception {"
+        ' Class.forName("org.postgresql.Driver");'
+        " java.sql.DriverManager.getConnection(words[0], words[1], words[2]);"
+        ' System.out.print(++runs + " " + System.setProperty("left", "behind") + " " + words[3].length());'
+        " return runs; } }"
+    )
+    libraries = jars("flyway", FLYWAY_VERSIONS[0])
+    subprocess.run(["javac", "-d", tmp_path, source], check=True)
+    for word in ("first", "zweite Größe"):
+        run = run_java([tmp_path, libraries], "Leaves", *jdbc(database, socketFactory=SOCKETS), word, resident=True)
+        assert (run.exit_code, run.output) == (1, f"1 null {len(word)}")
+        assert _sessions(database) == 0
+
+
+def _sessions(dsn: str) -> int:
+    """Sessions of Java in the database, once those whose connections were closed have had time to go."""
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'JDBC'"
+    deadline = time.monotonic() + 5
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        while (left := conn.execute(query).rowcount) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return left
 
 
 def test_a_missing_java_is_said_clearly(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path) -> None:
