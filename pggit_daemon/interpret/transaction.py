@@ -57,7 +57,7 @@ class Reader:
         self._ledgers = ledgers
         self._written = written
         self._brackets = set(brackets)
-        self._api = api or Api({})
+        self._api = api or Api()
 
     def read(self, transaction: Transaction) -> Changeset | NewTables:
         events = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.meaning import Meaning
+from pggit_daemon.model.open_run import EndedRun, OpenRun
 from pggit_daemon.model.row_text import TextRow
 
 
@@ -67,7 +68,8 @@ class HistoryChange:
     `operation` is insert, update, delete, truncate, or inferred where decoding could not show it; `ledger_id` is the
     migration that the row stands for from now on; `old_row_key` is set where the row's key was another before;
     `migration_source` where the migration is another source's than the one that told of it; `linking` where it is
-    recorded there already; `unobserved` where only the ledger's row is to be kept.
+    recorded there already; `unobserved` where only the ledger's row is to be kept; `run` is what becomes of a session's
+    open run, instead of a ledger's row.
     """
 
     source: str
@@ -85,6 +87,7 @@ class HistoryChange:
     migration_source: str | None = None
     linking: Linking | None = None
     unobserved: bool = False
+    run: OpenRun | EndedRun | None = None
 
     @property
     def ran_ddl(self) -> bool:

@@ -79,7 +79,7 @@ async def begin(
         for name, found in tables.items()
         for recorded in _rows(ledgers, registry, name, found or (), created.consistent_point, again=before is not None)
     ]
-    links += _requested(before.api if before is not None else Api({}), requests, created.consistent_point, evidence)
+    links += _requested(before.api if before is not None else Api(), requests, created.consistent_point, evidence)
     head = before.progress.head if before is not None else None
     step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
     step = replace(step, requests=tuple(int(str(row["id"])) for row in requests))

@@ -19,7 +19,9 @@ from pggit_daemon.interpret.history_table import Ledger, LedgerRow
 from pggit_daemon.interpret.sql_api import SQL_API, Api
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectId, ObjectKey
+from pggit_daemon.model.open_run import OpenRun, RunState
 from pggit_daemon.model.progress import Progress
+from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.sql import load_queries
 from pggit_daemon.tools.preset import Preset
@@ -60,9 +62,43 @@ async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, reg
     rows: dict[str, dict[str, LedgerRow]] = {}
     for source, key, columns, migration_id in await _fetch(conn, "rows"):
         rows.setdefault(source, {})[key] = LedgerRow(columns, migration_id)
-    api = Api({key: row.columns for key, row in rows.pop(SQL_API.name, {}).items()})
+    api = Api(_run(row) for row in await _fetch(conn, "runs"))
     [(secret,)] = await _fetch(conn, "secret")
     return State(progress, Schema.load(leaves), await _ledgers(conn, registry, rows), api, secret)
+
+
+def _run(row: tuple[Any, ...]) -> OpenRun:
+    (
+        key,
+        state,
+        pid,
+        backend_start,
+        user,
+        started_at,
+        migration_id,
+        tool,
+        name,
+        xact,
+        wrapped,
+        waits,
+        failed_at,
+        last_part,
+    ) = row
+    return OpenRun(
+        key,
+        RunState(state),
+        SessionKey.of(pid, backend_start),
+        user,
+        started_at,
+        migration_id,
+        tool,
+        name,
+        xact,
+        wrapped=wrapped,
+        waits=waits,
+        failed_at=LSN.parse(failed_at) if failed_at is not None else None,
+        last_part=LSN.parse(last_part) if last_part is not None else None,
+    )
 
 
 async def load_registry(

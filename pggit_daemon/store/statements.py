@@ -15,6 +15,7 @@ from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.decision import CommitKind, Link
 from pggit_daemon.model.migration import Amendment, HistoryChange, Migration
 from pggit_daemon.model.objects import ObjectKey
+from pggit_daemon.model.open_run import EndedRun, OpenRun
 from pggit_daemon.versioning.plan import Commit, Step
 from pggit_daemon.versioning.schema import ObjectChange
 
@@ -155,7 +156,7 @@ def _link(link: Link, step: Step) -> Iterator[Statement]:
             yield from _amend(change, change.amends)
         if not change.unobserved:
             yield "record_event", _event(change, link, step, late)
-        yield from _row(change)
+        yield from _run(change.run) if change.run is not None else _row(change)
 
 
 def _migration(
@@ -180,6 +181,7 @@ def _migration(
         "evidence": evidence.value if evidence is not None else None,
         "rollback_of": migration.rollback_of,
         "lsn": str(change.lsn),
+        "xid": step.xid,
     }
 
 
@@ -256,6 +258,32 @@ def _event(change: HistoryChange, link: Link, step: Step, late: str | None) -> d
         "xid": step.xid,
         "occurred_at": step.time,
     }
+
+
+def _run(run: OpenRun | EndedRun) -> Iterator[Statement]:
+    """What a session has begun through the SQL API, as stored: open, or ended."""
+    session = {"key": run.key, "pid": run.session.pid, "backend_start": run.session.started}
+    if isinstance(run, OpenRun):
+        yield (
+            "put_run",
+            {
+                **session,
+                "state": run.state.value,
+                "user": run.user,
+                "started_at": run.started_at,
+                "migration_id": run.migration_id,
+                "tool": run.tool,
+                "name": run.name,
+                "xact": run.xact,
+                "wrapped": run.wrapped,
+                "waits": run.waits,
+                "failed_at": str(run.failed_at) if run.failed_at is not None else None,
+                "last_part": str(run.last_part) if run.last_part is not None else None,
+            },
+        )
+        return
+    said = {"ended_at": run.ended_at, "message": run.message, "tags": run.tags}
+    yield "end_run", {**session, "deployed": run.deployed, **said}
 
 
 def _row(change: HistoryChange) -> Iterator[Statement]:

@@ -39,13 +39,14 @@ class Store:
     """Writes through one connection, which nothing else uses meanwhile.
 
     `left` are handled rows that could not be taken out of an outbox yet: a commit is decoded a moment before other
-    sessions see it. `clear` tries again.
+    sessions see it. `parked`: whether something waits for a row of a user's. `clear` tries both again.
     """
 
     def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str) -> None:
         self._conn = conn
         self._slot = slot
         self.left: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
+        self.parked = True  # an earlier run may have left something
 
     async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Durable:
         """Write the steps and the progress; `before` is the commit position that must be stored now.
@@ -68,17 +69,22 @@ class Store:
             raise RefusedError(f"results could not be stored: {exc.reason}") from exc
         except psycopg.Error as exc:
             raise _translated(exc) from exc
-        still_there: Mapping[str, list[int]] = row[0] if row is not None else {}
+        self._note(writes, row[0] if row is not None else {})
+
+    def _note(self, writes: Iterable[Statement], answer: Mapping[str, Any]) -> None:
+        """What could not be done yet."""
         for operation, values in writes:
             if operation in OUTBOXES:
                 self.left[operation] -= set(values["ids"])
-        for operation, ids in still_there.items():
-            self.left[operation] |= set(ids)
+        for operation in OUTBOXES:
+            self.left[operation] |= set(answer[operation])
+        self.left["handled_requests"] -= set(answer["gone"])
+        self.parked = answer["parked"]
 
     async def clear(self) -> None:
-        """Take out of the outboxes what was handled and is still there."""
+        """Take out of the outboxes what was handled and is still there, and do what was parked."""
         writes = [(operation, {"ids": sorted(ids)}) for operation, ids in self.left.items() if ids]
-        if writes:
+        if writes or self.parked:
             await self.run(writes)
 
     def _advance(self, progress: Progress, before: LSN) -> Statement:

@@ -177,7 +177,7 @@ def test_a_script_that_tracks_itself_is_one_migration(scene: Scene) -> None:
     found = migrations(scene)
     assert [line.split()[:2] for line in found] == [["public.flyway_schema_history", str(n)] for n in (1, 2, 3)]
     assert scene.value("SELECT count(*) FROM pggit.commits WHERE kind = 'out_of_band'") == 0
-    assert scene.value("SELECT count(*) FROM pggit_daemon.source_row WHERE source = 'sql'") == 0
+    assert scene.value("SELECT count(*) FROM pggit_daemon.open_run") == 0
 
 
 def test_a_deployment_beside_flyway_stays_its_own(scene: Scene) -> None:

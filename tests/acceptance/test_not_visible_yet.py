@@ -86,6 +86,23 @@ def test_ddl_is_recorded_and_its_event_goes_when_it_can_be_seen(waiting: Scene) 
     waiting.check()
 
 
+def test_a_row_that_is_inserted_by_hand_is_linked_when_it_can_be_seen(waiting: Scene) -> None:
+    """Its request comes first, and must not be taken for done while the row is not there."""
+    parked = "SELECT count(*) FROM pggit_daemon.parked"
+    linked = "SELECT evidence, pggit_commit_id IS NOT NULL FROM pggit.external_migrations WHERE migration_id = 7"
+    by_hand = "INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (7, 'custom')"
+    assert waiting.daemon is not None
+    with invisible(waiting, by_hand), psycopg.connect(waiting.dsn, autocommit=True) as conn:
+        waiting.daemon.wait_for(lambda: conn.execute(parked).fetchone() == (1,), "a link that waits", 10)
+        assert conn.execute(linked).fetchall() == []
+        # Nothing else waits for it.
+        conn.execute("CREATE TABLE beside (id int)")
+        waiting.daemon.wait_for(lambda: "table public.beside" in waiting.commits()[-1], "the commit beside it", 10)
+    with psycopg.connect(waiting.dsn, autocommit=True) as conn:
+        waiting.daemon.wait_for(lambda: conn.execute(linked).fetchall() == [("manual", True)], "its link", 10)
+        assert conn.execute(parked).fetchone() == (0,)
+
+
 def test_a_table_is_compared_when_it_shows_what_the_stream_has_brought(waiting: Scene) -> None:
     """An update that decoding cannot show is not taken for none because the table does not show it either yet."""
     with invisible(waiting, "UPDATE databasechangelog SET tag = 'v1'"), psycopg.connect(waiting.dsn) as conn:

@@ -153,11 +153,10 @@ def test_the_end_of_the_session_ends_the_wait(api: Followed) -> None:
     assert time.monotonic() - started < 15
     open_still = (
         "SELECT (SELECT count(*) FROM pggit.deployments WHERE status = 'open'),"
-        " (SELECT count(*) FROM pggit_daemon.open_migration),"
-        " (SELECT count(*) FROM pggit_daemon.source_row WHERE source = 'sql')"
+        " (SELECT count(*) FROM pggit_daemon.open_run)"
     )
     deadline = time.monotonic() + 20
-    while api.rows(open_still) != [(0, 0, 0)]:
+    while api.rows(open_still) != [(0, 0)]:
         assert time.monotonic() < deadline, api.rows(open_still)
         with api.connect() as conn:
             conn.execute("SELECT pg_logical_emit_message(true, 'x', '')")

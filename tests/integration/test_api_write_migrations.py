@@ -432,7 +432,7 @@ def test_what_cannot_be_a_migration(api: Followed, conn: Connection, arguments: 
     assert raised.value.diag.sqlstate == sqlstate
     assert raised.value.diag.message_hint
     assert api.value("SELECT count(*) FROM pggit_daemon.request") == 0
-    assert api.value("SELECT count(*) FROM pggit_daemon.open_migration WHERE migration_id = 5") == 0
+    assert api.value("SELECT count(*) FROM pggit_daemon.open_run WHERE migration_id = 5") == 0
 
 
 @pytest.mark.parametrize("migration_id", ["NULL", "0", "-9223372036854775808"])

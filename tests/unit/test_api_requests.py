@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
-from pggit_daemon.interpret.sql_api import SQL_API, Api
+from pggit_daemon.interpret.sql_api import MOST_ANNOUNCED, SQL_API, Api
 from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.open_run import OpenRun
 from pggit_daemon.model.session import Watched
 from pggit_daemon.model.transaction import RowChange, RowOp, Value
 from tests.unit.build import START, Follower, Tx, Wal, Who, who
@@ -128,22 +129,22 @@ def begun(number: int, key: str, *, request_id: int | None = 1, xact: str = "1",
     return Request(request_id, LSN(10 * number), "begin", session.key, "deploy", START, arguments)
 
 
-def rows_of(recorded: list[HistoryRowEvent]) -> dict[str, Any]:
-    """The ledger as the store keeps it."""
-    rows: dict[str, Any] = {}
+def stored(recorded: list[HistoryRowEvent]) -> dict[str, OpenRun]:
+    """The open runs as the store keeps them."""
+    runs: dict[str, OpenRun] = {}
     for one in recorded:
-        change = one.principal
-        if change.new is None:
-            rows.pop(change.row_key, None)
-        else:
-            rows[change.row_key] = change.new
-    return rows
+        run = one.principal.run
+        if isinstance(run, OpenRun):
+            runs[run.key] = run
+        elif run is not None:
+            runs.pop(run.key, None)
+    return runs
 
 
 def test_what_is_open_is_read_back_as_it_was() -> None:
-    api = Api({})
-    rows = rows_of([*api.read(begun(1, "one")), *api.read(begun(2, "two"), wrapped=True)])
-    again = Api(rows)
+    api = Api()
+    runs = stored([*api.read(begun(1, "one")), *api.read(begun(2, "two"), wrapped=True)])
+    again = Api(runs.values())
     for one in (api, again):
         innermost = one.innermost(ANN.key, LSN(99))
         assert innermost is not None
@@ -157,20 +158,30 @@ def test_what_is_open_is_read_back_as_it_was() -> None:
 
 
 def test_a_begin_that_was_rolled_back_is_forgotten_with_the_next() -> None:
-    """Only what the session's newest transaction announced is kept: the ledger does not grow."""
-    api = Api({})
+    """Only what the session's newest transaction announced is kept: what is kept does not grow."""
+    api = Api()
     recorded = [
         one
         for number in range(1, 6)
         for one in api.read(begun(number, f"k{number}", request_id=None, xact=str(number)))
     ]
-    assert list(rows_of(recorded)) == ["k5"]
+    assert list(stored(recorded)) == ["k5"]
     nested = [*api.read(begun(6, "k6", request_id=None, xact="5"))]
-    assert list(rows_of([*recorded, *nested])) == ["k5", "k6"]
+    assert list(stored([*recorded, *nested])) == ["k5", "k6"]
+
+
+def test_a_flood_of_begins_costs_no_more_than_a_few() -> None:
+    """One transaction that begins and rolls back 8,000 times to a savepoint: the newest hundred are kept."""
+    api = Api()
+    recorded = [one for number in range(8000) for one in api.read(begun(number, f"k{number}", request_id=None))]
+    kept = list(stored(recorded))
+    assert kept == [f"k{number}" for number in range(8000 - MOST_ANNOUNCED, 8000)]
+    assert len(recorded) < 2 * 8000
+    assert api.forget([ANN.key]) == tuple(kept)
 
 
 def test_ddl_before_a_failure_is_the_migrations_and_ddl_behind_is_not() -> None:
-    api = Api({})
+    api = Api()
     list(api.read(begun(1, "one")))
     failure = Request(
         None, LSN(50), "end", ANN.key, "deploy", START, {"deployment": "one", "migration_id": 1, "success": False}
@@ -187,7 +198,7 @@ def test_ddl_before_a_failure_is_the_migrations_and_ddl_behind_is_not() -> None:
 def test_the_smallest_number_rolls_nothing_back() -> None:
     smallest = -(1 << 63)
     request = Request(1, LSN(1), "insert", ANN.key, "deploy", START, {"migration_id": smallest, "tool": "x"})
-    [recorded] = Api({}).read(request)
+    [recorded] = Api().read(request)
     migration = recorded.principal.migration
     assert migration is not None
     assert (migration.rollback_of, recorded.principal.amends) == (None, None)

@@ -28,6 +28,33 @@ CREATE OR REPLACE FUNCTION pggit_daemon.tell(action text, arguments jsonb) RETUR
     VALUES (clock_timestamp(), action, pg_backend_pid(), pggit_daemon.backend_start(), session_user, arguments)
 $$;
 
+-- What this session has begun and not ended, in this transaction or before it: as the daemon has recorded it, and as it
+-- stands in the outbox. Only the daemon writes the table; a session that did would hold up what the daemon writes.
+CREATE OR REPLACE FUNCTION pggit_daemon.open_runs()
+    RETURNS TABLE (run_key text, deploys boolean, migration_id bigint, tool_name text, name text, started_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH told AS MATERIALIZED (
+        SELECT r.action, r.arguments, r.recorded_at, r.arguments ->> 'deployment' AS run_key
+        FROM pggit_daemon.request AS r
+        WHERE r.pid = pg_backend_pid() AND r.backend_start = pggit_daemon.backend_start()
+          AND r.action IN ('begin', 'end', 'deploy', 'deployed')
+    ), recorded AS MATERIALIZED (
+        SELECT o.*
+        FROM pggit_daemon.open_run AS o
+        WHERE o.pid = pg_backend_pid() AND o.backend_start = pggit_daemon.backend_start() AND o.state <> 'announced'
+    ), begun AS (
+        SELECT o.run_key, o.state = 'deployment' AS deploys, o.migration_id, o.tool_name, o.name, o.started_at
+        FROM recorded AS o
+        UNION ALL
+        SELECT t.run_key, t.action = 'deploy', (t.arguments ->> 'migration_id')::bigint, t.arguments ->> 'tool',
+               t.arguments ->> 'name', t.recorded_at
+        FROM told AS t
+        WHERE t.action IN ('begin', 'deploy') AND NOT EXISTS (SELECT FROM recorded AS o WHERE o.run_key = t.run_key)
+    )
+    SELECT b.* FROM begun AS b
+    WHERE NOT EXISTS (SELECT FROM told AS t WHERE t.action IN ('end', 'deployed') AND t.run_key = b.run_key)
+$$;
+
 -- Tell the daemon even if this transaction is rolled back: a message, with a digest that only we can make.
 CREATE OR REPLACE FUNCTION pggit_daemon.tell_anyway(action text, arguments jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -6,23 +6,25 @@ CREATE OR REPLACE FUNCTION pggit.begin_migration(
 #variable_conflict use_variable
 DECLARE
     deployment uuid := gen_random_uuid();
-    started    timestamptz := clock_timestamp();
-    mine       timestamptz := pggit_daemon.backend_start();
     facts      jsonb;
+    others     integer;
+    again      boolean;
 BEGIN
     PERFORM pggit_daemon.check_migration(migration_id, tool_name, migration_name);
-    IF EXISTS (SELECT FROM pggit_daemon.open_migration AS o
-               WHERE o.pid = pg_backend_pid() AND o.backend_start = mine
-                 AND o.migration_id = begin_migration.migration_id AND o.tool_name = begin_migration.tool_name) THEN
+    SELECT count(*), coalesce(bool_or(o.migration_id = begin_migration.migration_id
+                                      AND o.tool_name = begin_migration.tool_name), false)
+      INTO others, again
+      FROM pggit_daemon.open_runs() AS o;
+    IF again THEN
         RAISE EXCEPTION 'migration % of % is open in this session already', migration_id, tool_name
             USING ERRCODE = '55000', HINT = 'Call pggit.end_migration for it first.';
     END IF;
-    -- What an earlier session of this process id left open can never be ended.
-    DELETE FROM pggit_daemon.open_migration AS o WHERE o.pid = pg_backend_pid() AND o.backend_start <> mine;
-    INSERT INTO pggit_daemon.open_migration (deployment, pid, backend_start, migration_id, tool_name, name, started_at)
-    VALUES (deployment, pg_backend_pid(), mine, migration_id, tool_name, migration_name, started);
+    IF others >= 100 THEN
+        RAISE EXCEPTION 'this session has begun % migrations and not ended them', others
+            USING ERRCODE = '55000', HINT = 'Call pggit.end_migration for each of them first.';
+    END IF;
     facts := pggit_daemon.introduction() || jsonb_build_object('deployment', deployment, 'migration_id', migration_id,
-        'tool', tool_name, 'name', migration_name, 'started_at', started);
+        'tool', tool_name, 'name', migration_name);
     -- If this transaction is rolled back, a failure that is told afterwards must still say of which tool and name.
     PERFORM pggit_daemon.tell_anyway('begin', facts);
     PERFORM pggit_daemon.tell('begin', facts);
@@ -35,15 +37,14 @@ CREATE OR REPLACE FUNCTION pggit.end_migration(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    begun  pggit_daemon.open_migration;
+    begun  record;
     facts  jsonb;
 BEGIN
     PERFORM pggit_daemon.check_migration(migration_id, 'any', NULL);
     success := coalesce(success, true);
     -- The newest of that id that this session has begun.
-    SELECT o.* INTO begun FROM pggit_daemon.open_migration AS o
-     WHERE o.pid = pg_backend_pid() AND o.backend_start = pggit_daemon.backend_start()
-       AND o.migration_id = end_migration.migration_id
+    SELECT o.* INTO begun FROM pggit_daemon.open_runs() AS o
+     WHERE o.migration_id = end_migration.migration_id
      ORDER BY o.started_at DESC LIMIT 1;
     IF NOT FOUND AND success THEN
         RAISE EXCEPTION 'migration % was not begun in this session, or has ended', migration_id
@@ -51,7 +52,7 @@ BEGIN
                   HINT = 'Call pggit.begin_migration first; for a migration that ran elsewhere use pggit.link_migration.';
     END IF;
     facts := jsonb_build_object(
-        'deployment', begun.deployment, 'migration_id', migration_id, 'tool', begun.tool_name,
+        'deployment', begun.run_key, 'migration_id', migration_id, 'tool', begun.tool_name,
         'name', begun.name, 'checksum', left(checksum, 10000), 'success', success, 'error_message', left(error_message, 10000),
         'ended_at', clock_timestamp(),
         'execution_ms', round(extract(epoch FROM clock_timestamp() - begun.started_at) * 1000)::bigint);
@@ -59,10 +60,9 @@ BEGIN
         -- The caller will most likely roll back: a failure must be told all the same.
         PERFORM pggit_daemon.tell_anyway('end', facts);
     END IF;
-    IF begun.deployment IS NOT NULL THEN
+    IF begun.run_key IS NOT NULL THEN
         PERFORM pggit_daemon.tell('end', facts);
     END IF;
-    DELETE FROM pggit_daemon.open_migration AS o WHERE o.deployment = begun.deployment;
 END $$;
 
 COMMENT ON FUNCTION pggit.begin_migration(bigint, text, text) IS

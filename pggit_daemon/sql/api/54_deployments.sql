@@ -1,25 +1,21 @@
--- Deployments: a session's commits between begin and end, under one name.
+-- Deployments: a session's commits between begin and end, under one name. The daemon writes pggit.deployments.
 
 CREATE OR REPLACE FUNCTION pggit.begin_deployment(deployment_name text, auto_commit boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     deployment uuid := gen_random_uuid();
-    mine       timestamptz := pggit_daemon.backend_start();
     open_name  text;
 BEGIN
     IF deployment_name IS NULL OR deployment_name !~ '\S' OR length(deployment_name) > 10000 THEN
         RAISE EXCEPTION 'deployment_name must have 1 to 10000 characters' USING ERRCODE = '22023',
             HINT = 'Pass a name that tells this deployment from others.';
     END IF;
-    SELECT d.deployment_name INTO open_name FROM pggit.deployments AS d
-     WHERE d.pid = pg_backend_pid() AND d.backend_start = mine AND d.status = 'open';
+    SELECT o.name INTO open_name FROM pggit_daemon.open_runs() AS o WHERE o.deploys;
     IF FOUND THEN
         RAISE EXCEPTION 'deployment "%" is open in this session already', open_name USING ERRCODE = '55000',
             HINT = 'Call pggit.end_deployment first.';
     END IF;
-    INSERT INTO pggit.deployments (deployment_id, deployment_name, auto_commit, started_by, started_at, pid, backend_start)
-    VALUES (deployment, deployment_name, coalesce(auto_commit, false), session_user, clock_timestamp(), pg_backend_pid(), mine);
     PERFORM pggit_daemon.tell('deploy', jsonb_build_object(
         'deployment', deployment, 'name', deployment_name, 'auto_commit', coalesce(auto_commit, false)));
     RETURN deployment;
@@ -29,18 +25,15 @@ CREATE OR REPLACE FUNCTION pggit.end_deployment(message text DEFAULT NULL, tags 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    ended uuid;
+    ended text;
 BEGIN
-    UPDATE pggit.deployments AS d
-       SET status = 'ended', ended_at = clock_timestamp(), message = left(end_deployment.message, 10000),
-           tags = coalesce(end_deployment.tags, '{}')
-     WHERE d.pid = pg_backend_pid() AND d.backend_start = pggit_daemon.backend_start() AND d.status = 'open'
-     RETURNING d.deployment_id INTO ended;
+    SELECT o.run_key INTO ended FROM pggit_daemon.open_runs() AS o WHERE o.deploys;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no deployment is open in this session' USING ERRCODE = '55000',
             HINT = 'Call pggit.begin_deployment first, in this session.';
     END IF;
-    PERFORM pggit_daemon.tell('deployed', jsonb_build_object('deployment', ended, 'message', message, 'tags', tags));
+    PERFORM pggit_daemon.tell('deployed', jsonb_build_object(
+        'deployment', ended, 'message', left(message, 10000), 'tags', ARRAY(SELECT unnest(tags))));
 END $$;
 
 COMMENT ON FUNCTION pggit.begin_deployment(text, boolean) IS

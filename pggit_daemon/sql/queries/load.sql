@@ -18,6 +18,12 @@ SELECT name, preset, schema_name, table_name, lock_table, origin FROM pggit_daem
 -- name: rows
 SELECT source, row_key, columns, migration_id FROM pggit_daemon.source_row;
 
+-- name: runs
+-- What sessions have begun through the SQL API and not ended, in the order in which they began it.
+SELECT run_key, state, pid, backend_start::text, user_name, started_at, migration_id, tool_name, name, xact, wrapped, waits,
+       failed_at::text, last_part::text
+FROM pggit_daemon.open_run ORDER BY id;
+
 -- name: ids
 -- Every migration id in use, so that none is given twice.
 SELECT source, migration_id, version FROM pggit.external_migrations WHERE migration_id >= 0;

@@ -31,11 +31,12 @@ BEGIN
 END $$;
 
 -- A migration that somebody recorded, or recorded elsewhere: its row stays as it is but for the link. Without a row it
--- is recorded now, if that was asked for.
+-- is recorded now, if that was asked for. PGD03: the transaction that recorded it cannot be seen yet.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_link_known(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     made     integer := pggit_daemon.stored_commit(p);
+    visible  boolean := pggit_daemon.is_visible((p ->> 'xid')::bigint);  -- before the look, or it says nothing of it
     known_in text;
 BEGIN
     SELECT m.source INTO known_in FROM pggit.external_migrations AS m
@@ -50,6 +51,8 @@ BEGIN
             rollback_of = coalesce(m.rollback_of, (p ->> 'rollback_of')::bigint)
         WHERE m.tool_name = p ->> 'tool' AND m.migration_id = (p ->> 'migration_id')::bigint AND m.source = known_in
           AND m.pggit_commit_id IS NULL;
+    ELSIF NOT visible THEN
+        RAISE EXCEPTION 'the row is not visible yet' USING ERRCODE = 'PGD03';
     ELSIF (p ->> 'records')::boolean THEN
         PERFORM pggit_daemon.store_put_migration(p);
     END IF;
