@@ -2,8 +2,11 @@
 
     PggitDaemonError                 everything we raise on purpose: what failed, where, what to do
     ├── ConfigError                  a file, key or value of the configuration          (exit 2)
+    ├── ListenError                  the port of the status pages is taken by another   (exit 1)
     ├── ConnectError                 the server cannot be reached or refuses us         (exit 3)
+    │   └── ServerAway               it is down, starting, recovering or stopping: come back soon
     ├── PrerequisiteError            wal_level, plugin, rights, not initialised: `hint` (exit 4)
+    │   ├── RightMissing             42501: no right to it, or row security hides rows of it
     │   └── InstallError             init, upgrade or uninstall could not go on         (exit 4)
     ├── SlotError                    the replication slot
     │   ├── SlotInUse                another process streams from it: wait and retry
@@ -50,10 +53,25 @@ class ConnectError(PggitDaemonError):
     exit_code = 3
 
 
+class ServerAway(ConnectError):
+    """The server takes no connection now: it is down, starting, recovering or stopping. That ends by itself."""
+
+
+class ListenError(PggitDaemonError):
+    """Another process listens on the address of the status pages (which it may stop doing)."""
+
+
 class PrerequisiteError(PggitDaemonError):
     """The server or the database lacks what the daemon needs; `hint` says how to give it."""
 
     exit_code = 4
+
+
+class RightMissing(PrerequisiteError):
+    """SQLSTATE 42501: the role has no right to something, or row security hides rows of it.
+
+    What may not be read is unknown: nobody may conclude that it is not there.
+    """
 
 
 class InstallError(PrerequisiteError):

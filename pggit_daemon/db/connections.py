@@ -1,58 +1,164 @@
 """Ordinary connections of the worker, with the server's errors put into ours.
 
-In: a connection string. Out: an asynchronous connection in autocommit with its session pinned. Called by
-`runtime/supervisor.py`; replication connections are `replication/connection.py`'s business.
+In: a connection string. Out: an asynchronous connection in autocommit with its session pinned and watched. Called by
+the worker and by whoever reads or writes beside the stream; replication connections are
+`replication/connection.py`'s business, which shares what stands in `transport`, `away` and `session.py`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg import pq
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.waiting import Ready
 
-from pggit_daemon.errors import ConnectError, PrerequisiteError
+from pggit_daemon.db import session
+from pggit_daemon.db.guard import Guard
+from pggit_daemon.errors import ConnectError, PrerequisiteError, RightMissing, ServerAway
 
-CONNECT_TIMEOUT = 10
+RV = TypeVar("RV")
+
+TRANSPORT: Mapping[str, str] = {
+    "connect_timeout": "10",  # seconds
+    # A host that is gone shows after 10 + 3 x 5 seconds, or when nothing was acknowledged for 30.
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # milliseconds
+}
+"""What holds for every connection unless its connection string says otherwise."""
+
+LOCK_TIMEOUT = "5s"
+PING_TIMEOUT = 3
 """Seconds."""
 
-# One spelling of every value, as on the replication connection; and no timeout of the role may end our work.
-PINNED = (
-    "SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3; SET bytea_output = hex;"
-    " SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0; SET lock_timeout = '5s';"
-    " SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;"
-    " SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'"
-)
-
-
-STORING = (
-    "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
-)
+STORING = "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
 """For the connection that writes results.
 
 It tells the trigger on external_migrations that these rows are the daemon's own. And what is written is looked up by
 keys alone: a plan that was made while the tables were small must not read them whole when they have grown.
 """
 
+CHECK_LOGIN = "check the connection string, pg_hba.conf and that the server runs; psql takes the same string"
+
+
+class WatchedConnection(psycopg.AsyncConnection[Any]):
+    """A connection whose waits end when the server is gone without a word."""
+
+    guard: Guard | None = None
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109  (psycopg's signature)
+        """Run psycopg's wait under the guard."""
+        guard = self.guard
+        if guard is None:
+            return await super().wait(gen, interval, timeout)
+        guard.begin()
+        try:
+            return await super().wait(_heard(gen, guard), interval, timeout)
+        except psycopg.OperationalError as exc:
+            if guard.reason is None:
+                raise
+            raise psycopg.OperationalError(guard.reason) from exc
+        finally:
+            guard.end()
+
+
+def _heard(gen: PQGen[RV], guard: Guard) -> PQGen[RV]:
+    """Pass everything through, and note when something could be read."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if ready and ready & Ready.R:
+                guard.heard()
+            wanted = gen.send(ready)
+    except StopIteration as end:
+        value: RV = end.value
+        return value
+
 
 async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncConnection[Any]:
-    """Connect; ConnectError where that fails.
+    """Connect; ServerAway while the server takes no connections, ConnectError where it refuses this one.
 
     Without `utc` the time zone stays the server's, in which a history table's timestamps without one are meant.
     """
     try:
-        conn = await psycopg.AsyncConnection.connect(
-            make_conninfo(dsn, connect_timeout=CONNECT_TIMEOUT),
-            autocommit=True,
-            fallback_application_name=f"pggit-daemon {purpose}",
+        conn = await WatchedConnection.connect(
+            transport(dsn), autocommit=True, fallback_application_name=f"pggit-daemon {purpose}"
         )
-        await conn.execute(PINNED + ("; SET TimeZone = 'UTC'" if utc else ""))
     except psycopg.Error as exc:
-        raise ConnectError(
-            f"cannot connect: {' '.join(str(exc).split())}",
-            hint="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
-        ) from exc
+        raise await refused(dsn, exc) from exc
+    conn.guard = Guard(conn, dsn)
+    try:
+        check_encoding(conn)
+        pins = session.settings(conn.info.server_version, lock_timeout=LOCK_TIMEOUT, time_zone="UTC" if utc else None)
+        await conn.execute(f"{session.statements(pins)}; {session.DURABLE}".encode())
+    except psycopg.Error as exc:
+        await conn.close()
+        raise translated(exc) from exc
+    except PrerequisiteError:
+        await conn.close()
+        raise
     return conn
+
+
+def transport(dsn: str) -> str:
+    """Add what holds for every connection of ours where the connection string does not say otherwise."""
+    given = conninfo_to_dict(dsn)
+    if timeout := os.environ.get("PGCONNECT_TIMEOUT"):
+        given.setdefault("connect_timeout", timeout)
+    wanted = {key: value for key, value in TRANSPORT.items() if given.get(key) is None}
+    return make_conninfo(dsn, client_encoding=session.CLIENT_ENCODING, **wanted)
+
+
+async def refused(dsn: str, exc: psycopg.Error) -> ConnectError:
+    """Say why a connection was not made: because the server takes none at all now, or because it refuses ours."""
+    said = f"cannot connect: {' '.join(str(exc).split())}"
+    if isinstance(exc, psycopg.errors.ConnectionTimeout) or await away(dsn):
+        return ServerAway(said, hint="start the server, or wait for it; it is tried again all the time")
+    return ConnectError(said, hint=CHECK_LOGIN)
+
+
+async def away(dsn: str) -> bool:
+    """Whether the server takes no connections: nobody listens there, or it starts, recovers or stops (57P03).
+
+    libpq's ping is the one way to learn an SQLSTATE before a session begins. It blocks, so a thread runs it; one of
+    ours and not the loop's, whose threads the end of the process waits for.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[int] = loop.create_future()
+    string = make_conninfo(dsn, connect_timeout=PING_TIMEOUT).encode()
+
+    def tell(result: int) -> None:
+        if not answer.done():
+            answer.set_result(result)
+
+    def ping() -> None:
+        result = pq.PGconn.ping(string)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell, result)
+
+    threading.Thread(target=ping, name="ping", daemon=True).start()
+    return await answer in {pq.Ping.REJECT, pq.Ping.NO_RESPONSE}
+
+
+def check_encoding(conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
+    """Raise PrerequisiteError for a database whose text nobody can read for certain."""
+    name = conn.info.parameter_status("server_encoding") or session.CLIENT_ENCODING
+    reason = session.unreadable_encoding(name)
+    if reason is not None:
+        raise PrerequisiteError(
+            f"database {conn.info.dbname} has the encoding {name}: {reason}",
+            hint="copy it with pg_dump into a database made with ENCODING 'UTF8' TEMPLATE template0",
+        )
 
 
 def translated(exc: psycopg.Error) -> ConnectError | PrerequisiteError:
@@ -64,8 +170,17 @@ def translated(exc: psycopg.Error) -> ConnectError | PrerequisiteError:
                 f"the database side is not installed, or is an older version: {said}", hint="pggit-daemon init --dsn …"
             )
         case "42501":
-            return PrerequisiteError(
-                f"a right is missing: {said}", hint="pggit-daemon init --dsn … --role ROLE (as a superuser)"
-            )
+            return right_missing(exc, f"a right is missing: {said}")
         case _:
             return ConnectError(f"the database could not be read: {exc.sqlstate or ''} {said}".strip())
+
+
+def right_missing(exc: psycopg.Error, said: str) -> RightMissing:
+    """Return the error for SQLSTATE 42501 with the hint that helps."""
+    # The server's routine that found it, as the message is in the language of its lc_messages.
+    if exc.diag.source_function == "check_enable_rls":
+        return RightMissing(
+            f"{said} (row security would hide rows, so nothing of the table counts as read)",
+            hint="ALTER ROLE … BYPASSRLS; for the role that the daemon logs in as",
+        )
+    return RightMissing(said, hint="pggit-daemon init --dsn … --role ROLE (as a superuser)")

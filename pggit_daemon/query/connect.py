@@ -13,12 +13,13 @@ from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.config import redact, redact_dsn
+from pggit_daemon.db import session
+from pggit_daemon.db.connections import CHECK_LOGIN, check_encoding, right_missing, transport
 from pggit_daemon.errors import ConnectError, PggitDaemonError, PrerequisiteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CONNECT_SECONDS = 10  # unless the connection string or PGCONNECT_TIMEOUT says otherwise
 _INIT = "pggit-daemon init --dsn DSN"
 
 Connection = psycopg.Connection[Any]
@@ -28,25 +29,36 @@ Connection = psycopg.Connection[Any]
 def connection(dsn: str, *, purpose: str, autocommit: bool = True) -> Iterator[Connection]:
     """Connect, and translate what goes wrong inside the block."""
     try:
-        conn = psycopg.connect(with_defaults(dsn, f"pggit-daemon {purpose}"), autocommit=autocommit)
+        conn = psycopg.connect(with_name(dsn, f"pggit-daemon {purpose}"), autocommit=True)
     except psycopg.Error as exc:
         where = f" ({redact_dsn(dsn)})" if dsn else ""
-        raise ConnectError(
-            f"cannot connect{where}: {_reason(exc)}",
-            hint="check the connection string, pg_hba.conf and that the server runs; psql takes the same string",
-        ) from exc
+        raise ConnectError(f"cannot connect{where}: {_reason(exc)}", hint=CHECK_LOGIN) from exc
     try:
         with conn:
+            _pin(conn)
+            conn.autocommit = autocommit
             yield conn
     except psycopg.Error as exc:
         raise translate(exc) from exc
 
 
-def with_defaults(dsn: str, application_name: str) -> str:
-    """Add a name and a connect timeout where the connection string has none."""
-    given = conninfo_to_dict(dsn)
-    wanted = {"application_name": application_name, "connect_timeout": str(_CONNECT_SECONDS)}
-    return make_conninfo(dsn, **{key: value for key, value in wanted.items() if key not in given})
+def with_name(dsn: str, application_name: str) -> str:
+    """Add a name, where the connection string has none, and what holds for every connection of ours."""
+    given = conninfo_to_dict(dsn).get("application_name")
+    return transport(make_conninfo(dsn, application_name=given or application_name))
+
+
+def _pin(conn: Connection) -> None:
+    """Set what our statements depend on; not through a pooler, which would hand these settings to other clients."""
+    check_encoding(conn)
+    row = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    if row is not None and row[0] != conn.info.backend_pid:
+        raise PrerequisiteError(
+            "the connection goes through a pooler, which shares its sessions with others",
+            hint="connect to PostgreSQL itself, as the daemon must for its replication slot",
+        )
+    pins = session.settings(conn.info.server_version, lock_timeout="0")
+    conn.execute(f"{session.statements(pins)}; {session.DURABLE}".encode())
 
 
 def translate(error: psycopg.Error) -> PggitDaemonError:
@@ -58,10 +70,7 @@ def translate(error: psycopg.Error) -> PggitDaemonError:
                 f"pggit-daemon is not installed in this database, or by an older version: {reason}", hint=_INIT
             )
         case pg.InsufficientPrivilege():
-            return PrerequisiteError(
-                f"the role lacks a right: {reason}",
-                hint=f"{_INIT} --role ROLE, as a superuser; or use a role that has it",
-            )
+            return right_missing(error, f"the role lacks a right: {reason}")
         case psycopg.OperationalError() if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
             return ConnectError(f"the connection broke: {reason}", hint="run the command again")
         case _:

@@ -15,14 +15,16 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import psycopg
 from psycopg import pq, sql
 from psycopg._encodings import pg2pyenc
-from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.errors import ConnectError, PggitDaemonError, StreamError
+from pggit_daemon.db import session
+from pggit_daemon.db.connections import WatchedConnection, connect, refused, transport
+from pggit_daemon.db.guard import Guard
+from pggit_daemon.errors import ConnectError, PggitDaemonError, ServerAway, StreamError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import protocol
 from pggit_daemon.replication import refusals as failures
@@ -39,24 +41,7 @@ MAX_FRAMES = 4096  # one read takes no more, so that it cannot hold up the event
 MAX_BYTES = 4 << 20
 FULL_HAUL = 32  # frames of one look at the socket; fewer mean that it was emptied
 GOODBYE = 1.0  # seconds to wait for the server's own end of the stream
-
-# wal2json prints values under the session's settings, and a role's timeouts must not end the stream or the
-# exported snapshot. transaction_timeout exists from 17 on.
-PINNED = {
-    "TimeZone": "UTC",
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "3",
-    "lc_monetary": "C",
-    "search_path": "pg_catalog",
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-}
-PINNED_FROM_17 = {"transaction_timeout": "0"}
-VERSION_17 = 170000
+SILENCE = 10.0  # seconds without a frame until somebody looks what the server is doing; it is asked for one each second
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +59,10 @@ class CreatedSlot:
 class ReplicationConnection:
     """One walsender session. Made by `open`, ended by `close`, also as an async context."""
 
-    def __init__(self, conn: psycopg.AsyncConnection[Any], on_notice: OnNotice | None) -> None:
+    def __init__(self, conn: WatchedConnection, guard: Guard, on_notice: OnNotice | None) -> None:
         """Take over an open connection; use `open` instead."""
         self._conn = conn
+        self._guard = guard
         self._pgconn = conn.pgconn
         self._loop = asyncio.get_running_loop()
         self._pace = Pace()
@@ -97,17 +83,16 @@ class ReplicationConnection:
             )
 
     @classmethod
-    async def open(cls, dsn: str, *, on_notice: OnNotice | None = None, connect_timeout: int = 10) -> Self:
+    async def open(cls, dsn: str, *, on_notice: OnNotice | None = None) -> Self:
         """Connect and pin the session's settings.
 
         `on_notice(severity, sqlstate, message)` gets the server's warnings, such as wal2json's for a row that
-        it drops for lack of a replica identity. ConnectError, or PrerequisiteError where the role or the
-        server lacks something.
+        it drops for lack of a replica identity. ServerAway while the server takes no connections, ConnectError
+        where it refuses this one, PrerequisiteError where the role or the server lacks something.
         """
-        dsn = make_conninfo(dsn, client_encoding="UTF8", connect_timeout=connect_timeout)
         try:
-            conn = await psycopg.AsyncConnection.connect(
-                dsn,
+            conn = await WatchedConnection.connect(
+                transport(dsn),
                 autocommit=True,
                 cursor_factory=psycopg.AsyncClientCursor,  # a walsender takes the simple query protocol only
                 replication="database",
@@ -115,8 +100,9 @@ class ReplicationConnection:
             )
         except psycopg.Error as exc:
             raise await _why_refused(dsn, exc) from exc
+        conn.guard = Guard(conn, dsn)
         try:
-            self = cls(conn, on_notice)
+            self = cls(conn, conn.guard, on_notice)
             await self._pin()
         except psycopg.Error as exc:
             await conn.close()
@@ -132,9 +118,7 @@ class ReplicationConnection:
     @property
     def encoding(self) -> str:
         """Python's name of the database's encoding: plugins write in it, whatever the client asks for."""
-        name = self._conn.info.parameter_status("server_encoding") or "UTF8"
-        # SQL_ASCII promises nothing; what is not UTF-8 there goes to the quarantine as it is.
-        return "utf-8" if name == "SQL_ASCII" else pg2pyenc(name.encode())
+        return pg2pyenc((self._conn.info.parameter_status("server_encoding") or "UTF8").encode())
 
     # ------------------------------------------------------------------ slots
 
@@ -274,7 +258,9 @@ class ReplicationConnection:
                 if self._drain(frames) < FULL_HAUL:
                     looks -= 1
         except psycopg.Error as exc:
-            self._fail(StreamError(f"the connection broke: {failures.first_line(exc)}"))
+            self._fail(StreamError(f"the connection broke: {self._guard.reason or failures.first_line(exc)}"))
+        if frames:
+            self._guard.heard()
         return frames
 
     def _drain(self, frames: list[bytes]) -> int:
@@ -304,9 +290,11 @@ class ReplicationConnection:
         waiter = self._waiter = self._loop.create_future()
         socket = self._pgconn.socket
         self._loop.add_reader(socket, self._wake)
+        self._guard.begin(SILENCE)
         try:
             await waiter
         finally:
+            self._guard.end()
             self._waiter = None
             self._loop.remove_reader(socket)
 
@@ -350,8 +338,10 @@ class ReplicationConnection:
     # ------------------------------------------------------------------ the session
 
     async def _pin(self) -> None:
-        newer = PINNED_FROM_17 if self._conn.info.server_version >= VERSION_17 else {}
-        await self._set(PINNED | newer)
+        # No timeout may end the stream or the exported snapshot, and wal2json prints values under these settings.
+        await self._conn.execute(
+            session.statements(session.settings(self._conn.info.server_version, lock_timeout="0")).encode()
+        )
         cursor = await self._conn.execute(load_queries("slot")["wal_sender_timeout"].encode())
         row = await cursor.fetchone()
         self.wal_sender_timeout = row[0] / 1000 if row and row[0] else None
@@ -375,13 +365,14 @@ class ReplicationConnection:
         return failures.translate(exc, doing=doing, slot=slot, facts=facts, needs=needs, plugin=plugin)
 
 
-async def _why_refused(dsn: str, refused: psycopg.Error) -> PggitDaemonError:
+async def _why_refused(dsn: str, cause: psycopg.Error) -> PggitDaemonError:
     """Find out why a replication login failed: libpq gives no SQLSTATE, an ordinary login may tell."""
-    try:
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
-            return failures.refused_login(refused, await read_requirements(conn))
-    except psycopg.Error:
-        return ConnectError(f"cannot connect: {failures.first_line(refused)}")
+    why = await refused(dsn, cause)
+    if not isinstance(why, ServerAway):
+        with suppress(PggitDaemonError, psycopg.Error):
+            async with await connect(dsn, "check") as conn:
+                return failures.refused_login(cause, await read_requirements(conn))
+    return why
 
 
 def _quoted(value: str) -> str:

@@ -83,8 +83,12 @@ def load_queries(name: str) -> Mapping[str, str]:
 
 
 def _folder(folder: str) -> tuple[SqlFile, ...]:
+    """Read a folder's files. What is sent is ASCII, which every server encoding has, also where a released step is not.
+
+    A server that cannot convert one letter of a comment refuses the whole script.
+    """
     found = [entry for entry in (files(__name__) / folder).iterdir() if entry.name.endswith(".sql")]
     return tuple(
-        SqlFile(f"{folder}/{entry.name}", entry.read_text(encoding="utf-8"))
+        SqlFile(f"{folder}/{entry.name}", entry.read_text(encoding="utf-8").replace("…", "..."))
         for entry in sorted(found, key=lambda entry: entry.name)
     )

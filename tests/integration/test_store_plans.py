@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from pggit_daemon.db.connections import PINNED, STORING
+from pggit_daemon.db import session
+from pggit_daemon.db.connections import STORING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +154,8 @@ def fill(dsn: str, rows: int) -> None:
 @pytest.mark.parametrize("known", ["nothing", "few rows", "nothing, and few rows were there"])
 def test_no_statement_looks_through_the_history(installed_database: str, mode: str, known: str) -> None:
     with psycopg.connect(installed_database) as conn:
-        conn.execute(f"{PINNED}; {STORING}; SET plan_cache_mode = {mode}; SET TimeZone = 'UTC'".encode())
+        pins = session.statements(session.settings(conn.info.server_version, lock_timeout="5s"))
+        conn.execute(f"{pins}; {STORING}; SET plan_cache_mode = {mode}".encode())
         conn.commit()
         if known != "nothing":
             fill(installed_database, FEW)

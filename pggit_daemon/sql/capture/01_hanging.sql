@@ -84,7 +84,7 @@ BEGIN
 END $$;
 
 -- Queries in views, rules, functions and policies that list all columns of a relation, also those they do not use: the
--- server writes such a list for an alias with column names and for JOIN … USING, and a column that was added or dropped
+-- server writes such a list for an alias with column names and for JOIN ... USING, and a column that was added or dropped
 -- since then appears in it.
 CREATE OR REPLACE FUNCTION pggit_daemon.listing_columns(relation oid, since bigint)
     RETURNS SETOF pggit_daemon.object_address
@@ -168,7 +168,7 @@ BEGIN
         ) x;
 END $$;
 
--- The tables made OF a composite type: ALTER TYPE … CASCADE changes their columns with its attributes.
+-- The tables made OF a composite type: ALTER TYPE ... CASCADE changes their columns with its attributes.
 CREATE OR REPLACE FUNCTION pggit_daemon.typed_tables(composite oid) RETURNS SETOF oid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -216,7 +216,7 @@ BEGIN
                 -- A trigger says which of its copies on partitions differ from it.
                 RETURN QUERY SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
                      WHERE t.tgrelid = of_object AND NOT t.tgisinternal AND part.objid <> of_object;
-                -- DETACH … CONCURRENTLY gives the partition a constraint, in a transaction before this one.
+                -- DETACH ... CONCURRENTLY gives the partition a constraint, in a transaction before this one.
                 RETURN QUERY
                     SELECT 'pg_constraint'::regclass::oid, k.oid
                       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
@@ -239,7 +239,7 @@ BEGIN
              WHERE o.oid >= 16384 AND o.cmin::text::bigint > since AND pggit_daemon.written_here(o.xmin);
     END IF;
     IF of_class = 'pg_extension'::regclass AND is_new THEN
-        -- What CREATE EXTENSION … CASCADE brought along; events of what their scripts drop come between.
+        -- What CREATE EXTENSION ... CASCADE brought along; events of what their scripts drop come between.
         RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.written_here(e.xmin);
     END IF;
     IF of_class = 'pg_proc'::regclass AND is_new THEN

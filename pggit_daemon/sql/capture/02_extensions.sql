@@ -1,6 +1,6 @@
 -- What belongs to extensions is no object of ours: what joins or leaves one changes sides.
 
--- The members of all extensions, 'classid:objid classid:objid …'.
+-- The members of all extensions, 'classid:objid classid:objid ...'.
 CREATE OR REPLACE FUNCTION pggit_daemon.extension_members() RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

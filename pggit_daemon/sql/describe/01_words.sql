@@ -143,7 +143,7 @@ BEGIN
     RETURN format(E'ALTER %s OWNER TO %I;\n', what, pg_catalog.pg_get_userbyid(owner));
 END $$;
 
--- ALTER … DEPENDS ON EXTENSION, for the kinds that have it.
+-- ALTER ... DEPENDS ON EXTENSION, for the kinds that have it.
 CREATE OR REPLACE FUNCTION pggit_daemon.extension_links(of_class oid, of_object oid, what text) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -158,7 +158,7 @@ BEGIN
            AND d.refclassid = 'pg_catalog.pg_extension'::regclass), '');
 END $$;
 
--- Storage options {name=value, …} as 'name=''value'', …', or NULL without any. Names may carry a namespace: toast.x.
+-- Storage options {name=value, ...} as 'name=''value'', ...', or NULL without any. Names may carry a namespace: toast.x.
 CREATE OR REPLACE FUNCTION pggit_daemon.storage_options(options text[], prefix text DEFAULT '') RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -170,7 +170,7 @@ BEGIN
               FROM unnest(options) WITH ORDINALITY o (word, place));
 END $$;
 
--- Options of foreign things as ' OPTIONS (name ''value'', …)', or '' without any.
+-- Options of foreign things as ' OPTIONS (name ''value'', ...)', or '' without any.
 CREATE OR REPLACE FUNCTION pggit_daemon.foreign_options(options text[]) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

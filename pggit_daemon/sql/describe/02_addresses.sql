@@ -298,7 +298,7 @@ BEGIN
                         WHERE u.umid = of_object
                           AND pggit_daemon.extension_of('pg_catalog.pg_foreign_server'::regclass, u.srvid) IS NULL);
     ELSE
-        RETURN true;    -- lives outside schemas: extension, cast, language, transform, access method, server, …
+        RETURN true;    -- lives outside schemas: extension, cast, language, transform, access method, server, ...
     END CASE;
 
     IF relation IS NOT NULL THEN
@@ -330,7 +330,7 @@ BEGIN
 END $$;
 
 -- Maps an address that the server named to the object of ours whose description it changes, or NULL.
--- A column, default, row type, array type, constraint's index, … goes to its table, constraint or type;
+-- A column, default, row type, array type, constraint's index, ... goes to its table, constraint or type;
 -- a member of an extension to the extension.
 CREATE OR REPLACE FUNCTION pggit_daemon.normalise(of_class oid, of_object oid, of_part integer)
     RETURNS pggit_daemon.object_address

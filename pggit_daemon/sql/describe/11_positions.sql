@@ -1,4 +1,4 @@
--- Columns that came from a parent behind the table's own: CREATE TABLE … INHERITS would put them first.
+-- Columns that came from a parent behind the table's own: CREATE TABLE ... INHERITS would put them first.
 
 -- Whether INHERITS would give a table its columns in another order than they have. A generated column must follow what
 -- it is made of, and a NOT NULL that is not validated needs a statement of its own: those stay where INHERITS puts them.

@@ -29,7 +29,7 @@ BEGIN
 END $$;
 
 -- The operators and functions that hang on a class or, loose, on a family: lines of CREATE OPERATOR CLASS or of
--- ALTER OPERATOR FAMILY … ADD. NULL for none.
+-- ALTER OPERATOR FAMILY ... ADD. NULL for none.
 CREATE OR REPLACE FUNCTION pggit_daemon.operator_members(of_class oid, of_object oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

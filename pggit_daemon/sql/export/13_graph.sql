@@ -1,4 +1,4 @@
--- Walking a graph of numbered nodes, 1 … total; `sources[e]` needs `targets[e]`, edges in the order of their sources.
+-- Walking a graph of numbered nodes, 1 ... total; `sources[e]` needs `targets[e]`, edges in the order of their sources.
 
 -- Where each node's edges begin, 0 for a node without any.
 CREATE OR REPLACE FUNCTION pggit_daemon.first_edges(total integer, sources integer[]) RETURNS integer[]
