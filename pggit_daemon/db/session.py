@@ -44,6 +44,8 @@ _MEANING = {
     "plpgsql.extra_errors": "none",
     "plpgsql.extra_warnings": "none",
     "client_min_messages": "warning",
+    # What our functions catch would else end the session.
+    "exit_on_error": "off",
 }
 
 # Nothing ends our work but ourselves; locks alone are waited for as long as the purpose says.
@@ -102,6 +104,6 @@ def unreadable_encoding(server_encoding: str) -> str | None:
     """Say why text in this encoding cannot be followed; None where it can."""
     if server_encoding == "SQL_ASCII":
         return "it promises nothing about what its bytes mean, so names and definitions cannot be compared or printed"
-    if server_encoding in {"MULE_INTERNAL", "EUC_TW"}:
+    if server_encoding == "EUC_TW":
         return "wal2json writes in it, and Python cannot read it"
     return None

@@ -7,7 +7,7 @@ daemon runs as its documented role.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.db import session
 from pggit_daemon.db.connections import connect
-from pggit_daemon.errors import PrerequisiteError
+from pggit_daemon.errors import PggitDaemonError
 from sandbox.cluster import Cluster
 from tests.acceptance.harness import Daemon, pggit
 from tests.acceptance.recorded import commits, migrations
@@ -35,8 +35,10 @@ HISTORY = """
 """
 MIGRATION = r"""
     BEGIN;
-    CREATE TABLE priced (id int PRIMARY KEY, price money DEFAULT '1.50', at timestamptz DEFAULT '2026-03-04 05:06:07+00',
-        rest interval DEFAULT '1 day 02:03', raw bytea DEFAULT '\x00ff', ratio double precision DEFAULT 0.1,
+    CREATE TABLE priced (id int PRIMARY KEY, price money DEFAULT '1.50',
+        at timestamptz DEFAULT '2026-03-04 05:06:07+00',
+        rest interval DEFAULT '1 day 02:03', raw bytea DEFAULT decode('00ff', 'hex'),
+        ratio double precision DEFAULT 0.1,
         names text[] DEFAULT '{NULL,"null","a\\b"}', note text DEFAULT E'back\\slash ''quoted''');
     CREATE VIEW cheap AS SELECT id, price AS "Price" FROM priced WHERE note IS NOT NULL;
     CREATE FUNCTION twice(a int) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN RETURN a * 2; END $f$;
@@ -112,6 +114,9 @@ ODD = {
         "vacuum_cost_delay": "100",
     },
 }
+LETTERS = {"LATIN1": "été", "EUC_JP": "日本", "WIN1251": "цена"}
+"""Encodings of databases, with a name that needs them."""
+
 _numbers = itertools.count(1)
 
 
@@ -135,66 +140,99 @@ def set_for(dsn: str, target: sql.Composable, values: dict[str, str]) -> None:
             conn.execute(sql.SQL("ALTER {} SET {} = {}").format(target, sql.SQL(name), parts))
 
 
-def follow_a_migration(dsn: str, folder: Path, role: str) -> None:
-    """Init, run, one migration as its users' sessions run it, and all that must come of it."""
-    done = pggit("init", "--dsn", dsn, "--role", role)
-    assert done.returncode == 0, done.stderr
-    name = conninfo_to_dict(dsn)["dbname"]
+def follow_migrations(folder: Path, databases: dict[str, str], role: str) -> dict[str, list[Any]]:
+    """Init, run, a migration in each as its users' sessions run it; what is wrong then, by database.
+
+    All at once in one daemon, which is quicker than one after the other, and its own test of many databases.
+    """
     config = folder / "config.toml"
-    own = make_conninfo(dsn, user=role)
-    config.write_text(f'[[database]]\nname = "app"\nslot = "{name}"\ndsn = "{own}"\nwatch_interval_seconds = 0.5\n')
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("SET default_transaction_read_only = off")
-        conn.execute(HISTORY)
-        conn.execute(sql.SQL("GRANT SELECT ON flyway_schema_history TO {}").format(sql.Identifier(role)))
-    with Daemon(make_conninfo(dsn, options="-c idle_session_timeout=0"), folder, ["--config", str(config)]) as daemon:
+    names = {case: str(conninfo_to_dict(dsn)["dbname"]) for case, dsn in databases.items()}
+    own = {case: make_conninfo(dsn, user=role) for case, dsn in databases.items()}
+    config.write_text(
+        "".join(
+            f'[[database]]\nname = "{names[case]}"\nslot = "{names[case]}"\ndsn = "{own[case]}"\n'
+            "watch_interval_seconds = 0.5\n"
+            for case in databases
+        )
+    )
+    for dsn in databases.values():
+        done = pggit("init", "--dsn", dsn, "--role", role)
+        assert done.returncode == 0, done.stderr
         with psycopg.connect(dsn, autocommit=True) as conn:
-            conn.execute("SET default_transaction_read_only = off; SET check_function_bodies = on")
-            conn.execute(MIGRATION)
-            conn.execute("ALTER TABLE priced ADD COLUMN by_hand int")
-            conn.execute("DROP VIEW cheap")
-        daemon.wait_caught_up(slot=name)
-        bad = [event for event in daemon.events() if event.get("level") in {"warning", "error"} or "raw" in event]
-        assert bad == []
+            conn.execute("SET default_transaction_read_only = off")
+            conn.execute(HISTORY)
+            conn.execute(sql.SQL("GRANT SELECT ON flyway_schema_history TO {}").format(sql.Identifier(role)))
+    with Daemon(next(iter(databases.values())), folder, ["--config", str(config)]) as daemon:
+        for case, dsn in databases.items():
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                conn.execute("SET default_transaction_read_only = off; SET check_function_bodies = on")
+                conn.execute(MIGRATION)
+                conn.execute("ALTER TABLE priced ADD COLUMN by_hand int")
+                conn.execute(f'CREATE TABLE "{LETTERS.get(case, "t")}" (id int)')
+        for case, dsn in databases.items():
+            daemon.dsn = make_conninfo(dsn, options="-c idle_session_timeout=0")
+            daemon.wait_caught_up(slot=names[case])
+        events = [event for event in daemon.events() if event.get("level") in {"warning", "error"} or "raw" in event]
         assert daemon.metric("pggit_capture_failures_total") == 0
-    clean = make_conninfo(dsn, options="-c client_encoding=UTF8")
-    (one,) = migrations(clean)
-    assert (one.version, one.evidence) == ("1", "transaction")
-    kinds = [commit.kind for commit in commits(clean)]
-    assert (kinds[:1], kinds[-3:]) == (["baseline"], ["migration", "out_of_band", "out_of_band"])
-    compared = pggit("verify", "--dsn", own)
-    assert (compared.returncode, ", 0 differ" in compared.stdout) == (0, True), compared.stdout + compared.stderr
-    exported = pggit("export", "--dsn", own, "head")
-    assert "what it''s worth" in exported.stdout, exported.stderr
+    wrong = {case: [event for event in events if event.get("database") == names[case]] for case in databases}
+    assert sum(map(len, wrong.values())) == len(events), events
+    return {case: found for case, dsn in databases.items() if (found := wrong[case] + _wrong(case, dsn, own[case]))}
 
 
-@pytest.mark.parametrize("group", ODD)
-def test_settings_of_a_database(group: str, cluster: Databases, database: str, tmp_path: Path, role: str) -> None:
+def _wrong(case: str, dsn: str, own: str) -> list[Any]:
+    clean = make_conninfo(dsn, client_encoding="UTF8")
+    linked = [(one.version, one.evidence) for one in migrations(clean)]
+    recorded = [(commit.kind, commit.changed) for commit in commits(clean)]
+    kinds = [kind for kind, _changed in recorded]
+    compared, exported = pggit("verify", "--dsn", own), pggit("export", "--dsn", own, "head")
+    checks = {
+        "linked": linked == [("1", "transaction")],
+        "kinds": (kinds[:1], kinds[-3:]) == (["baseline"], ["migration", "out_of_band", "out_of_band"]),
+        "letters": recorded[-1][1] == (f'table public."{LETTERS[case]}"' if case in LETTERS else "table public.t",),
+        "verified": compared.returncode == 0 and ", 0 differ" in compared.stdout,
+        "exported": "what it''s worth" in exported.stdout,
+    }
+    said = (linked, recorded, compared.stdout + compared.stderr, exported.stderr)
+    return [(check, said) for check, holds in checks.items() if not holds]
+
+
+def test_settings_and_encodings_of_databases(cluster: Databases, tmp_path: Path, role: str) -> None:
     """Users, daemon and commands all meet them."""
-    with psycopg.connect(database, autocommit=True) as conn:
-        conn.execute("CREATE SCHEMA shop")
-        conn.execute("ALTER DATABASE {} SET search_path = public".format(conn.info.dbname))
-        target = sql.SQL("DATABASE {}").format(sql.Identifier(conn.info.dbname))
-    set_for(database, target, ODD[group])
-    if group == "names":
-        # The tables of the test stand where the path leads.
-        database = make_conninfo(database, options="-c search_path=public")
-    follow_a_migration(database, tmp_path, role)
+    databases = {}
+    try:
+        for case in (*ODD, *LETTERS):
+            name = f"settings_{next(_numbers)}"
+            encoding = case if case in LETTERS else "UTF8"
+            with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+                admin.execute(
+                    f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+                )
+            databases[case] = cluster.dsn(name)
+            set_for(cluster.dsn(name), sql.SQL("DATABASE {}").format(sql.Identifier(name)), ODD.get(case, {}))
+            if case in LETTERS:
+                databases[case] = make_conninfo(databases[case], client_encoding="UTF8")
+            if case == "names":
+                # The tables of the test stand where the path leads.
+                databases[case] = make_conninfo(databases[case], options="-c search_path=public")
+        assert follow_migrations(tmp_path, databases, role) == {}
+    finally:
+        for dsn in databases.values():
+            cluster.drop_database(str(conninfo_to_dict(dsn)["dbname"]))
 
 
-def test_settings_of_the_role(cluster: Databases, database: str, tmp_path: Path, role: str) -> None:
+def test_settings_of_the_role(database: str, tmp_path: Path, role: str) -> None:
     """All of them at once, for the daemon alone."""
     everything = {name: value for group in ODD.values() for name, value in group.items()}
     set_for(database, sql.SQL("ROLE {}").format(sql.Identifier(role)), everything)
     try:
-        follow_a_migration(database, tmp_path, role)
+        assert follow_migrations(tmp_path, {"app": database}, role) == {}
     finally:
         with psycopg.connect(database, autocommit=True) as conn:
             conn.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(role)))
 
 
 def test_settings_of_the_server(tmp_path: Path) -> None:
-    """All of them at once, for everybody; those of one session alone come from the command line of users."""
+    """All of them at once, for everybody; without those that stop the test's own sessions."""
     everything = {name: value for group in ODD.values() for name, value in group.items()}
     own = {"client_encoding", "search_path", "default_transaction_read_only", "exit_on_error", "log_statement"}
     settings = {name: f"'{value}'" for name, value in everything.items() if name not in own}
@@ -202,10 +240,10 @@ def test_settings_of_the_server(tmp_path: Path) -> None:
         server.create_database("app")
         with psycopg.connect(server.dsn(), autocommit=True) as conn:
             conn.execute(f"CREATE ROLE {ROLE} LOGIN REPLICATION IN ROLE pg_read_all_data, pg_read_all_stats")
-        follow_a_migration(server.dsn("app"), tmp_path, ROLE)
+        assert follow_migrations(tmp_path, {"app": server.dsn("app")}, ROLE) == {}
 
 
-async def test_every_pin_holds(cluster: Databases, database: str) -> None:
+async def test_every_pin_holds(database: str) -> None:
     """What the list says is what the session has, for the reader and for the store."""
     for utc in (True, False):
         async with await connect(database, "test", utc=utc) as conn:
@@ -215,34 +253,19 @@ async def test_every_pin_holds(cluster: Databases, database: str) -> None:
                 assert row == (value,), name
 
 
-@pytest.mark.parametrize(("encoding", "name"), [("LATIN1", "été"), ("EUC_JP", "日本"), ("WIN1251", "цена")])
-def test_encodings_of_the_server(encoding: str, name: str, cluster: Databases, tmp_path: Path, role: str) -> None:
-    """Names with letters of their own are followed like all others."""
-    dbname = f"encoded_{next(_numbers)}"
-    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {dbname} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-    try:
-        dsn = make_conninfo(cluster.dsn(dbname), client_encoding="UTF8")
-        follow_a_migration(dsn, tmp_path, role)
-        with Daemon(dsn, tmp_path, ["--config", str(tmp_path / "config.toml")]) as daemon:
-            with psycopg.connect(dsn, autocommit=True) as conn:
-                conn.execute(f'CREATE TABLE "{name}" (id int)')
-            daemon.wait_caught_up(slot=dbname)
-        assert commits(dsn)[-1].changed == (f'table public."{name}"',)
-    finally:
-        cluster.drop_database(dbname)
-
-
-@pytest.mark.parametrize("encoding", ["SQL_ASCII", "MULE_INTERNAL"])
-async def test_encodings_that_nobody_can_read(encoding: str, cluster: Databases) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "code", "error"),
+    [("SQL_ASCII", 4, "has the encoding SQL_ASCII"), ("MULE_INTERNAL", 3, "between UTF8 and MULE_INTERNAL")],
+)
+async def test_encodings_that_nobody_can_read(encoding: str, code: int, error: str, cluster: Databases) -> None:
     """Init says so before it changes anything, and so does the daemon."""
     dbname = f"encoded_{next(_numbers)}"
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {dbname} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     try:
         done = pggit("init", "--dsn", cluster.dsn(dbname))
-        assert (done.returncode, f"has the encoding {encoding}" in done.stderr) == (4, True), done.stderr
-        with pytest.raises(PrerequisiteError, match=encoding):
+        assert (done.returncode, error in done.stderr) == (code, True), done.stderr
+        with pytest.raises(PggitDaemonError, match=error):
             await connect(cluster.dsn(dbname), "test")
     finally:
         cluster.drop_database(dbname)

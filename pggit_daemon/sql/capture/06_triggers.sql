@@ -9,7 +9,7 @@
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET standard_conforming_strings = on
+    SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -46,7 +46,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET standard_conforming_strings = on
+    SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -83,7 +83,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET standard_conforming_strings = on
+    SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -106,7 +106,7 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_members(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
-    SET standard_conforming_strings = on AS $$
+    SET standard_conforming_strings = on SET exit_on_error = off AS $$
 BEGIN
     BEGIN
         PERFORM pggit_daemon.remember_members();
