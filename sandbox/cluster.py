@@ -13,18 +13,18 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psycopg
 
+from sandbox.data_folder import fill, make_folder
 from sandbox.databases import Databases
 from sandbox.servers import find_server, server_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
 START_TIMEOUT = 60.0  # seconds; a busy machine recovering from kill() needs some
@@ -44,6 +44,9 @@ SETTINGS = {
     "autovacuum_naptime": "'1h'",
 }
 
+# For whoever can do without the data after a crash of the machine; a crash of the server loses nothing.
+FAST = {"fsync": "off", "full_page_writes": "off"}
+
 
 class ClusterFailed(Exception):
     """The server did not start; the message carries the end of its log."""
@@ -56,10 +59,10 @@ class Cluster(Databases):
         """Prepare; `settings` are written as they are (quote texts), `durable` keeps fsync on (for benches)."""
         self.bin = find_server()
         self.user = server_user()
-        self.folder = Path(tempfile.mkdtemp(prefix="pggit-"))
+        self.folder = make_folder(durable=durable)
         self.data = self.folder / "data"
         self.log = self.folder / "log"
-        self.settings = SETTINGS | ({} if durable else {"fsync": "off"}) | dict(settings or {})
+        self.settings = SETTINGS | ({} if durable else FAST) | dict(settings or {})
         self._server: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -128,7 +131,8 @@ class Cluster(Databases):
         if self.user:
             account = pwd.getpwnam(self.user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        version = self._run("postgres", "--version").stdout
+        fill(self.data, f"{version} {self.user}", lambda *arguments: self._run("initdb", *arguments))
         # The August 2026 releases refuse plugins that this list lacks; for older ones it is an unknown setting.
         known = self._run("postgres", "-D", self.data, "-C", "output_plugin_libraries", check=False)
         if known.returncode == 0:

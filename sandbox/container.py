@@ -15,7 +15,7 @@ from docker.errors import DockerException  # type: ignore[import-untyped]  # it 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.image import DockerImage
 
-from sandbox.cluster import SETTINGS, START_TIMEOUT, ClusterFailed
+from sandbox.cluster import FAST, SETTINGS, START_TIMEOUT, ClusterFailed
 from sandbox.databases import Databases
 
 HERE = Path(__file__).resolve().parent.parent
@@ -40,9 +40,8 @@ class ContainerCluster(Databases):
         self._image = DockerImage(
             path=str(HERE / "deploy"), dockerfile_path="postgres.Dockerfile", tag="pggit-test-postgres"
         )
-        self.settings = {name: value for name, value in SETTINGS.items() if name != "listen_addresses"} | {
-            "fsync": "off"
-        }
+        self.settings = {name: value for name, value in SETTINGS.items() if name != "listen_addresses"}
+        self.settings |= FAST
         self._container: DockerContainer | None = None
 
     def __enter__(self) -> Self:

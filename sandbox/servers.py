@@ -6,6 +6,7 @@ Out: the folder of the newest server that has wal2json. Called by `cluster.py` a
 
 from __future__ import annotations
 
+import functools
 import os
 import pwd
 import shutil
@@ -21,7 +22,11 @@ class ServerMissing(Exception):
 
 def find_server() -> Path:
     """Return the folder with `postgres` and `initdb`; ServerMissing says what to install."""
-    chosen = os.environ.get("PGGIT_PG_BIN")
+    return _chosen_or_newest(os.environ.get("PGGIT_PG_BIN"))
+
+
+@functools.cache
+def _chosen_or_newest(chosen: str | None) -> Path:
     if chosen:
         if not (Path(chosen) / "initdb").exists():
             raise ServerMissing(f"PGGIT_PG_BIN={chosen} holds no PostgreSQL server (no initdb there)")
