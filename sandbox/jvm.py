@@ -24,7 +24,8 @@ from sandbox.jars import HERE, ToolFailed, ToolRun, program, publish
 
 # The quick compiler only: these are short runs.
 OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-MEMORY = "-Xmx384m"
+# In a JVM that stays; the processes verify the same classes.
+RESIDENT_OPTIONS = ("-Xmx384m", "-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote")
 RUNS = 30  # in one JVM; the driver's manager keeps the classes of each
 SOCKETS = "Sockets"  # the driver's `socketFactory` in a JVM that stays
 
@@ -70,7 +71,7 @@ class _Resident:
     """One JVM; see `java/Resident.java` for what is said to it."""
 
     def __init__(self, java: str) -> None:
-        command = [java, *OPTIONS, MEMORY, "-cp", str(compiled("Resident")), "Resident"]
+        command = [java, *OPTIONS, *RESIDENT_OPTIONS, "-cp", str(compiled("Resident")), "Resident"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.runs = 0
 
