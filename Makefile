@@ -1,8 +1,8 @@
-# make demo | test | lint | bench | clean.  Everything is set up on the way, in .venv and .cache of this folder.
+# make demo | test | test-install | lint | bench | clean.  Everything is set up on the way, in .venv and .cache of this folder.
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-install lint bench clean
 
 # The real tools at work: Flyway, Liquibase and a custom table, with the commits that come of them.
 demo: .venv/ready
@@ -15,6 +15,11 @@ test: lint
 	$(RUN)/python -m sandbox.jars
 	$(RUN)/python -m sandbox.histories.fetch
 	$(RUN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+# The README's own commands on a fresh Debian 13 under systemd, in a container; as root, some minutes.
+test-install:
+	sandbox/setup.sh machine
+	$(PYTHON) -m tests.install
 
 lint: .venv/ready
 	$(RUN)/ruff check

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node …
+# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node|machine …
 #   python  Python 3.11+ that can make virtual environments
 #   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
 #   java    a JDK and Maven, for the real Flyway and Liquibase
 #   promtool  Prometheus' own checker, for the metrics and the alerting rules
 #   node    Node.js and npm, for a migration history of theirs
+#   machine debootstrap and systemd-nspawn, for a Debian of its own
 # Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
 set -euo pipefail
 
@@ -88,11 +89,16 @@ need_node() {
     command -v npm >/dev/null || install_packages "Node.js or npm is missing" nodejs npm
 }
 
+need_machine() {
+    command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null ||
+        install_packages "debootstrap or systemd-nspawn is missing" debootstrap systemd-container
+}
+
 for part in "$@"; do
     case $part in
-    python | server | java | promtool | node) "need_$part" ;;
+    python | server | java | promtool | node | machine) "need_$part" ;;
     *)
-        echo "setup: unknown part: $part (python, server, java, promtool, node)" >&2
+        echo "setup: unknown part: $part (python, server, java, promtool, node, machine)" >&2
         exit 2
         ;;
     esac

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pggit_daemon import errors
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import Health
+from tests.install.documents import commands
 
 ROOT = Path(__file__).parents[2]
 UNIT = (ROOT / "systemd" / "pggit-daemon.service").read_text(encoding="utf-8")
@@ -37,9 +39,10 @@ def test_unit_does_not_restart_what_trying_again_cannot_mend() -> None:
 def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
     """`verify` finds nothing but the key that is newer than this systemd, `security` little exposure."""
     copy = tmp_path / "pggit-daemon.service"
-    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT, flags=re.MULTILINE))
+    runnable = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT, flags=re.MULTILINE)
+    copy.write_text(re.sub(r"^(User|Group)=\S+", r"\1=daemon", runnable, flags=re.MULTILINE))
     verified = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
-    findings = [line for line in verified.stderr.splitlines() if copy.name in line and "ReloadSignal" not in line]
+    findings = [line for line in verified.stderr.splitlines() if copy.name in line and "notify-reload" not in line]
     assert (verified.returncode, findings) == (0, [])
     rated = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager", copy],
@@ -50,6 +53,29 @@ def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
     score = re.search(r"exposure level for \S+: ([0-9.]+)", rated.stdout)
     assert score is not None
     assert float(score[1]) <= EXPOSURE
+
+
+def test_the_readme_installs_in_ten_commands() -> None:
+    """`make test-install` runs them; here: not too many, each a line that a shell takes, about files that there are."""
+    lines = commands(README, "install")
+    assert 0 < len(lines) <= 10
+    for line in [*lines, *commands(OPERATIONS, "upgrade"), *commands(OPERATIONS, "remove")]:
+        assert subprocess.run(["bash", "-n", "-c", line], check=False).returncode == 0
+        for name in re.findall(r"(?<![\w/])(?:systemd|deploy)/[\w.-]+|constraints\.txt", line):
+            assert (ROOT / name).exists(), line
+
+
+def test_one_name_for_user_role_and_configuration() -> None:
+    """Peer authentication takes the user of the service for the role of the database: they must be called the same."""
+    example = tomllib.loads((ROOT / "config.example.toml").read_text(encoding="utf-8"))
+    (user,) = re.findall(r"^User=(\S+)$", UNIT, re.MULTILINE)
+    (made,) = re.findall(r"^u (\S+)", (ROOT / "systemd" / "pggit-daemon.sysusers").read_text(), re.MULTILINE)
+    (role,) = re.findall(r"--role (\S+)", "\n".join(commands(README, "install")))
+    assert f"user={user}" in example["database"][0]["dsn"]
+    assert user == made == role
+    home = f"/var/lib/{re.findall(r'^StateDirectory=(.+)$', UNIT, re.MULTILINE)[0]}"
+    assert f"HOME={home}" in UNIT
+    assert home in (ROOT / "systemd" / "pggit-daemon.sysusers").read_text()
 
 
 @pytest.mark.parametrize("command", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")])

@@ -16,8 +16,8 @@ from pggit_daemon.config import Columns, Config, Daemon, Database, Source, parse
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-# A key that is commented out has no space after the sign; prose has.
-EVERYTHING = re.sub(r"^#(?=[a-z_]+ =)", "", EXAMPLE, flags=re.MULTILINE)
+# A key or a section that is commented out has no space after the sign; prose has.
+EVERYTHING = re.sub(r"^#(?=[a-z_]+ =|\[)", "", EXAMPLE, flags=re.MULTILINE)
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "[daemon]": Daemon,
@@ -38,8 +38,10 @@ def fields() -> Iterator[tuple[str, str, FieldInfo]]:
 
 def section_text(section: str) -> str:
     """Cut out the part of the example between this section's header and the next one."""
-    begin = EXAMPLE.index(f"\n{section}\n") + len(section) + 2
-    following = re.search(r"^\[", EXAMPLE[begin:], re.MULTILINE)
+    header = re.search(rf"^#?{re.escape(section)}$", EXAMPLE, re.MULTILINE)
+    assert header is not None
+    begin = header.end() + 1
+    following = re.search(r"^#?\[", EXAMPLE[begin:], re.MULTILINE)
     return EXAMPLE[begin : begin + following.start()] if following else EXAMPLE[begin:]
 
 
