@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import psycopg
@@ -30,11 +31,8 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statement
-from pggit_daemon.reconcile.definitions import Again
-from pggit_daemon.reconcile.history_tables import Comparisons
-from pggit_daemon.reconcile.schedule import Intervals, Upkeep
-from pggit_daemon.reconcile.sessions import Abandoned
-from pggit_daemon.reconcile.verification import Outcome
+from pggit_daemon.reconcile.definitions import DefinitionRefresh
+from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
@@ -62,7 +60,7 @@ class Pipeline:
     """Follows one stream.
 
     `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
-    ours, `verified` each comparison of the whole catalog.
+    ours.
     """
 
     def __init__(
@@ -75,8 +73,7 @@ class Pipeline:
         conn: psycopg.AsyncConnection[Any],
         observe: Callable[[tuple[Decision, ...], tuple[Step, ...]], None],
         forged: Callable[[Message], None],
-        verified: Callable[[Outcome], None],
-        intervals: Intervals,
+        scheduler: Scheduler,
     ) -> None:
         self._state = state
         self._feed = feed
@@ -89,12 +86,8 @@ class Pipeline:
         written = frozenset(self._correlator.memory.written)
         brackets = self._correlator.open_brackets
         self._reader = Reader(registry, state.ledgers, written=written, brackets=brackets, api=state.api)
-        self._comparisons = Comparisons(conn, registry, state.ledgers)
-        self._upkeep = Upkeep(
-            state, registry, self._comparisons, store=store, conn=conn, intervals=intervals, verified=verified
-        )
-        self._abandoned = Abandoned(state.api, store=store, conn=conn, interval=intervals.reconcile)
-        self._again = Again(conn, self._comparisons, self._upkeep.outdated)
+        self._scheduler = scheduler
+        self._refresh = DefinitionRefresh(conn, scheduler.visibility, scheduler.suspect)
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asked = False
@@ -119,7 +112,6 @@ class Pipeline:
             stopping.cancel()
             if self._asking is not None:
                 self._asking.cancel()
-            await self._upkeep.close()
             await batches.aclose()
 
     async def _interrupt(self, stop: asyncio.Event) -> None:
@@ -134,17 +126,16 @@ class Pipeline:
                 await self._settle()
                 await self._start_over(unit.tables)
             if unit is not None and (unit.items or unit.requests):
-                self._comparisons.saw(unit)
-                self._upkeep.saw(unit)
+                self._scheduler.saw(unit)
                 self._correlator.feed(unit)
         await self._settle()
         if self._correlator.waiting:
             await self._look_around(batch)
             await self._settle()
         if not self._correlator.waiting and not batch.in_transaction:
-            await self._keep_up(batch)
+            await self._reconcile(batch)
         if any(message.prefix == SYNC_PREFIX and message.content == VERIFY for message in batch.messages):
-            self._upkeep.wake()
+            self._scheduler.wake()
         if any(message.prefix == SYNC_PREFIX for message in batch.messages):
             # The message's own place is passed with the next keepalive.
             self._asked = True
@@ -165,16 +156,17 @@ class Pipeline:
             return None
         return self._reader.message(request)
 
-    async def _keep_up(self, batch: Batch) -> None:
-        """With nothing waiting: hold the record against the database itself."""
-        step = await self._upkeep.turn(batch.received)
-        if step is not None:
+    async def _reconcile(self, batch: Batch) -> None:
+        """With everything stored: store what was found beside the stream."""
+        for step in self._scheduler.found(batch.received):
+            before = self._state.progress
+            head = step.commit.hash if step.commit is not None else before.head
+            progress = replace(before, head=head)
+            await self._store.apply([step], progress, before.commit)
+            self._state.progress = progress
             self._observe((), (step,))
-        if self._upkeep.found:
-            await self._start_over(self._upkeep.found)
-        await self._abandoned.turn(batch.received)
-        if self._upkeep.under_way or self._abandoned.under_way:
-            self._ask_in(SOON)
+        if self._scheduler.new_tables:
+            await self._start_over(self._scheduler.new_tables)
 
     async def _start_over(self, tables: tuple[TableName, ...]) -> NoReturn:
         """Have the stream come again from here with these tables in it."""
@@ -193,10 +185,10 @@ class Pipeline:
             self._probed_at = now
             self._probe = await catalog.probe(self._conn, self._correlator.watched(), self._correlator.newest)
         for source in self._correlator.unseen():
-            changes = await self._comparisons.differences(source, batch.received)
+            changes = self._scheduler.differences(source, batch.received)
             if changes is not None:
                 self._correlator.reveal(source, changes)
-        self._ask_in(SOON if self._probe is not None or self._comparisons.under_way else PROBE_INTERVAL)
+        self._ask_in(SOON if self._probe is not None or self._correlator.unseen() else PROBE_INTERVAL)
 
     def _ask_in(self, delay: float) -> None:
         """Have a keepalive come, so that a quiet stream moves on."""
@@ -219,7 +211,7 @@ class Pipeline:
         handled = set(self._store.left["handled_events"])
         for decision in settled.decisions:
             handled.update(event.event_id for event in decision.events)
-            step = plan(await self._again.completed(decision, handled), state.schema, head)
+            step = plan(await self._refresh.completed(decision, handled), state.schema, head)
             head = step.commit.hash if step.commit is not None else head
             steps.append(step)
         progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered)

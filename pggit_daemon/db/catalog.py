@@ -1,7 +1,7 @@
-"""What is read from the database while following it: history tables, their rows, objects, sessions.
+"""What is read from the database while following it: history tables, objects, sessions.
 
 In: a connection. Out: values. Called by the baseline, the pipeline, the comparisons and the loader. The SQL is in
-sql/queries/load.sql; only the rows of a history table need a statement made of its name.
+sql/queries/load.sql; the rows of history tables are read by `history_rows.py`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,14 @@ import psycopg
 from psycopg import sql
 
 from pggit_daemon.db.connections import translated
-from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.model.differences import Difference, read
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
-from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.model.transaction import Row, TableName
 from pggit_daemon.sql import load_queries
 from pggit_daemon.tools.preset import Preset
 
-UNDEFINED_TABLE = "42P01"
-NO_RIGHT = "42501"
-LOCKED = "55P03"
 _QUERIES = load_queries("load")
 
 
@@ -77,44 +72,6 @@ async def history_tables(
     return [(TableName(schema, table), tuple(columns)) for schema, table, columns in found]
 
 
-async def rows(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[TextRow] | None:
-    """All rows of a table as text, as the stream spells them; None if there is no such table."""
-    name = sql.Identifier(table.schema, table.table)
-    try:
-        async with conn.cursor() as cursor:
-            await cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
-            described = cursor.description or []
-            if not described:
-                return []
-            columns = sql.SQL(", ").join(
-                sql.SQL(_SPELT.get(column.type_code, "{}::text")).format(sql.Identifier(column.name))
-                for column in described
-            )
-            await cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, name))
-            names = [column.name for column in described]
-            return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-    except psycopg.Error as exc:
-        if exc.sqlstate == UNDEFINED_TABLE:
-            return None
-        if exc.sqlstate == NO_RIGHT:
-            schema, role = (sql.Identifier(part).as_string(conn) for part in (table.schema, conn.info.user))
-            raise PrerequisiteError(
-                f"the history table {table} may not be read: {exc.diag.message_primary}",
-                hint=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {name.as_string(conn)} TO {role};"
-                f" -- or, for tables still to come: GRANT pg_read_all_data TO {role};",
-            ) from exc
-        raise translated(exc) from exc
-
-
-_NUMBER = "pg_catalog.regexp_replace({}::text, '^-?Infinity$|^NaN$', '')"
-_SPELT = {
-    17: "pg_catalog.encode({}, 'hex')",  # bytea
-    # What is no number in JSON comes as null.
-    **dict.fromkeys((700, 701, 1700), f"nullif({_NUMBER}, '')"),  # float4, float8, numeric
-}
-"""By type: how the stream spells a column, where that is not the server's own text."""
-
-
 MANY = 1000
 """Statements in the outbox: a daemon that is so far behind reads nothing again."""
 
@@ -133,9 +90,20 @@ def between_pages(lsn: LSN) -> LSN:
     return lsn
 
 
-async def snapshot(conn: psycopg.AsyncConnection[Any]) -> list[ObjectEvent]:
-    """Every object as it is under the connection's snapshot."""
-    return [_object(row) for row in await _fetch(conn, _QUERIES["snapshot"])]
+async def objects_there(conn: psycopg.AsyncConnection[Any]) -> list[ObjectId]:
+    """Every address that may be an object of ours, under the connection's snapshot."""
+    return [ObjectId(classid, objid) for classid, objid in await _fetch(conn, _QUERIES["objects_there"])]
+
+
+async def read_objects(
+    conn: psycopg.AsyncConnection[Any], oids: Iterable[ObjectId]
+) -> tuple[list[ObjectEvent], dict[ObjectId, str]]:
+    """Objects as they are under the connection's snapshot, and why others could not be read; waits for nobody."""
+    wanted = list(oids)
+    values = {"classids": [oid.classid for oid in wanted], "objids": [oid.objid for oid in wanted]}
+    found = await _fetch(conn, _QUERIES["read_objects"], values)
+    unreadable = {ObjectId(row[0], row[1]): row[-1] for row in found if row[-1] is not None}
+    return [_object(row[:-1]) for row in found if row[-1] is None], unreadable
 
 
 async def marks(conn: psycopg.AsyncConnection[Any]) -> Marks:

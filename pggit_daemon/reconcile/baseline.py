@@ -5,6 +5,7 @@ at exactly the slot's first position: kind `baseline`, or `gap` where there was 
 
 The slot comes first and the catalog is read under the snapshot that it exports: what is committed later comes
 through the stream, and nothing comes twice. A crash in between leaves a slot without progress, and it starts over.
+No lock outlives the piece that was read under it (`snapshot.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from pggit_daemon.db import catalog
+from pggit_daemon.db.history_rows import TableReading, TableState
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.interpret.requests import REQUESTS, parse_request
 from pggit_daemon.interpret.sql_api import Api
@@ -26,8 +27,8 @@ from pggit_daemon.model.decision import CommitKind, Link
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.progress import Progress
-from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.transaction import Row, RowChange, RowOp
+from pggit_daemon.reconcile.snapshot import read_snapshot
 from pggit_daemon.replication.connection import CreatedSlot, ReplicationConnection
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
@@ -44,10 +45,11 @@ SLOT_TIMEOUT = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a baseline found: how many objects, how many rows of history tables."""
+    """What a baseline found: how many objects, how many rows of history tables; `unread` could not be read in time."""
 
     objects: int
     rows: int
+    unread: int
 
 
 async def begin(
@@ -65,30 +67,28 @@ async def begin(
     log.info("slot_created", slot=slot, position=str(created.consistent_point))
     if created.snapshot_name is None:
         raise RuntimeError("a slot made with an exported snapshot has its name")
-    async with catalog.frozen(conn, created.snapshot_name):
-        objects = await catalog.snapshot(conn)
-        told = await catalog.outbox(conn) if before is None else ()
-        requests = await catalog.requests(conn)
-        tables = {source.name: await catalog.rows(conn, source.table) for source in registry.histories}
+    found = await read_snapshot(conn, created.snapshot_name, [source.table for source in registry.histories])
     schema = before.schema if before is not None else Schema()
-    changes = schema.replaced(objects)
+    changes = schema.replaced(found.objects, keeping=found.unread)
     ledgers = before.ledgers if before is not None else {}
     evidence = Evidence.BASELINE if before is None else Evidence.SNAPSHOT
+    at = created.consistent_point
     links = [
         Link(recorded, evidence)
-        for name, found in tables.items()
-        for recorded in _rows(ledgers, registry, name, found or (), created.consistent_point, again=before is not None)
+        for source in registry.histories
+        for recorded in _rows(ledgers, source, found.tables[source.table], at, again=before is not None)
     ]
-    links += _requested(before.api if before is not None else Api(), requests, created.consistent_point, evidence)
+    links += _requested(before.api if before is not None else Api(), found.requests, at, evidence)
     head = before.progress.head if before is not None else None
+    told = found.outbox if before is None else ()
     step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
-    step = replace(step, requests=tuple(int(str(row["id"])) for row in requests))
+    step = replace(step, requests=tuple(int(str(row["id"])) for row in found.requests))
     newest = step.commit.hash if step.commit is not None else head
-    progress = Progress(created.consistent_point, created.consistent_point, newest, "{}")
+    progress = Progress(at, at, newest, "{}")
     sources = [source_statement(source) for source in registry.histories]
     await store.run(sources)
     await store.apply([step], progress, before.progress.commit if before is not None else ZERO)
-    return Begun(len(objects), len(links))
+    return Begun(len(found.objects), len(links), len(found.unread))
 
 
 def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
@@ -108,19 +108,22 @@ def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
 
 
 def _rows(
-    ledgers: dict[str, Ledger],
-    registry: Registry,
-    source: str,
-    found: Iterable[TextRow],
-    at: LSN,
-    *,
-    again: bool,
+    ledgers: dict[str, Ledger], source: Source, table: TableReading, at: LSN, *, again: bool
 ) -> list[HistoryRowEvent]:
-    ledger = ledgers.setdefault(source, Ledger(source, registry.sources[source].preset))
+    """The rows of a source's table: all at the beginning, what differs from the ledger after a gap.
+
+    What may not be read is unknown, and stays as it was.
+    """
+    ledger = ledgers.setdefault(source.name, Ledger(source.name, source.preset))
+    if again and table.state is TableState.MISSING:
+        gone = ledger.cleared(at, "drop")
+        return [HistoryRowEvent(gone)] if gone else []
+    if table.state is not TableState.READ:
+        log.warning("source_unreadable", source=source.name, reason=table.why, hint=table.hint)
+        return []
     if again:
-        return [HistoryRowEvent((change,)) for change in ledger.compare(at, found)]
-    ordered = sorted(found, key=ledger.order)
-    return [HistoryRowEvent((ledger.baseline(row),)) for row in ordered]
+        return [HistoryRowEvent((change,)) for change in ledger.compare(at, table.rows)]
+    return [HistoryRowEvent((ledger.baseline(row),)) for row in sorted(table.rows, key=ledger.order)]
 
 
 def _requested(api: Api, rows: Iterable[Row], at: LSN, evidence: Evidence) -> list[Link]:

@@ -1,11 +1,11 @@
-"""Transactions that ran DDL beside each other.
+"""Transactions that ran DDL concurrently.
 
 In: the decisions, in commit order. Out: the objects whose captured definitions may be out of date by then. Called by
 `pipeline.py`. Pure.
 
 A capture reads what its own transaction sees. When one transaction renames a type while another, not committed yet,
 makes a table that uses it, the rename does not know the table, and the table is described with the old name. Whichever
-commits last then stands over both: so its objects and those of the others beside it are read again.
+commits last then stands over both: so its objects and those of the concurrent ones are read again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READ = {ObjectOp.SET, ObjectOp.DEFERRED}
 
 
 @dataclass(slots=True)
-class Beside:
+class ConcurrentDdl:
     """What the latest transactions set, by their 32-bit ids, in commit order; `_numbers` has the ids sorted."""
 
     _latest: OrderedDict[int, frozenset[ObjectId]] = field(default_factory=OrderedDict)

@@ -1,9 +1,9 @@
-"""Objects that the capture could not describe, or not as they are at the commit, read from the catalog.
+"""Re-reads definitions that the trigger deferred or captured under a stale snapshot.
 
 In: a decision. Out: the same with its events completed. Called by `pipeline.py`.
 
-Two cases: what the capture left over (`deferred`: locked by others, or too many objects at once), and what transactions
-beside each other described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are
+Two cases: what the capture deferred (locked by others, or too many objects at once), and what concurrent transactions
+described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are
 now. That is as they were at the commit, unless a later statement is committed already: what such a statement names is
 left to it, so that no change is dated to an earlier commit. What others have locked is left to the comparison with
 the catalog. Nobody waits.
@@ -22,8 +22,8 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.model.decision import Decision
 from pggit_daemon.model.objects import ObjectId, ObjectOp
-from pggit_daemon.reconcile.concurrent_ddl import Beside, as_found
-from pggit_daemon.reconcile.history_tables import Comparisons
+from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
+from pggit_daemon.reconcile.visibility import Visibility
 
 log = structlog.get_logger(__name__)
 
@@ -34,24 +34,24 @@ SOON = 0.02
 """Seconds."""
 
 
-class Again:
+class DefinitionRefresh:
     """`left_over` is called where something is left to the comparison with the catalog."""
 
     def __init__(
-        self, conn: psycopg.AsyncConnection[Any], comparisons: Comparisons, left_over: Callable[[], None]
+        self, conn: psycopg.AsyncConnection[Any], visibility: Visibility, left_over: Callable[[], None]
     ) -> None:
         self._conn = conn
-        self._comparisons = comparisons
+        self._visibility = visibility
         self._left_over = left_over
-        self._beside = Beside()
+        self._concurrent = ConcurrentDdl()
 
     async def _outdated(self, decision: Decision) -> frozenset[ObjectId]:
-        """What this decision and those beside it describe and may be otherwise by now.
+        """What this decision and concurrent ones describe and may be otherwise by now.
 
         Where the decision's own rows have gone from the outbox it was handled before, and the outbox does not tell
         what was committed since: then the comparison finds what is to be found.
         """
-        outdated = self._beside.outdated(decision.unit.xid, decision.events)
+        outdated = self._concurrent.outdated(decision.unit.xid, decision.events)
         own = {event.event_id for event in decision.events}
         if not outdated:
             return outdated
@@ -74,7 +74,11 @@ class Again:
         found, unreadable = await catalog.read_again(self._conn, wanted)
         later = await catalog.told_later(self._conn, handled)
         log.info(
-            "read_again", deferred=len(deferred), beside=len(outdated), found=len(found), unreadable=len(unreadable)
+            "definitions_refreshed",
+            deferred=len(deferred),
+            outdated=len(outdated),
+            found=len(found),
+            unreadable=len(unreadable),
         )
         if unreadable or later is None:
             self._left_over()
@@ -92,6 +96,6 @@ class Again:
 
     async def _seen_by_others(self) -> None:
         for _ in range(VISIBLE_TRIES):
-            if await self._comparisons.sees_all():
+            if await self._visibility.is_complete(self._conn):
                 return
             await asyncio.sleep(SOON)

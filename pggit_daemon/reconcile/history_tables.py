@@ -1,89 +1,193 @@
 """History tables compared with their ledgers, to find what decoding could not show.
 
-In: a source whose stream held changes without content. Out: what they were, once it is certain: the table is
-read, and the answer counts when the stream has passed the moment of reading and brought no further row of that
-source since; otherwise it is read again. Called by `pipeline.py`.
+In: the sources, and the changesets as they come. Out: steps with the rows that differ, and what an undecodable row may
+have been. A job of `scheduler.py`.
+
+A table is read beside the stream, and nobody waits for that: others may have it locked for hours. What was read counts
+when the stream has passed the moment of reading and brought no further row of that source since; otherwise it is read
+again. A table that may not be read says nothing: its rows are unknown then, never deleted.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 import structlog
 
 from pggit_daemon.db import catalog
-from pggit_daemon.errors import PrerequisiteError
+from pggit_daemon.db.connections import translated
+from pggit_daemon.db.history_rows import TableReading, TableState, read_table
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
+from pggit_daemon.model.decision import Link
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
-from pggit_daemon.model.row_text import TextRow
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.reconcile.visibility import Visibility
+from pggit_daemon.sql import load_queries
+from pggit_daemon.store.loader import State
 from pggit_daemon.tools.registry import Registry
+from pggit_daemon.versioning.plan import Step
 
 log = structlog.get_logger(__name__)
+
+LOOKS = 5
+"""How often a table whose rows keep coming is read again before it is left to the next comparison."""
+
+INVISIBLE = 0.05
+"""Seconds until we look again whether everything that was decoded is visible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A source's table was read, or could not be, and why: told when that changes."""
+
+    source: str
+    state: TableState
+    why: str | None
+    hint: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """A table as it was some time before `position`; `seen` rows of the source had come through until then."""
 
-    table: Sequence[TextRow]
+    table: TableReading
     position: LSN
     seen: int
 
 
-class Comparisons:
-    """The readings that are under way, by source."""
+class HistoryTables:
+    """`interval`: seconds between comparisons of all tables."""
 
-    def __init__(self, conn: psycopg.AsyncConnection[Any], registry: Registry, ledgers: dict[str, Ledger]) -> None:
-        self._conn = conn
+    name = "history_tables"
+
+    def __init__(
+        self,
+        state: State,
+        registry: Registry,
+        turns: Turns,
+        visibility: Visibility,
+        *,
+        interval: float,
+        noted: Callable[[Noted], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state = state
         self._registry = registry
-        self._ledgers = ledgers
+        self._turns = turns
+        self._visibility = visibility
+        self._interval = interval
+        self._noted = noted
+        self._clock = clock
+        self._compared_at = clock() - interval  # at once: a table may be new to the stream, its rows not
         self._seen: Counter[str] = Counter()
+        self._wanted: set[str] = set()
         self._readings: dict[str, _Reading] = {}
-        self._xids: set[int] = set()
+        self._asked = asyncio.Event()
+        self._states: dict[str, tuple[TableState, str | None]] = {}
+        self._queries = load_queries("reconcile")
+        self.moved: tuple[TableName, ...] = ()
 
-    @property
-    def under_way(self) -> bool:
-        return bool(self._readings)
+    # ------------------------------------------------------------------ the pipeline's side
 
-    def saw(self, unit: Changeset) -> None:
+    def saw(self, changeset: Changeset) -> None:
         """Count the source's rows as they come through."""
-        self._xids.add(unit.xid)
-        for item in unit.items:
+        for item in changeset.items:
             if isinstance(item, (HistoryRowEvent, UndecodableRow)):
                 self._seen[item.source] += 1
 
-    async def sees_all(self) -> bool:
-        """Whether what is read now shows every transaction that the stream has brought."""
-        self._xids = await catalog.invisible(self._conn, self._xids)
-        return not self._xids
-
-    async def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
-        """What the table and the ledger differ by; None while it is not certain."""
+    def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
+        """What the table and the ledger differ by; None while that is not certain, and nothing where it is unknown."""
         reading = self._readings.get(source)
         if reading is not None and received >= reading.position:
             del self._readings[source]
             if reading.seen == self._seen[source]:
-                ledger = self._ledgers.setdefault(source, Ledger(source, self._registry.sources[source].preset))
-                return ledger.compare(received, reading.table)
+                self._wanted.discard(source)
+                return self._compare(source, reading, received)
             reading = None
-        if reading is None and await self.sees_all():
-            self._readings[source] = await self._read(source)
+        if reading is None:
+            self._wanted.add(source)
+            self._asked.set()
         return None
 
-    async def _read(self, source: str) -> _Reading:
-        seen = self._seen[source]
-        table = self._registry.sources[source].table
+    def _compare(self, source: str, reading: _Reading, received: LSN) -> tuple[HistoryChange, ...]:
+        ledger = self._state.ledgers.setdefault(source, Ledger(source, self._registry.sources[source].preset))
+        match reading.table.state:
+            case TableState.READ:
+                return ledger.compare(received, reading.table.rows)
+            case TableState.MISSING:
+                return ledger.cleared(received, "drop")
+            case _:
+                return ()
+
+    def _plan(self, source: str, reading: _Reading, stored: LSN) -> Step | None:
+        """What the table and the ledger differ by, as a step; no row of it is linked, as nothing tells what it ran."""
+        if reading.seen != self._seen[source] or source in self._wanted:
+            return None
+        links = tuple(Link(HistoryRowEvent((change,)), None) for change in self._compare(source, reading, stored))
+        if not links:
+            return None
+        log.warning("history_differs", rows=len(links), source=source)
+        return Step(None, links, (), (), datetime.now(UTC), None, stored)
+
+    # ------------------------------------------------------------------ the job
+
+    async def due(self) -> None:
+        rest = self._compared_at + self._interval - self._clock()
         try:
-            found = await catalog.rows(self._conn, table)
-        except PrerequisiteError as exc:
-            # Without the right to read it, what happened stays unknown; the ledger as it is keeps the queue moving.
-            log.warning("source_unreadable", source=source, error=exc.message, hint=exc.hint)
-            ledger = self._ledgers.get(source)
-            found = [row.columns for row in ledger.rows.values()] if ledger is not None else []
-        return _Reading(found or (), await catalog.position(self._conn), seen)
+            async with asyncio.timeout(max(0.0, rest)):
+                await self._asked.wait()
+        except TimeoutError:
+            return
+
+    async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        self._asked.clear()
+        for source in sorted(self._wanted - set(self._readings)):
+            self._readings[source] = await self._read(conn, source)
+            self._turns.ask()
+        if self._clock() - self._compared_at >= self._interval:
+            self._compared_at = self._clock()
+            await self._visibility.is_complete(conn)  # which forgets those that are seen, also where there is no table
+            for source in [one.name for one in self._registry.histories]:
+                await self._compare_one(conn, source)
+
+    async def _compare_one(self, conn: psycopg.AsyncConnection[Any], source: str) -> None:
+        for _ in range(LOOKS):
+            reading = await self._read(conn, source)
+            await self._turns.passed(reading.position)
+            await self._turns.offer(partial(self._plan, source, reading))
+            if reading.seen == self._seen[source] or source in self._wanted:
+                return
+
+    async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
+        seen = self._seen[source]
+        while not await self._visibility.is_complete(conn):
+            await asyncio.sleep(INVISIBLE)
+            seen = self._seen[source]
+        table = await read_table(conn, self._registry.sources[source].table)
+        await self._note(conn, source, table)
+        return _Reading(table, await catalog.position(conn), seen)
+
+    async def _note(self, conn: psycopg.AsyncConnection[Any], source: str, table: TableReading) -> None:
+        """Remember whether a table could be read, and tell when that changes."""
+        now = (table.state, table.why)
+        if self._states.get(source) == now:
+            return
+        self._states[source] = now
+        self._noted(Noted(source, table.state, table.why, table.hint))
+        try:
+            await conn.execute(
+                self._queries["put_source_state"], {"name": source, "state": table.state.value, "detail": table.why}
+            )
+        except psycopg.Error as exc:
+            raise translated(exc) from exc

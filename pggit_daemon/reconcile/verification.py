@@ -1,9 +1,11 @@
-"""The recorded tree held against the catalog, a little at a time.
+"""The recorded tree compared with the catalog, a little at a time.
 
-In: a quiet moment of the stream (nothing waits for its row). Out: an `Outcome` when everything was compared: the
-differences that are certain, for `reconcile/schedule.py` to record. Nobody waits for it: it reads in slices of some
-50 ms beside the stream, keeps no lock, and gives up on what others have locked. Only what was found is looked at
-again while the stream stands still, so that what becomes of it is a commit before anything else does.
+In: the recorded schema, and a connection. Out: a `snapshot` commit where the catalog differs, an `Outcome` when
+everything was compared, history tables that no event told of. A job of `scheduler.py`.
+
+Nobody waits for it: it reads beside the stream, keeps no lock, and gives up on what others have locked. What differs is
+looked at a second time when the stream has passed the first look; what is still the same then, in the catalog and in
+the record, is certain (`model/differences.py`), and becomes a commit unless the record moved under it meanwhile.
 
 Everything is compared the first time, by timer, when asked, and when something is suspect. In between, what was
 written in the catalog since the last look is compared, whoever wrote it: so each captured statement is checked a
@@ -15,24 +17,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 
 from pggit_daemon.db import catalog
 from pggit_daemon.db.catalog import Marks
+from pggit_daemon.model.changeset import Changeset, Ddl
 from pggit_daemon.model.differences import Difference, certain, readable
-from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import ObjectId
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.reconcile.outcome import Cause, Outcome, remembered, snapshot_step
+from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.store.loader import State
+from pggit_daemon.store.writer import Store
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.versioning.plan import Step
 
 CHUNK = 200
 """Objects in one query."""
-
-SLICE = 0.05
-"""Seconds of comparing before the stream has its turn again."""
 
 LOOKS = 5
 """How often what keeps changing is looked at before it is left to the next comparison."""
@@ -44,50 +50,15 @@ MOST_REST = 60.0
 """Seconds. A look at much that was written says nothing of what the next one costs."""
 
 
-class Cause(StrEnum):
-    """Why everything is compared."""
-
-    FIRST = "first"
-    TIMER = "timer"
-    ASKED = "asked"
-    WATCH = "watch"
-    NAMES = "names"
-    CAPTURE_FAILED = "capture_failed"
-    BESIDE = "beside"
-    UPGRADE = "upgrade"
-
-    @property
-    def explains(self) -> bool:
-        """Whether it says why something differs: then the difference is no conflict."""
-        return self in {Cause.CAPTURE_FAILED, Cause.BESIDE, Cause.UPGRADE}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a comparison of everything came to. `seconds` of comparing, without the pauses between.
-
-    What differs was committed before `position`.
-    """
-
-    cause: Cause
-    marks: Marks
-    objects: int
-    differences: tuple[Difference, ...]
-    unreadable: tuple[Difference, ...]
-    seconds: float
-    position: LSN
-
-
 @dataclass(slots=True)
 class _Look:
     """A comparison under way; `cause` is None where it is of what was written since the last look."""
 
     cause: Cause | None
     marks: Marks
-    todo: list[ObjectId]
     objects: int
     found: list[Difference] = field(default_factory=list)
-    position: LSN | None = None
+    position: LSN = ZERO
     looks: int = 1
     seconds: float = 0.0
 
@@ -95,67 +66,58 @@ class _Look:
 class Verification:
     """`verify`: seconds between comparisons of everything; `watch`: between looks at what was written."""
 
+    name = "verification"
+
     def __init__(
         self,
-        conn: psycopg.AsyncConnection[Any],
+        state: State,
+        registry: Registry,
+        turns: Turns,
         *,
         verify: float,
         watch: float,
+        verified: Callable[[Outcome], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._conn = conn
+        self._state = state
+        self._registry = registry
+        self._turns = turns
+        self._verified = verified
         self._intervals = (verify, watch)
         self._clock = clock
         self._verify_due = clock() + verify
         self._watch_due = clock()
+        self._woken = asyncio.Event()
         self._suspect: Cause | None = None
         self._marks: Marks | None = None
-        self._look: _Look | None = None
-        self._reading: asyncio.Task[None] | None = None
         self._unread: dict[ObjectId, Cause] = {}  # with why they were to be compared
+        self.new_tables: tuple[TableName, ...] = ()
+        """History tables that no event told of: the stream must start over with them."""
 
-    @property
-    def under_way(self) -> bool:
-        return self._suspect is not None or self._look is not None or self._reading is not None
-
-    @property
-    def reading(self) -> bool:
-        """Whether the connection is in use beside the stream."""
-        return self._reading is not None and not self._reading.done()
+    def saw(self, changeset: Changeset) -> None:
+        """A capture that failed makes the recorded tree suspect."""
+        if any(isinstance(item, Ddl) and item.event.kind == "capture_failed" for item in changeset.items):
+            self.suspect(Cause.CAPTURE_FAILED)
 
     def suspect(self, cause: Cause) -> None:
-        """Have everything compared, from the next turn on; a look that is under way may have begun too early."""
+        """Have everything compared; a look that is under way may have begun too early."""
         self._suspect = self._suspect or cause
+        self._woken.set()
 
     def wake(self) -> None:
-        """Look at the next turn whether something is due."""
+        """Look at once whether something is due."""
         self._watch_due = self._clock()
+        self._woken.set()
 
-    async def turn(self, received: LSN) -> Outcome | None:
-        """Go on with what is under way, or begin what is due; the outcome, when everything was compared."""
-        if self._reading is not None:
-            if not self._reading.done():
-                return None
-            reading, self._reading = self._reading, None
-            await reading  # raises what went wrong in it
-        look = self._look
-        if look is None:
-            if self._is_due():
-                self._reading = asyncio.create_task(self._begin())
-        elif look.todo:
-            self._reading = asyncio.create_task(self._compare(look))
-        elif look.position is None or received >= look.position:
-            return await self._settled(look)
-        return None
-
-    async def close(self) -> None:
-        """Give up what is being read."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
-            if not self._reading.cancelled():
-                self._reading.exception()  # whatever it was: nobody waits for it any more
-            self._reading = None
+    async def due(self) -> None:
+        while not self._is_due():
+            rest = min(self._verify_due, self._watch_due) - self._clock()
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(max(0.0, rest)):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
 
     def _is_due(self) -> bool:
         now = self._clock()
@@ -163,56 +125,58 @@ class Verification:
             self._suspect = Cause.TIMER
         return self._suspect is not None or now >= self._watch_due
 
-    async def _begin(self) -> None:
-        """Find out what is to be compared, if anything is."""
+    async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        look = await self._compared(conn)
+        if look is None:
+            return
+        await self._settle(conn, look)
+        self._rest(look.seconds if look.cause is None else 0.0)  # comparing everything has its own interval
+
+    async def _compared(self, conn: psycopg.AsyncConnection[Any]) -> _Look | None:
+        """Find out what is to be compared, if anything is, and compare it."""
         began = self._clock()
-        marks = await catalog.marks(self._conn)
-        before = self._marks or await catalog.verified(self._conn)
+        marks = await catalog.marks(conn)
+        before = self._marks or await catalog.verified(conn)
         cause = self._suspect or _cause(before, marks)
         if cause is None and before is not None and marks.writes == before.writes and not self._unread:
             self._rest(0.0)
-            return
+            return None
         self._suspect = None
         since = before.horizon if cause is None and before is not None else None
-        todo = await catalog.addresses(self._conn, since=since)
-        if since is not None:
-            todo = sorted({*todo, *self._unread})
-        self._look = _Look(cause, marks, todo, len(todo), seconds=self._clock() - began)
-
-    async def _compare(self, look: _Look) -> None:
-        began = self._clock()
-        while look.todo and self._clock() < began + SLICE:
-            look.found += await catalog.differing(self._conn, look.todo[:CHUNK])
-            del look.todo[:CHUNK]
-        if not look.todo and look.found:
+        try:
+            todo = await catalog.addresses(conn, since=since)
+            if since is not None:
+                todo = sorted({*todo, *self._unread})
+            look = _Look(cause, marks, len(todo))
+            for at in range(0, len(todo), CHUNK):
+                look.found += await catalog.differing(conn, todo[at : at + CHUNK])
             # Whatever made these differ was committed before this position.
-            look.position = await catalog.position(self._conn)
-        look.seconds += self._clock() - began
+            look.position = await catalog.position(conn)
+        except BaseException:
+            self._suspect = self._suspect or cause
+            raise
+        look.seconds = self._clock() - began
+        return look
 
-    async def _settled(self, look: _Look) -> Outcome | None:
-        began = self._clock()
-        ended = await self._look_again(look)
-        look.seconds += self._clock() - began
-        return self._end(look) if ended else None
+    async def _settle(self, conn: psycopg.AsyncConnection[Any], look: _Look) -> None:
+        """Look at what was found again, until nothing of it changes any more; then have it recorded."""
+        await self._turns.passed(look.position)
+        while look.found:
+            leaves = self._leaves(one.oid for one in look.found)
+            second = await catalog.differing(conn, [one.oid for one in look.found])
+            sure = certain(look.found, second)
+            changing = len(sure) < len(readable(second))
+            look.looks += 1
+            if not changing or look.looks >= LOOKS:
+                look.found = [*sure, *(one for one in second if one.unreadable is not None)]
+                await self._end(conn, look, leaves)
+                return
+            look.found = second
+            look.position = await catalog.position(conn)
+            await self._turns.passed(look.position)
+        await self._end(conn, look, {})
 
-    async def _look_again(self, look: _Look) -> bool:
-        """Look at what was found once more, now that the stream has passed; whether that settles it."""
-        if not look.found:
-            return True
-        second = await catalog.differing(self._conn, [one.oid for one in look.found])
-        sure = certain(look.found, second)
-        changing = len(sure) < len(readable(second))
-        look.found = second
-        look.looks += 1
-        if changing and look.looks < LOOKS:
-            look.position = await catalog.position(self._conn)
-            return False
-        look.found = [*sure, *(one for one in second if one.unreadable is not None)]
-        return True
-
-    def _end(self, look: _Look) -> Outcome | None:
-        self._look = None
-        self._rest(look.seconds if look.cause is None else 0.0)  # comparing everything has its own interval
+    async def _end(self, conn: psycopg.AsyncConnection[Any], look: _Look, leaves: Mapping[ObjectId, object]) -> None:
         differences = readable(look.found)
         unreadable = tuple(one for one in look.found if one.unreadable is not None)
         explained = {self._unread.get(one.oid, Cause.WATCH) for one in differences}
@@ -224,11 +188,39 @@ class Verification:
                 self.suspect(explained.pop() if len(explained) == 1 else Cause.WATCH)
             elif look.looks < LOOKS:
                 self._marks = look.marks
-            return None
+            return
         self._marks = look.marks
         self._verify_due = self._clock() + self._intervals[0]
-        position = look.position or LSN(0)
-        return Outcome(look.cause, look.marks, look.objects, differences, unreadable, look.seconds, position)
+        outcome = Outcome(look.cause, look.marks, look.objects, differences, unreadable, look.seconds, look.position)
+        await self._record(conn, outcome, leaves)
+
+    async def _record(
+        self, conn: psycopg.AsyncConnection[Any], outcome: Outcome, leaves: Mapping[ObjectId, object]
+    ) -> None:
+        """Make the record true where it differs, and remember the comparison."""
+        tables = await catalog.history_tables(conn, self._registry.presets.values())
+        told: list[Outcome] = []
+
+        def plan(stored: LSN) -> Step | None:
+            self.new_tables = tuple(table for table, columns in tables if self._registry.learn(table, columns))
+            still = self._leaves(one.oid for one in outcome.differences)
+            kept = tuple(one for one in outcome.differences if still[one.oid] == leaves[one.oid])
+            if len(kept) < len(outcome.differences):
+                # The stream brought a newer version of the others since they were looked at.
+                self._unread |= {one.oid: outcome.cause for one in outcome.differences if one not in kept}
+            told.append(replace(outcome, differences=kept, position=stored))
+            return snapshot_step(told[0], self._state.schema, self._state.progress.head) if kept else None
+
+        step = await self._turns.offer(plan)
+        commit = step.commit if step is not None else None
+        await Store(conn).run([("put_verification", remembered(told[0], commit))])
+        self._verified(told[0])
+
+    def _leaves(self, oids: Iterable[ObjectId]) -> dict[ObjectId, object]:
+        """What is recorded of these objects now."""
+        schema = self._state.schema
+        keys = {oid: schema.keys.get(oid) for oid in oids}
+        return {oid: (key, schema.tree.get(key) if key is not None else None) for oid, key in keys.items()}
 
     def _rest(self, cost: float) -> None:
         self._watch_due = self._clock() + max(self._intervals[1], min(SHARE * cost, MOST_REST))

@@ -24,7 +24,7 @@ from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, SlotInUse, 
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
-from pggit_daemon.reconcile.schedule import Intervals
+from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.replication.slot import SlotFacts, read_slot
@@ -61,6 +61,7 @@ class Database:
         self._health = health
         self._presets = dict(packaged())
         self._log = log.bind(database=config.name)
+        self._unread = False  # whether objects were left out of the first commit
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Connect, begin the history if there is none, and stream until told to stop."""
@@ -127,7 +128,8 @@ class Database:
         self._health.has_baseline = True
         kind = "baseline" if before is None else "gap"
         self._metrics.commits.labels(self._config.name, kind).inc()
-        self._log.info("history_begun", kind=kind, objects=begun.objects, migrations=begun.rows)
+        self._unread = begun.unread > 0
+        self._log.info("history_begun", kind=kind, objects=begun.objects, migrations=begun.rows, unread=begun.unread)
 
     def _check_slot(self, slot: SlotFacts, database: str) -> None:
         """A slot of this name may be somebody else's: then nothing may be read from it, and it must not be dropped."""
@@ -164,7 +166,23 @@ class Database:
             self._health.enter(State.CATCHING_UP)
             self._log.info("streaming", position=str(progress.end), sources=sorted(registry.sources))
             feed = Feed(replication, assembler, progress.end, status_interval=self._config.status_interval_seconds)
-            async with feed:
+            scheduler = Scheduler(
+                state,
+                registry,
+                store=store,
+                connect=lambda purpose: connect(self._config.dsn, purpose),
+                intervals=Intervals(
+                    reconcile=self._config.reconcile_interval_seconds,
+                    verify=self._config.verify_interval_seconds,
+                    watch=self._config.watch_interval_seconds,
+                ),
+                ask=feed.request_reply,
+                told=Told(observer.verified, observer.noted, observer.job_failed),
+            )
+            if self._unread:
+                scheduler.suspect()
+                self._unread = False
+            async with feed, scheduler:
                 pulse = asyncio.create_task(_pulse(feed))
                 try:
                     pipeline = Pipeline(
@@ -175,12 +193,7 @@ class Database:
                         conn=connections.reading,
                         observe=observer.stored,
                         forged=observer.forged,
-                        verified=observer.verified,
-                        intervals=Intervals(
-                            reconcile=self._config.reconcile_interval_seconds,
-                            verify=self._config.verify_interval_seconds,
-                            watch=self._config.watch_interval_seconds,
-                        ),
+                        scheduler=scheduler,
                     )
                     await pipeline.run(stop, observer.handled)
                 finally:

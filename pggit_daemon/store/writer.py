@@ -38,11 +38,12 @@ REFUSED = frozenset({"22", "23", "54"})
 class Store:
     """Writes through one connection, which nothing else uses meanwhile.
 
-    `left` are handled rows that could not be taken out of an outbox yet: a commit is decoded a moment before other
-    sessions see it. `parked`: whether something waits for a row of a user's. `clear` tries both again.
+    `slot` is needed where progress is written. `left` are handled rows that could not be taken out of an outbox yet: a
+    commit is decoded a moment before other sessions see it. `parked`: whether something waits for a row of a user's.
+    `reconcile/outbox.py` tries both again.
     """
 
-    def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str) -> None:
+    def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str = "") -> None:
         self._conn = conn
         self._slot = slot
         self.left: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
@@ -80,12 +81,6 @@ class Store:
             self.left[operation] |= set(answer[operation])
         self.left["handled_requests"] -= set(answer["gone"])
         self.parked = answer["parked"]
-
-    async def clear(self) -> None:
-        """Take out of the outboxes what was handled and is still there, and do what was parked."""
-        writes = [(operation, {"ids": sorted(ids)}) for operation, ids in self.left.items() if ids]
-        if writes or self.parked:
-            await self.run(writes)
 
     def _advance(self, progress: Progress, before: LSN) -> Statement:
         return (

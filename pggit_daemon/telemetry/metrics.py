@@ -112,7 +112,13 @@ class Metrics:
         self.last_verification_timestamp_seconds = gauge(
             "pggit_last_verification_timestamp_seconds", "When the last comparison of the whole catalog began."
         )
+        self.source_readable = gauge(
+            "pggit_source_readable", "1 if the source's table could be read when last compared, otherwise 0.", "source"
+        )
         # The daemon itself.
+        self.job_failures = counter(
+            "pggit_job_failures_total", "Failures of what is done beside the stream; each is tried again.", "job"
+        )
         self.restarts = counter("pggit_restarts_total", "Restarts of the database's task.", "reason")
         self.poll_success = gauge("pggit_poll_success", "1 if the last reading of the SQL metrics went well.")
         self.poll_duration_seconds = gauge("pggit_poll_duration_seconds", "Time that the last reading took.")
@@ -137,6 +143,8 @@ class Metrics:
             self.commits.labels(name, kind)
         for evidence in Evidence:
             self.links.labels(name, evidence)
+        for job in ("history_tables", "verification", "sessions", "outbox"):
+            self.job_failures.labels(name, job)
         self.link_latency_seconds.labels(name)
         self.pending_transactions.labels(name)
 

@@ -10,10 +10,12 @@ import time
 
 import structlog
 
+from pggit_daemon.db.history_rows import TableState
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.model.decision import CommitKind, Decision, Link
 from pggit_daemon.model.transaction import Message
-from pggit_daemon.reconcile.verification import Outcome
+from pggit_daemon.reconcile.history_tables import Noted
+from pggit_daemon.reconcile.outcome import Outcome
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
 from pggit_daemon.versioning.plan import Commit, Step
@@ -82,6 +84,22 @@ class Observer:
             unreadable=len(outcome.unreadable),
             seconds=round(outcome.seconds, 3),
         )
+
+    def noted(self, noted: Noted) -> None:
+        """A source's table could be read, or could not: told when that changes."""
+        readable = noted.state is TableState.READ
+        self._metrics.source_readable.labels(self._database, noted.source).set(readable)
+        match noted.state:
+            case TableState.READ:
+                self._log.info("source_readable", source=noted.source)
+            case TableState.MISSING:
+                self._log.warning("source_waiting", source=noted.source, reason=f"waiting for its table: {noted.why}")
+            case _:
+                self._log.warning("source_unreadable", source=noted.source, reason=noted.why, hint=noted.hint)
+
+    def job_failed(self, job: str) -> None:
+        """Something beside the stream failed and is tried again; its own log line says why."""
+        self._metrics.job_failures.labels(self._database, job).inc()
 
     def forged(self, message: Message) -> None:
         """Somebody sent a message under our prefix that our functions did not make."""

@@ -9,7 +9,7 @@ create of one name in one transaction is a change. What ends as it began is no c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -77,11 +77,17 @@ class Schema:
         self._move(changes)
         return changes
 
-    def replaced(self, objects: Iterable[ObjectEvent]) -> tuple[ObjectChange, ...]:
-        """Move to exactly these objects (a snapshot); what is not among them is dropped."""
+    def replaced(
+        self, objects: Iterable[ObjectEvent], *, keeping: Container[ObjectId] = ()
+    ) -> tuple[ObjectChange, ...]:
+        """Move to exactly these objects (a snapshot); what is not among them is dropped, unless it is to be kept."""
         events = list(objects)
         there = {event.oid for event in events}
-        gone = (ObjectEvent(ObjectOp.DROP, oid, True, None, None) for oid in list(self.keys) if oid not in there)  # noqa: FBT003  # direct
+        gone = (
+            ObjectEvent(ObjectOp.DROP, oid, direct=True, key=None, blob=None)
+            for oid in list(self.keys)
+            if oid not in there and oid not in keeping
+        )
         return self.apply([*gone, *events])
 
     def take_moved(self) -> tuple[tuple[ObjectKey, ObjectId], ...]:

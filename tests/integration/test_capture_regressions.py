@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pggit_daemon.reconcile.concurrent_ddl import Beside
+from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl
 from tests.random_ddl.driver import Action, Driver, Kind, prepare_roles
 
 if TYPE_CHECKING:
@@ -162,6 +162,6 @@ def test_transactions_beside_each_other_add_up_too(driver: Driver, name: str) ->
 
 
 def test_without_reading_again_they_would_not(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Beside, "outdated", lambda *_: frozenset())
+    monkeypatch.setattr(ConcurrentDdl, "outdated", lambda *_: frozenset())
     with pytest.raises(AssertionError, match=r"r\.t"):
         test_transactions_beside_each_other_add_up_too(driver, "a schema is renamed while a table is made in it")

@@ -23,7 +23,7 @@ from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.model.transaction import RowChange, RowOp
-from pggit_daemon.reconcile.concurrent_ddl import Beside, as_found
+from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
 from pggit_daemon.sql import load_queries
 from pggit_daemon.versioning.schema import Schema
 from pggit_daemon.versioning.tree import Leaf, Tree, blob_hash
@@ -129,7 +129,7 @@ class Driver:
         self.log: list[Action] = []
         self.counts = counts if counts is not None else Counts()
         self.blobs: dict[bytes, Blob] = {}
-        self.beside = Beside()
+        self.beside = ConcurrentDdl()
         self.waiting: deque[tuple[int, list[DdlEvent]]] = deque()
         self.outdated: set[ObjectId] = set()
         self.reindexed = False

@@ -15,7 +15,7 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectOp
 from pggit_daemon.model.session import Profile, Session, SessionKey, Snapshot
 from pggit_daemon.reconcile import concurrent_ddl as beside
-from pggit_daemon.reconcile.concurrent_ddl import Beside, as_found
+from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
 
 WHO = Session(SessionKey.of(1, datetime(2026, 1, 1, tzinfo=UTC)), Profile("u", "a", None), "u")
 
@@ -90,27 +90,27 @@ def test_a_long_history_is_not_looked_through() -> None:
 
 
 def test_one_after_the_other_nothing_is_read_again() -> None:
-    transactions = Beside()
+    transactions = ConcurrentDdl()
     assert transactions.outdated(100, [event(1, snapshot="100:100:")]) == ids()
     assert transactions.outdated(101, [event(2, snapshot="101:101:")]) == ids()
 
 
 def test_the_last_of_two_beside_each_other_stands_for_both() -> None:
     """101 began while 100 was under way, and 102 while 101 was."""
-    transactions = Beside()
+    transactions = ConcurrentDdl()
     transactions.outdated(100, [event(1, snapshot="100:100:")])
     assert transactions.outdated(101, [event(2, snapshot="100:101:100"), event(3, snapshot=None)]) == ids(1, 2, 3)
     assert transactions.outdated(102, [event(4, snapshot="101:102:101")]) == ids(2, 3, 4)
 
 
 def test_parts_of_one_transaction_are_not_beside_each_other() -> None:
-    transactions = Beside()
+    transactions = ConcurrentDdl()
     transactions.outdated(100, [event(1, snapshot="99:99:")])
     assert transactions.outdated(100, [event(2, snapshot="99:99:")]) == ids()
 
 
 def test_both_parts_of_a_transaction_are_beside_another() -> None:
-    transactions = Beside()
+    transactions = ConcurrentDdl()
     transactions.outdated(100, [event(1, snapshot="99:99:")])
     transactions.outdated(100, [event(2, snapshot=None)])
     assert transactions.outdated(101, [event(3, snapshot="100:101:100")]) == ids(1, 2, 3)
@@ -118,14 +118,14 @@ def test_both_parts_of_a_transaction_are_beside_another() -> None:
 
 def test_one_that_only_dropped_counts_as_beside() -> None:
     """What it dropped is not read again, but what the other described while it was still there."""
-    transactions = Beside()
+    transactions = ConcurrentDdl()
     transactions.outdated(100, [event(1, snapshot="99:99:", op=ObjectOp.DROP)])
     assert transactions.outdated(101, [event(2, snapshot="100:101:100")]) == ids(2)
 
 
 def test_only_so_many_objects_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beside, "REMEMBERED", 4)
-    transactions = Beside()
+    transactions = ConcurrentDdl()
     for number in range(4):
         transactions.outdated(100 + number, [event(number, snapshot="100:100:")])
     assert transactions.outdated(104, [event(9, snapshot="100:100:")]) == ids(2, 3, 9)

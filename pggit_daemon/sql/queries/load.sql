@@ -42,10 +42,23 @@ WHERE class.relkind IN ('r', 'p') AND class.relpersistence = 'p'
 GROUP BY namespace.nspname, class.relname
 ORDER BY namespace.nspname, class.relname;
 
--- name: snapshot
--- Every object as it is now.
-SELECT classid::bigint, objid::bigint, type, schema_name, identity, definition, later, depends
-FROM pggit_daemon.snapshot();
+-- name: objects_there
+-- Every address that may be an object of ours. An extension can have thousands of members, which are none; what is the
+-- server's own (language plpgsql is a member) may still have changed privileges.
+SELECT there.classid::bigint, there.objid::bigint
+FROM pggit_daemon.addresses() AS there
+WHERE there.objid < 16384
+   OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS member
+                  WHERE member.classid = there.classid AND member.objid = there.objid AND member.deptype = 'e')
+ORDER BY there.classid, there.objid;
+
+-- name: read_objects
+-- Some objects as they are under this snapshot; `unreadable` says why one could not be read.
+SELECT read.classid::bigint, read.objid::bigint, (read.now).type, (read.now).schema_name, (read.now).identity,
+       (read.now).definition, (read.now).later, (read.now).depends, read.unreadable
+FROM pggit_daemon.read_quietly(ARRAY(
+    SELECT (wanted.classid, wanted.objid)::pggit_daemon.object_address
+    FROM unnest(%(classids)s::oid[], %(objids)s::oid[]) AS wanted (classid, objid))) AS read;
 
 -- name: invisible
 -- Which of these transactions (by their 32-bit numbers) a snapshot taken now does not see as ended.

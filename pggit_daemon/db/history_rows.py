@@ -1,0 +1,97 @@
+"""The rows of a history table, or why they could not be read.
+
+In: a connection and a table's name. Out: a `TableReading`; never an error for what others may do to a table of theirs
+(drop it, lock it, take our right away, switch row security on). Called by the baseline and by the comparisons.
+
+Works inside a transaction too, and leaves it usable. The lock on the table is given back at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pggit_daemon.db.connections import translated
+from pggit_daemon.model.row_text import TextRow
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.sql import load_queries
+
+_QUERIES = load_queries("reconcile")
+_MISSING = {"42P01", "3F000", "42809"}  # no such table, no such schema, no table but something else of this name
+_NO_RIGHT = "42501"
+_LOCKED = "55P03"
+
+
+class TableState(StrEnum):
+    """What became of an attempt to read a history table; stored in `pggit_daemon.source.state`."""
+
+    READ = "read"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class TableReading:
+    """`rows` as text, as the stream spells them; none unless `state` is READ. `why` and `hint` are for people."""
+
+    state: TableState
+    rows: Sequence[TextRow] = ()
+    why: str | None = None
+    hint: str | None = None
+
+
+async def read_table(conn: psycopg.AsyncConnection[Any], table: TableName) -> TableReading:
+    """All rows of a table, with those of its partitions and children."""
+    try:
+        async with conn.transaction(), conn.cursor() as cursor:
+            await cursor.execute(_QUERIES["prepare_reading"], {"schema": table.schema, "table": table.table})
+            return TableReading(TableState.READ, await _rows(cursor, sql.Identifier(table.schema, table.table)))
+    except psycopg.Error as exc:
+        return _refused(exc, table, conn)
+
+
+async def _rows(cursor: psycopg.AsyncCursor[Any], name: sql.Identifier) -> list[TextRow]:
+    await cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
+    described = cursor.description or []
+    if not described:
+        return []
+    columns = sql.SQL(", ").join(
+        sql.SQL(_SPELT.get(column.type_code, "{}::text")).format(sql.Identifier(column.name)) for column in described
+    )
+    await cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, name))
+    names = [column.name for column in described]
+    return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+
+
+_NUMBER = "pg_catalog.regexp_replace({}::text, '^-?Infinity$|^NaN$', '')"
+_SPELT = {
+    17: "pg_catalog.encode({}, 'hex')",  # bytea
+    # What is no number in JSON comes as null.
+    **dict.fromkeys((700, 701, 1700), f"nullif({_NUMBER}, '')"),  # float4, float8, numeric
+}
+"""By type: how the stream spells a column, where that is not the server's own text."""
+
+
+def _refused(exc: psycopg.Error, table: TableName, conn: psycopg.AsyncConnection[Any]) -> TableReading:
+    said = exc.diag.message_primary or "no reason given"
+    if exc.sqlstate in _MISSING:
+        return TableReading(TableState.MISSING, why=f"there is no table {table}")
+    if exc.sqlstate == _LOCKED:
+        return TableReading(TableState.LOCKED, why=f"{table} is locked by others")
+    if exc.sqlstate == _NO_RIGHT:
+        name = sql.Identifier(table.schema, table.table).as_string(conn)
+        schema, role = (sql.Identifier(part).as_string(conn) for part in (table.schema, conn.info.user))
+        return TableReading(
+            TableState.UNREADABLE,
+            why=f"{table} may not be read: {said}",
+            hint=f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {name} TO {role};"
+            f" under row security also ALTER ROLE {role} BYPASSRLS;"
+            f" or CREATE POLICY pggit_daemon ON {name} FOR SELECT TO {role} USING (true);",
+        )
+    raise translated(exc) from exc

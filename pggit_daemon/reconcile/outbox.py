@@ -1,0 +1,56 @@
+"""Takes handled rows out of the outboxes.
+
+In: what the store could not take out, as its commit was decoded before other sessions saw it; what an earlier run left
+there; and what the store parked. Out: nothing; it is done. A job of `scheduler.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psycopg
+
+from pggit_daemon.db import catalog
+from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.store.writer import Store
+
+SOON = 0.1
+"""Seconds after which a commit is visible to others, as a rule."""
+
+
+class Outbox:
+    """Reads and changes `store.left`, the handled rows that are still there."""
+
+    name = "outbox"
+
+    def __init__(self, turns: Turns, store: Store) -> None:
+        self._turns = turns
+        self._store = store
+        self._swept = False
+        self._waiting = asyncio.Event()
+
+    def look(self) -> None:
+        """Something was stored: see whether it left rows behind."""
+        if self._store.parked or any(self._store.left.values()):
+            self._waiting.set()
+
+    async def due(self) -> None:
+        if self._swept:
+            await self._waiting.wait()
+            await asyncio.sleep(SOON)
+
+    async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        if not self._swept:
+            # Rows that are there now and were committed before the stream's position are handled when it has passed.
+            rows, position = await catalog.outbox(conn), await catalog.position(conn)
+            await self._turns.passed(position)
+            self._store.left["handled_events"].update(rows)
+            self._swept = True
+        self._waiting.clear()
+        own, asked = Store(conn), {operation: set(ids) for operation, ids in self._store.left.items()}
+        await own.run([(operation, {"ids": sorted(ids)}) for operation, ids in asked.items() if ids])
+        for operation, ids in asked.items():
+            self._store.left[operation] -= ids - own.left[operation]
+        self._store.parked = own.parked
+        self.look()

@@ -1,0 +1,106 @@
+"""What a comparison of everything came to, and the commit that makes the record true.
+
+In: what differs for certain, and the recorded schema. Out: an `Outcome`, a step with a `snapshot` commit, the row that
+is remembered of it. Pure; called by `verification.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pggit_daemon.db.catalog import Marks
+from pggit_daemon.model.decision import CommitKind
+from pggit_daemon.model.differences import Difference
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.versioning.plan import Commit, Step, make_commit
+from pggit_daemon.versioning.schema import Schema
+
+NAMED = 3
+"""Objects that the message of a snapshot names."""
+
+
+class Cause(StrEnum):
+    """Why everything is compared."""
+
+    FIRST = "first"
+    TIMER = "timer"
+    ASKED = "asked"
+    WATCH = "watch"
+    NAMES = "names"
+    CAPTURE_FAILED = "capture_failed"
+    CONCURRENT_DDL = "concurrent_ddl"
+    UPGRADE = "upgrade"
+
+    @property
+    def explains(self) -> bool:
+        """Whether it says why something differs: then the difference is no conflict."""
+        return self in {Cause.CAPTURE_FAILED, Cause.CONCURRENT_DDL, Cause.UPGRADE}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a comparison of everything came to. `seconds` of comparing, without the waiting between.
+
+    What differs was committed before `position`.
+    """
+
+    cause: Cause
+    marks: Marks
+    objects: int
+    differences: tuple[Difference, ...]
+    unreadable: tuple[Difference, ...]
+    seconds: float
+    position: LSN
+
+
+def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
+    """The commit of what was found; none where objects only have other ids in the catalog now. `schema` moves on."""
+    events = [one.event() for one in outcome.differences]
+    changes = schema.apply(sorted(events, key=lambda event: event.op is not ObjectOp.DROP))
+    commit = None
+    if changes:
+        named = [
+            f"{key.type} {key.identity}" for change in changes if (key := change.key or change.old_key) is not None
+        ]
+        more = f", and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        commit = make_commit(
+            kind=CommitKind.SNAPSHOT,
+            tree_hash=schema.tree.hash,
+            parent=head,
+            message=f"snapshot: not as the events said: {', '.join(named[:NAMED])}{more}",
+            author="pggit-daemon",
+            time=outcome.marks.at,
+            lsn=outcome.position,
+            xid=None,
+            metadata={"evidence": "snapshot", "found_by": outcome.cause.value, "compared": outcome.objects},
+            changes=changes,
+        )
+    return Step(
+        commit,
+        (),
+        (),
+        (),
+        outcome.marks.at,
+        None,
+        outcome.position,
+        moved=schema.take_moved(),
+        unexplained=not outcome.cause.explains,
+    )
+
+
+def remembered(outcome: Outcome, commit: Commit | None) -> dict[str, Any]:
+    """What is remembered of a comparison of everything."""
+    return {
+        "began_at": outcome.marks.at,
+        "objects": outcome.objects,
+        "differing": len(outcome.differences),
+        "unreadable": len(outcome.unreadable),
+        "seconds": outcome.seconds,
+        "commit": commit.hash if commit is not None else None,
+        "writer": outcome.marks.writer,
+        "horizon": str(outcome.marks.horizon),
+        "names": outcome.marks.names,
+    }

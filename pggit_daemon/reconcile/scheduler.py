@@ -1,0 +1,191 @@
+"""The one scheduler of what is done beside the stream.
+
+In: the changesets that were read, and how far everything is stored. Out: steps for the pipeline to store. Made by the
+worker for each stream; called by `pipeline.py`:
+
+    async with Scheduler(…) as scheduler:
+        scheduler.saw(changeset)                    each that was read
+        for step in scheduler.found(received):      when everything received is stored
+            …                                       store it
+        if scheduler.new_tables: …                  start over with these tables in the stream
+
+Each job is a task with a connection of its own, opened when something is due. A job that fails, or waits for a lock
+that others hold, is tried again; the stream goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import psycopg
+import structlog
+
+from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.model.changeset import Changeset
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.reconcile.history_tables import HistoryTables, Noted
+from pggit_daemon.reconcile.outbox import Outbox
+from pggit_daemon.reconcile.outcome import Cause, Outcome
+from pggit_daemon.reconcile.sessions import StaleSessions
+from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.reconcile.verification import Verification
+from pggit_daemon.reconcile.visibility import Visibility
+from pggit_daemon.store.loader import State
+from pggit_daemon.store.writer import Store
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.versioning.plan import Step
+
+log = structlog.get_logger(__name__)
+
+KEPT = 10.0
+"""Seconds for which an idle job keeps its connection: longer pauses are cheaper without one."""
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+"""Seconds before a job that failed is tried again: doubled from the first to the longest."""
+
+Connect = Callable[[str], Awaitable[psycopg.AsyncConnection[Any]]]
+"""Opens a connection for a purpose."""
+
+
+class Job(Protocol):
+    """Something that is done again and again."""
+
+    @property
+    def name(self) -> str:
+        """For logs and metrics; one of a closed set."""
+
+    async def due(self) -> None:
+        """Wait until there is something to do. Needs no connection, and may be cancelled at any time."""
+
+    async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        """Do it, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Seconds between comparisons of the history tables, of the catalog, and of what was written there."""
+
+    reconcile: float
+    verify: float
+    watch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told what: of each comparison of everything, a source's state when it changes, and a job that failed."""
+
+    verified: Callable[[Outcome], None]
+    noted: Callable[[Noted], None]
+    failed: Callable[[str], None]
+
+
+class Scheduler:
+    """The jobs of one stream. `ask` has the server say how far it is."""
+
+    def __init__(
+        self,
+        state: State,
+        registry: Registry,
+        *,
+        store: Store,
+        connect: Connect,
+        intervals: Intervals,
+        ask: Callable[[], None],
+        told: Told,
+    ) -> None:
+        self._connect = connect
+        self._told = told
+        self._turns = Turns(ask)
+        self.visibility = Visibility()
+        self._tables = HistoryTables(
+            state, registry, self._turns, self.visibility, interval=intervals.reconcile, noted=told.noted
+        )
+        self._verification = Verification(
+            state, registry, self._turns, verify=intervals.verify, watch=intervals.watch, verified=told.verified
+        )
+        self._outbox = Outbox(self._turns, store)
+        self._jobs: tuple[Job, ...] = (
+            self._tables,
+            self._verification,
+            StaleSessions(state.api, self._turns, interval=intervals.reconcile),
+            self._outbox,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._repeat(job), name=job.name) for job in self._jobs]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give up whatever is under way; what was found and not stored is found again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    @property
+    def new_tables(self) -> tuple[TableName, ...]:
+        """History tables that no event told of: the registry has them, the stream must start over with them."""
+        return (*self._verification.new_tables, *self._tables.moved)
+
+    def saw(self, changeset: Changeset) -> None:
+        """Take a changeset that was read, before it is stored."""
+        self.visibility.saw(changeset)
+        self._tables.saw(changeset)
+        self._verification.saw(changeset)
+
+    def wake(self) -> None:
+        """Somebody asks for a comparison: look at once."""
+        self._verification.wake()
+
+    def suspect(self) -> None:
+        """Definitions could not be read again when they should have been: have everything compared."""
+        self._verification.suspect(Cause.CONCURRENT_DDL)
+
+    def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
+        """What an undecodable row may have been; None while that is not certain: ask again with the next batch."""
+        return self._tables.differences(source, received)
+
+    def found(self, stored: LSN) -> Iterator[Step]:
+        """Steps to be stored now. To be called when everything received until `stored` is."""
+        yield from self._turns.take(stored)
+        self._outbox.look()
+
+    async def _repeat(self, job: Job) -> None:
+        pause, said = FIRST_PAUSE, ""
+        while True:
+            try:
+                await job.due()
+                async with await self._connect(job.name) as conn:
+                    await job.run(conn)
+                    pause, said = FIRST_PAUSE, ""
+                    while await _is_due(job, within=KEPT):
+                        await job.run(conn)
+                continue
+            except PggitDaemonError as exc:
+                if exc.message != said:
+                    log.warning("job_failed", job=job.name, error=exc.message, hint=exc.hint)
+                said = exc.message
+            except Exception:  # a supervised task: a job's fault must not end the stream
+                log.exception("job_broken", job=job.name)
+            self._told.failed(job.name)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _is_due(job: Job, *, within: float) -> bool:
+    """Wait until a job has something to do, but not for long: it keeps a connection meanwhile."""
+    try:
+        async with asyncio.timeout(within):
+            await job.due()
+    except TimeoutError:
+        return False
+    return True

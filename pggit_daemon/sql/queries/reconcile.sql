@@ -1,0 +1,18 @@
+-- What the jobs beside the stream read and write, each on a connection of its own (reconcile/).
+
+-- name: prepare_reading
+-- Before a history table is read, in the same transaction. Row security would hide rows silently, so it is off: then what
+-- it hides is an error. It stays on where a policy shows our role every row and none restricts that. The lock of the
+-- table is waited for only so long, as others queue up behind who waits.
+SELECT pg_catalog.set_config('lock_timeout', '1s', true),
+       pg_catalog.set_config('row_security', CASE WHEN EXISTS (
+           SELECT FROM pg_catalog.pg_policies AS p
+           WHERE p.schemaname = %(schema)s AND p.tablename = %(table)s
+           HAVING count(*) FILTER (WHERE p.permissive = 'PERMISSIVE' AND p.cmd IN ('SELECT', 'ALL') AND p.qual = 'true'
+                                     AND (p.roles = '{public}' OR current_user = ANY (p.roles))) > 0
+              AND count(*) FILTER (WHERE p.permissive = 'RESTRICTIVE') = 0) THEN 'on' ELSE 'off' END, true);
+
+-- name: put_source_state
+-- Whether a source's table could be read, for status and metrics.
+UPDATE pggit_daemon.source SET state = %(state)s, detail = %(detail)s, present = %(state)s <> 'missing'
+WHERE name = %(name)s AND (state, detail, present) IS DISTINCT FROM (%(state)s, %(detail)s, %(state)s <> 'missing');
