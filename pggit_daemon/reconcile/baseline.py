@@ -119,8 +119,7 @@ def _rows(
         gone = ledger.cleared(at, "drop")
         return [HistoryRowEvent(gone)] if gone else []
     if table.state is not TableState.READ:
-        log.warning("source_unreadable", source=source.name, reason=table.why, hint=table.hint)
-        return []
+        return []  # the comparisons say so, and go on trying
     if again:
         return [HistoryRowEvent((change,)) for change in ledger.compare(at, table.rows)]
     return [HistoryRowEvent((ledger.baseline(row),)) for row in sorted(table.rows, key=ledger.order)]

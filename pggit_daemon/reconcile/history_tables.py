@@ -93,6 +93,7 @@ class HistoryTables:
         self._seen: Counter[str] = Counter()
         self._wanted: set[str] = set()
         self._readings: dict[str, _Reading] = {}
+        self._todo: list[str] = []
         self._asked = asyncio.Event()
         self._states: dict[str, tuple[TableState, str | None]] = {}
         self._queries = load_queries("reconcile")
@@ -143,6 +144,8 @@ class HistoryTables:
     # ------------------------------------------------------------------ the job
 
     async def due(self) -> None:
+        if self._todo:
+            return
         rest = self._compared_at + self._interval - self._clock()
         try:
             async with asyncio.timeout(max(0.0, rest)):
@@ -151,6 +154,7 @@ class HistoryTables:
             return
 
     async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        """Read what an undecodable row waits for, or else compare what is due: the former holds up the stream."""
         self._asked.clear()
         for source in sorted(self._wanted - set(self._readings)):
             self._readings[source] = await self._read(conn, source)
@@ -158,16 +162,33 @@ class HistoryTables:
         if self._clock() - self._compared_at >= self._interval:
             self._compared_at = self._clock()
             await self._visibility.is_complete(conn)  # which forgets those that are seen, also where there is no table
-            for source in [one.name for one in self._registry.histories]:
-                await self._compare_one(conn, source)
+            self._todo = [one.name for one in self._registry.histories]
+        while self._todo and not self._asked.is_set():
+            if await self._compare_one(conn, self._todo[-1]):
+                self._todo.pop()
 
-    async def _compare_one(self, conn: psycopg.AsyncConnection[Any], source: str) -> None:
+    async def _compare_one(self, conn: psycopg.AsyncConnection[Any], source: str) -> bool:
+        """Compare one table; False where something urgent came between."""
         for _ in range(LOOKS):
             reading = await self._read(conn, source)
-            await self._turns.passed(reading.position)
-            await self._turns.offer(partial(self._plan, source, reading))
-            if reading.seen == self._seen[source] or source in self._wanted:
-                return
+            comparing = asyncio.ensure_future(self._offer(source, reading))
+            asked = asyncio.ensure_future(self._asked.wait())
+            try:
+                await asyncio.wait([comparing, asked], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asked.cancel()
+                if not comparing.done():
+                    comparing.cancel()
+            if comparing.cancelled() or not comparing.done():
+                return False
+            comparing.result()  # raises what went wrong
+            if reading.seen == self._seen[source]:
+                break
+        return True
+
+    async def _offer(self, source: str, reading: _Reading) -> None:
+        await self._turns.passed(reading.position)
+        await self._turns.offer(partial(self._plan, source, reading))
 
     async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
         seen = self._seen[source]

@@ -58,10 +58,13 @@ class Turns:
         offer = _Offer(plan, asyncio.get_running_loop().create_future())
         self._offers.append(offer)
         pause = SOON
-        while not offer.done.done():
-            self.ask()
-            await asyncio.wait([offer.done], timeout=pause)
-            pause = min(pause * 2, LATER)
+        try:
+            while not offer.done.done():
+                self.ask()
+                await asyncio.wait([offer.done], timeout=pause)
+                pause = min(pause * 2, LATER)
+        finally:
+            offer.done.cancel()  # where the job gives up: without effect on what is done
         return offer.done.result()
 
     async def _move(self, pause: float) -> None:

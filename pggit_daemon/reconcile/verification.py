@@ -137,7 +137,9 @@ class Verification:
         began = self._clock()
         marks = await catalog.marks(conn)
         before = self._marks or await catalog.verified(conn)
-        cause = self._suspect or _cause(before, marks)
+        told = _cause(before, marks)
+        # A watch that found something says less of why than what stands in the catalog's marks.
+        cause = (told or self._suspect) if self._suspect is Cause.WATCH else (self._suspect or told)
         if cause is None and before is not None and marks.writes == before.writes and not self._unread:
             self._rest(0.0)
             return None

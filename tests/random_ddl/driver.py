@@ -32,6 +32,10 @@ from tests.random_ddl.choose import ROLES
 from tests.random_ddl.live import Live
 
 QUERIES = load_queries("load")
+SNAPSHOT = """
+    SELECT classid::bigint, objid::bigint, type, schema_name, identity, definition, later, depends
+    FROM pggit_daemon.snapshot()
+"""
 OUTBOX_ROWS = """
     SELECT id, kind, command_tag, query, pid, backend_start::text, application_name, session_user_name,
            current_user_name, client_addr, locks::text, search_path, sisters::text, snapshot,
@@ -329,7 +333,7 @@ class Driver:
         return [_object(row[:-1]) for row in found if row[-1] is None]
 
     def _snapshot(self) -> list[ObjectEvent]:
-        return [_object(row) for row in self.observer.execute(QUERIES["snapshot"]).fetchall()]
+        return [_object(row) for row in self.observer.execute(SNAPSHOT).fetchall()]
 
     def _keep(self, blob: Blob) -> bytes:
         digest = blob_hash(blob)

@@ -44,6 +44,7 @@ def everything(metrics: Metrics) -> Health:
     metrics.restarts.labels("a", "connection").inc()
     metrics.verification_duration_seconds.labels("a").set(1.5)
     metrics.last_verification_timestamp_seconds.labels("a").set(1.5)
+    metrics.source_readable.labels("a", "s").set(1)
     metrics.poll_success.labels("a").set(1)
     metrics.poll_duration_seconds.labels("a").set(0.01)
     return health
