@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from pggit_daemon.db import catalog
+from pggit_daemon.db.connections import STORING, translated
 from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.store.writer import Store
 
@@ -48,9 +49,19 @@ class Outbox:
             self._store.left["handled_events"].update(rows)
             self._swept = True
         self._waiting.clear()
+        await _prepare(conn)
+        self._store.parked = False  # unless this, or the store meanwhile, says otherwise
         own, asked = Store(conn), {operation: set(ids) for operation, ids in self._store.left.items()}
         await own.run([(operation, {"ids": sorted(ids)}) for operation, ids in asked.items() if ids])
         for operation, ids in asked.items():
             self._store.left[operation] -= ids - own.left[operation]
-        self._store.parked = own.parked
+        self._store.parked |= own.parked
         self.look()
+
+
+async def _prepare(conn: psycopg.AsyncConnection[Any]) -> None:
+    """Write as the store does."""
+    try:
+        await conn.execute(STORING)
+    except psycopg.Error as exc:
+        raise translated(exc) from exc

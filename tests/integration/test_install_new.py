@@ -62,7 +62,7 @@ def test_upgrade_from_every_earlier_version(
     report = install(conn)
 
     assert report.from_version == number
-    assert report.steps == tuple(step.name for step in steps()[number:])
+    assert report.steps == tuple(step.name for step in steps() if step.number > number)
     assert report.repeatable == tuple(file.name for file in repeatable())
     recorded = conn.execute("SELECT number FROM pggit_daemon.schema_step ORDER BY 1").fetchall()
     assert [row[0] for row in recorded] == [step.number for step in steps()]
