@@ -30,7 +30,7 @@ from pggit_daemon.model.decision import Decision, Settled
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
-from pggit_daemon.reconcile.baseline import source_statement
+from pggit_daemon.reconcile.baseline import source_statements
 from pggit_daemon.reconcile.definitions import DefinitionRefresh
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.replication.feed import Feed
@@ -170,7 +170,7 @@ class Pipeline:
 
     async def _start_over(self, tables: tuple[TableName, ...]) -> NoReturn:
         """Have the stream come again from here with these tables in it."""
-        await self._store.run([source_statement(source) for source in self._registry.histories])
+        await self._store.run(source_statements(self._registry))
         raise TablesChangedError(tables)
 
     async def _look_around(self, batch: Batch) -> None:

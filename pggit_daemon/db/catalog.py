@@ -6,6 +6,7 @@ sql/queries/load.sql; the rows of history tables are read by `history_rows.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from pggit_daemon.model.differences import Difference, read
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.model.session import SessionKey, Watched
+from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import Row, TableName
 from pggit_daemon.sql import load_queries
-from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.registry import Registry, Seen
 
 _QUERIES = load_queries("load")
 
@@ -60,16 +62,23 @@ class Probe:
     time: datetime
 
 
-async def history_tables(
-    conn: psycopg.AsyncConnection[Any], presets: Iterable[Preset]
-) -> list[tuple[TableName, tuple[str, ...]]]:
-    """Tables that may be history or lock tables, lock tables and all, with their columns."""
-    presets = list(presets)
-    telling = {preset.columns[0] for preset in presets} | {
-        preset.bracket.columns[-1] for preset in presets if preset.bracket is not None
-    }
-    found = await _fetch(conn, _QUERIES["tables"], {"telling": sorted(telling)})
-    return [(TableName(schema, table), tuple(columns)) for schema, table, columns in found]
+async def history_tables(conn: psycopg.AsyncConnection[Any], registry: Registry) -> list[Seen]:
+    """Tables that may be history or lock tables, or tell tools apart; those of the sources whatever they look like."""
+    wanted = registry.wanted
+    found = await _fetch(
+        conn,
+        _QUERIES["tables"],
+        {
+            "sets": [json.dumps(sorted(names)) for names in wanted.columns],
+            "companions": sorted(wanted.companions),
+            "named": sorted(str(table) for table in wanted.tables),
+        },
+    )
+    return [
+        Seen(TableName(schema, table), Shape.parse(json.loads(shape)), oid)
+        for schema, table, oid, shape in found
+        if shape is not None
+    ]
 
 
 MANY = 1000

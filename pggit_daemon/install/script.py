@@ -6,11 +6,14 @@ In: what is installed, and who is to get rights. Out: the statements in their or
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from pggit_daemon.sql import SqlFile, digest, load_queries
+from pggit_daemon.tools.marks import marks
+from pggit_daemon.tools.preset import packaged
 
 LOCK_KEY = 0x7067676974  # "pggit": the advisory lock of whoever installs or removes
 
@@ -67,7 +70,9 @@ def _changes(work: Work) -> list[SqlFile]:
     if work.first_time:
         parts.append(_named("remember_heads"))
     if work.repeatable:
-        parts += [*work.repeatable, SqlFile("repeatable files are done", _repeatable_done(work.repeatable))]
+        looked_for = _filled("put_tools", tools=json.dumps(marks(dict(packaged())) | {"adds": True}))
+        parts += [*work.repeatable, SqlFile("what is looked for of tools", looked_for)]
+        parts += [SqlFile("repeatable files are done", _repeatable_done(work.repeatable))]
     return [*parts, _named("close_to_public"), _named("what was added", "added_since", "objects")]
 
 

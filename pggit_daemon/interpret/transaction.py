@@ -8,7 +8,7 @@ it may have been handled. Pure; called by `pipeline.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -28,10 +28,9 @@ from pggit_daemon.model.changeset import (
 from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
-from pggit_daemon.model.row_text import as_text
 from pggit_daemon.model.transaction import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
-from pggit_daemon.tools.preset import matches
 from pggit_daemon.tools.registry import Registry, created_tables, table_of
+from pggit_daemon.tools.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,14 @@ class Reader:
             for change in transaction.changes
             if isinstance(change, RowChange) and change.table == OUTBOX and change.op is RowOp.INSERT
         }
-        new = tuple(
-            table
+        # A tool makes its table in several statements: it is judged as the transaction leaves it.
+        left = {
+            seen.table: seen
             for event in events.values()
             if isinstance(event, DdlEvent)
-            for table, columns in created_tables(event)
-            if self._registry.learn(table, columns)
-        )
+            for seen in created_tables(event)
+        }
+        new = tuple(table for table, seen in left.items() if self._registry.look(seen))
         if new:
             return NewTables(new)
         statements = [event for event in events.values() if isinstance(event, DdlEvent)]
@@ -85,19 +85,7 @@ class Reader:
         rows = (change for change in transaction.changes if isinstance(change, RowChange))
         writes = any(self._registry.at(change.table) is not None for change in rows)
         deployment = self._deployment(statements, requests)
-        items: list[Item] = []
-        for change in transaction.changes:
-            event = events.get(change.lsn)
-            if event is not None:
-                items.extend(self._ddl(event, made))
-            elif _is_request(change):
-                items = self._told(items, _request(change), writes=writes)
-            elif isinstance(change, RowChange):
-                items.extend(self._row(change))
-            elif isinstance(change, Unshown):
-                items.extend(self._unshown(change))
-            elif isinstance(change, Unreadable):
-                items.append(change)
+        items = self._items(transaction, events, writes=writes, made=made)
         for item in items:
             if isinstance(item, Ddl) and item.part_of is not None:
                 self._api.ran_part(item.part_of.principal.row_key, transaction.commit_lsn)
@@ -112,6 +100,38 @@ class Reader:
             ends=_ended(requests),
             requests=tuple(number for number in numbers if number is not None),
         )
+
+    def _items(
+        self,
+        transaction: Transaction,
+        events: Mapping[LSN, DdlEvent | Unreadable],
+        *,
+        writes: bool,
+        made: str | None,
+    ) -> list[Item]:
+        """What its changes say, in the order of the log."""
+        items: list[Item] = []
+        run: list[RowChange] = []  # of one history table, with no DDL between them
+        for change in transaction.changes:
+            event = events.get(change.lsn)
+            source = self._registry.at(change.table) if isinstance(change, RowChange) else None
+            if run and not _goes_on(run, change, source):
+                items.extend(self._rows(run))
+                run = []
+            if event is not None:
+                items.extend(self._ddl(event, made))
+            elif _is_request(change):
+                items = self._told(items, _request(change), writes=writes)
+            elif isinstance(change, RowChange) and source is not None:
+                run.append(change)
+            elif isinstance(change, RowChange):
+                items.extend(self._lock_row(change))
+            elif isinstance(change, Unshown):
+                items.extend(self._unshown(change))
+            elif isinstance(change, Unreadable):
+                items.append(change)
+        items.extend(self._rows(run))
+        return items
 
     def message(self, request: Request) -> Changeset:
         """A failure that outlived its transaction: a unit of its own, at the message's place."""
@@ -173,8 +193,8 @@ class Reader:
         tools = {
             source.name
             for event in events
-            for table, _ in created_tables(event)
-            if (source := self._registry.at(table)) is not None
+            for seen in created_tables(event)
+            if (source := self._registry.at(seen.table)) is not None
         }
         return next(iter(tools)) if len(tools) == 1 else None
 
@@ -194,35 +214,36 @@ class Reader:
                 yield from self._dropped(event.lsn, table)
 
     def _dropped(self, lsn: LSN, table: TableName) -> Iterator[Item]:
+        self._registry.dropped(table)
         source = self._registry.at(table)
-        if source is not None:
+        if source is not None and source.table == table:
             gone = self._ledger(source.name).cleared(lsn, "drop")
             if gone:
                 yield HistoryRowEvent(gone)
         elif self._registry.bracket_rules(table) is not None:
             yield BracketMove(table, lsn, opens=False)
 
-    def _row(self, change: RowChange) -> Iterator[Item]:
-        source = self._registry.at(change.table)
-        rules = self._registry.bracket_rules(change.table)
-        if source is not None and change.lsn in self._written:
-            yield AlreadyStored(source.name, change.lsn)
-        elif source is not None:
-            changes = self._ledger(source.name).read(change)
-            if changes:
-                yield HistoryRowEvent(changes, session=self._writers.get(change.table))
-        elif rules is not None:
-            new = as_text(change.new)
-            if change.op in {RowOp.INSERT, RowOp.UPDATE} and matches(rules.open, new):
-                self._brackets.add(change.table)
-                yield BracketMove(change.table, change.lsn, opens=True)
-            elif change.op is not RowOp.INSERT:
-                self._brackets.discard(change.table)
-                yield BracketMove(change.table, change.lsn, opens=False)
+    def _rows(self, run: Sequence[RowChange]) -> Iterator[Item]:
+        """Changes of one history table that no DDL stands between: what they mean may follow from them together."""
+        source = self._registry.at(run[0].table) if run else None
+        if source is None:
+            return
+        for change in run:
+            if change.lsn in self._written:
+                yield AlreadyStored(source.name, change.lsn)
+        fresh = [change for change in run if change.lsn not in self._written]
+        for told in self._ledger(source.name).read_run(fresh):
+            yield HistoryRowEvent(told, session=self._writers.get(run[0].table), since=told[-1].since)
+
+    def _lock_row(self, change: RowChange) -> Iterator[Item]:
+        opens = self._registry.bracket_move(change)
+        if opens is not None:
+            (self._brackets.add if opens else self._brackets.discard)(change.table)
+            yield BracketMove(change.table, change.lsn, opens=opens)
 
     def _unshown(self, change: Unshown) -> Iterator[Item]:
         for source in self._registry.sources.values():
-            if change.is_of(source.table):
+            if any(change.is_of(table) for table in (source.table, *source.parts, *source.former)):
                 written = change.lsn in self._written
                 yield AlreadyStored(source.name, change.lsn) if written else UndecodableRow(source.name, change.lsn)
 
@@ -234,6 +255,13 @@ class Reader:
 
 def _is_request(change: Change) -> TypeGuard[RowChange]:
     return isinstance(change, RowChange) and change.table == REQUESTS and change.op is RowOp.INSERT
+
+
+def _goes_on(run: Sequence[RowChange], change: Change, source: Source | None) -> bool:
+    """Whether a change may follow on these: it is of their table, or only names the session that wrote them."""
+    if isinstance(change, RowChange) and source is not None:
+        return source.holds(run[0].table)
+    return _is_request(change) and change.new.get("action") == "session"
 
 
 def _request(change: RowChange) -> Request | Unreadable:

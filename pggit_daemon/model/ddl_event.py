@@ -15,6 +15,7 @@ from typing import Any
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.model.session import HeldLock, Profile, Session, SessionKey, Snapshot
+from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import RowChange, TableName
 
 OUTBOX = TableName("pggit_daemon", "ddl_event")
@@ -76,16 +77,23 @@ def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
     if op is ObjectOp.SET:
         depends = tuple(_word(name) for name in item["depends"] or ())
         blob = Blob(_word(item["definition"]), _optional(item["later"]), depends)
-    columns = item.get("columns")
     return ObjectEvent(
         op=op,
         oid=ObjectId(_oid(item["classid"]), _oid(item["objid"])),
         direct=bool(item.get("direct", True)),
         key=key,
         blob=blob,
-        columns=tuple(_word(name) for name in columns) if columns is not None else None,
+        shape=_shape(item),
         reason=item.get("reason"),
     )
+
+
+def _shape(item: Mapping[str, Any]) -> Shape | None:
+    if item.get("shape") is not None:
+        return Shape.parse(item["shape"])
+    # Written before an upgrade: names alone.
+    names = item.get("columns")
+    return Shape.of(_word(name) for name in names) if names is not None else None
 
 
 def parse_lock(item: Mapping[str, Any]) -> HeldLock:
@@ -93,6 +101,7 @@ def parse_lock(item: Mapping[str, Any]) -> HeldLock:
     return HeldLock(
         classid=int(item["classid"]),
         objid=int(item["objid"]),
+        objsubid=int(item.get("objsubid", 1)),
         holder=SessionKey.of(int(item["pid"]), str(item["backend_start"])),
         profile=Profile(str(item["user"]), str(item["application_name"]), _text(item["client_addr"])),
     )

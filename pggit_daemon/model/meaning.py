@@ -20,10 +20,14 @@ class Meaning(StrEnum):
     DELETED = "deleted"  # marked as deleted by a row of its own
     REMOVED = "removed"  # the row vanished; nothing was undone
     CLEARED = "cleared"  # the whole table was emptied or dropped
+    UNMARKED = "unmarked"  # counted as not run, without undoing
+    MOVED = "moved"  # the state stands elsewhere now; nothing ran for that
+    OWN = "own"  # a row of the tool's own, about no migration
     TAGGED = "tagged"
     CHECKSUM_CHANGED = "checksum_changed"
     CHECKSUM_CLEARED = "checksum_cleared"
     CHECKSUM_FILLED = "checksum_filled"
+    CHECKSUM_UPGRADED = "checksum_upgraded"  # by another algorithm; what it is of did not change
     EDITED = "edited"
 
     @property

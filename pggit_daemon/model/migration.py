@@ -48,6 +48,8 @@ class Amendment:
     name: str | None = None
     checksum_changed: bool = False
     any_tool: bool = False
+    version: str | None = None
+    execution_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class HistoryChange:
     migration that the row stands for from now on; `old_row_key` is set where the row's key was another before;
     `migration_source` where the migration is another source's than the one that told of it; `linking` where it is
     recorded there already; `unobserved` where only the ledger's row is to be kept; `run` is what becomes of a session's
-    open run, instead of a ledger's row.
+    open run, instead of a ledger's row. `since`: the DDL stands after this, where an earlier change said that the
+    migration had begun.
     """
 
     source: str
@@ -88,6 +91,7 @@ class HistoryChange:
     linking: Linking | None = None
     unobserved: bool = False
     run: OpenRun | EndedRun | None = None
+    since: LSN | None = None
 
     @property
     def ran_ddl(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pggit_daemon.model.shape import Shape
+
 
 class ObjectOp(StrEnum):
     SET = "set"
@@ -41,7 +43,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class ObjectEvent:
-    """What a statement made of one object. `blob` is there for SET, `key` for DROP too; `columns` for tables.
+    """What a statement made of one object. `blob` is there for SET, `key` for DROP too; `shape` for tables.
 
     What was dropped is known by its `oid`: its key may name the type in the server's way, not in ours.
     """
@@ -51,5 +53,5 @@ class ObjectEvent:
     direct: bool
     key: ObjectKey | None
     blob: Blob | None
-    columns: tuple[str, ...] | None = None
+    shape: Shape | None = None
     reason: int | None = None

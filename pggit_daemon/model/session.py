@@ -51,6 +51,7 @@ class HeldLock:
     objid: int
     holder: SessionKey
     profile: Profile
+    objsubid: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from pggit_daemon.model.transaction import Row, RowChange, RowOp
 from pggit_daemon.reconcile.snapshot import read_snapshot
 from pggit_daemon.replication.connection import CreatedSlot, ReplicationConnection
 from pggit_daemon.store.loader import State
+from pggit_daemon.store.statements import Statement
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.source import Source
@@ -63,6 +64,8 @@ async def begin(
     before: State | None,
 ) -> Begun:
     """Make the slot and store the first commit; `before` is the state of a history whose slot was lost."""
+    # Before anything is in the stream: statements are to tell the locks of these tools.
+    await store.run([("put_tools", registry.marks)])
     created = await replication.create_slot(slot, plugin, snapshot="export", timeout=SLOT_TIMEOUT)
     log.info("slot_created", slot=slot, position=str(created.consistent_point))
     if created.snapshot_name is None:
@@ -85,14 +88,17 @@ async def begin(
     step = replace(step, requests=tuple(int(str(row["id"])) for row in found.requests))
     newest = step.commit.hash if step.commit is not None else head
     progress = Progress(at, at, newest, "{}")
-    sources = [source_statement(source) for source in registry.histories]
-    await store.run(sources)
+    await store.run(source_statements(registry))
     await store.apply([step], progress, before.progress.commit if before is not None else ZERO)
     return Begun(len(found.objects), len(links), len(found.unread))
 
 
-def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
-    """How a source is remembered."""
+def source_statements(registry: Registry) -> list[Statement]:
+    """How the sources are remembered, and what the capture is to look for of their tools."""
+    return [*(_source(registry, source) for source in registry.histories), ("put_tools", registry.marks)]
+
+
+def _source(registry: Registry, source: Source) -> Statement:
     return (
         "put_source",
         {
@@ -103,6 +109,8 @@ def source_statement(source: Source) -> tuple[str, dict[str, Any]]:
             "table": source.table.table,
             "lock_table": source.bracket_table.table if source.bracket_table is not None else None,
             "origin": source.origin,
+            "objid": registry.oid(source.table),
+            "number_order": source.preset.migration.order,
         },
     )
 

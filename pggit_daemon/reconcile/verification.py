@@ -200,11 +200,11 @@ class Verification:
         self, conn: psycopg.AsyncConnection[Any], outcome: Outcome, leaves: Mapping[ObjectId, object]
     ) -> None:
         """Make the record true where it differs, and remember the comparison."""
-        tables = await catalog.history_tables(conn, self._registry.presets.values())
+        tables = await catalog.history_tables(conn, self._registry)
         told: list[Outcome] = []
 
         def plan(stored: LSN) -> Step | None:
-            self.new_tables = tuple(table for table, columns in tables if self._registry.learn(table, columns))
+            self.new_tables = tuple(seen.table for seen in tables if self._registry.look(seen))
             still = self._leaves(one.oid for one in outcome.differences)
             kept = tuple(one for one in outcome.differences if still[one.oid] == leaves[one.oid])
             if len(kept) < len(outcome.differences):

@@ -162,7 +162,7 @@ class Database:
             assembler = Assembler(after=progress.commit, encoding=replication.encoding)
             await replication.start(self._config.slot, progress.end, options((OUTBOX, *registry.tables)))
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
-            await store.run([baseline.source_statement(source) for source in registry.histories])
+            await store.run(baseline.source_statements(registry))
             self._health.enter(State.CATCHING_UP)
             self._log.info("streaming", position=str(progress.end), sources=sorted(registry.sources))
             feed = Feed(replication, assembler, progress.end, status_interval=self._config.status_interval_seconds)

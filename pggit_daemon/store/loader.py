@@ -24,6 +24,7 @@ from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.sql import load_queries
+from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.preset import Preset
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.source import Source
@@ -106,18 +107,24 @@ async def load_registry(
     presets: Mapping[str, Preset],
     configured: Iterable[Source],
     grace: timedelta,
+    discovery: Discovery | None = None,
 ) -> Registry:
     """The sources that are configured, were known before, or stand in the catalog now."""
     sources = {source.name: source for source in configured}
     taken = {source.table for source in sources.values()}
-    for name, preset, schema, table, lock, origin in await _fetch(conn, "sources"):
+    known = []
+    for name, preset, schema, table, lock, origin, oid in await _fetch(conn, "sources"):
         where = TableName(schema, table)
         if origin == "discovered" and preset in presets and name not in sources and where not in taken:
             bracket = TableName(schema, lock) if lock is not None else None
             sources[name] = Source(name, presets[preset], where, bracket, grace=grace, preset_name=preset)
-    registry = Registry(presets, [SQL_API, *sources.values()], grace=grace)
-    for where, columns in await catalog.history_tables(conn, presets.values()):
-        registry.learn(where, columns)
+            known.append((where, oid))
+    database = conn.info.dbname
+    registry = Registry(presets, [SQL_API, *sources.values()], grace=grace, database=database, discovery=discovery)
+    for where, oid in known:
+        registry.remember(where, oid)
+    for seen in await catalog.history_tables(conn, registry):
+        registry.look(seen)
     return registry
 
 
@@ -125,10 +132,22 @@ async def _ledgers(
     conn: psycopg.AsyncConnection[Any], registry: Registry, rows: Mapping[str, Mapping[str, LedgerRow]]
 ) -> dict[str, Ledger]:
     ids: dict[str, list[tuple[int, str | None]]] = {}
-    for source, migration_id, version in await _fetch(conn, "ids"):
+    statuses: dict[str, dict[int, str]] = {}
+    begun: dict[str, dict[int, LSN]] = {}
+    for source, migration_id, version, status, lsn in await _fetch(conn, "ids"):
         ids.setdefault(source, []).append((migration_id, version))
+        statuses.setdefault(source, {})[migration_id] = status
+        if status == "started" and lsn is not None:
+            begun.setdefault(source, {})[migration_id] = LSN.parse(lsn)
     return {
-        source.name: Ledger.load(source.name, source.preset, rows.get(source.name, {}), ids.get(source.name, ()))
+        source.name: Ledger.load(
+            source.name,
+            source.preset,
+            rows.get(source.name, {}),
+            ids.get(source.name, ()),
+            statuses=statuses.get(source.name),
+            begun=begun.get(source.name),
+        )
         for source in registry.histories
     }
 

@@ -228,6 +228,8 @@ def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
             "sets_checksum": amends.status is None,
             "checksum": amends.checksum,
             "name": amends.name,
+            "version": amends.version,
+            "execution_ms": amends.execution_ms,
         },
     )
     if amends.checksum_changed:

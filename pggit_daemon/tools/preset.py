@@ -1,146 +1,247 @@
 """A preset: how one tool keeps its history, as data.
 
-In: a TOML file of `presets/`, or a few lines of the user's configuration. Out: a `Preset`, which says by
-which columns the table is known, what a change of a row means, and how its DDL is recognised.
-Called by the registry (to find tables) and the ledger (to read rows). Pure but for reading package data.
+In: a TOML file (of `presets/`, of a folder of the user's, or `[[tool]]` of the configuration). Out: a `Preset`, which
+says by which looks the table is known, what a change of a row means, and how its DDL is recognised. docs/tools.md
+explains the form. Called by the registry (to find tables) and the models (to read rows). Pure but for reading package
+data.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterator
+from datetime import timedelta
 from importlib import resources
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pggit_daemon.model.meaning import Claims, Meaning
-from pggit_daemon.model.row_text import TextRow
-from pggit_daemon.model.session import Session
+from pggit_daemon.model.proof import Holder, Place, Takes
+from pggit_daemon.model.row_text import TextRow, integer
+from pggit_daemon.tools.hints import SessionHints
+from pggit_daemon.tools.keys import KeyFormula
+from pggit_daemon.tools.rules import Patterns, Rule, matches
+from pggit_daemon.tools.table import TableRule
 
-Patterns = Mapping[str, tuple[str, ...]]
+__all__ = ["MigrationColumns", "Patterns", "Preset", "SessionHints", "custom", "matches", "packaged"]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Rule(_Model):
-    """One line of meaning; the first that fits decides. All conditions must hold."""
+class TransactionProof(_Model):
+    by: Literal["transaction"]
+    takes: Takes = Takes.ALL
 
-    means: Meaning
+
+class AdvisoryProof(_Model):
+    by: Literal["advisory_lock"]
+    key: KeyFormula
+    holder: Holder
+
+
+class LockMove(_Model):
+    """A change of the lock table that takes or gives back the lock."""
+
+    on: tuple[Literal["insert", "update", "delete", "truncate"], ...]
     when: Patterns = {}
-    was: Patterns = {}
-    changed: tuple[str, ...] = ()
-
-    def fits(self, new: TextRow, old: TextRow) -> bool:
-        return (
-            matches(self.when, new)
-            and matches(self.was, old)
-            and all(name in old and new.get(name) != old[name] for name in self.changed)
-        )
 
 
-class SessionHints(_Model):
-    """Who the tool's sessions usually are. A hint decides between candidates, it never makes one."""
+class LockRowProof(_Model):
+    """`names`: the lock table's, with {table} for the history table's; the only one of its looks in the
+    schema also counts.
+    """
 
-    usual_application_name: str | None = None
-    never: tuple[str, ...] = ()
-    user: str | None = None
-    application_name: str | None = None
-
-    def rule_out(self, session: Session) -> bool:
-        """Whether the preset or the configuration says that such a session is never the tool's."""
-        name = session.profile.application_name
-        return (
-            any(fnmatchcase(name, pattern) for pattern in self.never)
-            or (self.user is not None and self.user != session.profile.user)
-            or (self.application_name is not None and not fnmatchcase(name, self.application_name))
-        )
+    by: Literal["lock_row"]
+    names: tuple[str, ...]
+    table: TableRule
+    open: tuple[LockMove, ...]
+    close: tuple[LockMove, ...]
 
 
-class Bracket(_Model):
-    """The lock table beside the history table, known by its columns, and which states open and close it."""
+class WindowProof(_Model):
+    by: Literal["window"]
+    gap_seconds: Annotated[float, Field(gt=0)] | None = None
 
-    columns: tuple[str, ...]
-    open: Patterns
-    close: Patterns
+    @property
+    def gap(self) -> timedelta | None:
+        return timedelta(seconds=self.gap_seconds) if self.gap_seconds is not None else None
+
+
+ProofRule = Annotated[TransactionProof | AdvisoryProof | LockRowProof | WindowProof, Field(discriminator="by")]
+
+
+class OwnObjects(_Model):
+    """What else the tool makes for itself. `tables` and `types` stand in the history table's schema;
+    {table} is its name.
+    """
+
+    tables: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    schemas: tuple[str, ...] = ()
 
 
 class MigrationColumns(_Model):
-    """Which column holds what. `version` may be several columns, joined by `::`; times in ms."""
+    """Which column holds what. `version` may be several columns, joined by `joined`.
 
-    id: str
+    `number`: a pattern whose group is the migration's number inside its version. `chain`: the column that names the
+    migration before. `applied_at` is the moment of applying, or of beginning, or when somebody wrote the migration.
+    """
+
+    id: str | None = None
     fallback: str | None = None
     version: tuple[str, ...]
+    joined: str = "::"
+    number: str | None = None
     name: str | None = None
     checksum: str | None = None
+    chain: str | None = None
     applied_by: str | None = None
     applied_at: str | None = None
+    applied_at_as: Literal["time", "epoch_s", "epoch_ms"] = "time"
+    applied_at_means: Literal["applied", "started", "written"] = "applied"
     execution_time: str | None = None
+    execution_unit: Literal["ns", "us", "ms", "s", "interval"] = "ms"
     success: str | None = None
+    error: str | None = None
     sequence: str | None = None
+    order: Literal["counted", "dated", "chained", "arrival"] | None = None
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The columns that are named."""
+        one = (self.id, self.fallback, self.name, self.checksum, self.chain, self.applied_by, self.applied_at)
+        more = (self.execution_time, self.success, self.error, self.sequence)
+        return frozenset(name for name in (*one, *more, *self.version) if name is not None)
+
+
+class StateColumns(_Model):
+    """Of the model `state`: the column that holds the number, the numbers that mean none, and how an
+    unfinished state looks.
+    """
+
+    number: str
+    none: tuple[str, ...] = ("0",)
+    begun: Patterns = {}
 
 
 class Preset(_Model):
-    """How one tool keeps its history."""
+    """How one tool keeps its history. `rank`: of several presets that fit a table, the one of the highest
+    rank has it.
+    """
 
     tool: str
-    columns: tuple[str, ...]
+    model: Literal["rows", "head", "state", "events"] = "rows"
+    table: TableRule
     key: tuple[str, ...]
-    claims: Claims
-    advisory_lock: str | None = None
+    same_row: tuple[str, ...] = ()
+    rank: int = 0
     session: SessionHints = SessionHints()
-    bracket: Bracket | None = None
+    proof: tuple[ProofRule, ...] = ()
+    place: Place = Place.BEFORE
+    makers_migrate: bool = True
+    own: OwnObjects = OwnObjects()
     migration: MigrationColumns
+    state: StateColumns | None = None
     insert: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
     update: tuple[Rule, ...] = (Rule(means=Meaning.EDITED),)
     delete: tuple[Rule, ...] = (Rule(means=Meaning.ROLLED_BACK),)
 
-    def knows(self, columns: frozenset[str]) -> bool:
-        """Whether a table with these columns is a history table of this tool."""
-        return columns.issuperset(self.columns)
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        """Every column that is named is one of the table's, and the model has what it needs."""
+        rules = (*self.insert, *self.update, *self.delete)
+        state = {self.state.number, *self.state.begun} if self.state is not None else set()
+        used = {
+            *self.key,
+            *self.same_row,
+            *state,
+            *self.migration.used,
+            *(name for rule in rules for name in rule.used),
+        }
+        known = self.table.columns.keys() | self.table.optional.keys()
+        if unknown := sorted(used - known):
+            raise ValueError(f"{self.tool}: not a column of its table: {', '.join(unknown)}")
+        if (self.model == "state") != (self.state is not None):
+            raise ValueError(f"{self.tool}: model state and section [state] go together")
+        if self.migration.number is not None and re.compile(self.migration.number).groups != 1:
+            raise ValueError(f"{self.tool}: migration.number: allowed: a pattern with one group")
+        return self
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the table always has."""
+        return tuple(self.table.columns)
 
-def matches(patterns: Patterns, row: TextRow) -> bool:
-    """Whether each named column has a value that fits one of its patterns (shell wildcards; null, true, false)."""
-    return all(_matches_one(row.get(name), allowed) for name, allowed in patterns.items())
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that mean something, in their order; another one may change without anybody's notice."""
+        return (*self.table.columns, *self.table.optional)
 
+    @property
+    def lock_row(self) -> LockRowProof | None:
+        return next((proof for proof in self.proof if isinstance(proof, LockRowProof)), None)
 
-def _matches_one(value: str | None, allowed: tuple[str, ...]) -> bool:
-    return any(fnmatchcase("null" if value is None else value, one) for one in allowed)
+    @property
+    def advisory(self) -> AdvisoryProof | None:
+        return next((proof for proof in self.proof if isinstance(proof, AdvisoryProof)), None)
+
+    @property
+    def claims(self) -> Claims:
+        """The strongest way in which DDL outside of the row's own transaction is claimed."""
+        ways = {"advisory_lock": Claims.LOCK, "lock_row": Claims.BRACKET, "window": Claims.WINDOW}
+        return next((ways[proof.by] for proof in self.proof if proof.by in ways), Claims.NONE)
+
+    def version_of(self, row: TextRow) -> str | None:
+        """The tool's own name of the migration in a row; None where a part of it is null."""
+        parts = [row.get(name) for name in self.migration.version]
+        return None if None in parts else self.migration.joined.join(part for part in parts if part is not None)
+
+    def number_of(self, row: TextRow) -> int | None:
+        """The tool's own number of the migration in a row; None where it has none that fits a migration id."""
+        columns = self.migration
+        if columns.number is None:
+            return integer(row.get(columns.id)) if columns.id is not None else None
+        found = re.search(columns.number, self.version_of(row) or "")
+        return integer(found[1]) if found is not None else None
 
 
 def custom(
     tool: str, columns: MigrationColumns, *, claims: Claims, session: SessionHints, key: tuple[str, ...] | None = None
 ) -> Preset:
     """The preset of a table described in the user's configuration."""
-    named = [getattr(columns, field) for field in MigrationColumns.model_fields if field != "version"]
-    applied: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
-    if columns.success is not None:
-        applied = (Rule(means=Meaning.FAILED, when={columns.success: ("false", "f", "0")}), *applied)
+    failed = {columns.success: ("false", "f", "0")} if columns.success is not None else None
+    inserts: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
     deletes: tuple[Rule, ...] = (Rule(means=Meaning.ROLLED_BACK),)
-    if columns.success is not None:
-        failed = {columns.success: ("false", "f", "0")}
+    if failed is not None:
+        inserts = (Rule(means=Meaning.FAILED, when=failed), *inserts)
         deletes = (Rule(means=Meaning.REMOVED, was=failed), *deletes)
     updates: tuple[Rule, ...] = (Rule(means=Meaning.EDITED),)
     if columns.checksum is not None:
         updates = (Rule(means=Meaning.CHECKSUM_CHANGED, changed=(columns.checksum,)), *updates)
     return Preset(
         tool=tool,
-        columns=tuple(dict.fromkeys(name for name in named if name is not None)),
-        key=key or (columns.id,),
-        claims=claims,
+        table=TableRule(columns=dict.fromkeys(sorted(columns.used), "*"), more=True),
+        key=key or columns.version,
+        proof=(TransactionProof(by="transaction"), *((WindowProof(by="window"),) if claims is Claims.WINDOW else ())),
         session=session,
         migration=columns,
-        insert=applied,
+        insert=inserts,
         update=updates,
         delete=deletes,
     )
+
+
+def parse(text: str) -> Preset:
+    """Read a preset's file; pydantic's ValidationError or TOMLDecodeError where it is not one."""
+    return Preset.model_validate(tomllib.loads(text))
 
 
 def packaged() -> Iterator[tuple[str, Preset]]:
     """The presets that come with the package, by file name."""
     for file in sorted(resources.files("pggit_daemon.tools.presets").iterdir(), key=lambda item: item.name):
         if file.name.endswith(".toml"):
-            yield file.name.removesuffix(".toml"), Preset.model_validate(tomllib.loads(file.read_text("utf-8")))
+            yield file.name.removesuffix(".toml"), parse(file.read_text("utf-8"))

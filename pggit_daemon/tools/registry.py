@@ -6,41 +6,90 @@ and the tables that must be streamed for them. Pure; owned by the database's wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any
 
 from pggit_daemon.model.ddl_event import DdlEvent
-from pggit_daemon.model.objects import ObjectEvent, ObjectOp
-from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.preset import Bracket, Preset
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.row_text import as_text
+from pggit_daemon.model.shape import Shape
+from pggit_daemon.model.transaction import RowChange, TableName
+from pggit_daemon.tools.discovery import Discovery
+from pggit_daemon.tools.housekeeping import Housekeeping
+from pggit_daemon.tools.identity import parse_table, split_identity, table_of
+from pggit_daemon.tools.marks import marks
+from pggit_daemon.tools.preset import LockRowProof, Preset
+from pggit_daemon.tools.rules import matches
 from pggit_daemon.tools.source import DEFAULT_GRACE, Source
 
-_BELONGS_TO_TABLE = {"table constraint", "index", "sequence", "trigger", "type", "rule", "policy"}
+__all__ = ["Registry", "Seen", "created_tables", "parse_table", "split_identity", "table_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A table as a statement left it, or as it stands in the catalog (no `lsn`). `oid` stays over renames."""
+
+    table: TableName
+    shape: Shape
+    oid: int | None = None
+    lsn: LSN | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tables of the catalog the registry wants to look at: by sets of columns, by name, and these."""
+
+    columns: frozenset[frozenset[str]]
+    companions: frozenset[str]
+    tables: frozenset[TableName]
 
 
 class Registry:
     """The sources of one database. It only grows: a dropped table may come again."""
 
     def __init__(
-        self, presets: Mapping[str, Preset], sources: Iterable[Source] = (), grace: timedelta = DEFAULT_GRACE
+        self,
+        presets: Mapping[str, Preset],
+        sources: Iterable[Source] = (),
+        grace: timedelta = DEFAULT_GRACE,
+        *,
+        database: str = "",
+        discovery: Discovery | None = None,
     ) -> None:
         self._presets = presets
         self._grace = grace
-        self.sources: dict[str, Source] = {source.name: source for source in sources}
-        self.brackets: set[TableName] = {
-            source.bracket_table for source in self.sources.values() if source.bracket_table is not None
+        self._database = database
+        self._discovery = discovery or Discovery()
+        self.sources: dict[str, Source] = {source.name: replace(source, database=database) for source in sources}
+        self.brackets: dict[TableName, frozenset[str]] = {
+            source.bracket_table: frozenset({source.preset_name})
+            for source in self.sources.values()
+            if source.bracket_table is not None
         }
+        self._seen: dict[TableName, Seen] = {}
+        self._silent: set[TableName] = set()  # of a source's name, and no history table now
+        self.ambiguous: dict[TableName, tuple[str, ...]] = {}
+        self._companions = {
+            name for preset in presets.values() for name in (*preset.table.beside, *preset.table.without)
+        }
+
+    # -- what is known
 
     @property
     def tables(self) -> tuple[TableName, ...]:
         """What must be streamed."""
-        tables = {table for source in self.sources.values() for table in source.tables} | self.brackets
+        tables = {table for source in self.sources.values() for table in source.tables} | self.brackets.keys()
         return tuple(sorted(tables, key=str))
 
     def at(self, table: TableName) -> Source | None:
         """The source whose history table this is."""
-        return next((source for source in self.histories if source.table == table), None)
+        if table in self._silent:
+            return None
+        return next((source for source in self.histories if source.holds(table)), None)
 
     @property
     def presets(self) -> Mapping[str, Preset]:
@@ -52,22 +101,166 @@ class Registry:
         """The sources that are tables of their own; not the SQL API."""
         return tuple(source for source in self.sources.values() if source.origin != "api")
 
-    def learn(self, table: TableName, columns: Iterable[str]) -> bool:
-        """Look at a table: True if it is a history or lock table that was not known, and must be streamed now."""
-        names = frozenset(columns)
-        if table in self.tables:
+    @property
+    def marks(self) -> dict[str, Any]:
+        """What the capture is to look for."""
+        return marks(self._presets, self._database, self.histories)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the catalog must be asked for."""
+        looks = [preset.table for preset in self._presets.values()]
+        looks += [preset.lock_row.table for preset in self._presets.values() if preset.lock_row is not None]
+        return Wanted(
+            frozenset(frozenset(rule.columns) for rule in looks),
+            frozenset(self._companions),
+            frozenset(table for source in self.histories for table in source.tables),
+        )
+
+    @property
+    def waiting(self) -> tuple[Source, ...]:
+        """Configured sources whose table is not there yet, once the catalog was looked at."""
+        return tuple(one for one in self.histories if one.origin == "config" and one.table not in self._seen)
+
+    @property
+    def misfits(self) -> dict[str, tuple[str, ...]]:
+        """By source: what its table lacks of what the configuration names."""
+        found = {
+            source.name: tuple(source.preset.table.misses(source.table, replace(seen.shape, copied=False)))
+            for source in self.histories
+            if source.origin == "config" and (seen := self._seen.get(source.table)) is not None
+        }
+        return {name: misses for name, misses in found.items() if misses}
+
+    # -- what is learnt
+
+    def learn(self, table: TableName, shape: Shape | Iterable[str]) -> bool:
+        """Look at a table: True if the stream must start over with what it is now."""
+        return self.look(Seen(table, shape if isinstance(shape, Shape) else Shape.of(shape)))
+
+    def look(self, seen: Seen) -> bool:
+        """Look at a table as it is, or was at a place of the log: True if the stream must start over.
+
+        It was not known for a history or lock table, is one of another tool than it was taken for, has another name,
+        or is a part of one.
+        """
+        before = self._seen.get(seen.table)
+        if before is not None and before.lsn is not None and seen.lsn is not None and seen.lsn <= before.lsn:
             return False
-        for stem, preset in self._presets.items():
-            if preset.bracket is not None and names.issuperset(preset.bracket.columns):
-                self.brackets.add(table)
-                self._attach_brackets()
-                return True
-            if preset.knows(names):
-                name = self._name(table)
-                self.sources[name] = Source(name, preset, table, grace=self._grace, preset_name=stem)
-                self._attach_brackets()
-                return True
-        return False
+        renamed = self._renamed(seen)
+        if self._is_part(seen):
+            return self._add_part(seen)
+        if not renamed and not self._may_matter(seen):
+            self._silence(seen, before)
+            return False
+        self._seen[seen.table] = seen
+        self._silent.discard(seen.table)
+        changed = self._learn_lock_table(seen)
+        for table in [table for table in self._seen if table.schema == seen.table.schema]:
+            changed = self._judge(table) or changed
+        self._attach_brackets()
+        return changed or renamed
+
+    def remember(self, table: TableName, oid: int | None) -> None:
+        """The table of a source had this OID when it was last seen."""
+        if oid is not None:
+            self._seen[table] = Seen(table, Shape(()), oid)
+
+    def oid(self, table: TableName) -> int | None:
+        """The OID of a table that was seen."""
+        seen = self._seen.get(table)
+        return seen.oid if seen is not None else None
+
+    def dropped(self, table: TableName) -> None:
+        """A table is gone; it stands beside no other any more."""
+        self._seen.pop(table, None)
+
+    def _renamed(self, seen: Seen) -> bool:
+        """Whether it is the table of a source under another name or in another schema, which keeps its source."""
+        known = next(
+            (one.table for one in self._seen.values() if one.oid is not None and one.oid == seen.oid), seen.table
+        )
+        source = self.at(known)
+        if known == seen.table or source is None or source.origin == "config" or seen.table in source.former:
+            return False
+        del self._seen[known]
+        taken = self.at(seen.table)
+        if taken is not None and taken.name != source.name:
+            return False
+        former = (source.former | {known}) - {seen.table}
+        self.sources[source.name] = replace(source, table=seen.table, former=former)
+        return True
+
+    def _is_part(self, seen: Seen) -> bool:
+        parent = parse_table(seen.shape.parent) if seen.shape.parent is not None else None
+        return parent is not None and self.at(parent) is not None
+
+    def _add_part(self, seen: Seen) -> bool:
+        source = self.at(parse_table(seen.shape.parent or "") or seen.table)
+        if source is None or source.holds(seen.table):
+            return False
+        self.sources[source.name] = replace(source, parts=source.parts | {seen.table})
+        return True
+
+    def _may_matter(self, seen: Seen) -> bool:
+        """Whether it can be a history or lock table, or tells others apart."""
+        if seen.table.table in self._companions or any(source.table == seen.table for source in self.histories):
+            return True
+        return any(
+            preset.table.fits(seen.table, seen.shape, frozenset(preset.table.beside))
+            or (preset.lock_row is not None and preset.lock_row.table.fits(seen.table, seen.shape))
+            for preset in self._presets.values()
+        )
+
+    def _silence(self, seen: Seen, before: Seen | None) -> None:
+        """Another table has the name of a history table that was dropped, and is none."""
+        made_again = before is not None and seen.oid is not None and before.oid not in {None, seen.oid}
+        source = self.at(seen.table)
+        if made_again and source is not None and source.origin == "discovered":
+            self._silent.add(seen.table)
+
+    def _learn_lock_table(self, seen: Seen) -> bool:
+        fitting = frozenset(
+            stem
+            for stem, preset in self._presets.items()
+            if preset.lock_row is not None and preset.lock_row.table.fits(seen.table, seen.shape)
+        )
+        if not fitting or not self._discovery.allows(seen.table):
+            return False
+        new = seen.table not in self.brackets
+        self.brackets[seen.table] = fitting
+        return new
+
+    def _judge(self, table: TableName) -> bool:
+        """Say whose history table this is; True if it was not that before."""
+        known = self.at(table)
+        if (known is not None and known.origin == "config") or not self._discovery.allows(table):
+            return False
+        fitting = self.fitting(self._seen[table])
+        self.ambiguous.pop(table, None)
+        if len(fitting) > 1:
+            self.ambiguous[table] = fitting
+        if len(fitting) != 1 or (known is not None and known.preset_name == fitting[0]):
+            return False
+        preset = self._presets[fitting[0]]
+        if known is not None:
+            # It grew, or what stands beside it tells another tool: the same source under another preset.
+            self.sources[known.name] = replace(known, preset=preset, preset_name=fitting[0])
+            return True
+        name = self._name(table)
+        source = Source(name, preset, table, grace=self._grace, preset_name=fitting[0], database=self._database)
+        self.sources[name] = source
+        return True
+
+    def fitting(self, seen: Seen) -> tuple[str, ...]:
+        """The presets that fit a table best: one, none, or several that nothing tells apart."""
+        beside = {one.table for one in self._seen if one.schema == seen.table.schema}
+        found = [
+            (preset.rank, stem)
+            for stem, preset in self._presets.items()
+            if preset.table.fits(seen.table, seen.shape, beside)
+        ]
+        return tuple(stem for rank, stem in found if rank == max(rank for rank, _ in found))
 
     def _name(self, table: TableName) -> str:
         """`schema.table`, or with quotes where another source has that name: dots may be part of either."""
@@ -75,33 +268,25 @@ class Registry:
             return str(table)
         return ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.table))
 
-    def bracket_rules(self, table: TableName) -> Bracket | None:
+    # -- lock tables
+
+    def bracket_rules(self, table: TableName) -> LockRowProof | None:
         """What opens and closes the bracket of this lock table; None if it is no lock table."""
-        if table not in self.brackets:
-            return None
-        return next((preset.bracket for preset in self._presets.values() if preset.bracket is not None), None)
+        stems = self.brackets.get(table, frozenset())
+        of_sources = (one.preset for one in self.sources.values() if one.bracket_table == table)
+        of_presets = (self._presets[stem] for stem in sorted(stems) if stem in self._presets)
+        return next((one.lock_row for one in (*of_sources, *of_presets) if one.lock_row is not None), None)
 
-    def keeper(self, event: DdlEvent) -> str | None:
-        """The source whose own tables, and nothing else, a statement made, changed or dropped."""
-        owners = {self._owner(item) for item in event.objects if item.key is not None and item.direct}
-        beside = {self._owner(item) for item in event.objects if item.key is not None and not item.direct}
-        owners |= beside - {None}
-        if len(owners) != 1:
+    def bracket_move(self, change: RowChange) -> bool | None:
+        """Whether a change of a lock table takes the lock (True) or gives it back (False); None if neither."""
+        rules = self.bracket_rules(change.table)
+        if rules is None:
             return None
-        return owners.pop()
-
-    def _owner(self, item: ObjectEvent) -> str | None:
-        if item.key is None:
-            return None
-        own = table_of(item)
-        needed = {own} if own is not None else set()
-        if item.blob is not None and item.key.type in _BELONGS_TO_TABLE:
-            depends = (parse_table(name.removeprefix("table ")) for name in item.blob.depends if name[:6] == "table ")
-            needed = {table for table in depends if table is not None}
-        for source in self.sources.values():
-            if needed & set(source.tables):
-                return source.name
-        return str(next(iter(needed & self.brackets))) if needed & self.brackets else None
+        row = as_text(change.new or change.identity)
+        for opens, moves in ((True, rules.open), (False, rules.close)):
+            if any(change.op.value in move.on and matches(move.when, row) for move in moves):
+                return opens
+        return None
 
     def _attach_brackets(self) -> None:
         """Lock tables and history tables come in either order: give each source its own once both are there.
@@ -109,52 +294,37 @@ class Registry:
         The only one in a schema may turn out to be another's when the one with the fitting name comes.
         """
         for source in list(self.sources.values()):
-            if source.preset.bracket is not None:
-                self.sources[source.name] = replace(source, bracket_table=self._bracket_beside(source.table))
+            if source.preset.lock_row is not None:
+                self.sources[source.name] = replace(source, bracket_table=self._bracket_beside(source))
 
-    def _bracket_beside(self, table: TableName) -> TableName | None:
-        """The lock table beside a history table: of its name with `lock` behind, or the only one in its schema."""
-        near = {bracket for bracket in self.brackets if bracket.schema == table.schema}
-        named = {bracket for bracket in near if bracket.table.lower() == f"{table.table}lock".lower()}
+    def _bracket_beside(self, source: Source) -> TableName | None:
+        """The lock table beside a history table: of the fitting name, or the only one in its schema."""
+        rule = source.preset.lock_row
+        if rule is None:
+            return None
+        near = {
+            table
+            for table, stems in self.brackets.items()
+            if table.schema == source.table.schema and source.preset_name in stems
+        }
+        patterns = [name.replace("{table}", source.table.table).lower() for name in rule.names]
+        named = {table for table in near if any(fnmatchcase(table.table.lower(), one) for one in patterns)}
         fitting = named or near
         return next(iter(fitting)) if len(fitting) == 1 else None
 
+    # -- housekeeping
 
-def table_of(item: ObjectEvent) -> TableName | None:
-    """The table an event is about, by its real name; None for other kinds of object."""
-    if item.key is None or item.key.type != "table":
-        return None
-    return parse_table(item.key.identity)
-
-
-def parse_table(identity: str) -> TableName | None:
-    """The real names in `schema.table` as the server quotes them; None if it is not of two parts."""
-    parts = split_identity(identity)
-    return TableName(parts[0], parts[1]) if len(parts) == 2 else None  # noqa: PLR2004  # schema and table
+    def keeper(self, event: DdlEvent) -> str | None:
+        """The source whose own objects, and nothing else, a statement made, changed or dropped."""
+        return Housekeeping(self._presets, self.sources, self.brackets).owner(event)
 
 
-def split_identity(identity: str) -> tuple[str, ...]:
-    """The parts of a dotted identity, unquoted: `a."b.c"` is ("a", "b.c")."""
-    parts, part, quoted, position = [], "", False, 0
-    while position < len(identity):
-        char = identity[position]
-        if char == '"' and quoted and identity[position + 1 : position + 2] == '"':
-            part += '"'
-            position += 1
-        elif char == '"':
-            quoted = not quoted
-        elif char == "." and not quoted:
-            parts.append(part)
-            part = ""
-        else:
-            part += char
-        position += 1
-    return (*parts, part)
+_COPIES = {"CREATE TABLE AS", "SELECT INTO"}
 
 
-def created_tables(event: DdlEvent) -> Iterable[tuple[TableName, tuple[str, ...]]]:
-    """The tables that a statement made or changed, with their columns."""
+def created_tables(event: DdlEvent) -> Iterator[Seen]:
+    """The tables that a statement made or changed."""
     for item in event.objects:
         table = table_of(item)
-        if item.op is ObjectOp.SET and table is not None and item.columns is not None:
-            yield table, item.columns
+        if item.op is ObjectOp.SET and table is not None and item.shape is not None:
+            yield Seen(table, replace(item.shape, copied=event.tag in _COPIES), item.oid.objid, event.lsn)

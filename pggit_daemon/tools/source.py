@@ -1,7 +1,7 @@
 """A source: one history table that is followed.
 
-In: a table found by its columns, or named in the configuration. Out: a `Source`, keyed by name and not by
-OID, so that a table which is dropped and made again goes on. Pure.
+In: a table found by its looks, or named in the configuration. Out: a `Source`, keyed by name, so that a table which is
+dropped and made again goes on; a table that is renamed keeps its source. Pure.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pggit_daemon.model.proof import AdvisoryLock, InTransaction, InWindow, LockRow, Place, Proof
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.hints import SessionHints
+from pggit_daemon.tools.keys import LockKey
+from pggit_daemon.tools.preset import AdvisoryProof, LockRowProof, Preset, ProofRule, TransactionProof
 
 DEFAULT_GRACE = timedelta(seconds=30)
-
-FLYWAY_KEY_BASE = 0x466C79776179
-"""The bytes `Flyway` before the hash of the table's name: the base of Flyway's advisory keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`grace`: how long DDL waits for its row, in the stream's own time."""
+    """`grace`: how long DDL waits for its row, in the stream's own time.
+
+    `parts` are partitions and children of the table, under whose names its rows are decoded; `former` the names it had.
+    """
 
     name: str
     preset: Preset
@@ -29,33 +32,58 @@ class Source:
     grace: timedelta = DEFAULT_GRACE
     preset_name: str = "custom"
     origin: str = "discovered"
+    database: str = ""
+    parts: frozenset[TableName] = frozenset()
+    former: frozenset[TableName] = frozenset()
 
     @property
     def tool(self) -> str:
         return self.preset.tool
 
     @property
+    def hints(self) -> SessionHints:
+        return self.preset.session
+
+    @property
+    def place(self) -> Place:
+        """Where DDL outside of the row's own transaction stands."""
+        return self.preset.place
+
+    @property
+    def makers_migrate(self) -> bool:
+        """Whether the session that makes the tool's own tables is one that runs migrations."""
+        return self.preset.makers_migrate
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """By what its DDL is known, the strongest first."""
+        return tuple(self._proof(rule) for rule in self.preset.proof)
+
+    @property
     def advisory_key(self) -> tuple[int, int] | None:
         """(classid, objid) as pg_locks shows the tool's lock for this table; None where it takes none."""
-        return flyway_key(self.table) if self.preset.advisory_lock == "flyway" else None
+        key = self._key()
+        return (key.classid, key.objid) if key is not None else None
 
     @property
     def tables(self) -> tuple[TableName, ...]:
         """What must be streamed for it."""
-        return (self.table,) if self.bracket_table is None else (self.table, self.bracket_table)
+        lock = () if self.bracket_table is None else (self.bracket_table,)
+        return (self.table, *lock, *sorted(self.parts | self.former, key=str))
 
+    def holds(self, table: TableName) -> bool:
+        """Whether rows of this table are rows of the source."""
+        return table == self.table or table in self.parts or table in self.former
 
-def flyway_key(table: TableName) -> tuple[int, int]:
-    """Flyway's advisory key for a table: the base plus Java's hashCode of the quoted name, a signed 64-bit sum."""
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.table))
-    key = (FLYWAY_KEY_BASE + _java_hash(quoted)) & 0xFFFFFFFFFFFFFFFF
-    return key >> 32, key & 0xFFFFFFFF
+    def _key(self) -> LockKey | None:
+        advisory = self.preset.advisory
+        return advisory.key.of_table(self.database, self.table) if advisory is not None else None
 
-
-def _java_hash(text: str) -> int:
-    """String.hashCode over UTF-16 code units, as a signed 32-bit integer."""
-    encoded = text.encode("utf-16-be", "surrogatepass")
-    value = 0
-    for unit in zip(encoded[::2], encoded[1::2], strict=True):
-        value = (31 * value + (unit[0] << 8 | unit[1])) & 0xFFFFFFFF
-    return value - (1 << 32) if value >= 1 << 31 else value
+    def _proof(self, rule: ProofRule) -> Proof:
+        if isinstance(rule, TransactionProof):
+            return InTransaction(rule.takes)
+        if isinstance(rule, AdvisoryProof):
+            return AdvisoryLock(*rule.key.of_table(self.database, self.table), holder=rule.holder)
+        if isinstance(rule, LockRowProof):
+            return LockRow(self.bracket_table)
+        return InWindow(rule.gap)

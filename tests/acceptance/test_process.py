@@ -16,11 +16,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.source import flyway_key
 from sandbox.cluster import Cluster
 from tests.acceptance.crowd import JDBC, Crowd, Hand, wrong_links
 from tests.acceptance.harness import Daemon, pggit
 from tests.acceptance.recorded import assert_in_wal_order, commits, migrations
+from tests.unit.build import flyway_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

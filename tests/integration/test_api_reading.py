@@ -14,9 +14,9 @@ import pytest
 from psycopg import errors
 
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.source import flyway_key
 from sandbox.recorded import commits
 from tests.integration.api_support import Connection, followed, history_table, migrate, synced
+from tests.unit.build import flyway_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -286,7 +286,7 @@ def test_a_statement_is_one_event_with_its_objects(db: Captured) -> None:
     assert event.named("set", direct=False) == ["table constraint t_c_check on public.t"]
     assert event.definition("public.t").startswith("CREATE TABLE public.t (")
     [table] = [o for o in event.objects if o["type"] == "table"]
-    assert table["columns"] == ["a", "b", "c"]
+    assert [column[0] for column in table["shape"]["columns"]] == ["a", "b", "c"]
     assert table["schema"] == "public"
     assert isinstance(table["objid"], int)
     assert table["classid"] == 1259

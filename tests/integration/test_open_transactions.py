@@ -1,7 +1,8 @@
 """An open transaction of a user, whatever it called or wrote of ours, holds up nothing that the daemon stores.
 
 The SQL API only inserts into the outbox, so its calls lock nothing that the daemon writes. A row that a user inserts
-into external_migrations holds its key until its transaction ends: what the daemon has to say of that migration is parked.
+into external_migrations holds its key until its transaction ends: what the daemon has to say of that migration is
+parked.
 """
 
 from __future__ import annotations

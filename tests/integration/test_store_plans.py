@@ -77,7 +77,7 @@ LOOKS = """
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915  # one of each
     """Each statement about one object, commit, migration and so on: those of number `n`."""
     commit, lsn = f"{n:064x}", f"0/{n * 16:X}"
     keys = {"type": ["table"], "identity": [f"app.t{n}"]}
@@ -136,7 +136,8 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:
     compared = {"began_at": NOW, "objects": n, "differing": 0, "unreadable": 0, "seconds": 0.1}
     yield "put_verification", compared | {"commit": None, "writer": "w", "horizon": "1", "names": 1}
     source = {"name": "history", "tool": "flyway", "preset": "flyway", "schema": "s", "table": "t"}
-    yield "put_source", source | {"lock_table": None, "origin": "config"}
+    yield "put_source", source | {"lock_table": None, "origin": "config", "objid": n, "number_order": None}
+    yield "put_tools", {"locks": [[18028, 0, 1], [0, n, 1]], "applications": ["a program"]}
     yield (
         "advance",
         {"slot": "s", "commit_lsn": lsn, "end_lsn": lsn, "head": None, "context": "{}", "before": f"0/{4 * 16:X}"},

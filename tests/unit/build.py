@@ -25,7 +25,7 @@ from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableN
 from pggit_daemon.store.statements import statements
 from pggit_daemon.tools.preset import Preset, packaged
 from pggit_daemon.tools.registry import Registry
-from pggit_daemon.tools.source import Source, flyway_key
+from pggit_daemon.tools.source import Source
 from pggit_daemon.versioning.plan import Step, plan
 from pggit_daemon.versioning.schema import Schema
 
@@ -359,6 +359,13 @@ def short(decision: Decision) -> tuple[object, ...]:
 
 FLYWAY_COLUMNS = PRESETS["flyway"].columns
 FSH = TableName("public", "flyway_schema_history")
+
+
+def flyway_key(table: TableName) -> tuple[int, int]:
+    """Flyway's lock for this table: classid and objid."""
+    advisory = PRESETS["flyway"].advisory
+    assert advisory is not None
+    return advisory.key.of_table("", table)[:2]
 
 
 def flyway_row(rank: int, version: str | None = "1", **more: Any) -> dict[str, Any]:

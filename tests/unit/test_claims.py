@@ -14,8 +14,8 @@ from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import HeldLock, Session
 from pggit_daemon.tools.configured import configured_source
-from pggit_daemon.tools.source import Source, flyway_key
-from tests.unit.build import FSH, LOG_LOCK, Who, flyway_source, liquibase_source, who
+from pggit_daemon.tools.source import Source
+from tests.unit.build import FSH, LOG_LOCK, Who, flyway_key, flyway_source, liquibase_source, who
 
 A, B = who(100), who(101)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -440,7 +439,7 @@ def test_a_loaded_ledger_goes_on_as_the_one_that_was_stored() -> None:
     insert(of, flyway_row(1, "1.1"))
     insert(of, flyway_row(2, "2"))
     again = Ledger.load(of.source, of.preset, of.rows, of.ids.items())
-    assert replace(again) == of
+    assert (again.rows, again.ids) == (of.rows, of.ids)
     assert migration(insert(again, flyway_row(3, "1.1"))).migration_id == SYNTHETIC + 1
 
 

@@ -14,7 +14,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.set_element(d pggit_daemon.description, 
     LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object('op', 'set', 'direct', direct,
         'classid', d.classid::bigint, 'objid', d.objid::bigint, 'type', d.type, 'schema', d.schema_name,
-        'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends, 'columns', d.columns)
+        'identity', d.identity, 'definition', d.definition, 'later', d.later, 'depends', d.depends,
+        'shape', CASE WHEN d.columns IS NOT NULL THEN pggit_daemon.table_shape(d.objid) END)
 $$;
 
 -- Elements for objects that are read one by one, so that what cannot be read becomes `deferred` and not an error.

@@ -239,6 +239,10 @@ DROP TABLE pggit_daemon.objects_before;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pggit_daemon FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA pggit_daemon FROM PUBLIC;
 
+-- name: put_tools
+-- What the capture is to look for of tools, by the presets that come with this version; the daemon knows more.
+SELECT pggit_daemon.store_put_tools({tools}::jsonb);
+
 -- name: permit_daemon
 -- The daemon's role: it logs in, reads the WAL and sees since when other sessions run, so that a session is never taken
 -- for one before it with the same process id; it works on the tables of the two schemas and calls the functions that the

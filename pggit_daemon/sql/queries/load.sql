@@ -13,7 +13,7 @@ SELECT type, schema_name, identity, classid::bigint, objid::bigint, blob
 FROM pggit_daemon.object_version WHERE to_commit IS NULL;
 
 -- name: sources
-SELECT name, preset, schema_name, table_name, lock_table, origin FROM pggit_daemon.source;
+SELECT name, preset, schema_name, table_name, lock_table, origin, objid::bigint FROM pggit_daemon.source;
 
 -- name: rows
 SELECT source, row_key, columns, migration_id FROM pggit_daemon.source_row;
@@ -26,21 +26,30 @@ FROM pggit_daemon.open_run ORDER BY id;
 
 -- name: ids
 -- Every migration id in use, so that none is given twice.
-SELECT source, migration_id, version FROM pggit.external_migrations WHERE migration_id >= 0;
+SELECT source, migration_id, version, status, source_lsn::text FROM pggit.external_migrations WHERE migration_id >= 0;
 
 -- name: tables
--- Tables that have all of one of these sets of columns: history tables, and the lock tables beside them.
-SELECT namespace.nspname, class.relname, array_agg(attribute.attname::text)
+-- Tables that have all columns of one of these sets (JSON arrays of names), or one of these names: those that may be
+-- history tables, lock tables, or tell tools apart; and parts of such tables.
+SELECT namespace.nspname, class.relname, class.oid::bigint, pggit_daemon.table_shape(class.oid)::text
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
-JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = class.oid
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.jsonb_agg(attribute.attname) AS names
+    FROM pg_catalog.pg_attribute AS attribute
+    WHERE attribute.attrelid = class.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped) AS columns
 WHERE class.relkind IN ('r', 'p') AND class.relpersistence = 'p'
-  AND attribute.attnum > 0 AND NOT attribute.attisdropped
   AND namespace.nspname NOT IN ('pggit', 'pggit_daemon', 'pg_catalog', 'information_schema', 'pg_toast')
-  AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS telling
-              WHERE telling.attrelid = class.oid AND telling.attname = ANY (%(telling)s::text[]))
-GROUP BY namespace.nspname, class.relname
-ORDER BY namespace.nspname, class.relname;
+  AND (class.relname = ANY (%(companions)s::text[])
+       OR (namespace.nspname || '.' || class.relname) = ANY (%(named)s::text[])
+       OR EXISTS (SELECT FROM pg_catalog.pg_inherits AS part
+                  JOIN pg_catalog.pg_class AS whole ON whole.oid = part.inhparent
+                  JOIN pg_catalog.pg_namespace AS there ON there.oid = whole.relnamespace
+                  WHERE part.inhrelid = class.oid
+                    AND (there.nspname || '.' || whole.relname) = ANY (%(named)s::text[]))
+       OR EXISTS (SELECT FROM pg_catalog.unnest(%(sets)s::text[]) AS wanted (list)
+                  WHERE columns.names @> wanted.list::jsonb))
+ORDER BY class.oid;
 
 -- name: objects_there
 -- Every address that may be an object of ours. An extension can have thousands of members, which are none; what is the

@@ -77,7 +77,9 @@ BEGIN
     UPDATE pggit.external_migrations AS m
     SET status = coalesce(p ->> 'status', m.status),
         checksum = CASE WHEN (p ->> 'sets_checksum')::boolean THEN p ->> 'checksum' ELSE m.checksum END,
-        migration_name = coalesce(p ->> 'name', m.migration_name)
+        migration_name = coalesce(p ->> 'name', m.migration_name),
+        version = coalesce(p ->> 'version', m.version),
+        execution_time = coalesce((p ->> 'execution_ms')::bigint * interval '1 millisecond', m.execution_time)
     WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint;
 END $$;
 
@@ -124,10 +126,28 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_source(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, lock_table, origin)
-    VALUES (p ->> 'name', p ->> 'tool', p ->> 'preset', p ->> 'schema', p ->> 'table', p ->> 'lock_table', p ->> 'origin')
+    INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, lock_table, origin, objid,
+                                     number_order)
+    VALUES (p ->> 'name', p ->> 'tool', p ->> 'preset', p ->> 'schema', p ->> 'table', p ->> 'lock_table', p ->> 'origin',
+            (p ->> 'objid')::oid, p ->> 'number_order')
     ON CONFLICT (name) DO UPDATE SET
         tool_name = excluded.tool_name, preset = excluded.preset, schema_name = excluded.schema_name,
         table_name = excluded.table_name, lock_table = coalesce(excluded.lock_table, source.lock_table),
-        origin = excluded.origin;
+        origin = excluded.origin, objid = coalesce(excluded.objid, source.objid), number_order = excluded.number_order;
+END $$;
+
+-- What the capture is to look for of tools: `locks` as [classid, objid, objsubid], `applications` by name. All of it, but
+-- with `adds`: then what is there stays.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_put_tools(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM pggit_daemon.tool_lock AS t
+     WHERE p -> 'adds' IS NULL AND NOT p -> 'locks' @> jsonb_build_array(jsonb_build_array(t.classid::bigint, t.objid::bigint, t.objsubid));
+    INSERT INTO pggit_daemon.tool_lock (classid, objid, objsubid)
+    SELECT (l ->> 0)::oid, (l ->> 1)::oid, (l ->> 2)::smallint FROM jsonb_array_elements(p -> 'locks') AS l
+    ON CONFLICT DO NOTHING;
+    DELETE FROM pggit_daemon.tool_application AS t WHERE p -> 'adds' IS NULL AND NOT p -> 'applications' ? t.name;
+    INSERT INTO pggit_daemon.tool_application (name)
+    SELECT a FROM jsonb_array_elements_text(p -> 'applications') AS a
+    ON CONFLICT DO NOTHING;
 END $$;

@@ -43,6 +43,7 @@ BEGIN
             WHEN 'abandon' THEN PERFORM pggit_daemon.store_abandon(p);
             WHEN 'quarantine' THEN PERFORM pggit_daemon.store_quarantine(p);
             WHEN 'put_source' THEN PERFORM pggit_daemon.store_put_source(p);
+            WHEN 'put_tools' THEN PERFORM pggit_daemon.store_put_tools(p);
             WHEN 'put_verification' THEN PERFORM pggit_daemon.store_put_verification(p);
             ELSE RAISE EXCEPTION 'the store knows no operation "%"', step ->> 0 USING ERRCODE = 'PGD02';
         END CASE;

@@ -1,0 +1,182 @@
+"""The model `rows`: one row is one migration. What a change of it means is said by the preset's rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pggit_daemon.interpret.book import BASELINE, Book, LedgerRow, first
+from pggit_daemon.interpret.models.base import Run, Told
+from pggit_daemon.interpret.values import cell, milliseconds
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.meaning import Meaning
+from pggit_daemon.model.migration import Amendment, HistoryChange
+from pggit_daemon.model.row_text import TextRow, as_text
+from pggit_daemon.model.transaction import RowChange, RowOp
+
+
+class Rows:
+    """Reads a table in which each migration has its row."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def read(self, run: Run) -> Iterator[Told]:
+        for change in run:
+            yield tuple(self._change(change))
+
+    def baseline(self, row: TextRow) -> HistoryChange:
+        return next(iter(self._inserted(LSN(0), row, BASELINE)))
+
+    def compare(self, lsn: LSN, table: Iterable[TextRow]) -> Iterator[HistoryChange]:
+        """In the order in which a tool does it: taken back the newest first, then changed, then added, the
+        oldest first.
+        """
+        book = self._book
+        found = {book.key_of(row): row for row in table}
+        moved = self._moved(found)
+        gone = sorted(
+            set(book.rows) - set(found) - set(moved.values()),
+            key=lambda key: book.order(book.rows[key].columns),
+            reverse=True,
+        )
+        for key in gone:
+            yield self._taken_back(lsn, "reconcile", key)
+        for key, row in sorted(found.items(), key=lambda item: book.order(item[1])):
+            known = book.rows.get(moved.get(key, key))
+            if known is None:
+                yield from self._inserted(lsn, row, "reconcile")
+            elif any(known.columns.get(name) != row.get(name) for name in book.preset.read):
+                yield from self._updated(lsn, row, known.columns if key in moved else {}, "reconcile")
+
+    def _moved(self, found: dict[str, TextRow]) -> dict[str, str]:
+        """The rows that have another key than before, by their new keys: those which the preset's `same_row` tells."""
+        columns = self._book.preset.same_row
+        if not columns:
+            return {}
+        gone: dict[tuple[str | None, ...], list[str]] = {}
+        for key, row in self._book.rows.items():
+            if key not in found:
+                gone.setdefault(tuple(row.columns.get(name) for name in columns), []).append(key)
+        new: dict[tuple[str | None, ...], list[str]] = {}
+        for key, values in found.items():
+            if key not in self._book.rows:
+                new.setdefault(tuple(values.get(name) for name in columns), []).append(key)
+        return {keys[0]: gone[same][0] for same, keys in new.items() if len(keys) == len(gone.get(same, ())) == 1}
+
+    def _change(self, change: RowChange) -> Iterable[HistoryChange]:
+        match change.op:
+            case RowOp.INSERT:
+                return self._inserted(change.lsn, as_text(change.new), "insert")
+            case RowOp.UPDATE:
+                return self._updated(change.lsn, as_text(change.new), as_text(change.identity), "update")
+            case RowOp.DELETE:
+                return self._deleted(change.lsn, as_text(change.identity))
+            case RowOp.TRUNCATE:
+                return self._book.cleared(change.lsn, "truncate")
+
+    def _inserted(self, lsn: LSN, new: TextRow, operation: str) -> Iterator[HistoryChange]:
+        book = self._book
+        key = book.key_of(new)
+        if key in book.rows:
+            # A key comes again only after its row went, which decoding does not show without a replica identity.
+            yield self._taken_back(lsn, "inferred", key)
+        meaning = first(book.preset.insert, new, {})
+        if meaning in UNDOES:
+            original = book.id_of.get(book.version(new) or "")
+            book.rows[key] = LedgerRow(new, None)
+            undo = book.undo(new, original) if meaning not in {Meaning.DELETED, Meaning.UNMARKED} else None
+            if undo is not None and meaning is Meaning.UNDO_FAILED:
+                undo = replace(undo, success=False, status="failed")
+            status = UNDOES[meaning]
+            amends = book.amend(original, status) if status is not None else None
+            yield book.change(lsn, operation, meaning, key, new=new, migration=undo, amends=amends)
+        elif meaning in SILENT:
+            book.rows[key] = LedgerRow(new, None)
+            yield book.change(lsn, operation, meaning, key, new=new)
+        else:
+            migration = book.migration(new, STATUS.get(meaning, "applied"))
+            book.rows[key] = LedgerRow(new, migration.migration_id)
+            yield book.change(lsn, operation, meaning, key, new=new, migration=migration)
+
+    def _updated(self, lsn: LSN, changed: TextRow, identity: TextRow, operation: str) -> Iterator[HistoryChange]:
+        book = self._book
+        old_key = book.find_updated(changed, identity)
+        old = book.rows.get(old_key)
+        before: TextRow = {**(old.columns if old else {}), **identity}
+        # An unchanged TOASTed column is absent from the new row: it is what it was.
+        new = {**before, **changed}
+        meaning = first(book.preset.update, new, before)
+        migration_id = old.migration_id if old else None
+        book.rows.pop(old_key, None)
+        key = book.key_of(new)
+        book.rows[key] = LedgerRow(new, migration_id)
+        migration = amends = None
+        if meaning in ENDS:
+            migration = book.migration(new, STATUS.get(meaning, "applied"), known=migration_id)
+            book.rows[key] = LedgerRow(new, migration.migration_id)
+        elif meaning is Meaning.UNMARKED:
+            amends = book.amend(migration_id, "rolled_back")
+        elif migration_id is not None:
+            amends = self._amended(migration_id, before, new, meaning)
+        change = book.change(lsn, operation, meaning, key, old=before, new=new, migration=migration, amends=amends)
+        yield replace(change, old_row_key=old_key)
+
+    def _deleted(self, lsn: LSN, identity: TextRow) -> Iterator[HistoryChange]:
+        key = self._book.find(identity)
+        if key is None:
+            yield self._book.change(lsn, "delete", Meaning.REMOVED, self._book.key_of(identity), old=identity)
+        else:
+            yield self._taken_back(lsn, "delete", key)
+
+    def _taken_back(self, lsn: LSN, operation: str, key: str) -> HistoryChange:
+        book = self._book
+        row = book.rows.pop(key)
+        meaning = first(book.preset.delete, {}, row.columns)
+        if meaning is not Meaning.ROLLED_BACK or row.migration_id is None:
+            means = meaning if meaning in {Meaning.OWN, Meaning.UNMARKED} else Meaning.REMOVED
+            amends = book.amend(row.migration_id, "rolled_back" if means is Meaning.UNMARKED else "removed")
+            return book.change(lsn, operation, means, key, old=row.columns, amends=amends)
+        undo = book.undo(row.columns, row.migration_id)
+        amends = book.amend(row.migration_id, "rolled_back")
+        return book.change(lsn, operation, meaning, key, old=row.columns, migration=undo, amends=amends)
+
+    def _amended(self, migration_id: int, old: TextRow, new: TextRow, meaning: Meaning) -> Amendment:
+        """What the row says of its migration now; a version that changed is the same migration under another name."""
+        book, columns = self._book, self._book.preset.migration
+        was, version = book.version(old), book.version(new)
+        if version is not None and version != was:
+            book.ids[migration_id], book.id_of[version] = version, migration_id
+        took = cell(new, columns.execution_time)
+        return Amendment(
+            migration_id,
+            checksum=cell(new, columns.checksum),
+            name=cell(new, columns.name),
+            checksum_changed=meaning is Meaning.CHECKSUM_CHANGED,
+            version=version if version != was else None,
+            execution_ms=milliseconds(took, columns.execution_unit)
+            if took != cell(old, columns.execution_time)
+            else None,
+        )
+
+
+UNDOES = {
+    Meaning.ROLLED_BACK: "rolled_back",
+    Meaning.DELETED: "deleted",
+    Meaning.UNMARKED: "rolled_back",
+    Meaning.UNDO_FAILED: None,
+}
+"""New rows that are about an earlier one, and the status they give it."""
+
+STATUS = {
+    Meaning.FAILED: "failed",
+    Meaning.BASELINE: "baseline",
+    Meaning.SCHEMA: "schema",
+    Meaning.MARKED: "marked",
+    Meaning.STARTED: "started",
+}
+SILENT = {Meaning.OWN, Meaning.EDITED, Meaning.MOVED, Meaning.TAGGED}
+"""New rows that are about no migration."""
+
+ENDS = {Meaning.RERAN, Meaning.APPLIED, Meaning.FAILED, Meaning.MARKED}
+"""Updates that say what became of a migration."""

@@ -1,0 +1,70 @@
+"""By what DDL is known to be a migration's: the proofs that a source offers.
+
+In: nothing; values made by `tools/` from a preset, for one table of one database. Out: read by `attribute/`. A row that
+names its own session (an integrated table) needs no entry here: that is possible for every source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from pggit_daemon.model.transaction import TableName
+
+
+class Takes(StrEnum):
+    """Which DDL of its own transaction a row takes."""
+
+    ALL = "all"  # all of it where the row is alone, otherwise what stands before each
+    BEFORE = "before"  # what stands before the row, also where it is alone
+
+
+class Holder(StrEnum):
+    """Which session holds a tool's advisory lock while its DDL runs."""
+
+    OWN = "own"  # the one that runs the DDL
+    SISTER = "sister"  # another connection of the same program
+    EITHER = "either"
+
+
+class Place(StrEnum):
+    """Where DDL outside of the row's own transaction stands."""
+
+    BEFORE = "before"  # before the row, by the session that writes it or by its sister
+    OTHER_SESSION = "other_session"  # before the row, by a session that may have ended by then
+    BETWEEN = "between"  # between the row that says begun and the one that says ended
+
+
+@dataclass(frozen=True, slots=True)
+class InTransaction:
+    """Row and DDL share a transaction."""
+
+    takes: Takes = Takes.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisoryLock:
+    """The tool holds this lock while its DDL runs; the numbers are those of pg_locks."""
+
+    classid: int
+    objid: int
+    objsubid: int = 1
+    holder: Holder = Holder.EITHER
+
+
+@dataclass(frozen=True, slots=True)
+class LockRow:
+    """The tool's lock row is taken while its DDL runs. None: its lock table is not there, or not told from others."""
+
+    table: TableName | None
+
+
+@dataclass(frozen=True, slots=True)
+class InWindow:
+    """Nothing but order: the DDL stands between two rows, and at most `gap` before its own."""
+
+    gap: timedelta | None = None
+
+
+Proof = InTransaction | AdvisoryLock | LockRow | InWindow

@@ -1,0 +1,50 @@
+-- What the session of a statement shows of migration tools: the advisory locks that are held, and who stands beside it.
+-- What to look for stands in two tables that the daemon fills from its presets.
+
+-- The advisory locks that this session holds, whatever they are (a tool often holds its own on the very connection that
+-- runs its scripts), and those locks of tools that other sessions of this database hold.
+CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Nearly always this is the end of it.
+    IF NOT EXISTS (SELECT FROM pg_lock_status() l
+                    WHERE l.locktype = 'advisory'
+                      AND (l.pid = pg_backend_pid()
+                           OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
+                                       WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)))) THEN
+        RETURN '[]';
+    END IF;
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                       'classid', l.classid::bigint, 'objid', l.objid::bigint, 'objsubid', l.objsubid, 'pid', l.pid,
+                       'backend_start', a.backend_start, 'user', pg_get_userbyid(a.usesysid),
+                       'application_name', a.application_name, 'client_addr', host(a.client_addr), 'own', l.pid = pg_backend_pid())
+                   ORDER BY l.classid, l.objid, l.objsubid, l.pid), '[]')
+              FROM pg_lock_status() l
+              LEFT JOIN LATERAL pg_stat_get_activity(l.pid) a ON true
+             WHERE l.locktype = 'advisory' AND l.granted
+               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND (l.pid = pg_backend_pid()
+                    OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
+                                WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)
+                                  AND t.objsubid = l.objsubid)));
+END $$;
+
+-- The sessions beside this one that look the same, if a tool looks so: a callback of a tool runs on a connection of its
+-- own, and is known by the company it keeps. The youngest 16; NULL for everybody else.
+CREATE OR REPLACE FUNCTION pggit_daemon.sister_sessions() RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    mine record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pggit_daemon.tool_application t WHERE t.name = current_setting('application_name')) THEN
+        RETURN NULL;
+    END IF;
+    SELECT a.datid, a.usesysid, a.application_name, a.client_addr INTO mine
+      FROM pg_stat_get_activity(pg_backend_pid()) a;
+    RETURN (SELECT jsonb_agg(jsonb_build_object('pid', s.pid, 'backend_start', s.backend_start))
+              FROM (SELECT a.pid, a.backend_start FROM pg_stat_get_activity(NULL) a
+                     WHERE a.datid = mine.datid AND a.usesysid = mine.usesysid AND a.pid <> pg_backend_pid()
+                       AND a.application_name = mine.application_name
+                       AND a.client_addr IS NOT DISTINCT FROM mine.client_addr
+                     ORDER BY a.backend_start DESC LIMIT 16) s);
+END $$;

@@ -1,0 +1,37 @@
+"""Who a tool's sessions usually are. A hint decides between candidates, it never makes one. Pure."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from pydantic import BaseModel, ConfigDict
+
+from pggit_daemon.model.session import Session
+
+
+class SessionHints(BaseModel):
+    """`usual_application_name` is that of the sessions which run DDL, `row_application_name` of those that write the
+    rows or hold the lock, where that is another. `never` are programs of people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    usual_application_name: str | None = None
+    row_application_name: str | None = None
+    never: tuple[str, ...] = ()
+    user: str | None = None
+    application_name: str | None = None
+
+    def rule_out(self, session: Session) -> bool:
+        """Whether the preset or the configuration says that such a session is never the tool's."""
+        name = session.profile.application_name
+        return (
+            any(fnmatchcase(name, pattern) for pattern in self.never)
+            or (self.user is not None and self.user != session.profile.user)
+            or (self.application_name is not None and not fnmatchcase(name, self.application_name))
+        )
+
+    def looks_usual(self, session: Session) -> bool:
+        """Whether the session has the name under which the tool usually runs DDL."""
+        usual = self.usual_application_name
+        return usual is not None and fnmatchcase(session.profile.application_name, usual)

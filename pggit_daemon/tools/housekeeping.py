@@ -1,0 +1,111 @@
+"""Whose own objects a statement is about: history tables, lock tables, companions, their sequences, types and schemas.
+
+In: a statement, the sources, and the presets (a tool may make its schema before its history table). Out: the name of
+the source, or of the one that is to come. Pure; called by the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from pggit_daemon.model.ddl_event import DdlEvent
+from pggit_daemon.model.objects import ObjectEvent
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.identity import owner_of, parse_table, split_identity, table_of
+from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.source import Source
+
+_BELONGS_TO_TABLE = {"table constraint", "index", "sequence", "trigger", "type", "rule", "policy"}
+
+
+class Housekeeping:
+    """Looks at one statement at a time."""
+
+    def __init__(
+        self, presets: Mapping[str, Preset], sources: Mapping[str, Source], brackets: Iterable[TableName]
+    ) -> None:
+        self._presets = presets
+        self._sources = sources
+        self._brackets = frozenset(brackets)
+
+    def owner(self, event: DdlEvent) -> str | None:
+        """The source whose own objects, and nothing else, a statement made, changed or dropped."""
+        own = {table_of(item) for item in event.objects} - {None}
+        sequences = {
+            name.removeprefix("~sequence ")
+            for item in event.objects
+            if table_of(item) is not None and self._of_item(item) is not None and item.blob is not None
+            for name in item.blob.depends
+            if name.startswith("~sequence ")
+        }
+        owners: set[str | None] = set()
+        beside: set[str | None] = set()
+        for item in event.objects:
+            if item.key is None:
+                continue
+            found = self._of_item(item)
+            if found is None and own and item.key.type == "sequence" and item.key.identity in sequences:
+                continue  # of a table in the same statement
+            (owners if item.direct else beside).add(found)
+        owners |= beside - {None}
+        return owners.pop() if len(owners) == 1 else None
+
+    def _of_item(self, item: ObjectEvent) -> str | None:
+        if item.key is None:
+            return None
+        table = table_of(item) or owner_of(item)
+        needed = {table} if table is not None else set()
+        if item.blob is not None and item.key.type in _BELONGS_TO_TABLE:
+            depends = (parse_table(name.removeprefix("table ")) for name in item.blob.depends if name[:6] == "table ")
+            needed |= {one for one in depends if one is not None}
+        for one in sorted(needed, key=str):
+            found = self._of_table(one)
+            if found is not None:
+                return found
+        parts = split_identity(item.key.identity)
+        if item.key.type == "type" and len(parts) == 2:  # noqa: PLR2004  # schema and type
+            return self._of_type(*parts)
+        if item.key.type == "schema":
+            return self._of_schema(parts[0])
+        return None
+
+    def _of_table(self, table: TableName) -> str | None:
+        for source in self._sources.values():
+            if table in source.tables:
+                return source.name
+        for source in self._sources.values():
+            if table.schema == source.table.schema and _fits(table.table, source.preset.own.tables, source.table):
+                return source.name
+        if table in self._brackets:
+            return str(table)
+        for preset in self._presets.values():
+            usual = preset.table.name
+            names = [name for name in preset.own.tables if "{" not in name]
+            here = not preset.table.schemas or _any(table.schema, preset.table.schemas)
+            if usual is not None and here and _any(table.table, names):
+                return f"{table.schema}.{usual}"
+        return None
+
+    def _of_type(self, schema: str, name: str) -> str | None:
+        for source in self._sources.values():
+            if schema == source.table.schema and _fits(name, source.preset.own.types, source.table):
+                return source.name
+        for preset in self._presets.values():
+            if preset.table.name is not None and _any(name, [one for one in preset.own.types if "{" not in one]):
+                return f"{schema}.{preset.table.name}"
+        return None
+
+    def _of_schema(self, schema: str) -> str | None:
+        for preset in self._presets.values():
+            if preset.table.name is not None and _any(schema, preset.own.schemas):
+                return f"{schema}.{preset.table.name}"
+        return None
+
+
+def _fits(name: str, patterns: Iterable[str], table: TableName) -> bool:
+    return _any(name, (pattern.replace("{table}", table.table) for pattern in patterns))
+
+
+def _any(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,37 @@
+"""What the capture is to look for of tools: locks that other sessions hold, and names of programs.
+
+In: the presets, and the tables that are followed. Out: the parameters of the store's `put_tools`. Pure. Called by
+`init`, which knows no table yet, and by the daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pggit_daemon.model.proof import Holder
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.source import Source
+
+
+def marks(presets: Mapping[str, Preset], database: str | None = None, sources: Iterable[Source] = ()) -> dict[str, Any]:
+    """Locks as [classid, objid (0: any), objsubid]; a key that is made of the database's name only with `database`."""
+    tables: dict[str, list[TableName]] = {}
+    for source in sources:
+        tables.setdefault(source.preset_name, []).append(source.table)
+    locks: set[tuple[int, int, int]] = set()
+    applications = set()
+    for stem, preset in presets.items():
+        advisory = preset.advisory
+        if advisory is None or advisory.holder is Holder.OWN:
+            continue  # what a session holds itself is told in any case
+        classes = advisory.key.classes()
+        if classes is not None and not advisory.key.is_fixed:
+            locks |= {(classid, 0, 1) for classid in classes}
+        elif database is not None or "{database}" not in advisory.key.of:
+            usual = TableName("public", preset.table.name or "")
+            locks |= {advisory.key.of_table(database or "", one) for one in (*tables.get(stem, ()), usual)}
+        if preset.session.usual_application_name is not None:
+            applications.add(preset.session.usual_application_name)
+    return {"locks": [list(lock) for lock in sorted(locks)], "applications": sorted(applications)}
