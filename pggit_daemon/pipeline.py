@@ -27,7 +27,6 @@ from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import Decision, Settled
-from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statements
@@ -35,6 +34,7 @@ from pggit_daemon.reconcile.definitions import DefinitionRefresh
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.store.loader import State
+from pggit_daemon.store.poison import blamed, place
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.versioning.plan import Step, plan
@@ -60,7 +60,8 @@ class Pipeline:
     """Follows one stream.
 
     `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
-    ours.
+    ours. `singly`: something cannot be recorded, so each transaction is stored alone to find out which
+    (`store/poison.py`).
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Pipeline:
         observe: Callable[[tuple[Decision, ...], tuple[Step, ...]], None],
         forged: Callable[[Message], None],
         scheduler: Scheduler,
+        singly: bool = False,
     ) -> None:
         self._state = state
+        self._singly = singly
         self._feed = feed
         self._store = store
         self._conn = conn
@@ -120,14 +123,14 @@ class Pipeline:
 
     async def _handle(self, batch: Batch) -> None:
         items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
-        for item in sorted(items, key=_place):
-            unit = self._unit(item)
-            if isinstance(unit, NewTables):
-                await self._settle()
-                await self._start_over(unit.tables)
-            if unit is not None and (unit.items or unit.requests):
-                self._scheduler.saw(unit)
-                self._correlator.feed(unit)
+        for item in sorted(items, key=place):
+            if place(item) in self._state.poison:
+                self._scheduler.skipped()
+                continue
+            with blamed(item):
+                await self._take(item)
+                if self._singly:
+                    await self._settle()
         await self._settle()
         if self._correlator.waiting:
             await self._look_around(batch)
@@ -142,6 +145,15 @@ class Pipeline:
             self._feed.request_reply()
         self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0, soon=self._asked)
         self._asked = self._asked and bool(batch.messages)
+
+    async def _take(self, item: Transaction | Message) -> None:
+        unit = self._unit(item)
+        if isinstance(unit, NewTables):
+            await self._settle()
+            await self._start_over(unit.tables)
+        if unit is not None and (unit.items or unit.requests):
+            self._scheduler.saw(unit)
+            self._correlator.feed(unit)
 
     def _unit(self, item: Transaction | Message) -> Changeset | NewTables | None:
         """What a transaction says; or a message, if it is ours and was not handled before."""
@@ -221,8 +233,3 @@ class Pipeline:
         state.progress = progress
         self._feed.acknowledge(durable)
         self._observe(settled.decisions, tuple(steps))
-
-
-def _place(item: Transaction | Message) -> LSN:
-    """Where it stands in the order of the stream."""
-    return item.commit_lsn if isinstance(item, Transaction) else item.lsn

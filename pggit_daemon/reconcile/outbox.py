@@ -44,9 +44,10 @@ class Outbox:
     async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
         if not self._swept:
             # Rows that are there now and were committed before the stream's position are handled when it has passed.
-            rows, position = await catalog.outbox(conn), await catalog.position(conn)
-            await self._turns.passed(position)
+            rows, requests = await catalog.outbox(conn), await catalog.requests(conn)
+            await self._turns.passed(await catalog.position(conn))
             self._store.left["handled_events"].update(rows)
+            self._store.left["handled_requests"].update(int(str(row["id"])) for row in requests)
             self._swept = True
         self._waiting.clear()
         await _prepare(conn)

@@ -33,11 +33,12 @@ class Cause(StrEnum):
     CAPTURE_FAILED = "capture_failed"
     CONCURRENT_DDL = "concurrent_ddl"
     UPGRADE = "upgrade"
+    QUARANTINE = "quarantine"  # a transaction was skipped
 
     @property
     def explains(self) -> bool:
         """Whether it says why something differs: then the difference is no conflict."""
-        return self in {Cause.CAPTURE_FAILED, Cause.CONCURRENT_DDL, Cause.UPGRADE}
+        return self in {Cause.CAPTURE_FAILED, Cause.CONCURRENT_DDL, Cause.UPGRADE, Cause.QUARANTINE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,10 @@ class Scheduler:
         """Definitions could not be read again when they should have been: have everything compared."""
         self._verification.suspect(Cause.CONCURRENT_DDL)
 
+    def skipped(self) -> None:
+        """A transaction in quarantine was skipped: what it did is found by comparing."""
+        self._verification.suspect(Cause.QUARANTINE)
+
     def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
         """What an undecodable row may have been; None while that is not certain: ask again with the next batch."""
         return self._tables.differences(source, received)

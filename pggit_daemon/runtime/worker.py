@@ -20,7 +20,7 @@ from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.connections import STORING, connect, translated
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import options
-from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, SlotInUse, SlotLost
+from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, RefusedError, SlotInUse, SlotLost
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
@@ -29,6 +29,7 @@ from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.replication.slot import SlotFacts, read_slot
 from pggit_daemon.store.loader import load_progress, load_registry, load_state
+from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
@@ -42,6 +43,9 @@ log = structlog.get_logger(__name__)
 
 PULSE = 1.0
 """Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is."""
+
+MOST_POISON = 100
+"""Transactions that one process puts into quarantine; more than that are no accident of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Database:
         self._presets = dict(packaged())
         self._log = log.bind(database=config.name)
         self._unread = False  # whether objects were left out of the first commit
+        self._poison = 0
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Connect, begin the history if there is none, and stream until told to stop."""
@@ -72,13 +77,31 @@ class Database:
             await self._begin(connections, store, registry)
             polling = asyncio.create_task(self._poll())
             try:
+                singly = False
                 while not stop.is_set():
                     try:
-                        await self._stream(connections, store, registry, stop)
+                        await self._stream(connections, store, registry, stop, singly=singly)
                     except TablesChangedError as change:
                         self._log.info("tables_added", tables=[str(table) for table in change.tables])
+                    except RefusedError as exc:
+                        if singly:
+                            raise
+                        singly = True
+                        self._log.warning("store_refused", error=exc.message, action="each transaction alone")
+                    except PoisonError as poison:
+                        singly = False
+                        await self._quarantine(store, poison)
             finally:
                 polling.cancel()
+
+    async def _quarantine(self, store: Store, poison: PoisonError) -> None:
+        """Put aside what cannot be recorded, unless it is not the transactions that are at fault."""
+        self._poison += 1
+        if self._poison > MOST_POISON:
+            raise poison
+        await store.run([quarantined(poison)])
+        self._metrics.quarantined_transactions.labels(self._config.name).inc()
+        self._log.error("transaction_quarantined", lsn=str(poison.lsn), reason=poison.reason)
 
     @asynccontextmanager
     async def _connections(self) -> AsyncIterator[Connections]:
@@ -152,7 +175,9 @@ class Database:
                 hint="set create_baseline = true for one start",
             )
 
-    async def _stream(self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event) -> None:
+    async def _stream(
+        self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event, *, singly: bool
+    ) -> None:
         progress = await load_progress(connections.reading)
         if progress is None:
             raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
@@ -194,6 +219,7 @@ class Database:
                         observe=observer.stored,
                         forged=observer.forged,
                         scheduler=scheduler,
+                        singly=singly,
                     )
                     await pipeline.run(stop, observer.handled)
                 finally:

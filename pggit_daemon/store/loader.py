@@ -36,13 +36,14 @@ _QUERIES = load_queries("load")
 
 @dataclass(slots=True)
 class State:
-    """All that the pipeline moves."""
+    """All that the pipeline moves, and the transactions that it must skip."""
 
     progress: Progress
     schema: Schema
     ledgers: dict[str, Ledger]
     api: Api
     secret: str
+    poison: frozenset[LSN] = frozenset()
 
 
 async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
@@ -65,7 +66,8 @@ async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, reg
         rows.setdefault(source, {})[key] = LedgerRow(columns, migration_id)
     api = Api(_run(row) for row in await _fetch(conn, "runs"))
     [(secret,)] = await _fetch(conn, "secret")
-    return State(progress, Schema.load(leaves), await _ledgers(conn, registry, rows), api, secret)
+    poison = frozenset([LSN.parse(lsn) for (lsn,) in await _fetch(conn, "poison")])
+    return State(progress, Schema.load(leaves), await _ledgers(conn, registry, rows), api, secret, poison)
 
 
 def _run(row: tuple[Any, ...]) -> OpenRun:

@@ -70,6 +70,9 @@ class Metrics:
         self.capture_failures = counter(
             "pggit_capture_failures_total", "DDL statements of which the capture failed; the statements went on."
         )
+        self.quarantined_transactions = counter(
+            "pggit_quarantined_transactions_total", "Transactions that could not be recorded and were put aside."
+        )
         self.quarantined_records = counter(
             "pggit_quarantined_records_total", "Records of the stream that could not be read and were put aside."
         )
@@ -132,6 +135,7 @@ class Metrics:
             self.ddl_events,
             self.capture_failures,
             self.quarantined_records,
+            self.quarantined_transactions,
             self.forged_messages,
             self.out_of_band_changes,
             self.verification_differences,

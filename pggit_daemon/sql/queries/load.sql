@@ -24,6 +24,11 @@ SELECT run_key, state, pid, backend_start::text, user_name, started_at, migratio
        failed_at::text, last_part::text
 FROM pggit_daemon.open_run ORDER BY id;
 
+-- name: poison
+-- The transactions in quarantine that the stream may bring again.
+SELECT lsn::text FROM pggit_daemon.quarantine
+WHERE kind = 'transaction' AND lsn > (SELECT commit_lsn FROM pggit_daemon.progress);
+
 -- name: ids
 -- Every migration id in use, so that none is given twice.
 SELECT source, migration_id, version, status, source_lsn::text FROM pggit.external_migrations WHERE migration_id >= 0;

@@ -37,6 +37,10 @@ DROP TABLE pggit_daemon.open_migration;
 -- A session looks here for what it has begun a moment ago.
 CREATE INDEX request_session ON pggit_daemon.request (pid, backend_start);
 
+-- What is in quarantine: a record of the stream that could not be read, or a whole transaction that could not be stored.
+ALTER TABLE pggit_daemon.quarantine
+    ADD COLUMN kind text NOT NULL DEFAULT 'record' CHECK (kind IN ('record', 'transaction'));
+
 -- Operations on a migration whose row the daemon cannot see or change yet: its transaction is decoded and not visible, or
 -- somebody's transaction holds it. They are done in their order as soon as that is over.
 CREATE TABLE pggit_daemon.parked (

@@ -26,8 +26,8 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.store_quarantine(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO pggit_daemon.quarantine (lsn, xid, raw, reason)
-    VALUES ((p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, p ->> 'raw', p ->> 'reason')
+    INSERT INTO pggit_daemon.quarantine (lsn, xid, raw, reason, kind)
+    VALUES ((p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, p ->> 'raw', p ->> 'reason', coalesce(p ->> 'kind', 'record'))
     ON CONFLICT DO NOTHING;
 END $$;
 

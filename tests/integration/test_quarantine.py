@@ -1,0 +1,99 @@
+"""What cannot be recorded does not stop the history: it is found and put aside, and the catalog tells what it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from pggit_daemon.errors import ConnectError, PggitDaemonError, RefusedError, StoreError
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import Message
+from pggit_daemon.store.poison import PoisonError, blamed
+from tests.integration.api_write_support import Followed, following
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.databases import Databases
+
+REFUSAL = """
+    ALTER TABLE pggit.commits ADD CONSTRAINT refused CHECK (kind <> 'out_of_band' OR message !~ 'poison')
+"""
+HEADS = "SELECT kind, message FROM pggit.commits WHERE kind <> 'baseline' ORDER BY id"
+DIFFERS = """
+    SELECT count(*) FROM pggit_daemon.differing(ARRAY(SELECT a FROM pggit_daemon.addresses_to_compare() AS a))
+"""
+
+
+def made(followed: Followed, *names: str) -> None:
+    with followed.connect() as conn:
+        for name in names:
+            conn.execute(f"CREATE TABLE {name} (id integer)".encode())
+
+
+def _settled(followed: Followed) -> bool:
+    return followed.rows(DIFFERS) == [(0,)] and followed.rows("SELECT count(*) FROM pggit_daemon.ddl_event") == [(0,)]
+
+
+def test_a_transaction_that_the_server_refuses(cluster: Databases, installed_template: str, tmp_path: Path) -> None:
+    """Promise: in a backlog and live, only the refused one is missing, and a snapshot has what it made."""
+    with following(cluster, installed_template, tmp_path, watch_interval_seconds=0.2) as followed:
+        with followed.connect() as conn:
+            conn.execute(REFUSAL.encode())
+        followed.daemon.stop()
+        made(followed, "a", "poison_1", "b", "c", "poison_2", "d")
+        followed.daemon.start()
+        followed.daemon.wait_for(
+            lambda: followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 2, "past", 20
+        )
+        made(followed, "e", "poison_3", "f")
+        followed.daemon.wait_for(
+            lambda: followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 3, "past", 20
+        )
+        followed.daemon.wait_for(lambda: _settled(followed), "true again", 20)
+        kinds = followed.rows(HEADS)
+        ordinary = [message for kind, message in kinds if kind != "snapshot"]
+        assert ordinary == [f"out of band: CREATE TABLE public.{name}" for name in "abcdef"]
+        found = " ".join(message for kind, message in kinds if kind == "snapshot")
+        assert all(f"public.poison_{number}" in found for number in (1, 2, 3))
+        quarantine = "SELECT kind, reason ~ 'refused', raw ~ 'poison' FROM pggit_daemon.quarantine"
+        assert followed.rows(quarantine) == [("transaction", True, True)] * 3
+        assert followed.daemon.metric("pggit_quarantined_transactions_total") >= 1
+        assert followed.value("SELECT count(*) FROM pggit.conflicts") == 0
+
+
+def test_a_name_longer_than_an_index_takes_is_no_poison(
+    cluster: Databases, installed_template: str, tmp_path: Path
+) -> None:
+    """Promise: a function with 100 arguments of composite types with long names is an object as any other."""
+    types = [f"t{number:03}_{'xyzw' * 14}" for number in range(100)]
+    with following(cluster, installed_template, tmp_path) as followed:
+        with followed.connect() as conn, conn.transaction():
+            for name in types:
+                conn.execute(f"CREATE TYPE {name} AS (a integer)".encode())
+            conn.execute(f"CREATE FUNCTION wide({', '.join(types)}) RETURNS int LANGUAGE sql AS 'SELECT 1'".encode())
+        with followed.connect() as conn:
+            conn.execute(f"ALTER FUNCTION wide({', '.join(types)}) STABLE".encode())
+            conn.execute("CREATE TABLE behind (id integer)")
+        assert followed.commits()[-1] == "out_of_band: public.behind"
+        versions = (
+            "SELECT count(*) FROM pggit_daemon.object_version WHERE type = 'function' AND length(identity) > 6000"
+        )
+        assert followed.value(versions) == 2
+        assert followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 0
+
+
+@pytest.mark.parametrize("error", [RefusedError("no"), ValueError("odd"), KeyError("x"), RecursionError()])
+def test_what_comes_of_the_transaction_is_its_fault(error: Exception) -> None:
+    message = Message(LSN(1), transactional=False, prefix="p", content="c")
+    with pytest.raises(PoisonError) as raised, blamed(message):
+        raise error
+    assert (raised.value.lsn, raised.value.__cause__) == (LSN(1), error)
+
+
+@pytest.mark.parametrize("error", [StoreError("gone"), ConnectError("gone"), psycopg.OperationalError()])
+def test_what_comes_of_the_connection_is_not(error: PggitDaemonError | psycopg.Error) -> None:
+    with pytest.raises(type(error)), blamed(Message(LSN(1), transactional=False, prefix="p", content="c")):
+        raise error
