@@ -6,7 +6,7 @@ the source, or of the one that is to come. Pure; called by the registry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from pggit_daemon.model.ddl_event import DdlEvent
@@ -79,20 +79,19 @@ class Housekeeping:
                 return source.name
         if table in self._brackets:
             return str(table)
-        for preset in self._presets.values():
-            usual = preset.table.name
-            names = [name for name in preset.own.tables if "{" not in name]
-            here = not preset.table.schemas or _any(table.schema, preset.table.schemas)
-            if usual is not None and here and _any(table.table, names):
-                return f"{table.schema}.{usual}"
-        return None
+        return self._to_come(table.schema, table.table, lambda preset: preset.own.tables)
 
     def _of_type(self, schema: str, name: str) -> str | None:
         for source in self._sources.values():
             if schema == source.table.schema and _fits(name, source.preset.own.types, source.table):
                 return source.name
+        return self._to_come(schema, name, lambda preset: preset.own.types)
+
+    def _to_come(self, schema: str, name: str, own: Callable[[Preset], tuple[str, ...]]) -> str | None:
+        """The source whose history table is still to be made."""
         for preset in self._presets.values():
-            if preset.table.name is not None and _any(name, [one for one in preset.own.types if "{" not in one]):
+            known = _any(name, preset.own.first) or (_any(schema, preset.own.schemas) and _any(name, own(preset)))
+            if known and preset.table.name is not None:
                 return f"{schema}.{preset.table.name}"
         return None
 

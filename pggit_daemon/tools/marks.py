@@ -21,7 +21,7 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
     for source in sources:
         tables.setdefault(source.preset_name, []).append(source.table)
     locks: set[tuple[int, int, int]] = set()
-    applications = set()
+    applications = set()  # of tools that run DDL on several connections
     for stem, preset in presets.items():
         advisory = preset.advisory
         if advisory is None or advisory.holder is Holder.OWN:
@@ -32,6 +32,6 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
         elif database is not None or "{database}" not in advisory.key.of:
             usual = TableName("public", preset.table.name or "")
             locks |= {advisory.key.of_table(database or "", one) for one in (*tables.get(stem, ()), usual)}
-        if preset.session.usual_application_name is not None:
+        if advisory.holder is Holder.EITHER and preset.session.usual_application_name is not None:
             applications.add(preset.session.usual_application_name)
     return {"locks": [list(lock) for lock in sorted(locks)], "applications": sorted(applications)}

@@ -75,20 +75,24 @@ ProofRule = Annotated[TransactionProof | AdvisoryProof | LockRowProof | WindowPr
 
 
 class OwnObjects(_Model):
-    """What else the tool makes for itself. `tables` and `types` stand in the history table's schema;
-    {table} is its name.
+    """What else the tool makes for itself.
+
+    `tables` and `types` stand in the history table's schema; {table} is its name. `first` are names that nobody else
+    uses, of what may be made before the history table; in `schemas` all of it may.
     """
 
     tables: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     schemas: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
 
 
 class MigrationColumns(_Model):
     """Which column holds what. `version` may be several columns, joined by `joined`.
 
-    `number`: a pattern whose group is the migration's number inside its version. `chain`: the column that names the
-    migration before. `applied_at` is the moment of applying, or of beginning, or when somebody wrote the migration.
+    `number`: a pattern whose group holds the digits of the migration's number inside its version. `chain`: the column
+    that names the migration before. `applied_at` is the moment of applying, or of beginning, or when somebody wrote
+    the migration.
     """
 
     id: str | None = None
@@ -206,7 +210,7 @@ class Preset(_Model):
         if columns.number is None:
             return integer(row.get(columns.id)) if columns.id is not None else None
         found = re.search(columns.number, self.version_of(row) or "")
-        return integer(found[1]) if found is not None else None
+        return integer(re.sub(r"\D", "", found[1])) if found is not None else None
 
 
 def custom(

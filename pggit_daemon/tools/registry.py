@@ -151,10 +151,13 @@ class Registry:
         if self._is_part(seen):
             return self._add_part(seen)
         if not renamed and not self._may_matter(seen):
-            self._silence(seen, before)
             return False
         self._seen[seen.table] = seen
-        self._silent.discard(seen.table)
+        if self._is_another(seen, before):
+            self._silent.add(seen.table)
+            return False
+        if seen.table in self._silent and self.fitting(seen):
+            self._silent.remove(seen.table)
         changed = self._learn_lock_table(seen)
         for table in [table for table in self._seen if table.schema == seen.table.schema]:
             changed = self._judge(table) or changed
@@ -172,8 +175,9 @@ class Registry:
         return seen.oid if seen is not None else None
 
     def dropped(self, table: TableName) -> None:
-        """A table is gone; it stands beside no other any more."""
-        self._seen.pop(table, None)
+        """A table is gone; it stands beside no other any more. Of a source's own it stays known which one it was."""
+        if self.at(table) is None:
+            self._seen.pop(table, None)
 
     def _renamed(self, seen: Seen) -> bool:
         """Whether it is the table of a source under another name or in another schema, which keeps its source."""
@@ -212,12 +216,11 @@ class Registry:
             for preset in self._presets.values()
         )
 
-    def _silence(self, seen: Seen, before: Seen | None) -> None:
-        """Another table has the name of a history table that was dropped, and is none."""
+    def _is_another(self, seen: Seen, before: Seen | None) -> bool:
+        """Whether another table has the name of a history table that was dropped, and is none."""
         made_again = before is not None and seen.oid is not None and before.oid not in {None, seen.oid}
         source = self.at(seen.table)
-        if made_again and source is not None and source.origin == "discovered":
-            self._silent.add(seen.table)
+        return made_again and source is not None and source.origin == "discovered" and not self.fitting(seen)
 
     def _learn_lock_table(self, seen: Seen) -> bool:
         fitting = frozenset(

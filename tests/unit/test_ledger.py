@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pggit_daemon.config.model import Source as Section
 from pggit_daemon.interpret.history_table import Ledger
+from pggit_daemon.interpret.values import milliseconds, moment
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.migration import HistoryChange, Migration
@@ -484,3 +485,103 @@ def test_a_long_key_fits_an_index() -> None:
     keys = {row_key({"a": "x" * 5000 + end}, "a") for end in "12"}
     assert len(keys) == 2
     assert max(map(len, keys)) < 600
+
+
+# -- Liquibase: what is no edit
+
+
+def test_a_checksum_of_another_algorithm_is_no_edit() -> None:
+    """An upgrade of Liquibase writes 9: in the place of 8:, for changesets that nobody touched."""
+    of = ledger("liquibase")
+    insert(of, liquibase_row(1, md5sum="8:aaaa"))
+    change = update(of, liquibase_row(1, md5sum="9:bbbb"))
+    assert change.meaning is Meaning.CHECKSUM_UPGRADED
+    assert change.amends is not None
+    assert (change.amends.checksum, change.amends.checksum_changed) == ("9:bbbb", False)
+    edited = update(of, liquibase_row(1, md5sum="9:cccc"))
+    assert edited.meaning is Meaning.CHECKSUM_CHANGED
+
+
+def test_a_checksum_of_another_algorithm_is_no_edit_when_it_is_found_by_comparing() -> None:
+    of = ledger("liquibase")
+    insert(of, liquibase_row(1, md5sum="8:aaaa"))
+    [change] = of.compare(AT, [as_text(liquibase_row(1, md5sum="9:bbbb"))])
+    assert change.meaning is Meaning.CHECKSUM_UPGRADED
+
+
+def test_a_changelog_that_moved_keeps_its_migrations() -> None:
+    """UPDATE databasechangelog SET filename: without a replica identity that is a row gone and a row new."""
+    of = ledger("liquibase")
+    for number in (1, 2):
+        insert(of, liquibase_row(number))
+    table = [as_text(liquibase_row(number, filename="db/log.xml".replace("db", "new"))) for number in (1, 2)]
+    changes = of.compare(AT, table)
+    assert [(one.meaning, one.migration) for one in changes] == [(Meaning.EDITED, None)] * 2
+    assert [one.amends and (one.amends.migration_id, one.amends.version, one.amends.status) for one in changes] == [
+        (1, "new/log.xml::1::ann", None),
+        (2, "new/log.xml::2::ann", None),
+    ]
+    assert [row.migration_id for row in of.rows.values()] == [1, 2]
+    assert of.compare(AT, table) == ()
+    again = insert(of, liquibase_row(3, "1", filename="new/log.xml", exectype="RERAN"))
+    assert migration(again).migration_id == 1, "and is known under its new name"
+
+
+def test_a_changelog_that_moved_in_the_stream_keeps_its_migrations() -> None:
+    """With REPLICA IDENTITY FULL the old row comes along."""
+    of = ledger("liquibase")
+    insert(of, liquibase_row(1))
+    change = update(of, liquibase_row(1, filename="new.xml"), liquibase_row(1))
+    assert (change.meaning, change.migration, change.old_row_key) == (
+        Meaning.EDITED,
+        None,
+        '["1", "ann", "db/log.xml"]',
+    )
+    assert change.amends is not None
+    assert change.amends.version == "new.xml::1::ann"
+
+
+def test_one_changeset_that_went_and_another_that_came_are_two() -> None:
+    of = ledger("liquibase")
+    insert(of, liquibase_row(1))
+    changes = of.compare(AT, [as_text(liquibase_row(2, filename="new.xml"))])
+    assert [one.meaning for one in changes] == [Meaning.ROLLED_BACK, Meaning.APPLIED]
+
+
+# -- units
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "ms"),
+    [
+        ("7654321", "ns", 7),
+        ("7654", "us", 7),
+        ("12", "ms", 12),
+        ("1.5", "s", 1500),
+        ("00:00:01.25", "interval", 1250),
+        ("1 day 00:00:01", "interval", 86_401_000),
+        ("-1", "ns", None),
+        ("soon", "s", None),
+        ("NaN", "s", None),
+        ("1e400", "s", None),
+        ("a while", "interval", None),
+        (None, "ms", None),
+    ],
+)
+def test_how_long_it_took_is_told_in_milliseconds(text: str | None, unit: str, ms: int | None) -> None:
+    assert milliseconds(text, unit) == ms
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "told"),
+    [
+        ("2026-01-01 10:00:00+00", "time", "2026-01-01 10:00:00+00"),
+        ("1767225600", "epoch_s", "2026-01-01T00:00:00+00:00"),
+        ("1767225600001", "epoch_ms", "2026-01-01T00:00:00.001000+00:00"),
+        ("9" * 17, "epoch_s", None),
+        ("today", "epoch_ms", None),
+        (None, "epoch_s", None),
+    ],
+)
+def test_when_it_was_is_told_as_a_time(text: str | None, form: str, told: str | None) -> None:
+    assert moment(text, form) == told

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pggit_daemon.config.model import Source as Section
 from pggit_daemon.model.ddl_event import DdlEvent, parse_object
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, Session, SessionKey
-from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.registry import Registry, created_tables, parse_table, split_identity
+from pggit_daemon.model.shape import Shape, TableKind
+from pggit_daemon.model.transaction import RowChange, RowOp, TableName, Value
+from pggit_daemon.tools.configured import configured_source
+from pggit_daemon.tools.discovery import Discovery
+from pggit_daemon.tools.registry import Registry, Seen, created_tables, parse_table, split_identity
+from pggit_daemon.tools.source import Source
 from tests.unit.build import (
     FLYWAY_COLUMNS,
     FSH,
@@ -26,6 +34,7 @@ from tests.unit.build import (
     made,
     quoted,
 )
+from tests.unit.shapes import FLYWAY, KNOWN, LOCK_TABLES, shape
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
 SESSION = Session(SessionKey(1, "now"), Profile("u", "a", None), "u")
@@ -133,3 +142,219 @@ def test_a_negative_hash_borrows_from_the_upper_half() -> None:
     """The key is a signed sum of 64 bits, as Java makes it, not two halves put together."""
     keys = [flyway_key(TableName("s" * size, "t" * size)) for size in range(1, 300)]
     assert {high for high, _ in keys} == {18027, 18028}
+
+
+# -- shapes that change, names that change, parts
+
+
+def seen(table: TableName, known: Shape, *, oid: int = 1, at: int = 1) -> Seen:
+    return Seen(table, known, oid, LSN(at))
+
+
+VERSION = shape("version varchar", "version")
+ROWS = TableName("public", "schema_migrations")
+RAILS = TableName("public", "ar_internal_metadata")
+
+
+def test_a_neighbour_that_comes_later_tells_another_tool() -> None:
+    """Rails makes its second table one transaction after the first, which looks like dbmate's until then."""
+    registry = Registry(PRESETS, database="app")
+    assert registry.look(seen(ROWS, VERSION))
+    assert registry.sources[str(ROWS)].tool == "dbmate"
+    beside = shape("key varchar, value varchar, created_at timestamp, updated_at timestamp", "key")
+    assert registry.look(seen(RAILS, beside, oid=2, at=2)), "the stream starts over: rows are read in another way"
+    assert registry.sources[str(ROWS)].tool == "rails"
+    assert not registry.look(seen(RAILS, beside, oid=2, at=2))
+    assert registry.keeper(event(element(str(RAILS)))) == str(ROWS)
+
+
+def test_neighbours_of_other_schemas_tell_nothing() -> None:
+    registry = Registry(PRESETS)
+    registry.look(seen(replace(RAILS, schema="other"), shape("key varchar", "key"), oid=2))
+    registry.look(seen(ROWS, VERSION))
+    assert registry.sources[str(ROWS)].tool == "dbmate"
+
+
+def test_a_table_that_grows_keeps_its_source() -> None:
+    registry = Registry(PRESETS)
+    table = TableName("public", "schemaversion")
+    assert registry.look(seen(table, shape("version bigint", "version")))
+    for at, columns in enumerate(("name text", "name text, md5 text", "name text, md5 text, run_at timestamptz"), 2):
+        assert not registry.look(seen(table, shape(f"version bigint, {columns}", "version"), at=at))
+    assert registry.look(seen(table, shape("version bigint, colour text", "version"), at=9)) is False
+    assert registry.at(table) is not None, "a team's own column does not end its history"
+
+
+def test_another_table_of_that_name_is_no_history() -> None:
+    """The tool's table was dropped, and an application makes one of its own under the name."""
+    registry = Registry(PRESETS)
+    table = TableName("public", "migrations")
+    assert registry.look(seen(table, shape("id int, migration varchar, batch int", "id")))
+    registry.dropped(table)
+    registry.look(seen(table, shape("id int, animal text", "id"), oid=2, at=2))
+    assert registry.at(table) is None
+    registry.look(seen(table, shape("id int, migration varchar, batch int", "id"), oid=3, at=3))
+    assert registry.at(table) is not None, "and the tool comes back"
+
+
+def test_what_the_log_said_before_does_not_undo_what_it_said_later() -> None:
+    """A stream that starts over brings old statements again."""
+    registry = Registry(PRESETS)
+    registry.look(seen(ROWS, VERSION, at=1))
+    registry.look(seen(ROWS, shape("version bigint, dirty bool", "version"), oid=2, at=5))
+    assert not registry.look(seen(ROWS, VERSION, at=1))
+    assert registry.sources[str(ROWS)].tool == "golang-migrate"
+
+
+@pytest.mark.parametrize("to", [TableName("public", "history"), TableName("meta", "flyway_schema_history")])
+def test_a_table_keeps_its_source_under_another_name(to: TableName) -> None:
+    registry = Registry(PRESETS)
+    whole = shape(FLYWAY, "installed_rank")
+    registry.look(seen(FSH, whole))
+    key = registry.sources[str(FSH)].advisory_key
+    assert registry.look(seen(to, whole, at=2)), "it is streamed under its new name"
+    assert list(registry.sources) == [str(FSH)]
+    assert registry.sources[str(FSH)].table == to
+    assert registry.sources[str(FSH)].advisory_key != key, "the tool makes its lock of the new name"
+    assert set(registry.tables) == {FSH, to}, "rows from before the renaming may still come"
+    assert registry.at(FSH) is registry.at(to)
+
+
+def test_a_table_that_was_renamed_while_nobody_looked() -> None:
+    source = Source(str(FSH), PRESETS["flyway"], FSH, preset_name="flyway")
+    registry = Registry(PRESETS, [source])
+    registry.remember(FSH, 77)
+    registry.look(Seen(TableName("public", "history"), shape(FLYWAY, "installed_rank"), 77))
+    assert [one.table.table for one in registry.histories] == ["history"]
+
+
+@pytest.mark.parametrize("kind", [TableKind.PARTITION, TableKind.CHILD])
+def test_rows_of_a_part_are_rows_of_the_whole(kind: TableKind) -> None:
+    """Decoding names the partition."""
+    registry = Registry(PRESETS)
+    whole = shape(FLYWAY, "installed_rank")
+    registry.look(seen(FSH, replace(whole, kind=TableKind.PARTITIONED)))
+    part = TableName("archive", "flyway_2026")
+    assert registry.look(seen(part, replace(whole, kind=kind, parent=str(FSH)), oid=2, at=2))
+    assert not registry.look(seen(part, replace(whole, kind=kind, parent=str(FSH)), oid=2, at=2))
+    assert registry.at(part) is registry.at(FSH)
+    assert part in registry.tables
+    assert registry.keeper(event(element(str(part)))) == str(FSH)
+
+
+# -- configured tables
+
+
+def configured(**columns: str) -> Source:
+    values = {"name": "own", "table": "ops.log", "columns": {"id": "version"} | columns}
+    return configured_source(Section.model_validate(values), timedelta(seconds=1))
+
+
+def test_a_configured_table_that_is_not_there_is_waited_for() -> None:
+    registry = Registry(PRESETS, [configured()])
+    assert [source.name for source in registry.waiting] == ["own"]
+    assert not registry.look(seen(TableName("ops", "log"), VERSION))
+    assert registry.waiting == ()
+    assert [source.name for source in registry.histories] == ["own"]
+
+
+def test_columns_that_a_configured_table_lacks_are_named() -> None:
+    registry = Registry(PRESETS, [configured(name="titel")])
+    registry.look(seen(TableName("ops", "log"), VERSION))
+    assert registry.misfits == {"own": ("it has no column titel",)}
+    registry.look(seen(TableName("ops", "log"), shape("version varchar, titel text", "version"), at=2))
+    assert registry.misfits == {}
+
+
+@pytest.mark.parametrize(
+    ("discovery", "found"),
+    [
+        (Discovery(), {"a.migrations", "b.migrations"}),
+        (Discovery(on=False), set()),
+        (Discovery(include=("a",)), {"a.migrations"}),
+        (Discovery(include=("*.migrations",), exclude=("b",)), {"a.migrations"}),
+        (Discovery(exclude=("*.migr*",)), set()),
+    ],
+)
+def test_discovery_looks_where_it_may(discovery: Discovery, found: set[str]) -> None:
+    registry = Registry(PRESETS, [configured()], discovery=discovery)
+    for oid, schema in enumerate("ab", 1):
+        registry.look(
+            seen(TableName(schema, "migrations"), shape("id int, migration varchar, batch int", "id"), oid=oid)
+        )
+    assert {str(source.table) for source in registry.histories} == {"ops.log"} | found
+
+
+# -- lock tables and housekeeping
+
+
+def test_each_lock_table_has_the_rules_of_its_own_tool() -> None:
+    registry = Registry(PRESETS)
+    tables = {preset: table for preset, table, _ in LOCK_TABLES}
+    for oid, (_, table, columns) in enumerate(LOCK_TABLES, 1):
+        registry.look(seen(table, columns, oid=oid))
+
+    def move(preset: str, op: RowOp, **row: Value) -> bool | None:
+        new, old = ({}, row) if op is RowOp.DELETE else (row, {})
+        return registry.bracket_move(RowChange(LSN(9), op, tables[preset], new, old))
+
+    assert move("liquibase", RowOp.UPDATE, id=1, locked=True) is True
+    assert move("liquibase", RowOp.UPDATE, id=1, locked=False) is False
+    assert move("liquibase", RowOp.INSERT, id=1, locked=False) is None
+    assert move("yoyo", RowOp.INSERT, locked=1, pid=7) is True
+    assert move("yoyo", RowOp.DELETE, locked=1) is False
+    assert move("knex", RowOp.INSERT, index=1, is_locked=0) is None
+    assert move("knex", RowOp.UPDATE, index=1, is_locked=1) is True
+    assert move("knex", RowOp.UPDATE, index=1, is_locked=0) is False
+    assert registry.bracket_move(RowChange(LSN(9), RowOp.DELETE, ROWS, {}, {})) is None
+
+
+def test_the_sequence_of_a_serial_column_is_the_tables() -> None:
+    registry = Registry(PRESETS)
+    table = TableName("public", "knex_migrations")
+    registry.look(seen(table, shape("id int, name varchar, batch int, migration_time timestamptz", "id")))
+    sequence = element("public.knex_migrations_id_seq", type_="sequence")
+    owned = {**sequence, "later": "ALTER SEQUENCE public.knex_migrations_id_seq OWNED BY public.knex_migrations.id;\n"}
+    whole = {**made(table, ["id"]), "depends": ["schema public", "~sequence public.knex_migrations_id_seq"]}
+    assert registry.keeper(event(owned, whole)) == str(table)
+    assert registry.keeper(event(sequence, whole)) == str(table), "of a table in the same statement"
+    assert registry.keeper(event(owned, tag="ALTER SEQUENCE")) == str(table)
+    assert registry.keeper(event(sequence, tag="CREATE SEQUENCE")) is None
+    assert registry.keeper(event(element("public.other_seq", type_="sequence"), whole)) is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "type_", "owner"),
+    [
+        ("yoyo", "public._yoyo_migration", "table", "public._yoyo_log"),
+        ("yoyo", "public._yoyo_version", "table", "public._yoyo_log"),
+        ("sqitch", "sqitch.changes", "table", "sqitch.events"),
+        ("marv", "public.any_name_lock", "table", "public.any_name"),
+        ("graphile-migrate", "graphile_migrate.current", "table", "graphile_migrate.migrations"),
+        ("pgmigrate", "public.schema_version_type", "type", "public.schema_version"),
+        ("pogo", "public._pogo_version", "table", "public._pogo_migration"),
+        ("yoyo", "public.changes", "table", None),
+        ("sqitch", "public.changes", "table", None),
+    ],
+)
+def test_companions_are_the_tools_own(preset: str, name: str, type_: str, owner: str | None) -> None:
+    registry = Registry(PRESETS)
+    known = next(one for one in KNOWN if one.preset == preset)
+    registry.look(seen(known.table, known.shape))
+    assert registry.keeper(event(element(name, type_=type_))) == owner
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "owner"),
+    [
+        ("drizzle", "schema", "drizzle.__drizzle_migrations"),
+        ("graphile_migrate", "schema", "graphile_migrate.migrations"),
+        ("sqitch", "schema", "sqitch.events"),
+        ("public._yoyo_version", "table", "public._yoyo_log"),
+        ("app", "schema", None),
+        ("public.changes", "table", None),
+    ],
+)
+def test_what_a_tool_makes_before_its_history_table_is_its_own(name: str, type_: str, owner: str | None) -> None:
+    """Each in a transaction of its own, so that nothing else tells yet."""
+    assert Registry(PRESETS).keeper(event(element(name, type_=type_))) == owner
