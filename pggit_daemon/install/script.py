@@ -52,7 +52,8 @@ def opening(lock_timeout: str) -> tuple[SqlFile, ...]:
 
 def statements(work: Work) -> tuple[SqlFile, ...]:
     """Return what follows the opening, part by part."""
-    return (*(_changes(work) if work.changes else ()), *_grants(work.grants))
+    permitted = work.changes or work.grants.daemon_role is not None
+    return (*(_changes(work) if work.changes else ()), *(_grants(work.grants) if permitted else ()))
 
 
 def as_text(parts: tuple[SqlFile, ...]) -> str:
@@ -77,10 +78,8 @@ def _changes(work: Work) -> list[SqlFile]:
 
 
 def _grants(grants: Grants) -> list[SqlFile]:
-    if grants.daemon_role is None:
-        return []
     text = _filled("permit_daemon", role=grants.daemon_role, read_all_data=grants.read_all_data)
-    return [SqlFile(f"the role {grants.daemon_role!r}", text)]
+    return [SqlFile("the daemon's role", text)]
 
 
 def _repeatable_done(files: tuple[SqlFile, ...]) -> str:

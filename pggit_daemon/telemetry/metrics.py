@@ -90,6 +90,14 @@ class Metrics:
             registry=registry,
         )
         self.out_of_band_changes = counter("pggit_out_of_band_changes_total", "Commits of DDL that no migration ran.")
+        # What is recorded, also before this process: from SQL.
+        self.recorded_commits = gauge("pggit_recorded_commits", "Commits of the history.", "kind")
+        self.last_commit_timestamp_seconds = gauge(
+            "pggit_last_commit_timestamp_seconds", "When the newest commit of the kind was recorded.", "kind"
+        )
+        self.event_trigger_enabled = gauge(
+            "pggit_event_trigger_enabled", "1 if the event trigger is there and always fires, otherwise 0.", "trigger"
+        )
         # The state of the migrations: from SQL.
         self.migrations = gauge("pggit_migrations", "Migrations recorded.", "source", "status")
         self.last_migration_timestamp_seconds = gauge(
@@ -97,7 +105,7 @@ class Metrics:
         )
         self.validation_issues = gauge(
             "pggit_validation_issues",
-            "Findings of validation, as validate_migrations reports them.",
+            "Findings that nobody has acknowledged, as validate_migrations reports them.",
             "source",
             "status",
         )
@@ -124,6 +132,9 @@ class Metrics:
         )
         self.restarts = counter("pggit_restarts_total", "Restarts of the database's task.", "reason")
         self.poll_success = gauge("pggit_poll_success", "1 if the last reading of the SQL metrics went well.")
+        self.last_poll_timestamp_seconds = gauge(
+            "pggit_last_poll_timestamp_seconds", "When the SQL metrics were last read."
+        )
         self.poll_duration_seconds = gauge("pggit_poll_duration_seconds", "Time that the last reading took.")
         build = Gauge("pggit_build_info", "1, with the versions as labels.", ("version", "python"), registry=registry)
         build.labels(__version__, platform.python_version()).set(1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from pggit_daemon.errors import ConnectError
+from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.sql import load_queries
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_la
     """Read once. ConnectError when the database does not answer; the gauges then keep what they showed."""
     began = time.monotonic()
     try:
-        cursor = await conn.execute(load_queries("metrics")["poll"])
+        cursor = await conn.execute(load_queries("metrics")["poll"], {"kinds": [kind.value for kind in CommitKind]})
         row = await cursor.fetchone()
     except psycopg.Error as exc:
         metrics.poll_success.labels(database_label).set(0)
@@ -34,6 +35,7 @@ async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_la
     if row is not None:
         show(row[0], metrics, database_label)
     metrics.poll_duration_seconds.labels(database_label).set(time.monotonic() - began)
+    metrics.last_poll_timestamp_seconds.labels(database_label).set(time.time())
     metrics.poll_success.labels(database_label).set(1)
 
 
@@ -48,6 +50,9 @@ def show(document: dict[str, Any], metrics: Metrics, database: str) -> None:
         value = slot.get(key)
         metrics.replace(gauge, database, {} if value is None else {(): value})
     labelled: Iterable[tuple[Gauge, str]] = (
+        (metrics.recorded_commits, "commits"),
+        (metrics.last_commit_timestamp_seconds, "last_commit"),
+        (metrics.event_trigger_enabled, "event_triggers"),
         (metrics.migrations, "migrations"),
         (metrics.last_migration_timestamp_seconds, "last_migration"),
         (metrics.validation_issues, "issues"),

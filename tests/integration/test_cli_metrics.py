@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 
@@ -10,7 +12,10 @@ from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.metrics_poll import poll
 
 MIGRATIONS = """
-INSERT INTO pggit.commits (hash, branch_id, kind) VALUES ('h', 1, 'baseline');
+INSERT INTO pggit.commits (hash, branch_id, kind, occurred_at, committed_at)
+VALUES ('h', 1, 'baseline', '2026-01-01 00:00+00', '2026-03-01 00:00');
+ALTER EVENT TRIGGER pggit_daemon_ddl DISABLE;
+DROP EVENT TRIGGER pggit_daemon_rewrite;
 INSERT INTO pggit.external_migrations (migration_id, tool_name, source, status, success, pggit_commit_id, applied_at)
 SELECT id, tool, source, status, status <> 'failed', CASE WHEN linked THEN 1 END, '2026-01-01 00:00+00'
 FROM (VALUES (1, 'flyway', 's1', 'applied', true),
@@ -57,6 +62,13 @@ async def test_poll_reads_everything_in_one_round(installed_database: str) -> No
     assert value("validation_issues", source="s2", status="unlinked") == 1
     assert value("validation_issues", source="s3", status="gap") is None
     assert value("last_migration_timestamp_seconds", source="s1") == 1767225600
+    assert value("recorded_commits", kind="baseline") == 1
+    assert value("last_commit_timestamp_seconds", kind="baseline") == 1772323200
+    assert value("last_commit_timestamp_seconds", kind="gap") is None
+    assert value("event_trigger_enabled", trigger="pggit_daemon_drop") == 1
+    assert value("event_trigger_enabled", trigger="pggit_daemon_rewrite") == 0
+    assert value("event_trigger_enabled", trigger="pggit_daemon_ddl") == 0
+    assert abs((value("last_poll_timestamp_seconds") or 0) - time.time()) < 60
     assert value("conflicts_open", type="out_of_band") == 2
     assert value("conflicts_open", type="checksum_changed") == 1
     assert value("validation_issues", source="s1", status="checksum_changed") == 1

@@ -212,6 +212,21 @@ def test_init_makes_a_role_that_can_follow_the_database(conn: psycopg.Connection
         conn.execute("DROP ROLE install_follower")
 
 
+def test_an_upgrade_gives_the_daemons_role_what_has_come_since(conn: psycopg.Connection[Any], database: str) -> None:
+    """Also when nobody names it again: the daemon that is running must not lose its rights."""
+    conn.execute("DROP ROLE IF EXISTS install_upgraded")
+    try:
+        install(conn, daemon_role="install_upgraded")
+        conn.execute("UPDATE pggit_daemon.repeatable SET sha256 = 'of an earlier version'")
+        conn.execute("DROP FUNCTION pggit_daemon.findings(text)")
+        assert install(conn).changed
+        with psycopg.connect(make_conninfo(database, user="install_upgraded"), autocommit=True) as worker:
+            assert worker.execute("SELECT status FROM pggit_daemon.findings(NULL)").fetchall() == [("pending",)]
+    finally:
+        conn.execute("DROP OWNED BY install_upgraded")
+        conn.execute("DROP ROLE install_upgraded")
+
+
 def test_nobody_else_gets_anything_of_ours(conn: psycopg.Connection[Any]) -> None:
     install(conn)
     open_to_public = conn.execute(

@@ -15,7 +15,10 @@ from pggit_daemon.telemetry.health import Health, State
 from pggit_daemon.telemetry.metrics_poll import show
 
 DOCS = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
-EMPTY: dict[str, object] = {"slot": None, "migrations": [], "last_migration": [], "issues": [], "conflicts": []}
+EMPTY: dict[str, object] = {"slot": None} | {
+    key: []
+    for key in ("commits", "last_commit", "event_triggers", "migrations", "last_migration", "issues", "conflicts")
+}
 
 
 @pytest.fixture
@@ -32,6 +35,9 @@ def everything(metrics: Metrics) -> Health:
     slot = {"lag_bytes": 1, "retained_bytes": 2, "safe_wal_bytes": 3}
     document = {
         "slot": slot,
+        "commits": [["migration", 2]],
+        "last_commit": [["migration", 1.5]],
+        "event_triggers": [["pggit_daemon_ddl", 1]],
         "migrations": [["s", "applied", 2]],
         "last_migration": [["s", 1.5]],
         "issues": [["s", "gap", 1]],
@@ -47,6 +53,7 @@ def everything(metrics: Metrics) -> Health:
     metrics.source_readable.labels("a", "s").set(1)
     metrics.poll_success.labels("a").set(1)
     metrics.poll_duration_seconds.labels("a").set(0.01)
+    metrics.last_poll_timestamp_seconds.labels("a").set(1.5)
     return health
 
 

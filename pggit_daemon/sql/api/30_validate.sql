@@ -31,9 +31,17 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- All findings; `wanted` is a tool or a source, NULL means all. For validate_migrations and for the metrics.
-CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
-    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, place bigint)
+-- One attempt at a migration: its id may be tried again.
+CREATE OR REPLACE FUNCTION pggit_daemon.attempt(migration_id bigint, sequence bigint, applied_at timestamptz) RETURNS text
+    LANGUAGE sql STABLE AS $$
+    SELECT pg_catalog.concat_ws('@', $1, coalesce($2, EXTRACT(epoch FROM $3)::bigint))
+$$;
+
+-- All findings; `wanted` is a tool or a source, NULL means all. `subject` is what of the source it is about, so that it
+-- is told from every other finding of its status, also from a later one about the same migration.
+CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
+    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, place bigint,
+                   subject text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH m AS MATERIALIZED (
         SELECT e.migration_id, e.tool_name, e.source, e.version, e.status, e.success, e.error_message, e.applied_at,
@@ -63,7 +71,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
     -- Out of order: applied after a higher number of the same source, by the tool's own order where it has one.
     -- What was linked by hand says nothing about when it ran.
     ordered AS (
-        SELECT m.migration_id, m.tool_name, m.source, m.version,
+        SELECT m.migration_id, m.tool_name, m.source, m.version, m.sequence, m.applied_at,
                max(m.migration_id) OVER (PARTITION BY m.tool_name, m.source
                                          ORDER BY m.sequence, m.applied_at, m.migration_id
                                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS highest
@@ -85,46 +93,52 @@ CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
     SELECT NULL::bigint, 'gap',
            CASE WHEN c.migration_id = c.before + 2 THEN format('Missing migration %s', c.before + 1)
                 ELSE format('Missing migrations %s to %s', c.before + 1, c.migration_id - 1) END,
-           c.tool_name, c.source, NULL::text, c.before + 1
+           c.tool_name, c.source, NULL::text, c.before + 1,
+           concat_ws('-', c.before + 1, nullif(c.migration_id - 1, c.before + 1))
     FROM counted AS c
     WHERE c.migration_id > c.before + 1
     UNION ALL
     SELECT m.migration_id, 'failed', 'Migration failed: ' || coalesce(m.error_message, 'the reason was not recorded'),
-           m.tool_name, m.source, m.version, m.migration_id
+           m.tool_name, m.source, m.version, m.migration_id,
+           pggit_daemon.attempt(m.migration_id, m.sequence, m.applied_at)
     FROM m
     -- A failed row that the tool took away itself (repair, clean) is settled.
     WHERE NOT m.success AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted')
     UNION ALL
-    SELECT m.migration_id, 'unlinked', 'Migration not linked to pgGit commit', m.tool_name, m.source, m.version, m.migration_id
+    SELECT m.migration_id, 'unlinked', 'Migration not linked to pgGit commit', m.tool_name, m.source, m.version, m.migration_id,
+           pggit_daemon.attempt(m.migration_id, m.sequence, m.applied_at)
     FROM m
     WHERE m.pggit_commit_id IS NULL AND m.success IS NOT FALSE
       AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted', 'rolled_back')
     UNION ALL
     SELECT m.migration_id, 'missing', 'Migration is missing: its row vanished from ' || m.source,
-           m.tool_name, m.source, m.version, m.migration_id
+           m.tool_name, m.source, m.version, m.migration_id,
+           pggit_daemon.attempt(m.migration_id, m.sequence, m.applied_at)
     FROM m
     WHERE m.status = 'removed' AND m.success IS NOT FALSE
     UNION ALL
     SELECT m.migration_id, 'started', format('Migration started at %s and has not ended', m.applied_at),
-           m.tool_name, m.source, m.version, m.migration_id
+           m.tool_name, m.source, m.version, m.migration_id,
+           pggit_daemon.attempt(m.migration_id, m.sequence, m.applied_at)
     FROM m
     WHERE m.status = 'started'
     UNION ALL
     SELECT o.migration_id, 'out_of_order', format('Migration was applied after %s', o.highest),
-           o.tool_name, o.source, o.version, o.migration_id
+           o.tool_name, o.source, o.version, o.migration_id,
+           pggit_daemon.attempt(o.migration_id, o.sequence, o.applied_at)
     FROM ordered AS o
     WHERE o.highest > o.migration_id
     UNION ALL
     SELECT m.migration_id, 'checksum_changed',
            format('Checksum changed after the migration was applied (conflict %s)', c.conflict_id),
-           m.tool_name, m.source, m.version, m.migration_id
+           m.tool_name, m.source, m.version, m.migration_id, c.conflict_id::text
     FROM pggit.conflicts AS c
     JOIN m ON m.source || ' ' || m.migration_id = c.object_identifier
     WHERE c.conflict_type = 'checksum_changed' AND c.status = 'unresolved'
     UNION ALL
     -- A tool's DDL that no row came for, unless that source has gone on since.
     SELECT NULL, 'orphan', format('DDL of %s without a row in it, commit %s: %s', c.metadata ->> 'source', c.id, c.message),
-           s.tool_name, c.metadata ->> 'source', NULL, c.id
+           s.tool_name, c.metadata ->> 'source', NULL, c.id, c.id::text
     FROM pggit.commits AS c
     LEFT JOIN pggit_daemon.source AS s ON s.name = c.metadata ->> 'source'
     WHERE c.kind = 'tool' AND c.metadata ->> 'orphan' = 'true'
@@ -135,14 +149,39 @@ CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
            format('%s commit%s outside migrations since the last one, the newest by %s: %s', count(*),
                   CASE WHEN count(*) > 1 THEN 's' END, (array_agg(b.author ORDER BY b.id DESC))[1],
                   (array_agg(b.message ORDER BY b.id DESC))[1]),
-           NULL, NULL, NULL, NULL
+           NULL, NULL, NULL, NULL, max(b.id)::text
     FROM beside AS b
     WHERE wanted IS NULL
     HAVING count(*) > 0
     UNION ALL
-    SELECT NULL, 'pending', p.message, NULL, NULL, NULL, NULL
+    SELECT NULL, 'history_gap',
+           format('The slot was lost: what changed until %s is one commit, %s', c.occurred_at, c.id), NULL, NULL, NULL, c.id,
+           c.id::text
+    FROM pggit.commits AS c
+    WHERE c.kind = 'gap' AND wanted IS NULL
+    UNION ALL
+    SELECT NULL, 'quarantined', format('What came at %s could not be recorded: %s', q.lsn, left(q.reason, 200)),
+           NULL, NULL, NULL, q.id, q.id::text
+    FROM pggit_daemon.quarantine AS q
+    WHERE wanted IS NULL
+    UNION ALL
+    SELECT NULL, 'pending', p.message, NULL, NULL, NULL, NULL, NULL
     FROM pggit_daemon.pending() AS p (message)
     WHERE p.message IS NOT NULL
+$$;
+
+-- Those that nobody has acknowledged. `finding` names one of them: status, source and subject. For validate_migrations,
+-- the metrics and the commands.
+CREATE OR REPLACE FUNCTION pggit_daemon.findings(wanted text)
+    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, place bigint,
+                   finding text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    SELECT named.*
+    FROM (SELECT e.migration_id, e.status, e.message, e.tool_name, e.source, e.version, e.place,
+                 concat_ws(':', e.status, e.source, e.subject)
+          FROM pggit_daemon.every_finding(wanted) AS e)
+        AS named (migration_id, status, message, tool_name, source, version, place, finding)
+    WHERE NOT EXISTS (SELECT FROM pggit_daemon.acknowledgement AS a WHERE a.finding = named.finding)
 $$;
 
 -- The tool or source that a caller names, if there is one of that name.
@@ -170,12 +209,12 @@ END $$;
 
 -- In SQL, because only there a parameter and a column may both be called tool_name.
 CREATE OR REPLACE FUNCTION pggit.validate_migrations(tool_name text DEFAULT NULL)
-    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text)
+    RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, finding text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT f.migration_id, f.status, f.message, f.tool_name, f.source, f.version
+    SELECT f.migration_id, f.status, f.message, f.tool_name, f.source, f.version, f.finding
     FROM pggit_daemon.findings(pggit_daemon.known_tool($1)) AS f
     ORDER BY f.tool_name, f.source, f.place, f.status
 $$;
 
 COMMENT ON FUNCTION pggit.validate_migrations(text) IS
-    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, drift (only without a tool), pending. No rows: all is well.';
+    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan; only without a tool: drift, history_gap, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';

@@ -25,6 +25,7 @@ GRANT EXECUTE ON FUNCTION pggit_daemon.migration_script(bigint, text), pggit_dae
     pggit_daemon.impact_level(text, text, text, text, boolean) TO pggit_reader, pggit_migrator;
 GRANT SELECT ON pggit.migration_history, pggit.commit_changes, pggit.deployment_commits, pggit.external_migrations,
     pggit.commits, pggit.branches, pggit.deployments, pggit.conflicts TO pggit_reader, pggit_migrator;
+GRANT EXECUTE ON FUNCTION pggit_daemon.acknowledge_finding(text, text), pggit_daemon.reopen_finding(text) TO pggit_migrator;
 -- A rollback is recorded by an INSERT.
 GRANT INSERT ON pggit.external_migrations TO pggit_migrator;
 

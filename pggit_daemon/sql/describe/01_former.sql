@@ -8,7 +8,7 @@ BEGIN
     FOREACH former IN ARRAY ARRAY[
         -- another result since
         'parts(oid, oid)', 'object_key(oid, oid)', 'restore_order(pggit_daemon.description[])',
-        'catalog_marks()', 'view_columns(oid)',
+        'catalog_marks()', 'view_columns(oid)', 'findings(text)',
         -- gone
         'depends_of(oid, oid, text, boolean)', 'depends_of(oid, oid, text, "char")', 'is_plain_index(oid)',
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',

@@ -246,66 +246,73 @@ SELECT pggit_daemon.store_put_tools({tools}::jsonb);
 -- name: permit_daemon
 -- The daemon's role: it logs in, reads the WAL and sees since when other sessions run, so that a session is never taken
 -- for one before it with the same process id; it works on the tables of the two schemas and calls the functions that the
--- server does not call itself. A superuser needs none of it.
+-- server does not call itself. A superuser needs none of it. A role that was given this before gets what has come since.
 DO $permit$
 DECLARE
-    daemon constant name := {role};
+    daemon name;
     known  record;
     ours   record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = daemon) THEN
-        EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', daemon);
-        EXECUTE format('COMMENT ON ROLE %I IS %L', daemon, 'made by pggit-daemon: it logs in as this role');
-    END IF;
-    SELECT r.rolsuper, r.rolcanlogin, r.rolreplication INTO known FROM pg_catalog.pg_roles r WHERE r.rolname = daemon;
-    IF NOT known.rolcanlogin OR NOT known.rolreplication AND NOT known.rolsuper THEN
-        EXECUTE format('ALTER ROLE %I LOGIN REPLICATION', daemon);
-    END IF;
-    IF known.rolsuper THEN
-        RETURN;
-    END IF;
-    IF NOT pg_has_role(daemon, 'pg_read_all_stats', 'MEMBER') THEN
-        EXECUTE format('GRANT pg_read_all_stats TO %I', daemon);
-    END IF;
-    IF {read_all_data} AND NOT pg_has_role(daemon, 'pg_read_all_data', 'MEMBER') THEN
-        EXECUTE format('GRANT pg_read_all_data TO %I', daemon);
-    END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA pggit, pggit_daemon TO %I', daemon);
-    FOR ours IN
-        SELECT n.nspname, c.relname, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word,
-               CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
-                    WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
-                    WHEN c.relkind = 'S' THEN 'USAGE'
-                    WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added') THEN 'SELECT'
-                    WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
-                    ELSE 'SELECT, INSERT, UPDATE, DELETE'
-               END AS rights
-          FROM pg_catalog.pg_class c
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
-           AND (n.nspname = 'pggit_daemon'
-                OR n.nspname = 'pggit'
-                   AND (c.relname IN ('branches', 'commits', 'external_migrations')
-                        OR c.relname IN ('branches_id_seq', 'commits_id_seq')
-                        OR EXISTS (SELECT FROM pggit_daemon.object_added a
-                                    WHERE a.identity = quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-                                      AND a.type IN ('table', 'view', 'materialized view', 'sequence'))))
-           AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
-                                                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-                                                   AND d.deptype = 'i'))
-         ORDER BY 1, 2
+    FOR daemon IN
+        SELECT {role}::name AS role WHERE {role} IS NOT NULL
+        UNION
+        SELECT pg_get_userbyid(granted.grantee)
+          FROM pg_catalog.pg_class AS c, aclexplode(c.relacl) AS granted
+         WHERE c.oid = to_regclass('pggit_daemon.progress') AND granted.privilege_type = 'INSERT'
+           AND granted.grantee NOT IN (0, c.relowner)
     LOOP
-        EXECUTE format('GRANT %s ON %s %I.%I TO %I', ours.rights, ours.word, ours.nspname, ours.relname, daemon);
-    END LOOP;
-    FOR ours IN
-        SELECT p.oid::regprocedure AS signature
-          FROM pg_catalog.pg_proc p
-          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-         WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
-           AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
-         ORDER BY p.oid
-    LOOP
-        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signature, daemon);
+        IF daemon = {role} AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = daemon) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', daemon);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', daemon, 'made by pggit-daemon: it logs in as this role');
+        END IF;
+        SELECT r.rolsuper, r.rolcanlogin, r.rolreplication INTO known FROM pg_catalog.pg_roles r WHERE r.rolname = daemon;
+        IF daemon = {role} AND (NOT known.rolcanlogin OR NOT known.rolreplication AND NOT known.rolsuper) THEN
+            EXECUTE format('ALTER ROLE %I LOGIN REPLICATION', daemon);
+        END IF;
+        CONTINUE WHEN known.rolsuper;
+        IF NOT pg_has_role(daemon, 'pg_read_all_stats', 'MEMBER') THEN
+            EXECUTE format('GRANT pg_read_all_stats TO %I', daemon);
+        END IF;
+        IF {read_all_data} AND daemon = {role} AND NOT pg_has_role(daemon, 'pg_read_all_data', 'MEMBER') THEN
+            EXECUTE format('GRANT pg_read_all_data TO %I', daemon);
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA pggit, pggit_daemon TO %I', daemon);
+        FOR ours IN
+            SELECT n.nspname, c.relname, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word,
+                   CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
+                        WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
+                        WHEN c.relkind = 'S' THEN 'USAGE'
+                        WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added') THEN 'SELECT'
+                        WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
+                        ELSE 'SELECT, INSERT, UPDATE, DELETE'
+                   END AS rights
+              FROM pg_catalog.pg_class c
+              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
+               AND (n.nspname = 'pggit_daemon'
+                    OR n.nspname = 'pggit'
+                       AND (c.relname IN ('branches', 'commits', 'external_migrations')
+                            OR c.relname IN ('branches_id_seq', 'commits_id_seq')
+                            OR EXISTS (SELECT FROM pggit_daemon.object_added a
+                                        WHERE a.identity = quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+                                          AND a.type IN ('table', 'view', 'materialized view', 'sequence'))))
+               AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                                                       AND d.deptype = 'i'))
+             ORDER BY 1, 2
+        LOOP
+            EXECUTE format('GRANT %s ON %s %I.%I TO %I', ours.rights, ours.word, ours.nspname, ours.relname, daemon);
+        END LOOP;
+        FOR ours IN
+            SELECT p.oid::regprocedure AS signature
+              FROM pg_catalog.pg_proc p
+              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
+               AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
+             ORDER BY p.oid
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signature, daemon);
+        END LOOP;
     END LOOP;
 END $permit$;
 

@@ -1,7 +1,8 @@
 -- What the metrics read from the database, all in one round trip.
 
 -- name: poll
--- One document: the slot, the migrations by source and status, findings by source and status, open conflicts.
+-- One document: the slot, commits by kind, the migrations by source and status, findings that nobody has acknowledged by
+-- source and status, open conflicts, the event triggers of the capture.
 SELECT jsonb_build_object(
     'slot', (
         SELECT jsonb_build_object(
@@ -14,6 +15,22 @@ SELECT jsonb_build_object(
             SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
         ) AS position
         WHERE s.database = current_database()),
+    'commits', coalesce((
+        SELECT jsonb_agg(jsonb_build_array(k.kind, k.total))
+        FROM (SELECT coalesce(kind, 'other') AS kind, count(*) AS total FROM pggit.commits GROUP BY 1) AS k), '[]'),
+    -- When they were recorded, not when they happened: a daemon that was down finds what happened meanwhile.
+    'last_commit', coalesce((
+        SELECT jsonb_agg(jsonb_build_array(newest.kind, newest.seconds))
+        FROM unnest(%(kinds)s::text[]) AS known (kind)
+        CROSS JOIN LATERAL (
+            SELECT c.kind, extract(epoch FROM c.committed_at AT TIME ZONE 'UTC') AS seconds
+            FROM pggit.commits AS c WHERE c.kind = known.kind ORDER BY c.id DESC LIMIT 1) AS newest), '[]'),
+    'event_triggers', (
+        SELECT jsonb_agg(jsonb_build_array(wanted.name, (EXISTS (
+            SELECT FROM pg_catalog.pg_event_trigger AS e
+            WHERE e.evtname = wanted.name AND e.evtenabled = 'A'))::integer))
+        FROM (VALUES ('pggit_daemon_ddl'), ('pggit_daemon_drop'), ('pggit_daemon_rewrite'), ('pggit_daemon_members'))
+             AS wanted (name)),
     'migrations', coalesce((
         SELECT jsonb_agg(jsonb_build_array(m.source, m.status, m.total))
         FROM (SELECT source, status, count(*) AS total FROM pggit.external_migrations GROUP BY source, status) AS m),
