@@ -70,15 +70,20 @@ def export(
     """Print the whole schema at a commit or migration as one SQL script."""
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="export") as conn:
-        commit = records.find_commit(conn, reference, tool=tool, source=source)
+        found = records.find(conn, reference, tool=tool, source=source)
+        commit = records.commit_of(found)
         row = conn.execute(load_queries("cli")["export"], {"commit": commit.id}).fetchone()
     script = str(row[0]) if row and row[0] is not None else ""
     if output is not None and str(output) != "-":
         write_whole(output, script)
     if json:
         written = None if output is None else str(output)
-        print_json({"commit": {"id": commit.id, "hash": commit.hash}, "output": written, "sql": script})
-    elif output is None or str(output) == "-":
+        at = {"id": commit.id, "hash": commit.hash}
+        print_json({"commit": at, "note": found.note, "output": written, "sql": script})
+        return
+    if found.note is not None:
+        sys.stderr.write(f"note: {found.note}\n")
+    if output is None or str(output) == "-":
         sys.stdout.write(script)
 
 

@@ -89,6 +89,20 @@ class Found:
     commit: Commit | None
     migration: Migration | None
 
+    @property
+    def note(self) -> str | None:
+        """Why the schema at the commit is not what the migration made, where that is so."""
+        if self.migration is None or self.commit is None:
+            return None
+        if self.commit.kind == "baseline":
+            return (
+                f"{self.migration.label} was there before the history began: this is the schema of the baseline,"
+                f" {self.commit.label}"
+            )
+        if self.migration.evidence == "none":
+            return f"{self.migration.label} changed no schema: this is the one that it saw, {self.commit.label}"
+        return None
+
 
 def commits(conn: Connection, **filters: object) -> list[Commit]:
     """Return commits, newest first; `filters` are the parameters of the query `commits`."""
@@ -118,7 +132,11 @@ def find(conn: Connection, word: str, *, tool: str | None = None, source: str | 
 
 def find_commit(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Commit:
     """Follow a reference to a commit; a migration without one is an error."""
-    found = find(conn, word, tool=tool, source=source)
+    return commit_of(find(conn, word, tool=tool, source=source))
+
+
+def commit_of(found: Found) -> Commit:
+    """Return the commit of what was found; a migration without one is an error."""
     if found.commit is None and found.migration is not None:
         raise NotFoundError(
             f"migration {found.migration.label} is not linked to a commit (status {found.migration.status})",

@@ -156,9 +156,9 @@ def test_what_a_migration_did_in_several_commits_is_one_row_each(conn: Connectio
                    ('flyway', 's', 7, 4, 'lock', false);
         """)
         assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(7)").fetchall() == [
-            ("table", "public.t", "ALTER", "high"),
-            ("index", "j", "CREATE", "low"),
-            ("index", "public.i", "CREATE", "low"),
+            ("table", "public.t", "ALTER", "high", "flyway", "s"),
+            ("index", "j", "CREATE", "low", "flyway", "s"),
+            ("index", "public.i", "CREATE", "low", "flyway", "s"),
         ]
         assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(8)").fetchall() == []
 

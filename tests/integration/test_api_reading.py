@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 FIRST = 20240120001
+WHOSE = ("flyway", "public.flyway_schema_history")
 DAY = 86400
 
 
@@ -57,14 +58,14 @@ def history(
 def test_the_documents_impact_example_comes_out_exactly(history: Connection) -> None:
     """The table's key and its index are part of the table's row; an index goes by its bare name."""
     assert history.execute("SELECT * FROM pggit.analyze_migration_impact(%s)", [FIRST]).fetchall() == [
-        ("table", "public.user_preferences", "CREATE", "medium"),
-        ("index", "idx_preferences_updated", "CREATE", "low"),
+        ("table", "public.user_preferences", "CREATE", "medium", *WHOSE),
+        ("index", "idx_preferences_updated", "CREATE", "low", *WHOSE),
     ]
 
 
 def test_a_rewrite_is_grave_and_a_rename_is_one_change(history: Connection) -> None:
     impact = history.execute("SELECT * FROM pggit.analyze_migration_impact(%s, 'flyway')", [FIRST + 2]).fetchall()
-    assert impact == [("table", "public.sales", "RENAME", "high")]
+    assert impact == [("table", "public.sales", "RENAME", "high", *WHOSE)]
     changed = history.execute(
         "SELECT object_type, object_name, old_name, operation FROM pggit.commit_changes"
         " JOIN pggit.migration_history USING (commit_id) WHERE migration_id = %s ORDER BY 1, 2",
@@ -287,7 +288,7 @@ def test_two_tools_with_one_id_are_told_apart(history: Connection) -> None:
             {"id": FIRST},
         )
         with pytest.raises(errors.AmbiguousFunction) as caught, history.transaction():
-            history.execute("SELECT pggit.analyze_migration_impact(%s)", [FIRST])
+            history.execute("SELECT pggit.export_migration_schema(%s)", [FIRST])
         names = "flyway (app.history), flyway (public.flyway_schema_history), liquibase (app.databasechangelog)"
         assert names in str(caught.value)
         with pytest.raises(errors.AmbiguousFunction) as caught, history.transaction():
@@ -295,6 +296,15 @@ def test_two_tools_with_one_id_are_told_apart(history: Connection) -> None:
         assert "liquibase" not in str(caught.value)
         by_source = "SELECT count(*) FROM pggit.analyze_migration_impact(%s, 'public.flyway_schema_history')"
         assert _one(history, by_source, FIRST) == 2
+        # Reading functions that can answer for all of them do.
+        history.execute(
+            "UPDATE pggit.external_migrations SET pggit_commit_id = head.id FROM (SELECT max(id) AS id FROM"
+            " pggit.commits WHERE kind = 'out_of_band') AS head WHERE tool_name = 'liquibase'"
+        )
+        of_all = "SELECT tool, source, count(*) FROM pggit.analyze_migration_impact(%s) GROUP BY 1, 2 ORDER BY 1, 2"
+        liquibase = ("liquibase", "app.databasechangelog", 1)
+        assert history.execute(of_all, [FIRST]).fetchall() == [(*WHOSE, 2), liquibase]
+        history.execute("UPDATE pggit.external_migrations SET pggit_commit_id = NULL WHERE tool_name = 'liquibase'")
         with pytest.raises(errors.ObjectNotInPrerequisiteState, match="not linked"), history.transaction():
             history.execute("SELECT pggit.export_migration_schema(%s, tool_name => 'liquibase')", [FIRST])
 
@@ -317,10 +327,28 @@ def test_a_failed_migration_and_a_rollback(history: Connection) -> None:
     synced(history)
     undone = history.execute("SELECT * FROM pggit.analyze_migration_impact(%s)", [-FIRST]).fetchall()
     assert undone == [
-        ("table", "public.user_preferences", "DROP", "high"),
-        ("index", "idx_preferences_updated", "DROP", "medium"),
+        ("table", "public.user_preferences", "DROP", "high", "rollback", "sql"),
+        ("index", "idx_preferences_updated", "DROP", "medium", "rollback", "sql"),
     ]
     assert "user_preferences" not in _one(history, "SELECT pggit.export_migration_schema(%s)", -FIRST)
+
+
+def test_a_migration_of_the_baseline_says_whose_schema_it_is(history: Connection) -> None:
+    """Promise: what was there before the history is not shown as if the schema were known as of then."""
+    notices: list[str | None] = []
+    history.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
+    with history.transaction(force_rollback=True):
+        history.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, pggit_commit_id, evidence)"
+            " SELECT n, 'flyway', 'app.old', (SELECT id FROM pggit.commits WHERE kind = 'baseline'), 'baseline'"
+            " FROM generate_series(1, 2) AS n"
+        )
+        assert history.execute("SELECT * FROM pggit.analyze_migration_impact(1)").fetchall() == []
+        script = _one(history, "SELECT pggit.export_migration_schema(1)")
+    said = "migration 1 of flyway was there before the history began: its schema is that of the baseline, commit 1, "
+    said += "and what it changed is not recorded"
+    assert notices == [said, said]
+    assert script.startswith(f"-- {said}\n\n")
 
 
 def _one(conn: Connection, query: str, *parameters: object) -> Any:

@@ -40,3 +40,17 @@ def test_export_to_a_place_that_is_not_there(exported: str, tmp_path: Path) -> N
     refused = run("export", "head", "-o", str(tmp_path / "none" / "schema.sql"), dsn=exported)
     assert refused.code == 1
     assert "could not be written: No such file or directory" in refused.err
+
+
+def test_export_of_a_migration_of_the_baseline_says_whose_schema_it_is(exported: str) -> None:
+    """The script is the same; a note beside it says that it is not as of that migration."""
+    with psycopg.connect(exported) as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, pggit_commit_id, evidence)"
+            " VALUES (7, 'flyway', 'app.history', 1, 'baseline')"
+        )
+    printed = run("export", "flyway:7", dsn=exported)
+    said = "flyway:7 in app.history was there before the history began: this is the schema of the baseline, commit 1"
+    assert (printed.code, printed.err) == (0, f"note: {said} abababababab\n")
+    assert printed.out == run("export", "@1", dsn=exported).out
+    assert run("export", "flyway:7", "--json", dsn=exported).json["note"] == f"{said} abababababab"

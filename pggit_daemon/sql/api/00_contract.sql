@@ -27,7 +27,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
          'TABLE(finding text, status text, message text, reason text, acknowledged_by text, '
          'acknowledged_at timestamp with time zone)', 'reader'),
         ('analyze_migration_impact', 'migration_id bigint, tool_name text DEFAULT NULL::text',
-         'TABLE(object_type text, object_name text, operation text, impact_level text)', 'reader'),
+         'TABLE(object_type text, object_name text, operation text, impact_level text, tool text, source text)', 'reader'),
         ('export_migration_schema', 'migration_id bigint, output_path text DEFAULT NULL::text, tool_name text DEFAULT NULL::text',
          'text', 'reader'),
         ('schema_at', 'commit text', 'text', 'reader'),

@@ -1,11 +1,11 @@
 -- From what a caller says to the migration or commit that is meant; clear errors where that is none, or several.
 
--- The migration of that id. `tool` is a tool's name, or a source where one tool has several history tables.
-CREATE OR REPLACE FUNCTION pggit_daemon.find_migration(number bigint, tool text) RETURNS pggit.external_migrations
+-- The migrations of that id: of all tools that have it, or of one. `tool` is a tool's name, or a source where one tool has
+-- several history tables.
+CREATE OR REPLACE FUNCTION pggit_daemon.find_migrations(number bigint, tool text) RETURNS SETOF pggit.external_migrations
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found      pggit.external_migrations[];
-    candidates text;
+    others text;
 BEGIN
     IF number IS NULL THEN
         RAISE EXCEPTION 'migration_id must not be null' USING ERRCODE = '22004',
@@ -15,24 +15,34 @@ BEGIN
         RAISE EXCEPTION 'tool_name must not be empty' USING ERRCODE = '22023',
             HINT = 'Leave it out, or pass the name of a tool, as ''flyway''.';
     END IF;
-    found := ARRAY(SELECT m FROM pggit.external_migrations AS m
-                   WHERE m.migration_id = number AND (tool IS NULL OR tool IN (m.tool_name, m.source)));
-    IF cardinality(found) = 1 THEN
-        RETURN found[1];
+    RETURN QUERY SELECT m.* FROM pggit.external_migrations AS m
+                 WHERE m.migration_id = number AND (tool IS NULL OR tool IN (m.tool_name, m.source))
+                 ORDER BY m.tool_name, m.source;
+    IF FOUND THEN
+        RETURN;
     END IF;
-    SELECT string_agg(format('%s (%s)', m.tool_name, m.source), ', ' ORDER BY m.tool_name, m.source) INTO candidates
-      FROM pggit.external_migrations AS m
-     WHERE m.migration_id = number AND (cardinality(found) = 0 OR tool IS NULL OR tool IN (m.tool_name, m.source));
-    IF cardinality(found) > 1 THEN
-        RAISE EXCEPTION 'several migrations have the id %: %', number, candidates USING ERRCODE = '42725',
-            HINT = 'Pass tool_name: the tool''s name or, where one tool has several history tables, that in parentheses.';
-    ELSIF candidates IS NOT NULL THEN
-        RAISE EXCEPTION 'migration % is not recorded for %, only for %', number, left(tool, 200), candidates
+    SELECT string_agg(format('%s (%s)', m.tool_name, m.source), ', ' ORDER BY m.tool_name, m.source) INTO others
+      FROM pggit.external_migrations AS m WHERE m.migration_id = number;
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'migration % is not recorded for %, only for %', number, left(tool, 200), others
             USING ERRCODE = '42704', HINT = 'Pass one of these as tool_name, or leave it out.';
     END IF;
     RAISE EXCEPTION 'migration % is not recorded', number USING ERRCODE = '42704',
         HINT = 'SELECT migration_id, tool_name FROM pggit.migration_history lists what is; SELECT pggit.wait_for_sync() waits for what was just applied.';
 END $$;
+
+-- Why the schema at a migration's commit is not what it made; NULL where it is.
+CREATE OR REPLACE FUNCTION pggit_daemon.not_its_own(m pggit.external_migrations) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN c.kind = 'baseline'
+        THEN format('migration %s of %s was there before the history began: its schema is that of the baseline, commit %s, '
+                    'and what it changed is not recorded', m.migration_id, m.tool_name, c.id)
+        WHEN m.evidence = 'none'
+        THEN format('migration %s of %s changed no schema: commit %s is the one that it saw', m.migration_id, m.tool_name, c.id)
+        END
+    FROM pggit.commits AS c WHERE c.id = m.pggit_commit_id
+$$;
 
 -- The commits that made a migration, as it was applied last: its parts, where it was committed one by one, and the last.
 -- A baseline's commit tells nothing of what the migrations before it did.

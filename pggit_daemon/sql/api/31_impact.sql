@@ -54,13 +54,24 @@ CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[])
     ORDER BY pggit_daemon.kind_rank(p.type), p.schema_name COLLATE "C" NULLS FIRST, p.identity COLLATE "C", p.type
 $$;
 
+-- Several tools may have the id: then all of them answer, and the last two columns say which does.
 CREATE OR REPLACE FUNCTION pggit.analyze_migration_impact(migration_id bigint, tool_name text DEFAULT NULL)
-    RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
+    RETURNS TABLE (object_type text, object_name text, operation text, impact_level text, tool text, source text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    m    pggit.external_migrations;
+    note text;
 BEGIN
-    RETURN QUERY SELECT * FROM pggit_daemon.impact_of(
-        pggit_daemon.commits_of(pggit_daemon.find_migration(migration_id, tool_name)));
+    FOR m IN SELECT f.* FROM pggit_daemon.find_migrations($1, $2) AS f LOOP
+        note := pggit_daemon.not_its_own(m);
+        IF note IS NOT NULL THEN
+            RAISE NOTICE '%', note;
+        END IF;
+        RETURN QUERY SELECT i.object_type, i.object_name, i.operation, i.impact_level, m.tool_name, m.source
+                     FROM pggit_daemon.impact_of(pggit_daemon.commits_of(m)) AS i;
+    END LOOP;
 END $$;
 
 COMMENT ON FUNCTION pggit.analyze_migration_impact(bigint, text) IS
-    'The objects that a migration changed (all its parts together), each with its operation and impact: high destroys data or access or rewrites a table, medium changes structure, low adds or describes. Constraints and owned sequences are part of their table.';
+    'The objects that a migration changed (all its parts together), each with its operation and impact: high destroys data or access or rewrites a table, medium changes structure, low adds or describes. Constraints and owned sequences are part of their table. Where several tools have the id, all of them answer.';

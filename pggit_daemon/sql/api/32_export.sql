@@ -1,17 +1,30 @@
 -- export_migration_schema and schema_at: the whole schema as a script.
 
--- With the rights of the owner: the script of the schema right after a migration.
+-- With the rights of the owner: the script of the schema right after a migration. Where several tools have the id, it must
+-- be the same commit for all of them. A schema that is not the migration's own says so in its first line.
 CREATE OR REPLACE FUNCTION pggit_daemon.migration_script(number bigint, tool text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    m pggit.external_migrations := pggit_daemon.find_migration(number, tool);
+    found pggit.external_migrations[] := ARRAY(SELECT f FROM pggit_daemon.find_migrations(number, tool) AS f);
+    m     pggit.external_migrations := found[1];
+    note  text := pggit_daemon.not_its_own(m);
 BEGIN
-    IF m.pggit_commit_id IS NULL THEN
+    IF EXISTS (SELECT FROM unnest(found) AS f WHERE f.pggit_commit_id IS DISTINCT FROM m.pggit_commit_id) THEN
+        RAISE EXCEPTION 'several migrations have the id %: %', number,
+                (SELECT string_agg(format('%s (%s)', f.tool_name, f.source), ', ' ORDER BY f.tool_name, f.source)
+                   FROM unnest(found) AS f)
+            USING ERRCODE = '42725',
+                  HINT = 'Pass tool_name: the tool''s name or, where one tool has several history tables, that in parentheses.';
+    ELSIF m.pggit_commit_id IS NULL THEN
         RAISE EXCEPTION 'migration % of % is not linked to a commit (status %)', number, m.tool_name, m.status
             USING ERRCODE = '55000',
                   HINT = 'SELECT pggit.wait_for_sync() waits for the daemon; pggit.link_migration links a migration by hand.';
     END IF;
-    RETURN pggit_daemon.export_tree(m.pggit_commit_id);
+    IF note IS NOT NULL THEN
+        RAISE NOTICE '%', note;
+    END IF;
+    -- A tool's name may hold a line's end.
+    RETURN coalesce('-- ' || regexp_replace(note, '\s+', ' ', 'g') || E'\n\n', '') || pggit_daemon.export_tree(m.pggit_commit_id);
 END $$;
 
 -- With the rights of the caller: the file is written only if the caller may write server files.

@@ -49,6 +49,7 @@ CREATE TABLE pggit_daemon.parked (
     migration_id bigint NOT NULL,
     operation    text NOT NULL,
     parameters   jsonb NOT NULL,
+    why          text NOT NULL CHECK (why IN ('unseen', 'held')),
     parked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     tried_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
