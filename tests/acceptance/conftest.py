@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.databases import Databases
+from sandbox.tools import TOOLS, Project
 from tests.acceptance.scenes import Scene, make_hand
 
+RealTool = Callable[[str, str], Project]
 _failed = pytest.StashKey[bool]()
 
 
@@ -56,3 +58,9 @@ def scene(unfollowed: Scene) -> Scene:
     """A scene that is followed from the start."""
     unfollowed.follow()
     return unfollowed
+
+
+@pytest.fixture
+def real_tool(tmp_path: Path) -> RealTool:
+    """Give a project of a migration tool: `real_tool("alembic", dsn)`; the names are those of `sandbox.tools`."""
+    return lambda name, dsn: TOOLS[name](dsn, tmp_path / name)

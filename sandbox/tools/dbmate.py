@@ -1,0 +1,29 @@
+"""dbmate: plain SQL with comments that part up from down; the table `schema_migrations`."""
+
+from __future__ import annotations
+
+from sandbox.jars import ToolRun
+from sandbox.tools import fetch
+from sandbox.tools.project import Project, Script
+
+
+class Dbmate(Project):
+    history = "public.schema_migrations"
+
+    def prepare(self) -> None:
+        (self.folder / "db" / "migrations").mkdir(parents=True)
+
+    def write(self, script: Script, number: int) -> None:
+        option = "" if script.transactional else " transaction:false"
+        up, down = ("".join(f"{statement};\n" for statement in way) for way in (script.up, script.down))
+        text = f"-- migrate:up{option}\n{up}\n-- migrate:down{option}\n{down}"
+        self.file(f"db/migrations/202601010000{number:02}_{script.name}.sql", text)
+
+    def up(self) -> ToolRun:
+        return self._dbmate("migrate")
+
+    def down(self) -> ToolRun:
+        return self._dbmate("rollback")
+
+    def _dbmate(self, command: str) -> ToolRun:
+        return self.run("node", fetch.node() / ".bin" / "dbmate", "--no-dump-schema", command)
