@@ -7,6 +7,7 @@ ends it (`process.py`), and an exit code.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Annotated
 
 import structlog
@@ -16,6 +17,7 @@ from pggit_daemon.cli.options import ConfigOption, DsnOption, choose
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.query.references import UsageError
 from pggit_daemon.runtime.process import LogLevel, Process
+from pggit_daemon.telemetry import logging
 
 log = structlog.get_logger(__name__)
 
@@ -37,16 +39,25 @@ def run(
     ] = None,
 ) -> None:
     """Follow the databases until a signal ends it."""
-    level = _check_level(log_level)
-    address = parse_address(http_option) if http_option is not None else None
-    process = Process(lambda: choose(config, dsn), reloadable=dsn is None, level=level, address=address)
+    for_people = logging.is_console("auto", sys.stderr)
+    if not for_people:
+        # Whoever reads the log finds there, too, why the configuration is wrong.
+        logging.configure("info", "auto")
     try:
+        level = _check_level(log_level)
+        address = parse_address(http_option) if http_option is not None else None
+        process = Process(lambda: choose(config, dsn), reloadable=dsn is None, level=level, address=address)
         asyncio.run(process.run())
     except PggitDaemonError as exc:
-        if not process.logging:
+        if for_people:
             raise
         log.error("daemon_failed", error=exc.message, hint=exc.hint, exit_code=exc.exit_code)  # noqa: TRY400  (a sentence)
         raise typer.Exit(exc.exit_code) from exc
+    except Exception as exc:
+        if for_people:
+            raise
+        log.exception("daemon_failed", exit_code=1)
+        raise typer.Exit(1) from exc
 
 
 def parse_address(text: str) -> tuple[str, int]:

@@ -61,8 +61,10 @@ def _allowed(message: str) -> str:
 def _given(key: str, value: object) -> str:
     if is_secret_key(key):
         return HIDDEN
-    text = (redact_dsn(value) if key == "dsn" else redact(value)) if isinstance(value, str) else value
-    shown = {True: "true", False: "false"}[text] if isinstance(text, bool) else repr(text)
+    if key == "dsn":
+        # Of another type (an array, a table) it may hold anything.
+        value = redact_dsn(value) if isinstance(value, str) else HIDDEN
+    shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else redact(repr(value))
     return shown if len(shown) <= _GIVEN_LENGTH else shown[:_GIVEN_LENGTH] + "…"
 
 

@@ -6,6 +6,8 @@ is wrong with the file at once. Called by `cli/`, and again on SIGHUP.
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import tomllib
 from pathlib import Path
@@ -41,10 +43,30 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
-        raise ConfigError(f"{path}: {reason}", hint=f"write it (see config.example.toml), then: {_CHECK}") from exc
+        raise ConfigError(f"{path}: {reason}", hint=_readable(path, exc)) from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: not UTF-8 at byte {exc.start}") from exc
     return parse(text, origin=str(path))
+
+
+def _readable(path: Path, exc: OSError) -> str:
+    """Say what makes the file readable."""
+    if isinstance(exc, PermissionError):
+        return (
+            f"let the user {_user()} read it and enter its folders (namei -l {path} shows them): "
+            f"chown root:GROUP {path} and chmod 0640, with a group of that user; "
+            "or hand it to the service with LoadCredential="
+        )
+    if isinstance(exc, IsADirectoryError):
+        return f"name a file in it: {path / 'config.toml'}"
+    return f"write it (see config.example.toml), then: {_CHECK}"
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"with the id {os.geteuid()}"
 
 
 def parse(text: str, *, origin: str) -> Config:

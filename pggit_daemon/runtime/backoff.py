@@ -1,7 +1,10 @@
 """How long to wait before the next attempt to connect. Pure: clock and chance are passed in.
 
-In: when a connection was made and when it failed. Out: seconds to wait. Called by the supervisor of a database.
-Full jitter (anything between 0 and the limit) keeps many daemons from coming back at the same moment.
+In: when a connection was made and when it failed, and why. Out: seconds to wait. Called by the supervisor of a
+database. Full jitter (anything between 0 and the limit) keeps many daemons from coming back at the same moment.
+
+A server that takes no connections at all (it is down, or recovers after a crash) is no failure that calls for longer
+and longer waits: to ask again costs nothing, and whoever waits for it wants to be there when it is back.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
 
 FIRST = 0.25  # seconds: the limit of the first wait
 CAP = 30.0  # seconds: no limit grows beyond
-STABLE = 60.0  # seconds: a connection that lived this long starts the count again
+STABLE = 15.0  # seconds: a connection that lived this long starts the count again
+AWAY = 1.0  # seconds, more or less, between attempts while the server takes no connections
 
 
 class Backoff:
@@ -35,7 +39,7 @@ class Backoff:
 
     @property
     def failures(self) -> int:
-        """How many attempts in a row have failed."""
+        """How many attempts in a row have failed, of those that a server took."""
         return self._failures
 
     def connected(self, now: float) -> None:
@@ -51,3 +55,9 @@ class Backoff:
         limit = min(self._cap, self._first * 2.0 ** min(self._failures, 30))
         self._failures += 1
         return max(self._floor, limit * self._chance())
+
+    def away(self) -> float:
+        """Note that the server takes no connections, which explains the failures before; return the wait."""
+        self._failures = 0
+        self._connected_at = None
+        return AWAY * (0.5 + self._chance())

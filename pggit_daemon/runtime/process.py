@@ -11,7 +11,9 @@ import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Literal
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pggit_daemon.config import Config
 
 _TICK_SECONDS = 0.5  # how often the signs of life are looked at
+LAST_SECONDS = 3.0  # that a stop takes beyond the transaction in hand, where connections have to be broken off
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 log = structlog.get_logger(__name__)
@@ -52,14 +55,16 @@ class Process:
         self._metrics = Metrics()
         self._health = Health(stall_seconds=self._config.daemon.stall_seconds)
         self._told_ready = False
-        self.logging = False
+        self._refused: str | None = None
 
     async def run(self) -> None:
         """Serve until stopped."""
-        from pggit_daemon.runtime.supervisor import serve  # noqa: PLC0415  (the whole core: the quick commands do without)
+        from pggit_daemon.runtime.supervisor import Supervisor  # noqa: PLC0415  (the whole core: the quick commands do without)
 
         self._configure_logging()
+        self._metrics.reloaded(successful=True, now=time.time())
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_unhandled)
         log.info("daemon_starting", version=__version__, databases=[d.name for d in self._config.databases])
         server = self._listen()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,7 +72,7 @@ class Process:
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._loop.call_soon_threadsafe(self._on_reload))
         signs = asyncio.create_task(self._signs_of_life())
         serving = asyncio.create_task(
-            serve(self._config, reload=self.current, stop=self._stop, metrics=self._metrics, health=self._health)
+            Supervisor(self._metrics, self._health).serve(self._config, reload=self.current, stop=self._stop)
         )
         try:
             await self._finish(serving)
@@ -89,10 +94,11 @@ class Process:
         stopping.cancel()
         if not serving.done():
             self._notifier.stopping()
-            await asyncio.wait({serving}, timeout=self._config.daemon.stop_timeout_seconds)
+            seconds = self._config.daemon.stop_timeout_seconds + LAST_SECONDS
+            _end_at_last(seconds + LAST_SECONDS)
+            await asyncio.wait({serving}, timeout=seconds)
         if not serving.done():
-            # Nothing is lost: what is not committed is read from the slot again.
-            log.warning("stop_timed_out", seconds=self._config.daemon.stop_timeout_seconds)
+            log.warning("stop_timed_out", seconds=seconds)
             serving.cancel()
             await asyncio.wait({serving}, timeout=1)
             return
@@ -119,8 +125,12 @@ class Process:
             try:
                 new = self._read()
             except ConfigError as exc:
+                self._refused = exc.message.partition("\n")[0]
+                self._metrics.reloaded(successful=False, now=time.time())
                 log.error("reload_failed", error=exc.message, hint=exc.hint)  # noqa: TRY400  (a sentence)
             else:
+                self._refused = None
+                self._metrics.reloaded(successful=True, now=time.time())
                 self._take(new)
         if self._told_ready:
             self._notifier.ready()
@@ -136,7 +146,6 @@ class Process:
     def _configure_logging(self) -> None:
         daemon = self._config.daemon
         logging.configure(self._level or daemon.log_level, daemon.log_format)
-        self.logging = True
 
     def _listen(self) -> http.StatusServer | None:
         daemon = self._config.daemon
@@ -148,20 +157,42 @@ class Process:
         return server
 
     async def _signs_of_life(self) -> None:
-        """Tell systemd READY once, and WATCHDOG for as long as every database's loop turns."""
+        """Turn with the loop, and tell systemd: READY once, WATCHDOG while the loop turns, a line of status."""
         interval = self._notifier.watchdog_interval_seconds
         told_at, told = -1e9, ""
         while True:
+            self._health.turned()
             if not self._told_ready and self._health.started().ok:
                 self._told_ready = True
                 self._notifier.ready()
-                log.info("daemon_ready")
+                log.info("daemon_ready", not_ready=list(self._health.ready().failing))
             now = self._loop.time()
-            if interval is not None and now - told_at >= interval - _TICK_SECONDS and self._health.alive().ok:
+            if interval is not None and now - told_at >= interval - _TICK_SECONDS:
                 self._notifier.alive()
                 told_at = now
-            text = ", ".join(f"{d.name}: {d.state}" for d in self._health.databases())
+            text = self._health.summary()
+            if self._refused is not None:
+                text = f"the last reload was refused: {self._refused}; {text}"
             if text != told:
                 self._notifier.status(text)
                 told = text
             await asyncio.sleep(_TICK_SECONDS)
+
+
+def _unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What no task catches is one event, and not asyncio's lines of text."""
+    exc = context.get("exception")
+    log.error("loop_error", error=str(context.get("message")), exc_info=exc if isinstance(exc, BaseException) else None)
+
+
+def _end_at_last(seconds: float) -> None:
+    """End the process when even that fails: a resolver or a driver may hold one of its threads for minutes."""
+
+    def end() -> None:
+        log.error("stop_forced", seconds=seconds)
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

@@ -7,8 +7,9 @@ again. Called, again and again, by `runtime/supervisor.py`, which knows how long
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -35,11 +36,18 @@ from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
 from pggit_daemon.telemetry.metrics_poll import poll
 from pggit_daemon.telemetry.observer import Observer
+from pggit_daemon.telemetry.repeats import Repeats
 from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.preset import packaged
 from pggit_daemon.tools.registry import Registry
 
 log = structlog.get_logger(__name__)
+
+STANDBY = 1.0
+"""Seconds, more or less, between looks at a slot that another process has: taking over must not be late."""
+
+CANCELLED = 1.0
+"""Seconds that what was cancelled may take to end."""
 
 PULSE = 1.0
 """Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is."""
@@ -63,6 +71,8 @@ class Database:
         self._config = config
         self._metrics = metrics
         self._health = health
+        self.writing = False
+        """Whether a stop should wait until the transaction in hand is stored."""
         self._presets = dict(packaged())
         self._log = log.bind(database=config.name)
         self._unread = False  # whether objects were left out of the first commit
@@ -70,8 +80,29 @@ class Database:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Connect, begin the history if there is none, and stream until told to stop."""
-        self._health.enter(State.CONNECTING)
-        async with self._connections() as connections:
+        if self._health.state is not State.STANDBY:
+            self._health.enter(State.CONNECTING)
+        async with await connect(self._config.dsn, "reader") as reading:
+            await self._stand_by(reading, stop)
+            if not stop.is_set():
+                await self._take_over(reading, stop)
+
+    async def _stand_by(self, conn: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
+        """While another process reads from the slot: look at it now and then, with one connection and nothing else."""
+        while not stop.is_set():
+            slot = await self._read_slot(conn)
+            if slot is None or slot.active_pid is None:
+                return
+            self._check_slot(slot, conn.info.dbname)
+            reason = f"replication slot {slot.name} is in use by process {slot.active_pid}"
+            if self._health.state is not State.STANDBY:
+                self._log.info("standing_by", reason=reason)
+            self._health.enter(State.STANDBY, reason)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), STANDBY * (0.5 + random.random()))  # noqa: S311  (jitter)
+
+    async def _take_over(self, reading: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
+        async with self._connections(reading) as connections:
             store = Store(connections.writing, self._config.slot)
             registry = await self._registry(connections.reading)
             await self._begin(connections, store, registry)
@@ -93,6 +124,7 @@ class Database:
                         await self._quarantine(store, poison)
             finally:
                 polling.cancel()
+                await asyncio.wait([polling], timeout=CANCELLED)
 
     async def _quarantine(self, store: Store, poison: PoisonError) -> None:
         """Put aside what cannot be recorded, unless it is not the transactions that are at fault."""
@@ -104,11 +136,8 @@ class Database:
         self._log.error("transaction_quarantined", lsn=str(poison.lsn), reason=poison.reason)
 
     @asynccontextmanager
-    async def _connections(self) -> AsyncIterator[Connections]:
-        async with (
-            await connect(self._config.dsn, "reader") as reading,
-            await connect(self._config.dsn, "store", utc=False) as writing,
-        ):
+    async def _connections(self, reading: psycopg.AsyncConnection[Any]) -> AsyncIterator[Connections]:
+        async with await connect(self._config.dsn, "store", utc=False) as writing:
             try:
                 await writing.execute(STORING)
             except psycopg.Error as exc:
@@ -122,13 +151,12 @@ class Database:
 
     async def _begin(self, connections: Connections, store: Store, registry: Registry) -> None:
         """Make the slot and the first commit, or close the gap, where there is need."""
-        try:
-            slot = await read_slot(connections.reading, self._config.slot)
-        except psycopg.Error as exc:
-            raise translated(exc) from exc
+        slot = await self._read_slot(connections.reading)
         progress = await load_progress(connections.reading)
         if slot is not None:
             self._check_slot(slot, connections.reading.info.dbname)
+            if slot.active_pid is not None:
+                raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
         if progress is not None and slot is not None and not slot.is_lost:
             self._health.has_baseline = True
             return
@@ -154,6 +182,12 @@ class Database:
         self._unread = begun.unread > 0
         self._log.info("history_begun", kind=kind, objects=begun.objects, migrations=begun.rows, unread=begun.unread)
 
+    async def _read_slot(self, conn: psycopg.AsyncConnection[Any]) -> SlotFacts | None:
+        try:
+            return await read_slot(conn, self._config.slot)
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
     def _check_slot(self, slot: SlotFacts, database: str) -> None:
         """A slot of this name may be somebody else's: then nothing may be read from it, and it must not be dropped."""
         if slot.database != database or slot.plugin != self._config.plugin:
@@ -162,8 +196,6 @@ class Database:
                 f"replication slot {slot.name} is not ours: it is {whose}",
                 hint=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
             )
-        if slot.active_pid is not None:
-            raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
 
     def _check_begin(self, slot: SlotFacts | None, *, begun: bool) -> None:
         if begun:
@@ -221,21 +253,29 @@ class Database:
                         scheduler=scheduler,
                         singly=singly,
                     )
+                    self.writing = True
                     await pipeline.run(stop, observer.handled)
                 finally:
+                    self.writing = False
                     pulse.cancel()
 
     async def _poll(self) -> None:
         """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
-        while True:
-            try:
-                async with await connect(self._config.dsn, "metrics") as conn:
-                    while True:
-                        await poll(conn, self._metrics, self._config.name)
-                        await asyncio.sleep(self._config.metrics_interval_seconds)
-            except PggitDaemonError as exc:
-                self._log.warning("metrics_unreadable", error=exc.message)
-            await asyncio.sleep(self._config.metrics_interval_seconds)
+        repeats = Repeats()
+        try:
+            while True:
+                try:
+                    async with await connect(self._config.dsn, "metrics") as conn:
+                        while True:
+                            await poll(conn, self._metrics, self._config.name)
+                            repeats.forget()
+                            await asyncio.sleep(self._config.metrics_interval_seconds)
+                except PggitDaemonError as exc:
+                    if repeats.note(exc.message, asyncio.get_running_loop().time()) is not None:
+                        self._log.warning("metrics_unreadable", error=exc.message, hint=exc.hint)
+                await asyncio.sleep(self._config.metrics_interval_seconds)
+        finally:
+            self._metrics.unread(self._config.name)
 
     def _notice(self, severity: str, sqlstate: str, message: str) -> None:
         self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)

@@ -1,8 +1,10 @@
 """How each database is doing: written by the supervisor, read by HTTP, systemd and the metrics.
 
-In: states, turns of the loop (`beat`) and how far the stream has been handled (`synced`). Out: answers to
-"alive?", "ready?", "how far behind?". Pure: both clocks are passed in. Each attribute is written whole by
-one thread, so that readers in others see the old or the new value, never half of one.
+In: turns of the process's loop (`turned`); of each database its states, signs of life (`beat`) and how far the stream
+has been handled (`synced`). Out: answers to "alive?", "ready?", "how far behind?". The process is alive while its loop
+turns, whatever its databases are at: to end it for one that hangs would end the others too. Pure: both clocks are
+passed in. Each attribute is written whole by one thread, so that readers in others see the old or the new value, never
+half of one.
 """
 
 from __future__ import annotations
@@ -33,6 +35,16 @@ class State(StrEnum):
 
 RUNNING = frozenset({State.CATCHING_UP, State.STREAMING})
 _READY = frozenset({State.STREAMING, State.STANDBY})
+_BEGUN = RUNNING | _READY | {State.FAILED}
+
+PATIENCE = 5.0
+"""Seconds after which the process counts as started, whatever its databases are at."""
+
+NAMED = 5
+"""Databases that are fine and get a word each in the summary."""
+
+LONGEST = 1000
+"""Characters of the summary."""
 
 
 class DatabaseHealth:
@@ -45,6 +57,7 @@ class DatabaseHealth:
         self._state = State.STARTING
         self._since = wall()
         self._detail: str | None = None
+        self._waits_for: str | None = None
         self._beat_at = monotonic()
         self._synced_until: float | None = None
         self.has_baseline = False
@@ -59,19 +72,23 @@ class DatabaseHealth:
 
     @property
     def detail(self) -> str | None:
-        """Why it is in this state, without secrets; None when there is nothing to say."""
-        return self._detail
+        """Why it is in this state, or what it waits for, without secrets; None when there is nothing to say."""
+        return f"waits for {self._waits_for}" if self._waits_for is not None else self._detail
 
     def enter(self, state: State | str, detail: str | None = None) -> None:
-        """Change the state; counts as a turn of the loop."""
+        """Change the state; counts as a sign of life."""
         state = State(state)
         if state is not self._state:
             self._since = self._wall()
         self._state, self._detail = state, redact(detail) if detail else None
         self.beat()
 
+    def waits(self, text: str | None) -> None:
+        """Say whom it waits for; None when that is over."""
+        self._waits_for = redact(text) if text else None
+
     def beat(self) -> None:
-        """Say that the loop turned. Called at least once a second, also while waiting to try again."""
+        """Give a sign of life. A stream that is followed gives one at least every second."""
         self._beat_at = self._monotonic()
 
     def synced(self, until: float | None = None) -> None:
@@ -84,7 +101,7 @@ class DatabaseHealth:
         self._synced_until = max(moment, self._synced_until or 0.0)
 
     def silence_seconds(self) -> float:
-        """Return the seconds since the loop last turned."""
+        """Return the seconds since the last sign of life."""
         return max(0.0, self._monotonic() - self._beat_at)
 
     def lag_seconds(self) -> float | None:
@@ -97,7 +114,7 @@ class DatabaseHealth:
         return {
             "state": self._state.value,
             "state_seconds": round(max(0.0, self._wall() - self._since), 3),
-            "detail": self._detail,
+            "detail": self.detail,
             "has_baseline": self.has_baseline,
             "lag_seconds": None if lag is None else round(lag, 3),
             "silence_seconds": round(self.silence_seconds(), 3),
@@ -121,6 +138,12 @@ class Health:
         self.stall_seconds = stall_seconds
         self._monotonic, self._wall = monotonic, wall
         self._databases: dict[str, DatabaseHealth] = {}
+        self._began_at = monotonic()
+        self._turned_at: float | None = None
+
+    def turned(self) -> None:
+        """Say that the process's loop turned. Called at least once a second."""
+        self._turned_at = self._monotonic()
 
     def database(self, name: str) -> DatabaseHealth:
         """Return the database of this name, new at the first call."""
@@ -138,16 +161,38 @@ class Health:
         return tuple(self._databases.values())
 
     def alive(self) -> Report:
-        """Tell whether each database's loop turned within `stall_seconds`."""
-        return self._report(lambda d: d.silence_seconds() <= self.stall_seconds)
+        """Tell whether the process's loop turned within `stall_seconds`."""
+        turned = self._turned_at is not None and self._monotonic() - self._turned_at <= self.stall_seconds
+        return Report(ok=turned, failing=())
 
     def ready(self) -> Report:
-        """Tell whether each database streams and is caught up, or stands by for the process that does."""
-        return self._report(lambda d: d.state in _READY)
+        """Tell whether each database streams and is caught up, or stands by for the process that does.
+
+        One that gave no sign of life for `stall_seconds` does neither.
+        """
+        return self._report(lambda d: d.state in _READY and d.silence_seconds() <= self.stall_seconds)
 
     def started(self) -> Report:
-        """Tell whether each database streams, stands by or has its first baseline: systemd's READY=1."""
-        return self._report(lambda d: d.has_baseline or d.state in _READY or d.state in RUNNING)
+        """Tell whether each database has begun, or was found unable to: systemd's READY=1.
+
+        A machine must boot without its databases, so nothing is waited for longer than PATIENCE.
+        """
+        if self._databases and self._monotonic() - self._began_at >= PATIENCE:
+            return Report(ok=True, failing=())
+        return self._report(lambda d: d.has_baseline or d.state in _BEGUN)
+
+    def summary(self) -> str:
+        """Say in one line how all are doing, those that are not ready with the reason: `systemctl status` shows it."""
+        databases = self.databases()
+        failing = set(self.ready().failing)
+        told = [f"{d.name}: {d.state}" + (f" ({d.detail})" if d.detail else "") for d in databases if d.name in failing]
+        fine = [d for d in databases if d.name not in failing]
+        if len(fine) <= NAMED:
+            told += [f"{d.name}: {d.state}" for d in fine]
+        else:
+            told.append(f"{len(fine)} of {len(databases)} databases are ready")
+        text = ", ".join(told)
+        return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
     def _report(self, good: Callable[[DatabaseHealth], bool]) -> Report:
         failing = tuple(d.name for d in self.databases() if not good(d))

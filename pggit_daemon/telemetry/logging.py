@@ -1,8 +1,9 @@
 """Logging: constant event names with key-values, without secrets.
 
-In: level and format of the configuration. Out: structlog, and the standard library's loggers (asyncio, psycopg),
-writing one line per event to stderr: JSON under systemd and in pipes, columns on a terminal. Called by `cli/`;
-everything else does `log = structlog.get_logger(__name__)` and `log.info("slot_created", slot=…)`.
+In: level and format of the configuration. Out: structlog, the standard library's loggers (asyncio, psycopg), Python's
+warnings and whatever exception nobody catches, as one line per event on stderr: JSON under systemd and in pipes,
+columns on a terminal. In the journal each line carries its priority. Called by `cli/` and the process; everything else
+does `log = structlog.get_logger(__name__)` and `log.info("slot_created", slot=…)`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import structlog
 
-from pggit_daemon.config.redaction import HIDDEN, is_secret_key, redact
+from pggit_daemon.config.redaction import HIDDEN, is_secret_key, redact, redact_dsn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 Format = Literal["auto", "json", "console"]
+
+PRIORITIES = {"critical": 2, "error": 3, "exception": 3, "warning": 4, "info": 6, "debug": 7}
+"""Syslog's numbers for our levels, as journalctl -p takes them."""
 
 LONGEST = 10_000
 """Characters of one value in the log."""
@@ -37,6 +43,9 @@ def configure(level: str, log_format: Format, *, stream: TextIO | None = None) -
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     final = [redact_secrets, *_renderers(log_format, out)]
+    if is_journal(out):
+        # Right of the renderer there is but a text: the level is kept on its way.
+        final = [*final[:-1], _with_priority(final[-1])]
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -54,6 +63,10 @@ def configure(level: str, log_format: Format, *, stream: TextIO | None = None) -
     root.handlers = [handler]
     # Other libraries' debug lines (psycopg's pool, asyncio's selector) would bury ours.
     root.setLevel(max(number, logging.INFO))
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught_in_thread
 
 
 def is_console(log_format: Format, stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
@@ -61,6 +74,39 @@ def is_console(log_format: Format, stream: TextIO, environment: Mapping[str, str
     if log_format != "auto":
         return log_format == "console"
     return stream.isatty() and "JOURNAL_STREAM" not in environment
+
+
+def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether the stream goes to systemd's journal, which says by device and inode which stream that is."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _with_priority(render: Processor) -> Processor:
+    """Put syslog's <N> before each line, which the journal takes off again as the entry's PRIORITY."""
+
+    def prefixed(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        priority = PRIORITIES.get(str(event.get("level")), 6)
+        text = str(render(logger, method, event))
+        return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
+
+    return prefixed
+
+
+def _uncaught(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+    structlog.get_logger(__name__).critical("uncaught_exception", exc_info=(kind, exc, trace))
+
+
+def _unraisable(failed: sys.UnraisableHookArgs) -> None:
+    structlog.get_logger(__name__).error("ignored_exception", where=repr(failed.object), exc_info=failed.exc_value)
+
+
+def _uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
+    name = failed.thread.name if failed.thread is not None else None
+    structlog.get_logger(__name__).error("thread_ended", thread=name, exc_info=failed.exc_value)
 
 
 def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -82,7 +128,7 @@ def _clean(key: str, value: object) -> object:
         return HIDDEN
     match value:
         case str():
-            return redact(shortened(value))
+            return redact_dsn(value) if key in {"dsn", "conninfo"} else redact(shortened(value))
         case dict():
             return {name: _clean(str(name), inner) for name, inner in value.items()}
         case list() | tuple() | set() | frozenset():

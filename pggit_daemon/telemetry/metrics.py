@@ -38,13 +38,18 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that says only when the process began
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # CPU, memory and file descriptors of this process
-        self._shown: dict[tuple[int, str], set[tuple[str, ...]]] = {}
+        self._shown: dict[tuple[Gauge, str], set[tuple[str, ...]]] = {}
+        self._of_databases: list[Gauge | Counter | Histogram] = []
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, ("database", *labels), registry=registry)
+            made = Gauge(name, text, ("database", *labels), registry=registry)
+            self._of_databases.append(made)
+            return made
 
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, ("database", *labels), registry=registry)
+            made = Counter(name, text, ("database", *labels), registry=registry)
+            self._of_databases.append(made)
+            return made
 
         # The stream: from Health, at each scrape.
         self.up = gauge("pggit_up", "1 while the database's changes are being read, otherwise 0.")
@@ -89,6 +94,7 @@ class Metrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
+        self._of_databases.append(self.link_latency_seconds)
         self.out_of_band_changes = counter("pggit_out_of_band_changes_total", "Commits of DDL that no migration ran.")
         # What is recorded, also before this process: from SQL.
         self.recorded_commits = gauge("pggit_recorded_commits", "Commits of the history.", "kind")
@@ -136,6 +142,16 @@ class Metrics:
             "pggit_last_poll_timestamp_seconds", "When the SQL metrics were last read."
         )
         self.poll_duration_seconds = gauge("pggit_poll_duration_seconds", "Time that the last reading took.")
+        self.reload_successful = Gauge(
+            "pggit_config_last_reload_successful",
+            "1 if the configuration as it was read last is in force, 0 if it was refused.",
+            registry=registry,
+        )
+        self.reload_success_timestamp_seconds = Gauge(
+            "pggit_config_last_reload_success_timestamp_seconds",
+            "When the configuration that is in force was read.",
+            registry=registry,
+        )
         build = Gauge("pggit_build_info", "1, with the versions as labels.", ("version", "python"), registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
 
@@ -163,9 +179,28 @@ class Metrics:
         self.link_latency_seconds.labels(name)
         self.pending_transactions.labels(name)
 
+    def forget(self, name: str) -> None:
+        """Show nothing of a database any more: the configuration has dropped it."""
+        for metric in self._of_databases:
+            metric.remove_by_labels({"database": name})
+        self._shown = {key: shown for key, shown in self._shown.items() if key[1] != name}
+
+    def unread(self, name: str) -> None:
+        """Show no gauge that comes from SQL: what was read last is not so any more, for all we know."""
+        for gauge, database in list(self._shown):
+            if database == name and gauge not in {self.stream_state, self.replication_lag_seconds}:
+                self.replace(gauge, name, {})
+        self.poll_success.labels(name).set(0)
+
+    def reloaded(self, *, successful: bool, now: float) -> None:
+        """Say how the last reading of the configuration went; `now` in Unix seconds."""
+        self.reload_successful.set(successful)
+        if successful:
+            self.reload_success_timestamp_seconds.set(now)
+
     def replace(self, gauge: Gauge, database: str, values: Mapping[tuple[str, ...], float]) -> None:
         """Set a gauge for all label values of a database; those that are no longer there disappear."""
-        key = (id(gauge), database)
+        key = (gauge, database)
         for gone in self._shown.get(key, set()) - set(values):
             gauge.remove(database, *gone)
         for labels, value in values.items():

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_label: str) -> None:
-    """Read once. ConnectError when the database does not answer; the gauges then keep what they showed."""
+    """Read once. ConnectError when the database does not answer; the gauges then show nothing."""
     began = time.monotonic()
     try:
         cursor = await conn.execute(load_queries("metrics")["poll"], {"kinds": [kind.value for kind in CommitKind]})
         row = await cursor.fetchone()
     except psycopg.Error as exc:
-        metrics.poll_success.labels(database_label).set(0)
+        metrics.unread(database_label)
         raise ConnectError(f"{database_label}: the metrics could not be read: {exc}") from exc
     if row is not None:
         show(row[0], metrics, database_label)

@@ -6,17 +6,21 @@ loop busy cannot hide that it does. Nothing here shows a connection string. Call
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import socket
+import sys
 import threading
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+import structlog
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from pggit_daemon.errors import ConfigError
+from pggit_daemon.errors import ConfigError, ListenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,12 +30,17 @@ if TYPE_CHECKING:
     from pggit_daemon.telemetry.health import Health, Report
 
 _REQUEST_SECONDS = 5  # a client that opens a connection and says nothing frees its thread after this
+log = structlog.get_logger(__name__)
 _JSON = "application/json; charset=utf-8"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  (the base class has it)
+        """Log what a client's connection died of; the base class prints it as text among the log's events."""
+        log.debug("http_request_failed", client=str(client_address), error=repr(sys.exc_info()[1]))
 
 
 class _Server6(_Server):
@@ -43,6 +52,20 @@ class _Handler(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it)
         """Log nothing: a scrape every few seconds is no event."""
+
+    def get_stderr(self) -> TextIO:
+        return _ErrorLog()
+
+
+class _ErrorLog(io.StringIO):
+    """Where wsgiref writes a traceback, line by line: one event at its end."""
+
+    def flush(self) -> None:
+        text = self.getvalue()
+        if text:
+            self.seek(0)
+            self.truncate()
+            log.error("http_answer_failed", exception=text)
 
 
 class StatusServer:
@@ -63,12 +86,17 @@ class StatusServer:
 
 
 def start(address: str, port: int, metrics: Metrics, health: Health) -> StatusServer:
-    """Listen on the address; port 0 takes a free one. ConfigError when it cannot."""
+    """Listen on the address; port 0 takes a free one. ListenError when the port is taken, else ConfigError."""
     kind = _Server6 if ":" in address else _Server
     try:
         server = kind((address, port), _Handler)
     except (OSError, OverflowError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
+        if getattr(exc, "errno", None) == errno.EADDRINUSE:
+            raise ListenError(
+                f"HTTP cannot listen on {address} port {port}: another process does (perhaps another pggit-daemon)",
+                hint=f"see which: ss -ltnp 'sport = :{port}'; or choose another: daemon.http_port, --http HOST:PORT",
+            ) from exc
         raise ConfigError(
             f"HTTP cannot listen on {address} port {port}: {reason}",
             hint="set daemon.http_address and daemon.http_port (0: no HTTP), or pass --http HOST:PORT",

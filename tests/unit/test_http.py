@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pggit_daemon.errors import ConfigError
+from pggit_daemon.errors import ListenError
 from pggit_daemon.telemetry import Metrics
-from pggit_daemon.telemetry.health import Health, State
+from pggit_daemon.telemetry.health import PATIENCE, Health, State
 from pggit_daemon.web.server import StatusServer, start
 
 if TYPE_CHECKING:
@@ -60,17 +60,24 @@ def page(server: StatusServer, path: str) -> tuple[int, dict[str, Any]]:
     return status, json.loads(body)
 
 
-def test_health_follows_the_loops(server: StatusServer, health: Health, clock: Clock) -> None:
-    """/healthz names the database whose loop stands still, and forgives once it turns."""
-    health.database("good")
+def test_health_follows_the_process_and_readiness_each_database(
+    server: StatusServer, health: Health, clock: Clock
+) -> None:
+    """/healthz asks whether the loop turns; a database that hangs is named by /readyz and disturbs no other."""
+    health.database("good").enter(State.STREAMING)
     slow = health.database("slow")
-    assert page(server, "/healthz")[0] == 200
+    slow.enter(State.STREAMING)
+    health.turned()
+    assert page(server, "/healthz")[0] == page(server, "/readyz")[0] == 200
     clock.now += 31
+    assert page(server, "/healthz")[0] == 503
+    health.turned()
     health.database("good").beat()
-    status, body = page(server, "/healthz")
-    assert (status, body["alive"], body["failing"]) == (503, False, ["slow"])
-    slow.beat()
     assert page(server, "/healthz")[0] == 200
+    status, body = page(server, "/readyz")
+    assert (status, body["ready"], body["failing"]) == (503, False, ["slow"])
+    slow.beat()
+    assert page(server, "/readyz")[0] == 200
 
 
 def test_no_database_is_neither_alive_nor_ready(server: StatusServer) -> None:
@@ -98,18 +105,37 @@ def test_ready_page_hides_secrets(server: StatusServer, health: Health) -> None:
     assert "postgresql://u:***@h/d" in body
 
 
-def test_started_waits_for_every_database(health: Health) -> None:
-    """READY=1: one that has its baseline counts, also while it reconnects."""
+def test_started_waits_for_every_database_and_not_for_long(health: Health, clock: Clock) -> None:
+    """READY=1: one that cannot be reached counts as tried, one that says nothing is waited for some seconds."""
     health.database("a").enter(State.STREAMING)
     other = health.database("b")
     assert health.started().failing == ("b",)
     other.enter(State.BASELINE)
     assert not health.started().ok
-    other.has_baseline = True
-    other.enter(State.FAILED, "gone again")
+    other.enter(State.FAILED, "nobody listens there")
+    assert health.started().ok
+    other.enter(State.CONNECTING)
+    assert not health.started().ok
+    clock.now += PATIENCE
     assert health.started().ok
     health.forget("b")
     assert [d.name for d in health.databases()] == ["a"]
+
+
+def test_the_summary_names_what_is_not_ready_and_why(health: Health) -> None:
+    """One line for `systemctl status`, however many databases there are."""
+    health.database("a").enter(State.STREAMING)
+    health.database("b").enter(State.BASELINE)
+    health.database("b").waits("session 7, role ada since 12:00")
+    health.database("c").enter(State.FAILED, "password=hunter2 was wrong")
+    assert health.summary() == (
+        "b: baseline (waits for session 7, role ada since 12:00), c: failed (password=*** was wrong), a: streaming"
+    )
+    health.database("b").waits(None)
+    assert health.database("b").detail is None
+    for number in range(90):
+        health.database(f"d{number}").enter(State.STREAMING)
+    assert health.summary().endswith("91 of 93 databases are ready")
 
 
 def test_lag_grows_until_the_next_sign(health: Health, clock: Clock) -> None:
@@ -150,14 +176,16 @@ def test_other_paths_and_methods(server: StatusServer) -> None:
 
 def test_a_taken_port_is_an_error_that_says_what_to_do(server: StatusServer, health: Health) -> None:
     """Not a traceback."""
-    with pytest.raises(ConfigError, match="HTTP cannot listen on") as caught:
+    with pytest.raises(ListenError, match="HTTP cannot listen on") as caught:
         start("127.0.0.1", server.address[1], Metrics(), health)
     assert caught.value.hint is not None
     assert "--http" in caught.value.hint
+    # 2 (a wrong configuration) would keep systemd from trying again, and the other process may end.
+    assert caught.value.exit_code == 1
 
 
 def test_a_silent_client_does_not_block_others(server: StatusServer, health: Health) -> None:
     """Each connection has its thread."""
-    health.database("a")
+    health.turned()
     with socket.create_connection(server.address):
         assert page(server, "/healthz")[0] == 200

@@ -51,6 +51,7 @@ def everything(metrics: Metrics) -> Health:
     metrics.verification_duration_seconds.labels("a").set(1.5)
     metrics.last_verification_timestamp_seconds.labels("a").set(1.5)
     metrics.source_readable.labels("a", "s").set(1)
+    metrics.reloaded(successful=True, now=1.5)
     metrics.poll_success.labels("a").set(1)
     metrics.poll_duration_seconds.labels("a").set(0.01)
     metrics.last_poll_timestamp_seconds.labels("a").set(1.5)
@@ -72,7 +73,7 @@ def test_every_metric_is_documented_and_nothing_else_is(metrics: Metrics) -> Non
             assert all(f"`{name}`" in DOCS for name in names)
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        labels = tuple(label for label in family.samples[0].labels if label != "le")
+        labels = tuple(label for label in family.samples[0].labels if label != "le") or ("none",)
         real[name] = (family.type, labels)
     assert documented == real
 
@@ -109,6 +110,40 @@ def test_labels_disappear_with_their_rows(metrics: Metrics) -> None:
     assert value("pggit_migrations", {"database": "b", "source": "s", "status": "failed"}) == 1
     assert value("pggit_slot_safe_wal_bytes", {"database": "a"}) is None
     assert value("pggit_slot_safe_wal_bytes", {"database": "b"}) == 5
+
+
+def test_what_was_read_vanishes_when_nothing_can_be_read(metrics: Metrics) -> None:
+    """While the server is down no gauge from SQL shows its last value as if it were today's."""
+    everything(metrics)
+    metrics.unread("a")
+    page = metrics.exposition(Health()).decode()
+    told = {line.partition("{")[0] for line in page.splitlines() if 'database="a"' in line}
+    from_sql = {row[1] for row in re.finditer(r"^\| `(pggit_\w+)` .*\(SQL\) \|$", DOCS, re.MULTILINE)}
+    assert len(from_sql) >= 7
+    assert told & from_sql == set()
+    assert metrics.registry.get_sample_value("pggit_poll_success", {"database": "a"}) == 0
+
+
+def test_a_database_that_is_dropped_leaves_no_series(metrics: Metrics) -> None:
+    """Neither `pggit_up` nor anything else; the others stay."""
+    health = everything(metrics)
+    metrics.database("b")
+    health.database("b")
+    metrics.exposition(health)
+    health.forget("a")
+    metrics.forget("a")
+    page = metrics.exposition(health).decode()
+    assert 'database="a"' not in page
+    assert 'pggit_up{database="b"} 0.0' in page
+
+
+def test_the_last_reload_is_a_metric(metrics: Metrics) -> None:
+    """A file that was refused shows, and since when the one in force is."""
+    metrics.reloaded(successful=True, now=10.0)
+    metrics.reloaded(successful=False, now=20.0)
+    value = metrics.registry.get_sample_value
+    assert value("pggit_config_last_reload_successful") == 0
+    assert value("pggit_config_last_reload_success_timestamp_seconds") == 10
 
 
 def test_counters_begin_at_zero(metrics: Metrics) -> None:

@@ -87,6 +87,16 @@ def test_waits_grow_until_a_connection_was_stable() -> None:
     assert backoff.failures == 1
 
 
+def test_a_server_that_is_away_is_asked_again_soon() -> None:
+    """However long that lasts, and however often it crashed before: it is no failure that makes waits grow."""
+    backoff = Backoff(lambda: 0.999)
+    for _crash in range(15):
+        backoff.connected(0.0)
+        assert backoff.failed(1.0) < 1
+        assert all(backoff.away() < 2 for _ in range(600))
+    assert backoff.failures == 0
+
+
 def test_an_endless_outage_does_not_overflow() -> None:
     backoff = Backoff(random.Random(1).random)  # noqa: S311 - jitter
     assert all(backoff.failed(0.0) <= CAP for _ in range(5000))
