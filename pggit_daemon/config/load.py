@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from pggit_daemon.config.explain import explain
 from pggit_daemon.config.model import Config
+from pggit_daemon.config.tools import read_folder
 from pggit_daemon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: {reason}", hint=_readable(path, exc)) from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: not UTF-8 at byte {exc.start}") from exc
-    return parse(text, origin=str(path))
+    config = parse(text, origin=str(path))
+    folder = config.daemon.tools_folder
+    # A relative folder stands beside the file.
+    return config.with_presets(read_folder(path.parent / folder) if folder is not None else {})
 
 
 def _readable(path: Path, exc: OSError) -> str:
@@ -76,7 +80,7 @@ def parse(text: str, *, origin: str) -> Config:
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{origin}: not TOML: {exc}") from exc
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(data).with_presets({})
     except ValidationError as exc:
         lines = explain(exc, Config)
         if len(lines) == 1:

@@ -7,13 +7,18 @@ A duration's key carries its unit. The descriptions are what docs and error mess
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
 
+from pggit_daemon.config.tools import Tool
 from pggit_daemon.model.table_names import parse_table
+from pggit_daemon.tools.discovery import Discovery
+from pggit_daemon.tools.preset import Preset, packaged
 
 if TYPE_CHECKING:
     from pggit_daemon.model.transaction import TableName
@@ -60,8 +65,19 @@ def _table(value: str) -> str:
     return value
 
 
+def _discover(value: object) -> bool | tuple[str, ...]:
+    """True, false, or patterns; '!' in front leaves out."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, str) and one.strip("!") for one in value):
+        return tuple(value)
+    msg = 'allowed: true, false, or a list of patterns, as ["app", "!app.copy_*"]'
+    raise ValueError(msg)
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Discover = Annotated[bool | tuple[str, ...], PlainValidator(_discover)]
 Column = Annotated[str, Field(min_length=1, max_length=63)]
 
 
@@ -144,9 +160,35 @@ class Database(Section):
     metrics_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
         default=10.0, description="seconds between readings of the metrics that come from SQL"
     )
+    discover: Discover = Field(
+        default=True,
+        description="true: find history tables by their looks; false: only configured ones; or shell patterns of "
+        "schemas and of schema.table to look at, those with '!' in front to leave out",
+    )
     sources: tuple[Source, ...] = Field(
         default=(), alias="source", strict=False, description="history tables that no preset knows"
     )
+
+    _own_presets: Mapping[str, Preset] = PrivateAttr(default_factory=dict)
+
+    @property
+    def presets(self) -> Mapping[str, Preset]:
+        """How tools keep their history: the package's presets, and over them those of the whole file."""
+        return {**dict(packaged()), **self._own_presets}
+
+    def with_presets(self, own: Mapping[str, Preset]) -> Self:
+        """The same with these of the user's own."""
+        copy = self.model_copy()
+        copy._own_presets = own  # noqa: SLF001  # a copy of ourselves
+        return copy
+
+    @property
+    def discovery(self) -> Discovery:
+        """Where history tables are looked for that nobody configured."""
+        if isinstance(self.discover, bool):
+            return Discovery(on=self.discover)
+        left_out = tuple(one[1:] for one in self.discover if one.startswith("!"))
+        return Discovery(include=tuple(one for one in self.discover if one[0] != "!"), exclude=left_out)
 
     @model_validator(mode="after")
     def _sources_differ(self) -> Self:
@@ -173,18 +215,30 @@ class Daemon(Section):
     stop_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         default=10.0, description="seconds that a stop waits for the transaction in hand"
     )
+    tools_folder: Path | None = Field(
+        default=None, strict=False, description="a folder of presets of your own, files that end in .toml"
+    )
     stall_seconds: Annotated[float, Field(ge=5, le=3_600)] = Field(
         default=30.0, description="seconds without a turn of its loop after which a database counts as stalled"
     )
 
 
 class Config(Section):
-    """The whole file."""
+    """The whole file. `tools` are presets of the user's own, beside those that come with the package."""
 
     daemon: Daemon = Field(default=Daemon(), description="the process")
     databases: tuple[Database, ...] = Field(
         alias="database", strict=False, description="the databases to follow, at least one"
     )
+    tools: tuple[Tool, ...] = Field(
+        default=(), alias="tool", strict=False, description="presets of your own, in the form of docs/tools.md"
+    )
+
+    def with_presets(self, presets: Mapping[str, Preset]) -> Self:
+        """The same with these presets, and those of the file over them, for each database."""
+        own = {**presets, **{tool.tool: tool for tool in self.tools}}
+        databases = tuple(database.with_presets(own) for database in self.databases)
+        return self.model_copy(update={"databases": databases})
 
     @model_validator(mode="after")
     def _databases_differ(self) -> Self:

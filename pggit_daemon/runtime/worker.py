@@ -38,7 +38,6 @@ from pggit_daemon.telemetry.metrics_poll import poll
 from pggit_daemon.telemetry.observer import Observer
 from pggit_daemon.telemetry.repeats import Repeats
 from pggit_daemon.tools.configured import configured_source
-from pggit_daemon.tools.preset import packaged
 from pggit_daemon.tools.registry import Registry
 
 log = structlog.get_logger(__name__)
@@ -73,7 +72,6 @@ class Database:
         self._health = health
         self.writing = False
         """Whether a stop should wait until the transaction in hand is stored."""
-        self._presets = dict(packaged())
         self._log = log.bind(database=config.name)
         self._unread = False  # whether objects were left out of the first commit
         self._poison = 0
@@ -147,7 +145,20 @@ class Database:
     async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
         grace = timedelta(seconds=self._config.grace_seconds)
         own = [configured_source(source, grace) for source in self._config.sources]
-        return await load_registry(conn, self._presets, own, grace)
+        registry = await load_registry(conn, self._config.presets, own, grace, self._config.discovery)
+        self._tell(registry)
+        return registry
+
+    def _tell(self, registry: Registry) -> None:
+        """What of the sources is not as somebody meant it."""
+        for source in registry.waiting:
+            self._log.warning("source_waits_for_its_table", source=source.name, table=str(source.table))
+        for name, misses in registry.misfits.items():
+            hint = "correct [[database.source]] in the configuration"
+            self._log.error("source_does_not_fit_its_table", source=name, misses=list(misses), hint=hint)
+        for table, presets in registry.ambiguous.items():
+            hint = "pggit-daemon tools explain; or configure it as a source"
+            self._log.warning("history_table_of_several_tools", table=str(table), presets=list(presets), hint=hint)
 
     async def _begin(self, connections: Connections, store: Store, registry: Registry) -> None:
         """Make the slot and the first commit, or close the gap, where there is need."""

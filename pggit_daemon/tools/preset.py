@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from importlib import resources
 from typing import Annotated, Literal, Self
 
@@ -244,8 +244,10 @@ def parse(text: str) -> Preset:
     return Preset.model_validate(tomllib.loads(text))
 
 
-def packaged() -> Iterator[tuple[str, Preset]]:
+@cache
+def packaged() -> tuple[tuple[str, Preset], ...]:
     """The presets that come with the package, by file name."""
-    for file in sorted(resources.files("pggit_daemon.tools.presets").iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".toml"):
-            yield file.name.removesuffix(".toml"), parse(file.read_text("utf-8"))
+    files = sorted(resources.files("pggit_daemon.tools.presets").iterdir(), key=lambda item: item.name)
+    return tuple(
+        (file.name.removesuffix(".toml"), parse(file.read_text("utf-8"))) for file in files if file.name[-5:] == ".toml"
+    )

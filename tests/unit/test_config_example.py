@@ -49,7 +49,8 @@ def test_the_example_is_correct_as_it_stands_and_with_every_key() -> None:
     """Both forms load."""
     parse(EXAMPLE, origin="example")
     config = parse(EVERYTHING, origin="example")
-    assert set(Config.model_fields) == {"daemon", "databases"}
+    assert set(Config.model_fields) == {"daemon", "databases", "tools"}
+    assert [tool.tool for tool in config.tools] == ["mine"]
     given = {key for section in (config.daemon, config.databases[0]) for key in section.model_fields_set}
     assert given == set(Daemon.model_fields) | set(Database.model_fields)
     (source,) = config.databases[0].sources

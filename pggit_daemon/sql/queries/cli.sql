@@ -184,3 +184,12 @@ SELECT coalesce(v.commit_hash, (SELECT c.hash FROM pggit.commits AS c
                                  ORDER BY c.id DESC LIMIT 1))
 FROM pggit_daemon.verification AS v
 WHERE v.began_at >= %(asked)s AND v.finished_at IS NOT NULL;
+
+-- name: table_shape
+-- The looks of one table, and the names of the tables beside it.
+SELECT pggit_daemon.table_shape(class.oid),
+       (SELECT coalesce(array_agg(beside.relname::text), '{}') FROM pg_catalog.pg_class AS beside
+        WHERE beside.relnamespace = class.relnamespace AND beside.relkind IN ('r', 'p') AND beside.oid <> class.oid)
+FROM pg_catalog.pg_class AS class
+JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE namespace.nspname = %(schema)s AND class.relname = %(table)s AND class.relkind IN ('r', 'p');

@@ -1,0 +1,148 @@
+"""`tools`: the presets by which history tables are known; which of them fits a table, and whether one of your own is
+right.
+
+In: a configuration, a table's name, or files. Out: lists and reasons. Reads the catalog only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
+from pggit_daemon.cli.output import print_json, print_table, print_text
+from pggit_daemon.config.tools import read_file
+from pggit_daemon.errors import NotFoundError
+from pggit_daemon.model.shape import Shape
+from pggit_daemon.model.table_names import parse_table
+from pggit_daemon.query.connect import Connection, connection
+from pggit_daemon.query.references import UsageError
+from pggit_daemon.sql import load_queries
+from pggit_daemon.tools.preset import Preset, packaged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pggit_daemon.model.transaction import TableName
+
+app = typer.Typer(help="The migration tools that are known, and their history tables.", no_args_is_help=True)
+
+NEAR = 5
+"""So many of the presets that nearly fit are explained."""
+
+
+@app.command("list")
+def show(
+    *, config: ConfigOption = None, dsn: DsnOption = None, database: DatabaseOption = None, json: JsonOption = False
+) -> None:
+    """List the presets: the package's, and those of the configuration if one is given."""
+    given = config is not None or dsn is not None or database is not None
+    presets = choose_database(config, dsn, database).presets if given else dict(packaged())
+    rows = [_summary(name, preset) for name, preset in sorted(presets.items())]
+    if json:
+        print_json({"tools": rows})
+        return
+    print_table(
+        ("preset", "tool", "history table", "model", "proofs"),
+        [(row["preset"], row["tool"], row["table"], row["model"], ", ".join(row["proofs"])) for row in rows],
+    )
+
+
+@app.command("explain")
+def explain(
+    table: Annotated[str, typer.Argument(help="schema.table as in SQL.", metavar="TABLE")],
+    *,
+    config: ConfigOption = None,
+    dsn: DsnOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say which preset fits a table, or what it lacks of those that nearly fit."""
+    try:
+        name = parse_table(table)
+    except ValueError as exc:
+        raise UsageError(f"TABLE = {table!r}: {exc}") from exc
+    chosen = choose_database(config, dsn, database)
+    with connection(chosen.dsn, purpose="tools") as conn:
+        shape, beside = _look(conn, name)
+    misses = {stem: list(preset.table.misses(name, shape, beside)) for stem, preset in chosen.presets.items()}
+    fitting = _best(chosen.presets, [stem for stem, lacks in misses.items() if not lacks])
+    near = sorted(
+        (stem for stem in misses if misses[stem]),
+        key=lambda stem: _distance(chosen.presets[stem], name, shape, misses[stem]),
+    )
+    looked_at = chosen.discovery.allows(name)
+    if json:
+        document = {
+            "table": str(name),
+            "fits": fitting,
+            "looked_at": looked_at,
+            "misses": {one: misses[one] for one in near},
+        }
+        print_json(document)
+        return
+    if not looked_at:
+        print_text(f"{name} is not looked at: discover in the configuration leaves it out")
+    if len(fitting) == 1:
+        print_text(f"{name} is a history table of {chosen.presets[fitting[0]].tool} (preset {fitting[0]})")
+        return
+    if fitting:
+        print_text(f"{name} fits several presets, so it is no source: {', '.join(fitting)}")
+        return
+    print_text(f"{name} fits no preset. The nearest:")
+    for stem in near[:NEAR]:
+        print_text(f"  {stem}: {'; '.join(misses[stem])}")
+
+
+@app.command("check")
+def check(files: Annotated[list[Path], typer.Argument(help="Presets of your own.", metavar="FILE…")]) -> None:
+    """Check presets of your own: whether they are right, and which others fit the same tables."""
+    known = dict(packaged())
+    for file in files:
+        preset = read_file(file)
+        print_text(f"{file}: correct: {_told(_summary(file.stem, preset))}")
+        if file.stem in known:
+            print_text(f"  it takes the place of the package's preset {file.stem}")
+
+
+def _summary(name: str, preset: Preset) -> dict[str, Any]:
+    table = preset.table
+    return {
+        "preset": name,
+        "tool": preset.tool,
+        "table": table.name or " or ".join(table.names) or "any",
+        "any_name": not table.names,
+        "model": preset.model,
+        "proofs": [proof.by for proof in preset.proof],
+        "columns": dict(table.columns),
+    }
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    return (
+        f"tool {row['tool']}, model {row['model']}, table {row['table']}, proofs {', '.join(row['proofs']) or 'none'}"
+    )
+
+
+def _look(conn: Connection, table: TableName) -> tuple[Shape, frozenset[str]]:
+    values = {"schema": table.schema, "table": table.table}
+    row = conn.execute(load_queries("cli")["table_shape"], values).fetchone()
+    if row is None:
+        raise NotFoundError(
+            f"there is no table {table}", hint="write it as in SQL: folded to lower case unless in double quotes"
+        )
+    return Shape.parse(row[0]), frozenset(row[1])
+
+
+def _best(presets: Mapping[str, Preset], fitting: list[str]) -> list[str]:
+    rank = max((presets[stem].rank for stem in fitting), default=0)
+    return [stem for stem in fitting if presets[stem].rank == rank]
+
+
+def _distance(preset: Preset, table: TableName, shape: Shape, misses: list[str]) -> tuple[int, int, str]:
+    """How far a table is from a preset: the columns that it lacks count more than what else differs."""
+    lacking = len(preset.table.columns.keys() - shape.names)
+    usual = table.table == preset.table.name
+    return (2 * lacking + len(misses) - 3 * usual, -len(preset.table.columns.keys() & shape.names), preset.tool)

@@ -1,0 +1,65 @@
+"""Presets of the user's own: `[[tool]]` sections, and files of a folder.
+
+In: plain mappings. Out: `Preset`s by name, or an error that names file, section and key. Called by the configuration.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import PlainValidator, ValidationError
+
+from pggit_daemon.errors import ConfigError
+from pggit_daemon.tools.preset import Preset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _preset(value: object) -> Preset:
+    """Read one; ValueError with each key that is wrong."""
+    if isinstance(value, Preset):
+        return value
+    try:
+        return Preset.model_validate(value)
+    except ValidationError as exc:
+        raise ValueError("; ".join(_lines(exc))) from None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for detail in error.errors(include_url=False):
+        place = ".".join(str(part) for part in detail["loc"])
+        reason = detail["msg"].removeprefix("Value error, ")
+        lines.append(f"{place}: {reason}" if place else reason)
+    return lines
+
+
+Tool = Annotated[Any, PlainValidator(_preset)]
+"""A `[[tool]]` section."""
+
+
+def read_folder(folder: Path) -> Mapping[str, Preset]:
+    """The presets of a folder: its files that end in .toml, by their names without it."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except OSError as exc:
+        raise ConfigError(
+            f"daemon.tools_folder = {str(folder)!r}: {exc.strerror or type(exc).__name__}",
+            hint="make the folder, or leave the key out",
+        ) from exc
+    return {path.stem: read_file(path) for path in files}
+
+
+def read_file(path: Path) -> Preset:
+    """The preset of a file."""
+    try:
+        return _preset(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror or type(exc).__name__}") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path}: not TOML: {exc}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc

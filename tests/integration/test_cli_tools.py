@@ -1,0 +1,83 @@
+"""`tools`: which presets there are, and why a table is or is not a history table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.integration.test_cli_commands import run
+
+TABLES = """
+CREATE TABLE public.migrations (id serial PRIMARY KEY, "timestamp" bigint NOT NULL, name varchar NOT NULL);
+CREATE TABLE public.schema_migrations (version varchar PRIMARY KEY);
+CREATE TABLE public.ar_internal_metadata (key varchar PRIMARY KEY);
+CREATE TABLE public.copied AS SELECT * FROM public.migrations;
+CREATE TABLE public.wider (id serial PRIMARY KEY, "timestamp" bigint NOT NULL, name varchar NOT NULL, who text);
+CREATE TABLE public."Orders" (id int PRIMARY KEY);
+"""
+
+
+@pytest.fixture
+def tables(installed_database: str) -> str:
+    with psycopg.connect(installed_database) as conn:
+        conn.execute(TABLES)
+    return installed_database
+
+
+def test_the_presets_are_listed() -> None:
+    text = run("tools", "list")
+    assert (text.code, text.err) == (0, "")
+    assert "golang-migrate" in text.out
+    rows = {row["preset"]: row for row in run("tools", "list", "--json").json["tools"]}
+    assert rows["sqitch"]["proofs"] == ["advisory_lock"]
+    assert rows["tern"]["model"] == "state"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("public.migrations", "public.migrations is a history table of typeorm (preset typeorm)"),
+        ("public.schema_migrations", "is a history table of rails (preset rails)"),
+        ("public.copied", "typeorm: its primary key is (), not (id)"),
+        ("public.wider", "typeorm: column who is not the tool's"),
+        ('public."Orders"', "public.Orders fits no preset. The nearest:"),
+    ],
+)
+def test_a_table_is_explained(tables: str, table: str, said: str) -> None:
+    done = run("tools", "explain", table, dsn=tables)
+    assert (done.code, done.err) == (0, "")
+    assert said in done.out
+
+
+def test_explained_as_json(tables: str) -> None:
+    told = run("tools", "explain", "public.wider", "--json", dsn=tables).json
+    assert (told["fits"], told["looked_at"]) == ([], True)
+    assert told["misses"]["typeorm"] == ["column who is not the tool's"]
+
+
+def test_a_table_that_is_left_out_is_said_to_be(tables: str, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(f'[[database]]\nname = "app"\ndsn = "{tables}"\ndiscover = ["!public"]\n')
+    done = run("tools", "explain", "public.migrations", "--config", str(config))
+    assert "public.migrations is not looked at: discover in the configuration leaves it out" in done.out
+
+
+def test_no_such_table(tables: str) -> None:
+    done = run("tools", "explain", "public.nowhere", dsn=tables)
+    assert (done.code, "there is no table public.nowhere" in done.err) == (5, True)
+    assert run("tools", "explain", "nowhere", dsn=tables).code == 2
+
+
+def test_presets_of_ones_own_are_checked(tmp_path: Path) -> None:
+    good, bad = tmp_path / "flyway.toml", tmp_path / "bad.toml"
+    good.write_text('tool = "x"\nkey = ["a"]\ntable = { columns = { a = "text" } }\nmigration = { version = ["a"] }\n')
+    bad.write_text(good.read_text().replace('["a"]', '["b"]', 1))
+    done = run("tools", "check", str(good))
+    assert done.code == 0
+    assert "flyway.toml: correct: tool x, model rows" in done.out
+    assert "takes the place of the package's preset flyway" in done.out
+    done = run("tools", "check", str(good), str(bad))
+    assert done.code == 2
+    assert "bad.toml: x: not a column of its table: b" in done.err
