@@ -22,7 +22,7 @@ from pggit_daemon.attribute.queue import Correlator
 from pggit_daemon.db import catalog
 from pggit_daemon.db.catalog import Probe
 from pggit_daemon.decode.assembler import Batch
-from pggit_daemon.decode.wal2json import MESSAGE_PREFIX, SYNC_PREFIX, VERIFY
+from pggit_daemon.decode.wal2json import SYNC, VERIFY
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
@@ -43,6 +43,9 @@ log = structlog.get_logger(__name__)
 
 PROBE_INTERVAL = 0.5
 """Seconds between looks at the sessions that something in the queue waits for."""
+
+REST = 0.2
+"""Seconds between transactions that store nothing but how far the stream was read."""
 
 SOON = 0.02
 """Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
@@ -93,7 +96,8 @@ class Pipeline:
         self._refresh = DefinitionRefresh(conn, scheduler.visibility, scheduler.suspect)
         self._probe: Probe | None = None
         self._probed_at = 0.0
-        self._asked = False
+        self._asked: LSN | None = None
+        self._advanced_at = 0.0
         self._asking: asyncio.TimerHandle | None = None
 
     @property
@@ -110,6 +114,7 @@ class Pipeline:
                 await self._handle(batch)
                 beat(batch, self._correlator.waiting)
                 if stop.is_set():
+                    await self._leave()
                     return
         finally:
             stopping.cancel()
@@ -137,14 +142,40 @@ class Pipeline:
             await self._settle()
         if not self._correlator.waiting and not batch.in_transaction:
             await self._reconcile(batch)
-        if any(message.prefix == SYNC_PREFIX and message.content == VERIFY for message in batch.messages):
+        if not self._correlator.waiting:
+            await self._acknowledge(batch)
+
+    async def _acknowledge(self, batch: Batch) -> None:
+        """With everything stored: let the slot forget what held nothing for us.
+
+        Nothing is acknowledged beyond the stored bound, so that a slot which has confirmed more is known as another.
+        """
+        progress, now = self._state.progress, asyncio.get_running_loop().time()
+        asked = self._asked is not None
+        if progress.bound is None or batch.received > progress.bound:
+            if not asked and now - self._advanced_at < REST:
+                return
+            self._advanced_at = now
+            self._state.progress = replace(progress, end=batch.received).reserving
+            await self._store.apply([], self._state.progress, progress.commit)
+        self._feed.acknowledge_idle(batch, pending=False, soon=asked)
+        if self._asked is not None and batch.received > self._asked:
+            self._asked = None
+
+    async def _leave(self) -> None:
+        """Remember exactly what was acknowledged, before the stream ends."""
+        progress = replace(self._state.progress, end=max(self._state.progress.end, self._feed.acknowledged)).exact
+        await self._store.apply([], progress, progress.commit)
+
+    def _nudged(self, message: Message) -> bool:
+        """Whether a message only asks how far we are; its own place is passed with the next keepalive."""
+        if message.content not in {SYNC, VERIFY}:
+            return False
+        if message.content == VERIFY:
             self._scheduler.wake()
-        if any(message.prefix == SYNC_PREFIX for message in batch.messages):
-            # The message's own place is passed with the next keepalive.
-            self._asked = True
-            self._feed.request_reply()
-        self._feed.acknowledge_idle(batch, pending=self._correlator.waiting > 0, soon=self._asked)
-        self._asked = self._asked and bool(batch.messages)
+        self._asked = message.lsn
+        self._feed.request_reply()
+        return True
 
     async def _take(self, item: Transaction | Message) -> None:
         unit = self._unit(item)
@@ -159,8 +190,11 @@ class Pipeline:
         """What a transaction says; or a message, if it is ours and was not handled before."""
         if isinstance(item, Transaction):
             self._correlator.tick(item.commit_time)
+            for change in item.changes:
+                if isinstance(change, Message):
+                    self._nudged(change)
             return self._reader.read(item)
-        if item.prefix != MESSAGE_PREFIX or item.lsn <= self._state.progress.commit:
+        if self._nudged(item) or item.lsn <= self._state.progress.commit:
             return None
         request = parse_message(item, self._state.secret)
         if request is None:
@@ -173,7 +207,7 @@ class Pipeline:
         for step in self._scheduler.found(batch.received):
             before = self._state.progress
             head = step.commit.hash if step.commit is not None else before.head
-            progress = replace(before, head=head)
+            progress = replace(before, head=head).reserving
             await self._store.apply([step], progress, before.commit)
             self._state.progress = progress
             self._observe((), (step,))
@@ -226,7 +260,7 @@ class Pipeline:
             step = plan(await self._refresh.completed(decision, handled), state.schema, head)
             head = step.commit.hash if step.commit is not None else head
             steps.append(step)
-        progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered)
+        progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered).reserving
         unit = settled.last
         requests = Step(None, (), (), (), unit.commit_time, unit.xid, unit.commit_lsn, requests=settled.requests)
         durable = await self._store.apply([*steps, requests], progress, state.progress.commit)

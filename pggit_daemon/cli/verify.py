@@ -13,7 +13,7 @@ import typer
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
-from pggit_daemon.decode.wal2json import SYNC_PREFIX, VERIFY
+from pggit_daemon.decode.wal2json import VERIFY
 from pggit_daemon.errors import NotAsRecorded, PggitDaemonError
 from pggit_daemon.model.differences import Difference, certain, read, readable
 from pggit_daemon.query.connect import Connection, connection
@@ -97,7 +97,7 @@ def _looked_at_again(conn: Connection, found: list[Difference], timeout: float, 
 def _recorded(conn: Connection, timeout: float) -> str | None:
     """Ask the daemon to compare, and wait for the commit that it makes of it; None where it does not come."""
     (asked,) = conn.execute("SELECT pggit_daemon.ask_verification()").fetchone() or (None,)
-    conn.execute("SELECT pg_catalog.pg_logical_emit_message(false, %s, %s)", [SYNC_PREFIX, VERIFY])
+    conn.execute("SELECT pggit_daemon.nudge(%s, true)", [VERIFY])
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         row = conn.execute(load_queries("cli")["verified_since"], {"asked": asked}).fetchone()

@@ -18,6 +18,7 @@ from pggit_daemon.decode.wal2json import (
     COMMIT,
     MESSAGE_PREFIX,
     Commit,
+    oversize,
     parse_change,
     parse_commit,
     unshown_table,
@@ -25,8 +26,10 @@ from pggit_daemon.decode.wal2json import (
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.transaction import Change, Message, Transaction, Unreadable, Unshown
+from pggit_daemon.replication import protocol
 from pggit_daemon.replication.protocol import (
     KEEPALIVE,
+    OVERSIZE,
     WARNING,
     XLOG_DATA,
     XLOG_HEADER,
@@ -126,17 +129,20 @@ class Assembler:
             self._last_pulse = frame
         elif kind == WARNING:
             self._warned(frame, is_open=is_open)
+        elif kind == OVERSIZE:
+            large = protocol.oversize(frame)
+            self._change(oversize(large.head, large.start, large.size, large.digest, self._encoding), is_open=is_open)
         else:
-            self._change(frame, is_open=is_open)
+            change = parse_change(payload(frame), data_start(frame), self._encoding)
+            self._change(change, is_open=is_open, frame=frame)
 
-    def _change(self, frame: bytes, *, is_open: bool) -> None:
-        change = parse_change(payload(frame), data_start(frame), self._encoding)
+    def _change(self, change: Change, *, is_open: bool, frame: bytes = b"") -> None:
         if isinstance(change, Message) and not change.transactional:
             self._messages.append(change)
         elif is_open:
             self._changes.append(change)
         elif isinstance(change, Unreadable):
-            # Only messages stand outside transactions, and any role may send one of any bytes: it is not ours.
+            # Only messages stand outside transactions: somebody sends odd ones, and it is not ours.
             self._messages.append(Message(change.lsn, transactional=False, prefix=MESSAGE_PREFIX, content=change.raw))
         else:
             raise ProtocolError(f"a change came outside a transaction: {frame[XLOG_HEADER:][:200]!r}")

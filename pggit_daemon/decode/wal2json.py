@@ -9,7 +9,9 @@ stop the history of all others. A commit that does not parse is a ProtocolError:
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
 PLUGIN = "wal2json"
 MESSAGE_PREFIX = "pggit_daemon"
-SYNC_PREFIX = "pggit_daemon.sync"
-"""Of messages that only ask how far we are: whoever sends one waits for the slot to be acknowledged."""
+"""What the prefix of our messages begins with; the rest is a secret of the database (`message_prefix`)."""
+
+SYNC = ""
+"""What a message says that only asks how far we are: whoever sends it waits for the slot to be acknowledged."""
 
 VERIFY = "verify"
 """What such a message says when somebody has asked for a comparison, too."""
@@ -50,8 +54,17 @@ class Commit:
     time: datetime
 
 
-def options(tables: Iterable[TableName]) -> dict[str, str]:
-    """Return the options for START_REPLICATION that stream the rows of `tables` and nothing else.
+def message_prefix(secret: str) -> str:
+    """The prefix of our messages; `pggit_daemon.message_prefix()` says the same.
+
+    Any role may send messages, and of any size. The plugin compares prefixes before it writes anything, so that what
+    is sent by who does not know ours never reaches us.
+    """
+    return f"{MESSAGE_PREFIX}.{hashlib.sha256(f'prefix {secret}'.encode()).hexdigest()[:32]}"
+
+
+def options(tables: Iterable[TableName], messages: str = MESSAGE_PREFIX) -> dict[str, str]:
+    """Return the options for START_REPLICATION that stream the rows of `tables`, `messages` and nothing else.
 
     Types are left out because wal2json writes some of them as invalid JSON.
     """
@@ -64,7 +77,7 @@ def options(tables: Iterable[TableName]) -> dict[str, str]:
         "include-types": "0",
         "include-typmod": "0",
         "add-tables": ",".join(f"{_escape(name.schema)}.{_escape(name.table)}" for name in tables),
-        "add-msg-prefixes": f"{MESSAGE_PREFIX},{SYNC_PREFIX}",
+        "add-msg-prefixes": messages,
     }
 
 
@@ -113,6 +126,17 @@ def parse_change(payload: bytes, lsn: LSN, encoding: str = "utf-8") -> Change:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raw = payload.decode(encoding, errors="backslashreplace")
         return Unreadable(lsn, raw, f"{type(exc).__name__}: {exc}")
+
+
+def oversize(head: bytes, lsn: LSN, size: int, digest: bytes, encoding: str = "utf-8") -> Unreadable:
+    """A record that was too large to be read: its beginning, which names the table, its size and its SHA-256."""
+    raw = head.decode(encoding, errors="backslashreplace")
+    named = _NAMED.search(raw)
+    table = _table(json.loads(named[1]), json.loads(named[2])) if named is not None else None
+    return Unreadable(lsn, raw, f"a record of {size} bytes is too large; its SHA-256 is {digest.hex()}", table)
+
+
+_NAMED = re.compile(r'"schema":("(?:[^"\\]|\\.)*"),"table":("(?:[^"\\]|\\.)*")')
 
 
 def _escape(name: str) -> str:

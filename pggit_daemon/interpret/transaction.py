@@ -269,7 +269,7 @@ def _request(change: RowChange) -> Request | Unreadable:
         return parse_request(change)
     except (KeyError, TypeError, ValueError) as exc:
         raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
-        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}")
+        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}", change.table)
 
 
 def _ended(requests: Iterable[Request | Unreadable]) -> frozenset[str]:
@@ -287,4 +287,4 @@ def _event(change: RowChange) -> DdlEvent | Unreadable:
         return parse_event(change)
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError) as exc:
         raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
-        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}")
+        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}", change.table)

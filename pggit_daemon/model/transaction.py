@@ -62,11 +62,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that did not parse: kept raw for the quarantine, never dropped."""
+    """A record that could not be read: kept raw for the quarantine, never dropped; `table` where it is known."""
 
     lsn: LSN
     raw: str
     reason: str
+    table: TableName | None = None
 
 
 @dataclass(frozen=True, slots=True)

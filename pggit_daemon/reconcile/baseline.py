@@ -87,7 +87,7 @@ async def begin(
     step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
     step = replace(step, requests=tuple(int(str(row["id"])) for row in found.requests))
     newest = step.commit.hash if step.commit is not None else head
-    progress = Progress(at, at, newest, "{}")
+    progress = Progress(at, at, newest, "{}").reserving
     await store.run(source_statements(registry))
     await store.apply([step], progress, before.progress.commit if before is not None else ZERO)
     return Begun(len(found.objects), len(links), len(found.unread))

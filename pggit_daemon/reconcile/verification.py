@@ -26,10 +26,11 @@ import psycopg
 from pggit_daemon.db import catalog
 from pggit_daemon.db.catalog import Marks
 from pggit_daemon.model.changeset import Changeset, Ddl
+from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.differences import Difference, certain, readable
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import ObjectId
-from pggit_daemon.model.transaction import TableName
+from pggit_daemon.model.transaction import TableName, Unreadable
 from pggit_daemon.reconcile.outcome import Cause, Outcome, remembered, snapshot_step
 from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.store.loader import State
@@ -95,9 +96,11 @@ class Verification:
         """History tables that no event told of: the stream must start over with them."""
 
     def saw(self, changeset: Changeset) -> None:
-        """A capture that failed makes the recorded tree suspect."""
-        if any(isinstance(item, Ddl) and item.event.kind == "capture_failed" for item in changeset.items):
-            self.suspect(Cause.CAPTURE_FAILED)
+        """A capture that failed, or could not be read, makes the recorded tree suspect."""
+        for item in changeset.items:
+            failed = isinstance(item, Ddl) and item.event.kind == "capture_failed"
+            if failed or (isinstance(item, Unreadable) and item.table == OUTBOX):
+                self.suspect(Cause.CAPTURE_FAILED)
 
     def suspect(self, cause: Cause) -> None:
         """Have everything compared; a look that is under way may have begun too early."""

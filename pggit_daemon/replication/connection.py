@@ -274,8 +274,9 @@ class ReplicationConnection:
                 # libpq hands a notice over on its way to the data behind it: it belongs right before these.
                 frames.extend(protocol.warning(text) for text in self._warnings)
                 self._warnings.clear()
-            frames.append(bytes(data))
-            room -= size
+            frame = bytes(data) if size <= protocol.MOST else protocol.shortened(data)
+            frames.append(frame)
+            room -= len(frame)
             if room <= 0 or len(frames) >= MAX_FRAMES:
                 self._full = True
                 break

@@ -13,6 +13,7 @@ Integers are big-endian; clocks count microseconds since 2000-01-01 UTC. A busy 
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from pggit_daemon.model.lsn import LSN
 XLOG_DATA = ord("w")
 KEEPALIVE = ord("k")
 WARNING = ord("n")  # no message of the protocol: a warning of the server, put in its place among the frames
+OVERSIZE = ord("o")  # nor is this: what is left of a frame that was too large
 XLOG_HEADER = 25
 """Bytes before an XLogData frame's payload."""
 
@@ -92,3 +94,38 @@ def _malformed(frame: bytes) -> ProtocolError:
 def warning(text: str) -> bytes:
     """A frame of our own, for a warning that came between two of the server's."""
     return bytes((WARNING,)) + text.encode()
+
+
+MOST = 16 << 20
+"""Bytes of a frame that is read whole: 16 MiB. JSON takes some ten times as much memory once it is parsed.
+
+libpq hands a frame over when all of it has come, so a larger one is in memory once, in libpq's own buffer, whatever we
+do with it; the server refuses values beyond 1 GiB.
+"""
+
+_HEAD = 4096  # bytes of a frame that was too large
+_OVERSIZE = struct.Struct(">cQQ32s")
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize:
+    """What is known of a frame that was too large: where it starts, its size, its SHA-256, and its beginning."""
+
+    start: LSN
+    size: int
+    digest: bytes
+    head: bytes
+
+
+def shortened(frame: memoryview) -> bytes:
+    """A frame of our own that stands for one that is too large."""
+    (start,) = _POSITION.unpack_from(frame, 1)
+    whole = frame[XLOG_HEADER:]
+    digest = hashlib.sha256(whole).digest()
+    return _OVERSIZE.pack(bytes((OVERSIZE,)), start, len(whole), digest) + bytes(whole[:_HEAD])
+
+
+def oversize(frame: bytes) -> Oversize:
+    """Read such a frame."""
+    _kind, start, size, digest = _OVERSIZE.unpack_from(frame)
+    return Oversize(LSN(start), size, digest, frame[_OVERSIZE.size :])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.progress import Progress
 from pggit_daemon.sql import load_queries
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ async def read_requirements(conn: AsyncConnection[Any]) -> Requirements:
         row = await cursor.fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     return Requirements(**row)
+
+
+def loss(slot: SlotFacts | None, progress: Progress) -> str | None:
+    """Why the slot does not bring all that was committed after the stored progress; None where it does.
+
+    Whoever made a slot again under its name (an operator, a tool for failovers, we ourselves before we were killed)
+    made one that begins later. Nothing beyond the progress's bound is ever acknowledged, so ours has confirmed no more.
+    """
+    if slot is None:
+        return "is missing"
+    if slot.is_lost:
+        return f"is invalidated: {slot.invalidation_reason}"
+    if slot.confirmed_lsn is None:
+        return "was never ready"
+    if progress.bound is not None and slot.confirmed_lsn > progress.bound:
+        return f"was made again: it begins at {slot.confirmed_lsn}, and only what lies before {progress.bound} was read"
+    return None
 
 
 def _position(text: str | None) -> LSN | None:

@@ -20,7 +20,7 @@ import structlog
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.connections import STORING, connect, translated
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import options
+from pggit_daemon.decode.wal2json import message_prefix, options
 from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, RefusedError, SlotInUse, SlotLost
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
@@ -28,7 +28,7 @@ from pggit_daemon.reconcile import baseline
 from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
-from pggit_daemon.replication.slot import SlotFacts, read_slot
+from pggit_daemon.replication.slot import SlotFacts, loss, read_slot
 from pggit_daemon.store.loader import load_progress, load_registry, load_state
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
@@ -168,15 +168,16 @@ class Database:
             self._check_slot(slot, connections.reading.info.dbname)
             if slot.active_pid is not None:
                 raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
-        if progress is not None and slot is not None and not slot.is_lost:
+        lost = loss(slot, progress) if progress is not None else None
+        if progress is not None and lost is None:
             self._health.has_baseline = True
             return
-        self._check_begin(slot, begun=progress is not None)
+        self._check_begin(lost)
         self._health.enter(State.BASELINE)
         before = await load_state(connections.reading, progress, registry) if progress is not None else None
         async with await ReplicationConnection.open(self._config.dsn) as replication:
             if slot is not None:
-                # Ours, but without a first commit (a crash in between), or its WAL is gone: it is of no use.
+                # Ours, but without a first commit (a crash in between), or not with all that we need: it is of no use.
                 await replication.drop_slot(self._config.slot)
             begun = await baseline.begin(
                 replication,
@@ -208,9 +209,8 @@ class Database:
                 hint=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
             )
 
-    def _check_begin(self, slot: SlotFacts | None, *, begun: bool) -> None:
-        if begun:
-            lost = "is invalidated" if slot is not None else "is missing"
+    def _check_begin(self, lost: str | None) -> None:
+        if lost is not None:
             self._log.error("slot_lost", slot=self._config.slot, reason=lost, action="a gap commit and a new slot")
         elif not self._config.create_baseline:
             raise PrerequisiteError(
@@ -228,7 +228,9 @@ class Database:
         observer = Observer(self._config.name, self._metrics, self._health)
         async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
             assembler = Assembler(after=progress.commit, encoding=replication.encoding)
-            await replication.start(self._config.slot, progress.end, options((OUTBOX, *registry.tables)))
+            await replication.start(
+                self._config.slot, progress.end, options((OUTBOX, *registry.tables), message_prefix(state.secret))
+            )
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
             await store.run(baseline.source_statements(registry))
             self._health.enter(State.CATCHING_UP)

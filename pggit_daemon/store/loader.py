@@ -51,8 +51,8 @@ async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
     found = await _fetch(conn, "progress")
     if not found:
         return None
-    _, commit, end, head, remembered = found[0]
-    return Progress(LSN.parse(commit), LSN.parse(end), head, remembered)
+    _, commit, end, head, remembered, bound = found[0]
+    return Progress(LSN.parse(commit), LSN.parse(end), head, remembered, LSN.parse(bound) if bound else None)
 
 
 async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, registry: Registry) -> State:

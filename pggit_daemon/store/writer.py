@@ -89,6 +89,7 @@ class Store:
                 "slot": self._slot,
                 "commit_lsn": str(progress.commit),
                 "end_lsn": str(progress.end),
+                "bound": str(progress.bound) if progress.bound is not None else None,
                 "head": progress.head,
                 "context": progress.remembered,
                 "before": str(before),

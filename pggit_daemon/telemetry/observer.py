@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 LOGGED = 20
 """Differences of one comparison that get a line in the log; the commit has all of them."""
 
+FORGED_PAUSE = 60.0
+"""Seconds between lines about messages that are none of ours."""
+
 CLOSE = 2.0
 """Seconds behind the server that still count as caught up."""
 
@@ -37,6 +40,8 @@ class Observer:
         self._metrics = metrics
         self._health = health
         self._log = log.bind(database=database)
+        self._forged = 0  # since the last line about them
+        self._forged_due = 0.0
 
     def handled(self, batch: Batch, waiting: int) -> None:
         """A batch went through; `waiting` transactions are in the queue."""
@@ -102,9 +107,14 @@ class Observer:
         self._metrics.job_failures.labels(self._database, job).inc()
 
     def forged(self, message: Message) -> None:
-        """Somebody sent a message under our prefix that our functions did not make."""
+        """Somebody sent a message under our prefix that our functions did not make. Many of them make few lines."""
         self._metrics.forged_messages.labels(self._database).inc()
-        self._log.warning("message_forged", lsn=str(message.lsn), length=len(message.content))
+        self._forged += 1
+        if time.monotonic() >= self._forged_due:
+            self._log.warning(
+                "message_forged", lsn=str(message.lsn), length=len(message.content), messages=self._forged
+            )
+            self._forged, self._forged_due = 0, time.monotonic() + FORGED_PAUSE
 
     def _step(self, step: Step) -> None:
         name = self._database

@@ -159,7 +159,7 @@ def _verify(dsn: str, daemon: Daemon) -> None:
     )
     with psycopg.connect(dsn, autocommit=True) as conn:
         (asked,) = conn.execute("SELECT pggit_daemon.ask_verification()").fetchone() or (None,)
-        conn.execute("SELECT pg_logical_emit_message(false, 'pggit_daemon.sync', 'verify')")
+        conn.execute("SELECT pggit_daemon.nudge('verify', true)")
         while (row := conn.execute(VERIFIED, [asked]).fetchone()) is None:
             time.sleep(0.05)
         print(

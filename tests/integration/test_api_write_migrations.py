@@ -393,20 +393,22 @@ def test_a_rolled_back_end_leaves_no_more_to_the_migration(api: Followed, conn: 
 
 
 def test_a_forged_message_is_counted_and_ignored(api: Followed, conn: Connection, number: int) -> None:
-    """Any role may send messages: of ours they only have the prefix."""
+    """Who knows the prefix can be heard, not believed; a flood of such messages makes one line of the log."""
+    (prefix,) = conn.execute("SELECT pggit_daemon.message_prefix()").fetchone() or ("",)
     before = api.daemon.metric("pggit_forged_messages_total")
     told = json.dumps({"action": "end", "pid": 1, "user": "x", "arguments": {"migration_id": number, "success": False}})
-    for content in (told, f"{'0' * 64} {told}", "", "x" * 100_000, "é" * 64 + " {}", '\\ " \n'):
-        conn.execute("SELECT pg_logical_emit_message(false, 'pggit_daemon', %s::text)", [content])
-        conn.execute("SELECT pg_logical_emit_message(true, 'pggit_daemon', %s::text)", [content])
-    conn.execute(r"SELECT pg_logical_emit_message(false, 'pggit_daemon', '\xff00fe22'::bytea)")
-    conn.execute(r"SELECT pg_logical_emit_message(true, 'pggit_daemon', '\xff00fe22'::bytea)")
+    for content in (told, f"{'0' * 64} {told}", "?", "x" * 100_000, "é" * 64 + " {}", '\\ " \n'):
+        conn.execute("SELECT pg_logical_emit_message(false, %s, %s::text)", [prefix, content])
+        conn.execute("SELECT pg_logical_emit_message(true, %s, %s::text)", [prefix, content])
+    conn.execute(r"SELECT pg_logical_emit_message(false, %s, '\xff00fe22'::bytea)", [prefix])
+    conn.execute(r"SELECT pg_logical_emit_message(true, %s, '\xff00fe22'::bytea)", [prefix])
     create(conn, f"t{number}")
     assert api.commits() == [f"out_of_band: public.t{number}"]
     assert api.migration(number, "status", tool="flyway") is None
     assert api.daemon.metric("pggit_forged_messages_total") >= before + 6
     events = api.daemon.events()
     assert [event for event in events if event.get("event") == "database_failed"] == []
+    assert len([event for event in events if event.get("event") == "message_forged"]) == 1
     # Inside a transaction it cannot be told from another record of which nothing can be read.
     assert [event["event"] for event in events if event.get("level") == "error"] == ["record_quarantined"]
 

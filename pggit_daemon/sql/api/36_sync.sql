@@ -1,5 +1,19 @@
 -- wait_for_sync: wait until the daemon has handled all that was committed before the call.
 
+-- Under this prefix our messages go to the daemon; the plugin leaves all others out. Who may not read the secret is
+-- refused.
+CREATE OR REPLACE FUNCTION pggit_daemon.message_prefix() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'pggit_daemon.' || left(encode(sha256(convert_to('prefix ' || s.key, 'UTF8')), 'hex'), 32) FROM pggit_daemon.secret AS s
+$$;
+
+-- Have the daemon say how far it is, at once instead of in its own time; 'verify': have it look whether a comparison is
+-- asked for, too. `with_commit`: the message is part of the transaction, and goes to disk with it.
+CREATE OR REPLACE FUNCTION pggit_daemon.nudge(what text DEFAULT '', with_commit boolean DEFAULT false) RETURNS pg_lsn
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_logical_emit_message(with_commit, pggit_daemon.message_prefix(), what)
+$$;
+
 CREATE OR REPLACE FUNCTION pggit.wait_for_sync(timeout interval DEFAULT '10 s') RETURNS boolean
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -42,14 +56,13 @@ BEGIN
         IF clock_timestamp() >= until THEN
             RETURN false;
         END IF;
-        -- Have the daemon confirm at once instead of in its own time. The message is no proof of anything, so it needs no
-        -- digest. Before version 17 it goes to disk with somebody else's commit only: where nobody commits (the disk does
+        -- Have the daemon confirm at once. Before version 17 it goes to disk with somebody else's commit only: where nobody commits (the disk does
         -- not move on again and again) it would just be in the way of the next call.
         IF NOT woken AND current_setting('server_version_num')::integer >= 170000 THEN
-            EXECUTE 'SELECT pg_logical_emit_message(false, ''pggit_daemon.sync'', '''', flush => true)';
+            EXECUTE 'SELECT pg_logical_emit_message(false, pggit_daemon.message_prefix(), '''', flush => true)';
             woken := true;
         ELSIF NOT woken AND moves > 1 THEN
-            PERFORM pg_logical_emit_message(false, 'pggit_daemon.sync', '');
+            PERFORM pggit_daemon.nudge();
             woken := true;
         END IF;
         PERFORM pg_sleep(least(0.005, greatest(extract(epoch FROM until - clock_timestamp()), 0)));

@@ -65,7 +65,7 @@ DECLARE
     secret text := (SELECT key FROM pggit_daemon.secret);
     digest text := encode(sha256(convert_to(secret || told || secret, 'UTF8')), 'hex');
 BEGIN
-    PERFORM pg_logical_emit_message(false, 'pggit_daemon', digest || ' ' || told);
+    PERFORM pg_logical_emit_message(false, pggit_daemon.message_prefix(), digest || ' ' || told);
 END $$;
 
 -- The id, tool and name of a migration as a caller gives them; clear errors for what cannot be one.

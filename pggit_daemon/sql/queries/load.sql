@@ -1,7 +1,7 @@
 -- What the daemon reads when it starts on a database.
 
 -- name: progress
-SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text FROM pggit_daemon.progress;
+SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text, bound_lsn::text FROM pggit_daemon.progress;
 
 -- name: secret
 -- By which messages are known as ours.

@@ -1,4 +1,4 @@
--- Step 8: what is known of a source's table beyond its name.
+-- Step 8: what is known of a source's table beyond its name; where the slot may be.
 
 ALTER TABLE pggit_daemon.source
     -- By its OID a table is followed through renames; NULL: it was never seen.
@@ -8,3 +8,7 @@ ALTER TABLE pggit_daemon.source
     -- What became of the last attempt to read it, and why.
     ADD COLUMN state text NOT NULL DEFAULT 'read' CHECK (state IN ('read', 'missing', 'unreadable', 'locked')),
     ADD COLUMN detail text;
+
+-- Nothing beyond this was ever acknowledged: a slot that has confirmed more is another one, and what lies between was never
+-- read. NULL until a daemon that keeps to it has written.
+ALTER TABLE pggit_daemon.progress ADD COLUMN bound_lsn pg_lsn;

@@ -51,11 +51,13 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.store_advance(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context)
-    VALUES (p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb)
+    INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context, bound_lsn)
+    VALUES (p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb,
+            (p ->> 'bound')::pg_lsn)
     ON CONFLICT (singleton) DO UPDATE SET
         slot_name = excluded.slot_name, commit_lsn = excluded.commit_lsn, end_lsn = excluded.end_lsn,
-        head = excluded.head, context = excluded.context, updated_at = clock_timestamp()
+        head = excluded.head, context = excluded.context, updated_at = clock_timestamp(),
+        bound_lsn = excluded.bound_lsn
     WHERE progress.commit_lsn = (p ->> 'before')::pg_lsn;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another daemon has stored progress meanwhile' USING ERRCODE = 'PGD01';
