@@ -27,6 +27,7 @@ from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import Decision, Settled
+from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statements
