@@ -91,6 +91,31 @@ BEGIN
     END CASE;
 END $$;
 
+-- The name of a CHECK that is NOT VALID; NULL for other constraints.
+CREATE OR REPLACE FUNCTION pggit_daemon.unvalidated_check(definition text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (regexp_match(s.statement,
+        $re$^ALTER (?:FOREIGN )?TABLE (?:"(?:""|[^"])*"|[^" ])+ ADD CONSTRAINT ("(?:""|[^"])*"|[^" ]+) CHECK .* NOT VALID;\n\Z$re$))[1]
+    FROM pggit_daemon.statements(definition) s WHERE s.place = 1
+$$;
+
+-- A CHECK of one of these names, added without and then with a look at the rows. A parent of the table, or of its children,
+-- has one of that name that is NOT VALID: the server refuses a valid one beside it, whichever comes first, but
+-- not to validate it.
+CREATE OR REPLACE FUNCTION pggit_daemon.validated_later(definition text, names text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    start text := (SELECT s.statement FROM pggit_daemon.statements(definition) s WHERE s.place = 1);
+    found text[] := regexp_match(start,
+        $re$^(ALTER (?:FOREIGN )?TABLE (?:"(?:""|[^"])*"|[^" ])+) ADD CONSTRAINT ("(?:""|[^"])*"|[^" ]+) CHECK $re$);
+BEGIN
+    IF found IS NULL OR found[2] <> ALL (names) OR start ~ E' NOT (VALID|ENFORCED);\n$' THEN
+        RETURN definition;
+    END IF;
+    RETURN left(start, -2) || E' NOT VALID;\n' || format(E'%s VALIDATE CONSTRAINT %s;\n', found[1], found[2])
+        || substr(definition, length(start) + 1);
+END $$;
+
 -- The object begun hollow: its shell, and what fills it. Columns and attributes are added one by one, in their order.
 CREATE OR REPLACE FUNCTION pggit_daemon.hollow_forms(
     type text, identity text, definition text, OUT shell text, OUT filling text)

@@ -84,6 +84,8 @@ DECLARE
         SELECT u FROM unnest(descriptions) u
          ORDER BY pggit_daemon.kind_rank(u.type), u.schema_name COLLATE "C" NULLS FIRST, u.identity COLLATE "C", u.type);
     ordered record;
+    unsure  text[] := ARRAY(SELECT DISTINCT c.name FROM unnest(sorted) u, pggit_daemon.unvalidated_check(u.definition) c (name)
+                             WHERE u.type = 'table constraint' AND u.definition LIKE '% NOT VALID;%' AND c.name IS NOT NULL);
     roles   text;
     main    text;
     late    text;
@@ -97,7 +99,10 @@ BEGIN
 
     WITH item AS MATERIALIZED (
         SELECT o.place, pggit_daemon.script_part(u.type, u.definition) AS part,
-               pggit_daemon.script_item(o.form, u.type, u.identity, u.definition, u.later, u.depends) AS words,
+               pggit_daemon.script_item(o.form, u.type, u.identity,
+                   CASE WHEN u.type = 'table constraint' AND cardinality(unsure) > 0
+                        THEN pggit_daemon.validated_later(u.definition, unsure) ELSE u.definition END,
+                   u.later, u.depends) AS words,
                CASE WHEN o.form NOT IN ('shell', 'rest') AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
           FROM unnest(ordered.placed, ordered.forms) WITH ORDINALITY o (item, form, place)
           JOIN unnest(sorted) WITH ORDINALITY
