@@ -15,7 +15,10 @@ from pggit_daemon.model.row_text import TextRow
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One row of `pggit.external_migrations`, but for its link. A rollback has a negative id."""
+    """One row of `pggit.external_migrations`, but for its link. A rollback has a negative id.
+
+    `way`: from which version to which, for messages, where the tool thinks in steps.
+    """
 
     migration_id: int
     version: str | None
@@ -29,6 +32,7 @@ class Migration:
     status: str
     rollback_of: int | None = None
     error: str | None = None
+    way: str | None = None
 
     def undoing(self, number: int, original: int | None) -> Migration:
         """The same as a rollback of `original`, under its negative id."""

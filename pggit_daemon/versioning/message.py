@@ -142,6 +142,6 @@ def _short(name: str) -> str:
 
 def _version(row: HistoryRowEvent) -> str | None:
     migration = row.principal.migration
-    if migration is None or migration.version == migration.name:
+    if migration is None or (migration.way is None and migration.version == migration.name):
         return None
-    return migration.version
+    return migration.way or migration.version

@@ -267,7 +267,7 @@ def test_alembic_up_down_and_up_again() -> None:
     table = Table("alembic")
     assert table.insert(version_num="a1") == [("applied", S + 1, "a1")]
     up = table.ledger.read(table.u({"version_num": "b2"}, {"version_num": "a1"}))
-    assert [(one.meaning.value, one.migration and one.migration.name) for one in up] == [("applied", "a1 -> b2")]
+    assert [(one.meaning.value, one.migration and one.migration.way) for one in up] == [("applied", "a1 -> b2")]
     down = table.ledger.read(table.u({"version_num": "a1"}, {"version_num": "b2"}))
     assert [(one.meaning.value, one.migration and one.migration.migration_id) for one in down] == [
         ("rolled_back", -(S + 2))
@@ -301,6 +301,16 @@ def test_alembic_purges() -> None:
     [change] = table.ledger.read_run((table.d(version_num="a"), table.i(version_num="z")))
     assert [(one.meaning.value, one.ran_ddl) for one in change] == [("moved", False), ("marked", False)]
     assert table.run(table.d(version_num="z"), table.i(version_num="z")) == [("moved", None, None)]
+
+
+def test_alembic_stamps_what_is_there() -> None:
+    """Back to an earlier version and forth again, by stamps: nothing that is there is rolled back on the way forth."""
+    table = Table("alembic")
+    table.insert(version_num="a")
+    table.update({"version_num": "b"}, {"version_num": "a"})
+    assert table.run(table.d(version_num="b"), table.i(version_num="a")) == [("moved", None, None)]
+    assert table.update({"version_num": "b"}, {"version_num": "a"}) == [("moved", None, None)]
+    assert table.update({"version_num": "a"}, {"version_num": "b"}) == [("rolled_back", -(S + 2), "b")]
 
 
 # -- state

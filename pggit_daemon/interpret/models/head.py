@@ -1,8 +1,9 @@
 """The model `head`: the table holds the current versions only, one row for each head of a graph. Pure.
 
 A step changes the row of the head it starts from. What it means follows from what was seen before: a step to a version
-that is applied already leads back, any other leads on. A merge takes the other heads away with its step, a branch that
-is unmerged brings them back, and a purge puts one row in the place of all.
+that was applied before it leads back, one to a new version leads on, and one to a version that is there anyway is a
+stamp. A merge takes the other heads away with its step, a branch that is unmerged brings them back, and a purge puts
+one row in the place of all.
 """
 
 from __future__ import annotations
@@ -90,20 +91,23 @@ class Head:
         old_key = book.find_updated(new, identity)
         old = book.rows.pop(old_key, LedgerRow(identity, None))
         key, version = book.key_of(new), book.version(new)
-        back = book.is_applied(version)
-        if back:
-            book.rows[key] = LedgerRow(new, book.id_of[version or ""])
-        if back and (old.migration_id is None or key == old_key):
+        there = book.is_applied(version)
+        number = book.id_of[version or ""] if there else None
+        if there:
+            book.rows[key] = LedgerRow(new, number)
+        # What a version is built on was applied before it, and so has the lower number.
+        back = number is not None and old.migration_id is not None and number < old.migration_id
+        if there and not back:
             told = book.change(lsn, operation, Meaning.MOVED, key, old=old.columns, new=new)
         elif back:
-            undo = replace(book.undo(old.columns, old.migration_id), name=_way(book.version(old.columns), version))
+            undo = replace(book.undo(old.columns, old.migration_id), way=_way(book.version(old.columns), version))
             amends = book.amend(old.migration_id, "rolled_back")
             told = book.change(
                 lsn, operation, Meaning.ROLLED_BACK, key, old=old.columns, new=new, migration=undo, amends=amends
             )
         else:
             migration = book.migration(new, "applied")
-            migration = replace(migration, name=migration.name or _way(book.version(old.columns), version))
+            migration = replace(migration, way=_way(book.version(old.columns), version))
             book.rows[key] = LedgerRow(new, migration.migration_id)
             told = book.change(lsn, operation, Meaning.APPLIED, key, old=old.columns, new=new, migration=migration)
         return (replace(told, old_row_key=old_key),)
@@ -116,7 +120,7 @@ class Head:
         row = book.rows.pop(key)
         if row.migration_id is None:
             return (book.change(lsn, operation, Meaning.MOVED, key, old=row.columns),)
-        undo = replace(book.undo(row.columns, row.migration_id), name=_way(book.version(row.columns), None))
+        undo = replace(book.undo(row.columns, row.migration_id), way=_way(book.version(row.columns), None))
         amends = book.amend(row.migration_id, "rolled_back")
         return (book.change(lsn, operation, Meaning.ROLLED_BACK, key, old=row.columns, migration=undo, amends=amends),)
 

@@ -170,8 +170,7 @@ class State:
             for number in range(start + 1, end + 1) if counted else [end]:
                 row = {**(move.new or {}), self._columns.number: str(number)}
                 migration = self._book.migration(row, "applied")
-                way = f"{number - 1 if counted else before or 0} -> {number}"
-                migration = replace(migration, name=migration.name or way)
+                migration = replace(migration, way=f"{number - 1 if counted else before or 0} -> {number}")
                 yield (self._change(move, Meaning.APPLIED, ledger=move.new, migration=migration),)
         else:
             yield (self._change(move, Meaning.EDITED, ledger=move.new),)
@@ -188,7 +187,7 @@ class State:
         ]
         row = {**(move.old or move.new or {}), self._columns.number: str(undone)}
         undo = self._book.undo(row, self._id(move.row, undone))
-        undo = replace(undo, name=undo.name or f"{undone} -> {after or 0}")
+        undo = replace(undo, way=f"{undone} -> {after or 0}")
         amends = self._book.amend(undo.rollback_of, "rolled_back")
         told = self._change(move, Meaning.ROLLED_BACK, ledger=move.new, migration=undo)
         return (*beside, replace(told, amends=amends, since=since))
