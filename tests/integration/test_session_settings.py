@@ -20,6 +20,7 @@ from pggit_daemon.errors import PggitDaemonError
 from sandbox.cluster import Cluster
 from tests.acceptance.harness import Daemon, pggit
 from tests.acceptance.recorded import commits, migrations
+from tests.integration import api_support
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 ROLE = "settings_daemon"
-HISTORY = """
-    CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version text, description text, type text,
-        script text, checksum int, installed_by text, installed_on timestamp DEFAULT now(), execution_time int,
-        success bool)
-"""
+HISTORY = api_support.HISTORY.format(schema="public")
 MIGRATION = r"""
     BEGIN;
     CREATE TABLE priced (id int PRIMARY KEY, price money DEFAULT '1.50',
@@ -43,8 +40,9 @@ MIGRATION = r"""
     CREATE VIEW cheap AS SELECT id, price AS "Price" FROM priced WHERE note IS NOT NULL;
     CREATE FUNCTION twice(a int) RETURNS int LANGUAGE plpgsql AS $f$ BEGIN RETURN a * 2; END $f$;
     COMMENT ON TABLE priced IS 'what it''s worth';
-    INSERT INTO flyway_schema_history (installed_rank, version, description, type, script, installed_by, success)
-        VALUES (1, '1', 'prices', 'SQL', 'V1__prices.sql', 'me', true);
+    INSERT INTO flyway_schema_history
+        (installed_rank, version, description, type, script, installed_by, execution_time, success)
+        VALUES (1, '1', 'prices', 'SQL', 'V1__prices.sql', 'me', 3, true);
     COMMIT;
 """
 
