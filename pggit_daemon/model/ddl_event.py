@@ -33,7 +33,7 @@ class DdlEvent:
     lsn: LSN
     kind: str
     tag: str
-    query: str | None
+    statement: str | None
     session: Session
     locks: tuple[HeldLock, ...]
     objects: tuple[ObjectEvent, ...]
@@ -55,7 +55,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         lsn=change.lsn,
         kind=str(row["kind"]),
         tag=str(row["command_tag"]),
-        query=_text(row["query"]),
+        statement=_text(row.get("statement")),
         session=session,
         locks=tuple(parse_lock(lock) for lock in json.loads(row["locks"] or "[]")),
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),

@@ -22,7 +22,7 @@ class Event:
     command_tag: str
     objects: tuple[Mapping[str, Any], ...]
     locks: list[dict[str, Any]] | None
-    query: str | None
+    statement: str | None
     failure: str | None
     session_user: str
     current_user: str
@@ -67,7 +67,7 @@ class Captured:
     def events(self) -> list[Event]:
         """Return the events since the last call, of all sessions."""
         rows = self.conn.execute(
-            "SELECT id, kind, command_tag, objects, locks, query, failure, session_user_name, current_user_name,"
+            "SELECT id, kind, command_tag, objects, locks, statement, failure, session_user_name, current_user_name,"
             " application_name, pid FROM pggit_daemon.ddl_event WHERE id > %s ORDER BY id",
             [self.seen],
         ).fetchall()

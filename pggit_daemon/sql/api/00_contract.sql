@@ -2,19 +2,20 @@
 -- are given by this list (90_privileges.sql). Functions and views of these names with another shape, as those of
 -- pgGit 0.2.x, are dropped here, to be made anew by the files that follow: CREATE OR REPLACE cannot change a shape.
 
--- audience: public = what a migration needs, reader = pggit_reader and pggit_migrator, migrator = pggit_migrator.
+-- audience: reader = pggit_reader and pggit_migrator, migrator = pggit_migrator; whoever else calls one of the latter
+-- is told how to become one.
 CREATE OR REPLACE FUNCTION pggit_daemon.contract()
     RETURNS TABLE (name text, arguments text, result text, audience text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     VALUES
         ('begin_migration', 'migration_id bigint, tool_name text DEFAULT ''flyway''::text, migration_name text DEFAULT NULL::text',
-         'uuid', 'public'),
+         'uuid', 'migrator'),
         ('end_migration', 'migration_id bigint, checksum text DEFAULT NULL::text, success boolean DEFAULT true, error_message text DEFAULT NULL::text',
-         'void', 'public'),
+         'void', 'migrator'),
         ('link_migration', 'migration_id bigint, description text DEFAULT NULL::text, tool_name text DEFAULT NULL::text',
-         'void', 'public'),
-        ('begin_deployment', 'deployment_name text, auto_commit boolean DEFAULT false', 'uuid', 'public'),
-        ('end_deployment', 'message text DEFAULT NULL::text, tags text[] DEFAULT ''{}''::text[]', 'void', 'public'),
+         'void', 'migrator'),
+        ('begin_deployment', 'deployment_name text, auto_commit boolean DEFAULT false', 'uuid', 'migrator'),
+        ('end_deployment', 'message text DEFAULT NULL::text, tags text[] DEFAULT ''{}''::text[]', 'void', 'migrator'),
         ('integrate_flyway', 'schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
         ('integrate_liquibase', 'schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
         ('remove_integration', 'tool_name text, schema_name text DEFAULT ''public''::text', 'void', 'migrator'),

@@ -91,3 +91,38 @@ BEGIN
             HINT = 'Shorten it.';
     END IF;
 END $$;
+
+-- Where this rollback may have been of, as a JSON array of sources, or NULL where the id is no rollback's: what was
+-- recorded by these functions, and a tool's own history table on which the caller may write what undoes a migration. An
+-- error where what it names is recorded and none of these.
+CREATE OR REPLACE FUNCTION pggit_daemon.check_rollback(migration_id bigint, tool_name text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    allowed text[];
+    refused text;
+BEGIN
+    -- The smallest number has no positive one.
+    IF migration_id >= 0 OR migration_id = -9223372036854775808 THEN
+        RETURN NULL;
+    END IF;
+    allowed := ARRAY(
+        SELECT s.name FROM pggit_daemon.source AS s
+          JOIN pg_namespace AS n ON n.nspname = s.schema_name
+          JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.table_name
+         WHERE has_schema_privilege(pggit_daemon.caller(), n.oid, 'USAGE')
+           AND has_table_privilege(pggit_daemon.caller(), c.oid, 'INSERT, UPDATE, DELETE')
+         ORDER BY s.name) || 'sql'::text;
+    -- The same tool's migration of that number is meant if there is one, otherwise any tool's.
+    SELECT string_agg(format('%s (%s)', m.tool_name, m.source), ', ' ORDER BY m.tool_name, m.source) INTO refused
+      FROM (SELECT x.tool_name, x.source, rank() OVER (ORDER BY x.tool_name = tool_name DESC) AS place
+              FROM pggit.external_migrations AS x WHERE x.migration_id = - migration_id) AS m
+     WHERE m.place = 1
+    HAVING NOT bool_or(m.source = ANY (allowed));
+    IF refused IS NOT NULL THEN
+        RAISE EXCEPTION 'role % may not roll back migration % of %', pggit_daemon.caller(), - migration_id, refused
+            USING ERRCODE = '42501',
+                  HINT = 'Undo it with its tool. Whoever may write to the tool''s history table may record it here.';
+    END IF;
+    RETURN to_jsonb(allowed);
+END $$;

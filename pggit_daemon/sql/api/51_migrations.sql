@@ -1,16 +1,19 @@
--- begin_migration and end_migration: what a session runs between them is the migration's.
+-- begin_migration and end_migration: what a session runs between them is the migration's. Those in schema pggit are
+-- in 55_for_migrators.sql.
 
-CREATE OR REPLACE FUNCTION pggit.begin_migration(
-    migration_id bigint, tool_name text DEFAULT 'flyway', migration_name text DEFAULT NULL) RETURNS uuid
+CREATE OR REPLACE FUNCTION pggit_daemon.begin_migration(migration_id bigint, tool_name text, migration_name text)
+    RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     deployment uuid := gen_random_uuid();
     facts      jsonb;
+    changeable jsonb;
     others     integer;
     again      boolean;
 BEGIN
     PERFORM pggit_daemon.check_migration(migration_id, tool_name, migration_name);
+    changeable := pggit_daemon.check_rollback(migration_id, tool_name);
     SELECT count(*), coalesce(bool_or(o.migration_id = begin_migration.migration_id
                                       AND o.tool_name = begin_migration.tool_name), false)
       INTO others, again
@@ -31,14 +34,14 @@ BEGIN
     RETURN deployment;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit.end_migration(
-    migration_id bigint, checksum text DEFAULT NULL, success boolean DEFAULT true, error_message text DEFAULT NULL)
-    RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.end_migration(
+    migration_id bigint, checksum text, success boolean, error_message text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     begun  record;
     facts  jsonb;
+    changeable jsonb;    -- where a rollback may have been of
 BEGIN
     PERFORM pggit_daemon.check_migration(migration_id, 'any', NULL);
     success := coalesce(success, true);
@@ -51,11 +54,13 @@ BEGIN
             USING ERRCODE = '55000',
                   HINT = 'Call pggit.begin_migration first; for a migration that ran elsewhere use pggit.link_migration.';
     END IF;
+    changeable := pggit_daemon.check_rollback(migration_id, coalesce(begun.tool_name, 'flyway'));
     facts := jsonb_build_object(
         'deployment', begun.run_key, 'migration_id', migration_id, 'tool', begun.tool_name,
         'name', begun.name, 'checksum', left(checksum, 10000), 'success', success, 'error_message', left(error_message, 10000),
         'ended_at', clock_timestamp(),
-        'execution_ms', round(extract(epoch FROM clock_timestamp() - begun.started_at) * 1000)::bigint);
+        'execution_ms', round(extract(epoch FROM clock_timestamp() - begun.started_at) * 1000)::bigint,
+        'may_roll_back', changeable);
     IF NOT success THEN
         -- The caller will most likely roll back: a failure must be told all the same.
         PERFORM pggit_daemon.tell_anyway('end', facts);
@@ -64,8 +69,3 @@ BEGIN
         PERFORM pggit_daemon.tell('end', facts);
     END IF;
 END $$;
-
-COMMENT ON FUNCTION pggit.begin_migration(bigint, text, text) IS
-    'Start tracking a migration: what this session changes until pggit.end_migration is the migration''s. Returns the deployment''s id.';
-COMMENT ON FUNCTION pggit.end_migration(bigint, text, boolean, text) IS
-    'Complete a migration that this session has begun. A failure (success => false) is recorded even if the transaction is rolled back.';

@@ -1,13 +1,13 @@
 -- link_migration, and direct inserts into external_migrations: migrations that no tool's table tells of.
 
-CREATE OR REPLACE FUNCTION pggit.link_migration(
-    migration_id bigint, description text DEFAULT NULL, tool_name text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.link_migration(migration_id bigint, description text, tool_name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     candidates text;
     unlinked   integer;
     found      pggit.external_migrations;
+    changeable jsonb;
 BEGIN
     PERFORM pggit_daemon.check_migration(migration_id, coalesce(tool_name, 'flyway'), description);
     -- A tool may have several history tables: then its name is not enough, but that of the source is.
@@ -30,14 +30,12 @@ BEGIN
             migration_id, found.tool_name, found.pggit_commit_id;
         RETURN;
     END IF;
+    changeable := pggit_daemon.check_rollback(migration_id, coalesce(found.tool_name, tool_name, 'flyway'));
     PERFORM pggit_daemon.tell('link', jsonb_build_object(
         'migration_id', migration_id, 'tool', coalesce(found.tool_name, tool_name, 'flyway'), 'source', found.source,
         'version', found.version, 'name', coalesce(found.migration_name, description), 'success', found.success,
-        'applied_by', coalesce(found.applied_by, session_user)));
+        'applied_by', coalesce(found.applied_by, session_user), 'may_roll_back', changeable));
 END $$;
-
-COMMENT ON FUNCTION pggit.link_migration(bigint, text, text) IS
-    'Link a migration that is recorded without a commit, or record one that happened elsewhere. In a transaction that ran DDL, the commit is that transaction''s.';
 
 -- A row that somebody inserts is a full citizen: the daemon links it. Rows of the daemon itself are none of its news.
 CREATE OR REPLACE FUNCTION pggit_daemon.on_external_insert() RETURNS trigger
@@ -46,7 +44,8 @@ BEGIN
     IF current_setting('pggit_daemon.storing', true) IS DISTINCT FROM 'on' AND NEW.pggit_commit_id IS NULL THEN
         PERFORM pggit_daemon.tell('insert', jsonb_build_object(
             'migration_id', NEW.migration_id, 'tool', NEW.tool_name, 'source', NEW.source, 'version', NEW.version,
-            'name', NEW.migration_name, 'success', NEW.success, 'applied_by', NEW.applied_by));
+            'name', NEW.migration_name, 'success', NEW.success, 'applied_by', NEW.applied_by,
+            'may_roll_back', pggit_daemon.check_rollback(NEW.migration_id, NEW.tool_name)));
     END IF;
     RETURN NULL;
 END $$;

@@ -8,7 +8,10 @@ BEGIN
         -- A wait would count against the tool's own statement_timeout, so there is none.
         LOCK TABLE pggit_daemon.request IN ROW EXCLUSIVE MODE NOWAIT;
         PERFORM pggit_daemon.tell('session', jsonb_build_object('schema', TG_TABLE_SCHEMA, 'table', TG_TABLE_NAME));
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
+        END IF;
         RAISE WARNING 'pggit-daemon could not note the session of this statement: % %', SQLSTATE, SQLERRM
             USING HINT = 'The statement itself is not affected.';
     END;
@@ -73,7 +76,10 @@ BEGIN
         LOOP
             PERFORM pggit_daemon.integrate_table(asked.history, asked.tool_name);
         END LOOP;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
+        END IF;
         RAISE WARNING 'pggit-daemon could not integrate this table: % %', SQLSTATE, SQLERRM
             USING HINT = 'The statement itself is not affected; call pggit.integrate_flyway or pggit.integrate_liquibase again.';
     END;
@@ -101,7 +107,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.integrate(tool text, in_schema text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     history regclass;
     tables  integer := 0;
@@ -123,17 +129,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit.integrate_flyway(schema_name text DEFAULT 'public') RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pggit_daemon.integrate('flyway', schema_name)
-$$;
-
-CREATE OR REPLACE FUNCTION pggit.integrate_liquibase(schema_name text DEFAULT 'public') RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pggit_daemon.integrate('liquibase', schema_name)
-$$;
-
-CREATE OR REPLACE FUNCTION pggit.remove_integration(tool_name text, schema_name text DEFAULT 'public') RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.remove_integration(tool_name text, schema_name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -154,10 +150,3 @@ BEGIN
         DROP EVENT TRIGGER IF EXISTS pggit_daemon_integrate;
     END IF;
 END $$;
-
-COMMENT ON FUNCTION pggit.integrate_flyway(text) IS
-    'Have every row of Flyway''s history table in this schema name its session (evidence session). The table may be still to come.';
-COMMENT ON FUNCTION pggit.integrate_liquibase(text) IS
-    'Have every row of Liquibase''s history table in this schema name its session, and give the table REPLICA IDENTITY FULL. The table may be still to come.';
-COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
-    'Undo integrate_flyway or integrate_liquibase; the replica identity stays as it is.';

@@ -1,6 +1,6 @@
 -- Deployments: a session's commits between begin and end, under one name. The daemon writes pggit.deployments.
 
-CREATE OR REPLACE FUNCTION pggit.begin_deployment(deployment_name text, auto_commit boolean DEFAULT false) RETURNS uuid
+CREATE OR REPLACE FUNCTION pggit_daemon.begin_deployment(deployment_name text, auto_commit boolean) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -21,7 +21,7 @@ BEGIN
     RETURN deployment;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit.end_deployment(message text DEFAULT NULL, tags text[] DEFAULT '{}') RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.end_deployment(message text, tags text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -35,10 +35,6 @@ BEGIN
     PERFORM pggit_daemon.tell('deployed', jsonb_build_object(
         'deployment', ended, 'message', left(message, 10000), 'tags', ARRAY(SELECT unnest(tags))));
 END $$;
-
-COMMENT ON FUNCTION pggit.begin_deployment(text, boolean) IS
-    'Group the commits that this session makes until pggit.end_deployment. With auto_commit they become one commit at the end.';
-COMMENT ON FUNCTION pggit.end_deployment(text, text[]) IS 'End the deployment of this session, with a message and tags.';
 
 -- Which commits were made in which deployment.
 CREATE INDEX IF NOT EXISTS commits_deployment_idx ON pggit.commits ((metadata ->> 'deployment'))

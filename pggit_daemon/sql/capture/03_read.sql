@@ -40,7 +40,10 @@ BEGIN
         ELSE
             BEGIN
                 d := pggit_daemon.describe(item.classid, item.objid);
-            EXCEPTION WHEN OTHERS THEN
+            EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+                IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                    RAISE;
+                END IF;
                 why := SQLSTATE || ' ' || SQLERRM;
                 IF SQLSTATE = '55P03' THEN
                     misses := misses + 1;

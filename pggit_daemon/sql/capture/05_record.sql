@@ -1,60 +1,155 @@
 -- Writing one row of the outbox: who, and what.
 
--- The text that the client sent, cut to 8192 bytes; NULL when it can carry a secret. It is the whole string, with
--- all of its statements, so the tag alone does not tell.
-CREATE OR REPLACE FUNCTION pggit_daemon.harmless_query(tag text) RETURNS text
+-- The text of the statement, or NULL. The client's whole string is all that the server tells, so it counts only where
+-- it is this one statement: sent alone, not run by a function or a DO block, beginning with the words of its tag. It is
+-- kept only where it can carry no secret: a tag of this list, and no literal and no comment in it. (`$` begins a dollar
+-- quote or a parameter; a quoted name with a quote in it is left out with the literals.)
+CREATE OR REPLACE FUNCTION pggit_daemon.harmless_statement(tag text) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    most  constant integer := 8192;
-    sent text := left(current_query(), most);
+    sent  text := current_query();
+    stack text;
 BEGIN
-    WHILE octet_length(sent) > most LOOP
-        sent := left(sent, (char_length(sent)::bigint * most / octet_length(sent))::integer);
-    END LOOP;
-    IF tag ~ 'SUBSCRIPTION|USER MAPPING|SERVER|FOREIGN DATA WRAPPER|ROLE'
-       OR sent COLLATE "C" ~* 'passw|user\s+mapping|subscription|connection|foreign\s+data\s+wrapper|(create|alter)\s+server' THEN
+    IF octet_length(sent) > 8192 OR sent ~ $re$['$\\]|--|/\*|;\s*\S$re$
+       OR tag !~ concat('^((CREATE|ALTER|DROP) (TABLE|INDEX|SEQUENCE|VIEW|MATERIALIZED VIEW|SCHEMA|TYPE|DOMAIN|TRIGGER|',
+                        'RULE|POLICY|STATISTICS|EXTENSION|COLLATION|FUNCTION|PROCEDURE|ROUTINE|AGGREGATE|OPERATOR|CAST|',
+                        'PUBLICATION)|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED)$')
+       -- The words of the tag in their order; `unique`, `or replace` and the like may stand between them.
+       OR sent COLLATE "C" !~* concat('^\s*', replace(tag, ' ',
+              '[[:space:]]+((unlogged|unique|or|replace|recursive|constraint)[[:space:]]+)*'), '\M') THEN
         RETURN NULL;
     END IF;
-    RETURN sent;
+    -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF stack !~ 'pggit_daemon\.on_\w+\(\)[^\n]*$' THEN
+        RETURN NULL;
+    END IF;
+    RETURN btrim(regexp_replace(sent, '\s*;\s*$', ''));
 END $$;
+
+-- What the outbox is to be like, so that an INSERT cannot fail: nothing on it but what our steps made. The INSERT stands
+-- outside any subtransaction then, so that no statement of a user takes a subtransaction's number because of us.
+CREATE OR REPLACE FUNCTION pggit_daemon.outbox_shape() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat_ws(' ', c.relkind, c.relpersistence, c.relchecks, c.relhastriggers, c.relhasrules, c.relrowsecurity, c.relnatts,
+                     (SELECT string_agg(a.attname || CASE WHEN a.attnotnull THEN '!' ELSE '' END, ',' ORDER BY a.attnum)
+                        FROM pg_attribute AS a
+                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                     (SELECT count(*) FROM pg_index AS i WHERE i.indrelid = c.oid),
+                     has_table_privilege(c.oid, 'INSERT'))
+      FROM pg_class AS c
+     WHERE c.oid = to_regclass('pggit_daemon.ddl_event')
+$$;
+
+-- The text by which the server says that the user, or his statement_timeout, cancels a statement, in every language it
+-- speaks: SHA-256, as this file is ASCII. The SQLSTATE alone does not tell, as extensions raise it too.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, message text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT state = '57014'
+       AND (message IN ('canceling statement due to user request', 'canceling statement due to statement timeout')
+            OR left(encode(sha256(convert_to(message, 'UTF8')), 'hex'), 16) = ANY ('{e79e3877e4e5a5bd,566aa1a1fa6b2dc2,
+                  12afbc5acbbd3878,bc2a3d19295d13ae,
+                  38674d48b35addd5,51b1364afc6451a1,
+                  abe3e40e5e57247a,66a5ed49303deadb,
+                  077905c4b940d818,a9db44d4378fef10,
+                  228416c0ae524db2,27059e71f82f75a6,
+                  f97d4b4ce817cef6,8e4dbf64c1b9e750,
+                  8911e0f855c7093f,a432543450cb6faa,
+                  1dad237d0fed927f,743b2db2b9d789e8,
+                  6d99b4204f02ced9,e0e0d0887bb9edb7}'::text[]))
+$$;
 
 -- Write the row. `first`: it is the transaction's first event, which also tells the locks of tools and the
 -- user's search_path (`path`). `told`: later events of this transaction need not look at what was written before.
+-- All that may fail stands in one block that writes nothing; what remains to be done after it is the INSERT.
 CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
     kind text, tag text, objects jsonb, first boolean, told boolean, path text, failure text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    event bigint;
+    -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
+    acting   text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    event    bigint;
+    started  timestamptz;
+    said     text;
+    locks    jsonb;
+    sisters  jsonb;
+    snapshot text;
+    sure     boolean;    -- the INSERT cannot fail
+    why      text;
 BEGIN
-    INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, query, pid, backend_start, application_name,
-                                        session_user_name, current_user_name, client_addr, locks, search_path,
-                                        sisters, snapshot, objects, failure)
-    VALUES (clock_timestamp(), kind, tag, pggit_daemon.harmless_query(tag), pg_backend_pid(),
-            (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a),
-            current_setting('application_name'), session_user,
-            -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
-            coalesce(nullif(current_setting('role'), 'none'), session_user),
-            inet_client_addr(), CASE WHEN first THEN pggit_daemon.tool_locks() END, CASE WHEN first THEN path END,
-            CASE WHEN first THEN pggit_daemon.sister_sessions() END,
-            CASE WHEN first THEN nullif(current_setting('pggit_daemon.snapshot', true), '') END, objects, failure)
-    RETURNING id INTO event;
-    IF told AND NOT pggit_daemon.within_event_trigger() THEN
-        PERFORM set_config('pggit_daemon.last_event', event::text, true);
+    BEGIN
+        -- The lock stays when the block ends; who holds the table locked is given up.
+        LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
+        event := nextval('pggit_daemon.ddl_event_id_seq');
+        sure := pggit_daemon.outbox_shape() = pggit_daemon.outbox_as_made()
+                -- Reading here could make the user's transaction fail to serialize.
+                AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable');
+        IF sure THEN
+            -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later.
+            sure := NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event);
+        END IF;
+        started := pggit_daemon.backend_start();
+        said := pggit_daemon.harmless_statement(tag);
+        IF first THEN
+            locks := pggit_daemon.tool_locks();
+            sisters := pggit_daemon.sister_sessions();
+            snapshot := nullif(current_setting('pggit_daemon.snapshot', true), '');
+        END IF;
+        told := told AND NOT pggit_daemon.within_event_trigger();
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
+        END IF;
+        why := SQLSTATE || ' ' || SQLERRM;
+    END;
+    IF why IS NULL AND sure THEN
+        INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, statement, pid, backend_start,
+                                            application_name, session_user_name, current_user_name, client_addr, locks,
+                                            search_path, sisters, snapshot, objects, failure)
+        OVERRIDING SYSTEM VALUE
+        VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
+                session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, snapshot, objects,
+                failure);
+    ELSIF why IS NULL THEN
+        BEGIN
+            INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, statement, pid, backend_start,
+                                                application_name, session_user_name, current_user_name, client_addr, locks,
+                                                search_path, sisters, snapshot, objects, failure)
+            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
+                    session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, snapshot,
+                    objects, failure)
+            RETURNING id INTO event;
+        EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            why := SQLSTATE || ' ' || SQLERRM;
+        END;
+    END IF;
+    IF why IS NULL THEN
+        IF told THEN
+            PERFORM set_config('pggit_daemon.last_event', event::text, true);
+        END IF;
+    ELSIF failure IS NULL THEN
+        PERFORM pggit_daemon.record_failure(tag, path, why);
     END IF;
 END $$;
 
 -- After a failed capture: say so in the outbox if that is possible, and to the client in any case.
-CREATE OR REPLACE FUNCTION pggit_daemon.record_failure(tag text, path text, failure text, may_write boolean)
-    RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.record_failure(tag text, path text, failure text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF may_write THEN
-        BEGIN
-            PERFORM pggit_daemon.record_event('capture_failed', tag, '[]', true, false, path, failure);
-        EXCEPTION WHEN OTHERS THEN
-            NULL;    -- the outbox itself is the trouble; the warning below is all that is left
-        END;
+    -- Where the outbox itself is locked, a second try would only cost the user another wait.
+    IF NOT starts_with(failure, '55P03') THEN
+        PERFORM pggit_daemon.record_event('capture_failed', tag, '[]', true, false, path, failure);
     END IF;
     RAISE WARNING 'pggit-daemon could not record this %: %', tag, failure
         USING HINT = 'The statement itself is not affected.';
+END $$;
+
+DO $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION pggit_daemon.outbox_as_made() RETURNS text LANGUAGE sql IMMUTABLE '
+                   'SET search_path = pg_catalog, pg_temp AS %L',
+                   format('SELECT %L::text', pggit_daemon.outbox_shape()));
 END $$;

@@ -1,21 +1,25 @@
 -- The event triggers. Nothing in them may raise or wait in the user's transaction: every error is caught, every
--- wait for a lock ends after lock_timeout, and only a cancel of the user's own statement passes through.
+-- wait for a lock ends after lock_timeout, and only a cancel of the user's own statement passes through (also his
+-- statement_timeout, when it ends while we read: the one way in which a capture can be seen).
 
--- The error by which reading ends on purpose: rolling its subtransaction back returns the locks on other tables
--- that functions like pg_get_viewdef took, which otherwise stayed until the end of the user's transaction.
+-- An extension may raise query_canceled, too, which no handler catches but one that names it.
+
+-- The error by which reading ends on purpose (PGD00): rolling its subtransaction back returns the locks on other tables
+-- that functions like pg_get_viewdef took, which otherwise stayed until the end of the user's transaction. None of these
+-- subtransactions writes, so none of them takes a number.
 
 -- Our own SQL must be read as it is written, whatever the session says of backslashes.
 -- The planner is told what one statement needs: plans that are kept, and by index whatever the statistics say.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' SET row_security = off
     SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     told    bigint;
     objects jsonb;
-    writing boolean := false;
+    failure text;
 BEGIN
     BEGIN
         told := pggit_daemon.told_until();
@@ -27,34 +31,43 @@ BEGIN
             RAISE EXCEPTION SQLSTATE 'PGD00';
         EXCEPTION
             WHEN SQLSTATE 'PGD00' THEN NULL;
-            WHEN OTHERS THEN
+            WHEN query_canceled OR assert_failure OR OTHERS THEN
+                IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                    RAISE;
+                END IF;
                 BEGIN
                     objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), true);
                     RAISE EXCEPTION SQLSTATE 'PGD00';
                 EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
                 END;
         END;
-        IF objects IS NOT NULL THEN
-            writing := true;
-            PERFORM pggit_daemon.record_event('ddl', tag, objects, told IS NULL, true, path);
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM,
-                                            NOT (writing AND SQLSTATE = '55P03'));
+        failure := SQLSTATE || ' ' || SQLERRM;
     END;
+    IF failure IS NOT NULL THEN
+        PERFORM pggit_daemon.record_failure(tag, path, failure);
+    ELSIF objects IS NOT NULL THEN
+        PERFORM pggit_daemon.record_event('ddl', tag, objects, told IS NULL, true, path);
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' SET row_security = off
     SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
+    told    bigint;
+    last    boolean;    -- ddl_command_end has nothing to say about this statement: everything is told with this event
     objects jsonb;
-    writing boolean := false;
+    failure text;
 BEGIN
     BEGIN
-        IF pggit_daemon.told_until() IS NULL THEN
+        told := pggit_daemon.told_until();
+        IF told IS NULL THEN
             PERFORM pggit_daemon.remember_snapshot();
         END IF;
         BEGIN
@@ -62,67 +75,94 @@ BEGIN
             RAISE EXCEPTION SQLSTATE 'PGD00';
         EXCEPTION
             WHEN SQLSTATE 'PGD00' THEN NULL;
-            WHEN OTHERS THEN
+            WHEN query_canceled OR assert_failure OR OTHERS THEN
+                IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                    RAISE;
+                END IF;
                 BEGIN
                     objects := pggit_daemon.read_dropped(true);
                     RAISE EXCEPTION SQLSTATE 'PGD00';
                 EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
                 END;
         END;
-        IF objects IS NOT NULL THEN
-            writing := true;
-            -- Only where ddl_command_end has nothing to say about this statement everything is told with this.
-            PERFORM pggit_daemon.record_event('drop', tag, objects, pggit_daemon.told_until() IS NULL,
-                tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands()), path);
+        last := tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands());
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM,
-                                            NOT (writing AND SQLSTATE = '55P03'));
+        failure := SQLSTATE || ' ' || SQLERRM;
     END;
+    IF failure IS NOT NULL THEN
+        PERFORM pggit_daemon.record_failure(tag, path, failure);
+    ELSIF objects IS NOT NULL THEN
+        PERFORM pggit_daemon.record_event('drop', tag, objects, told IS NULL, last, path);
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' SET row_security = off
     SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
+    told     bigint;
+    objects  jsonb;
+    failure  text;
 BEGIN
     BEGIN
-        IF pggit_daemon.is_ours('pg_class'::regclass, relation) THEN
-            PERFORM pggit_daemon.remember_snapshot();
-            PERFORM pggit_daemon.record_event('rewrite', tag,
-                jsonb_build_array(jsonb_build_object('op', 'rewrite', 'direct', true,
-                    'classid', 'pg_class'::regclass::oid::bigint, 'objid', relation::bigint,
-                    'identity', (pg_identify_object('pg_class'::regclass, relation, 0)).identity,
-                    'reason', pg_event_trigger_table_rewrite_reason())),
-                pggit_daemon.told_until() IS NULL, false, path);
+        IF NOT pggit_daemon.is_ours('pg_class'::regclass, relation) THEN
+            RETURN;
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM, SQLSTATE <> '55P03');
+        told := pggit_daemon.told_until();
+        IF told IS NULL THEN
+            PERFORM pggit_daemon.remember_snapshot();
+        END IF;
+        objects := jsonb_build_array(jsonb_build_object('op', 'rewrite', 'direct', true,
+                       'classid', 'pg_class'::regclass::oid::bigint, 'objid', relation::bigint,
+                       'identity', (pg_identify_object('pg_class'::regclass, relation, 0)).identity,
+                       'reason', pg_event_trigger_table_rewrite_reason()));
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
+        END IF;
+        failure := SQLSTATE || ' ' || SQLERRM;
     END;
+    IF failure IS NOT NULL THEN
+        PERFORM pggit_daemon.record_failure(tag, path, failure);
+    ELSE
+        PERFORM pggit_daemon.record_event('rewrite', tag, objects, told IS NULL, false, path);
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_members(tag text, path text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' SET row_security = off
     SET standard_conforming_strings = on SET exit_on_error = off AS $$
+DECLARE
+    failure text;
 BEGIN
     BEGIN
         PERFORM pggit_daemon.remember_members();
-    EXCEPTION WHEN OTHERS THEN
-        PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM, SQLSTATE <> '55P03');
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
+        END IF;
+        failure := SQLSTATE || ' ' || SQLERRM;
     END;
+    IF failure IS NOT NULL THEN
+        PERFORM pggit_daemon.record_failure(tag, path, failure);
+    END IF;
 END $$;
 
--- The functions of the triggers. They run as their owner but without a SET clause, as that would hide the user's
+-- The functions of the triggers. They run as their owner, pggit_capture, but without a SET clause, as that would hide the user's
 -- search_path, which tells two runs of one tool apart. So everything in them is written with its schema, and no
 -- operator is used. A lone wreck of them, their helpers dropped, must not make DDL fail either.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_end() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF pg_catalog.to_regprocedure('pggit_daemon.capture_ddl(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+    IF pg_catalog.has_schema_privilege('pggit_daemon', 'USAGE') IS NOT TRUE
+       OR pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pggit_daemon.capture_ddl(pg_catalog.text, pg_catalog.text)'), 'EXECUTE') IS NOT TRUE THEN
         RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
             USING HINT = 'Run pggit-daemon init as a superuser.';
         RETURN;
@@ -133,7 +173,8 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_start() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF pg_catalog.to_regprocedure('pggit_daemon.capture_members(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+    IF pg_catalog.has_schema_privilege('pggit_daemon', 'USAGE') IS NOT TRUE
+       OR pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pggit_daemon.capture_members(pg_catalog.text, pg_catalog.text)'), 'EXECUTE') IS NOT TRUE THEN
         RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
             USING HINT = 'Run pggit-daemon init as a superuser.';
         RETURN;
@@ -144,7 +185,8 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.on_sql_drop() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF pg_catalog.to_regprocedure('pggit_daemon.capture_drop(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+    IF pg_catalog.has_schema_privilege('pggit_daemon', 'USAGE') IS NOT TRUE
+       OR pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pggit_daemon.capture_drop(pg_catalog.text, pg_catalog.text)'), 'EXECUTE') IS NOT TRUE THEN
         RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
             USING HINT = 'Run pggit-daemon init as a superuser.';
         RETURN;
@@ -155,7 +197,8 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.on_table_rewrite() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    IF pg_catalog.to_regprocedure('pggit_daemon.capture_rewrite(pg_catalog.text, pg_catalog.text)') IS NULL THEN
+    IF pg_catalog.has_schema_privilege('pggit_daemon', 'USAGE') IS NOT TRUE
+       OR pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pggit_daemon.capture_rewrite(pg_catalog.text, pg_catalog.text)'), 'EXECUTE') IS NOT TRUE THEN
         RAISE WARNING 'pggit-daemon could not record this %: its functions are incomplete', tg_tag
             USING HINT = 'Run pggit-daemon init as a superuser.';
         RETURN;

@@ -13,7 +13,8 @@ BEGIN
         'depends_of(oid, oid, text, boolean)', 'depends_of(oid, oid, text, "char")', 'is_plain_index(oid)',
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',
         'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',
-        'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)']
+        'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)', 'harmless_query(text)',
+        'record_failure(text, text, text, boolean)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

@@ -44,16 +44,16 @@ BEGIN
     RETURN d;
 END $$;
 
--- Reads options that only the installing superuser may see, so that every role gets the same (harmless) ones.
+-- Reads options that only superusers may see, so that every role gets the same (harmless) ones: owned by one
+-- (api/90_privileges.sql).
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_mapping_options(mapping oid) RETURNS text[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN (SELECT array_agg(w ORDER BY place)
-              FROM pg_catalog.pg_user_mapping m, unnest(m.umoptions) WITH ORDINALITY u (w, place)
-             WHERE m.oid = mapping
-               AND lower(split_part(w, '=', 1) COLLATE "C") IN ('user', 'username', 'user_name', 'password_required',
-                                                    'use_scram_passthrough', 'sslcert', 'sslkey', 'gssencmode'));
-END $$;
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+    SELECT array_agg(w ORDER BY place)
+      FROM pg_user_mapping AS m, unnest(m.umoptions) WITH ORDINALITY AS u (w, place)
+     WHERE m.oid = mapping
+       AND lower(split_part(w, '=', 1) COLLATE "C") IN ('user', 'username', 'user_name', 'password_required',
+                                            'use_scram_passthrough', 'sslcert', 'sslkey', 'gssencmode')
+$$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_user_mapping(o oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -45,17 +45,60 @@ BEGIN
     RETURN d;
 END $$;
 
--- The connection without anything secret; only the installing superuser may read it at all.
-CREATE OR REPLACE FUNCTION pggit_daemon.harmless_connection(subscription oid) RETURNS text
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- What of a connection string may be told: these keywords of libpq. The values of all others are masked, whatever they
+-- are called in this version or the next.
+CREATE OR REPLACE FUNCTION pggit_daemon.harmless_keywords() RETURNS text[]
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT '{host,hostaddr,port,dbname,user,application_name,fallback_application_name,client_encoding,connect_timeout,
+             keepalives,keepalives_idle,keepalives_interval,keepalives_count,tcp_user_timeout,sslmode,requiressl,
+             sslnegotiation,sslcompression,sslcert,sslkey,sslrootcert,sslcrl,sslcrldir,sslsni,sslcertmode,
+             ssl_min_protocol_version,ssl_max_protocol_version,min_protocol_version,max_protocol_version,channel_binding,
+             require_auth,requirepeer,krbsrvname,gssencmode,gsslib,gssdelegation,service,target_session_attrs,
+             load_balance_hosts,replication}'::text[]
+$$;
+
+-- A connection string with the values of all other keywords masked: `keyword=value …` as well as an address. What is
+-- read otherwise than libpq reads it is masked as a whole.
+CREATE OR REPLACE FUNCTION pggit_daemon.masked_connection(says text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
-    says text := (SELECT s.subconninfo FROM pg_catalog.pg_subscription s WHERE s.oid = subscription);
+    known constant text[] := pggit_daemon.harmless_keywords();
+    part  text[];
+    rest  text := btrim(says, E' \t\n\r\f\v');
+    told  text[] := '{}';
 BEGIN
-    -- keyword = value, where the value may be quoted; then user:password@ and ?password= of an address
-    says := regexp_replace(says, $re$\m(ssl)?password\s*=\s*('([^'\\]|\\.)*'|[^\s&]*)\s*$re$, '', 'gi');
-    says := regexp_replace(says, '^(postgres(?:ql)?://[^:/@?]*):[^@]*@', '\1@', 'i');
-    RETURN btrim(says);
+    IF rest ~ '^postgres(ql)?://' THEN
+        -- scheme, user, hosts with ports, database, parameters. A password may hold an unescaped @.
+        part := regexp_match(rest, '^(postgres(?:ql)?://)(?:([^:@/?]*)(:[^/?]*)?@)?([^/?]*)(/[^?]*)?(\?.*)?$');
+        IF part IS NULL OR part[4] !~ '^(\[[0-9A-Fa-f:.%]+\]|[^@:,\[\]]*)(:[0-9]*)?(,(\[[0-9A-Fa-f:.%]+\]|[^@:,\[\]]*)(:[0-9]*)?)*$'
+           OR coalesce(part[5], '') ~ '[@:=]' THEN
+            RETURN '';
+        END IF;
+        told := ARRAY(SELECT split_part(p.word, '=', 1) || '='
+                             || CASE WHEN lower(split_part(p.word, '=', 1) COLLATE "C") = ANY (known)
+                                     THEN substr(p.word, strpos(p.word, '=') + 1) ELSE '***' END
+                        FROM string_to_table(substr(part[6], 2), '&') WITH ORDINALITY AS p (word, place)
+                       WHERE p.word <> '' ORDER BY p.place);
+        RETURN concat(part[1], CASE WHEN part[2] IS NOT NULL THEN concat(part[2], CASE WHEN part[3] <> ':' THEN ':***' END, '@') END,
+                      part[4], part[5], CASE WHEN cardinality(told) > 0 THEN '?' || array_to_string(told, '&') END);
+    END IF;
+    WHILE rest <> '' LOOP
+        -- A value is quoted or ends with white space; a backslash takes the next character as it is.
+        part := regexp_match(rest, '^([^\s=]+)\s*=\s*(''(?:[^''\\]|\\.)*''|(?:[^\s\\'']|\\.)(?:[^\s\\]|\\.)*|)(?:\s+|$)(.*)$');
+        IF part IS NULL THEN
+            RETURN '';
+        END IF;
+        told := told || (part[1] || '=' || CASE WHEN part[1] = ANY (known) AND part[2] !~ '=|://' THEN part[2] ELSE '***' END);
+        rest := part[3];
+    END LOOP;
+    RETURN array_to_string(told, ' ');
 END $$;
+
+-- Owned by a superuser (api/90_privileges.sql), who alone may read it.
+CREATE OR REPLACE FUNCTION pggit_daemon.harmless_connection(subscription oid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+    SELECT pggit_daemon.masked_connection(s.subconninfo) FROM pg_subscription AS s WHERE s.oid = subscription
+$$;
 
 -- The restored subscription does not connect: it is created without contacting anybody and stays disabled, as with
 -- pg_dump.

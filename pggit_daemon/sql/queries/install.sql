@@ -282,7 +282,9 @@ BEGIN
                    CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
                         WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
                         WHEN c.relkind = 'S' THEN 'USAGE'
-                        WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added') THEN 'SELECT'
+                        -- What functions that run as another role read is not the daemon's to write.
+                        WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added', 'integration',
+                                           'secret') THEN 'SELECT'
                         WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
                         ELSE 'SELECT, INSERT, UPDATE, DELETE'
                    END AS rights
@@ -309,6 +311,8 @@ BEGIN
               JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
              WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
                AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
+               -- Those that write as another role are for migrators.
+               AND NOT (p.prosecdef AND p.provolatile = 'v')
              ORDER BY p.oid
         LOOP
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signature, daemon);

@@ -25,32 +25,54 @@ CREATE OR REPLACE FUNCTION pggit_daemon.telling_catalogs()
                  ('pg_init_privs', 'classoid', 'objoid'), ('pg_depend', 'classid', 'objid')) AS v (catalog, of_class, of_object)
 $$;
 
+-- The same of the two catalogs that superusers alone may read. What comes out are numbers.
+-- SECURITY DEFINER, owned by a superuser (api/90_privileges.sql): it takes no name from anywhere.
+CREATE OR REPLACE FUNCTION pggit_daemon.written_in_closed_catalogs(horizon xid8)
+    RETURNS TABLE (of_class oid, of_object oid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+    SELECT 'pg_user_mapping'::regclass::oid, x.oid FROM pg_user_mapping AS x WHERE age(x.xmin) <= age(horizon::xid)
+    UNION ALL
+    SELECT 'pg_subscription'::regclass, x.oid FROM pg_subscription AS x WHERE age(x.xmin) <= age(horizon::xid)
+$$;
+
 -- The objects of which something was written by this transaction or a later one, as far as it is committed, and those
 -- that are recorded and gone. Rows that are as old as two billion transactions may look young; that costs a comparison
 -- and no more. A row beside an object (a comment, a default) that somebody deleted by hand leaves no trace here.
--- SECURITY DEFINER: some of these catalogs may be read by superusers only; what comes out are numbers.
+-- All names are constants: what tables of ours hold, the daemon's role can write.
 CREATE OR REPLACE FUNCTION pggit_daemon.written_since(horizon xid8) RETURNS SETOF pggit_daemon.object_address
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
-    class oid;
+    class record;
 BEGIN
     RETURN QUERY EXECUTE (
         SELECT format(
-            'SELECT DISTINCT n.classid, n.objid FROM (SELECT DISTINCT w.of_class, w.of_object FROM (%s) AS w) AS w
+            'SELECT DISTINCT n.classid, n.objid FROM (SELECT DISTINCT w.of_class, w.of_object FROM (
+                 SELECT c.of_class, c.of_object FROM pggit_daemon.written_in_closed_catalogs($1) AS c UNION ALL %s) AS w) AS w
               CROSS JOIN LATERAL pggit_daemon.normalise(w.of_class, w.of_object, 0) AS n
               WHERE n.classid IS NOT NULL',
             string_agg(format('SELECT %s::oid AS of_class, %s AS of_object FROM pg_catalog.%I AS x
-                                WHERE age(x.xmin) <= age($1)', c.of_class, c.of_object, c.catalog), ' UNION ALL '))
+                                WHERE age(x.xmin) <= age($1::xid)', c.of_class, c.of_object, c.catalog), ' UNION ALL '))
         FROM pggit_daemon.telling_catalogs() AS c
-        WHERE to_regclass('pg_catalog.' || c.catalog) IS NOT NULL)
-    USING horizon::xid;
-    FOR class IN SELECT DISTINCT v.classid FROM pggit_daemon.object_version AS v WHERE v.to_commit IS NULL LOOP
+        WHERE c.catalog NOT IN ('pg_user_mapping', 'pg_subscription') AND to_regclass('pg_catalog.' || c.catalog) IS NOT NULL)
+    USING horizon;
+    FOR class IN SELECT c.catalog, to_regclass('pg_catalog.' || c.catalog)::oid AS oid
+                   FROM pggit_daemon.telling_catalogs() AS c
+                  WHERE c.of_object = 'x.oid' AND c.catalog NOT IN ('pg_user_mapping', 'pg_subscription')
+                    AND to_regclass('pg_catalog.' || c.catalog) IS NOT NULL
+    LOOP
         RETURN QUERY EXECUTE format(
             'SELECT v.classid, v.objid FROM pggit_daemon.object_version AS v
-              WHERE v.to_commit IS NULL AND v.classid = $1 AND NOT EXISTS (SELECT FROM %s AS x WHERE x.oid = v.objid)',
-            class::regclass)
-        USING class;
+              WHERE v.to_commit IS NULL AND v.classid = $1
+                AND NOT EXISTS (SELECT FROM pg_catalog.%I AS x WHERE x.oid = v.objid)', class.catalog)
+        USING class.oid;
     END LOOP;
+    RETURN QUERY
+        SELECT v.classid, v.objid FROM pggit_daemon.object_version AS v
+         WHERE v.to_commit IS NULL
+           AND (v.classid = 'pg_user_mapping'::regclass
+                    AND NOT EXISTS (SELECT FROM pg_user_mappings AS x WHERE x.umid = v.objid)
+                OR v.classid = 'pg_subscription'::regclass
+                    AND NOT EXISTS (SELECT FROM pg_subscription AS x WHERE x.oid = v.objid));
 END $$;
 
 -- What tells cheaply that a comparison is due, and from where on the next one must look.

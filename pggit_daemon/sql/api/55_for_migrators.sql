@@ -1,0 +1,101 @@
+-- The writing functions as schema pggit has them. They run with their caller's rights, so they give none to anybody: who is
+-- no member of pggit_migrator is told how to become one, and could not call what they call.
+
+CREATE OR REPLACE FUNCTION pggit.begin_migration(
+    migration_id bigint, tool_name text DEFAULT 'flyway', migration_name text DEFAULT NULL) RETURNS uuid
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.begin_migration: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    RETURN pggit_daemon.begin_migration(migration_id, tool_name, migration_name);
+END $$;
+COMMENT ON FUNCTION pggit.begin_migration(bigint, text, text) IS
+    'Start tracking a migration: what this session changes until pggit.end_migration is the migration''s. Returns the deployment''s id.';
+
+CREATE OR REPLACE FUNCTION pggit.end_migration(
+    migration_id bigint, checksum text DEFAULT NULL, success boolean DEFAULT true, error_message text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.end_migration: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.end_migration(migration_id, checksum, success, error_message);
+END $$;
+COMMENT ON FUNCTION pggit.end_migration(bigint, text, boolean, text) IS
+    'Complete a migration that this session has begun. A failure (success => false) is recorded even if the transaction is rolled back.';
+
+CREATE OR REPLACE FUNCTION pggit.link_migration(
+    migration_id bigint, description text DEFAULT NULL, tool_name text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.link_migration: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.link_migration(migration_id, description, tool_name);
+END $$;
+COMMENT ON FUNCTION pggit.link_migration(bigint, text, text) IS
+    'Link a migration that is recorded without a commit, or record one that happened elsewhere. In a transaction that ran DDL, the commit is that transaction''s.';
+
+CREATE OR REPLACE FUNCTION pggit.begin_deployment(deployment_name text, auto_commit boolean DEFAULT false) RETURNS uuid
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.begin_deployment: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    RETURN pggit_daemon.begin_deployment(deployment_name, auto_commit);
+END $$;
+COMMENT ON FUNCTION pggit.begin_deployment(text, boolean) IS
+    'Group the commits that this session makes until pggit.end_deployment. With auto_commit they become one commit at the end.';
+
+CREATE OR REPLACE FUNCTION pggit.end_deployment(message text DEFAULT NULL, tags text[] DEFAULT '{}') RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.end_deployment: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.end_deployment(message, tags);
+END $$;
+COMMENT ON FUNCTION pggit.end_deployment(text, text[]) IS
+    'End the deployment of this session, with a message and tags.';
+
+CREATE OR REPLACE FUNCTION pggit.integrate_flyway(schema_name text DEFAULT 'public') RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.integrate_flyway: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.integrate('flyway', schema_name);
+END $$;
+COMMENT ON FUNCTION pggit.integrate_flyway(text) IS
+    'Have every row of Flyway''s history table in this schema name its session (evidence session). The table may be still to come.';
+
+CREATE OR REPLACE FUNCTION pggit.integrate_liquibase(schema_name text DEFAULT 'public') RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.integrate_liquibase: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.integrate('liquibase', schema_name);
+END $$;
+COMMENT ON FUNCTION pggit.integrate_liquibase(text) IS
+    'Have every row of Liquibase''s history table in this schema name its session, and give the table REPLICA IDENTITY FULL. The table may be still to come.';
+
+CREATE OR REPLACE FUNCTION pggit.remove_integration(tool_name text, schema_name text DEFAULT 'public') RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.remove_integration: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.remove_integration(tool_name, schema_name);
+END $$;
+COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
+    'Undo integrate_flyway or integrate_liquibase; the replica identity stays as it is.';
