@@ -183,7 +183,7 @@ class Api:
             tool_of(request, run),
             migration=migration,
             old=run.as_row() if run is not None else None,
-            amends=rolls_back(migration),
+            amends=rolls_back(migration, request),
             run=EndedRun(key, request.session),
         )
         if run is not None and (run.wrapped or (run.failed_at is not None and not ran)):

@@ -62,7 +62,7 @@ def linked(request: Request) -> HistoryRowEvent:
         f"{tool} {migration.migration_id}",
         tool,
         migration=migration,
-        amends=rolls_back(migration),
+        amends=rolls_back(migration, request),
     )
     linking = Linking(anywhere=source is None, records=request.action == "link")
     found = replace(found, migration_source=str(source or SQL_API.name), linking=linking)
@@ -139,10 +139,12 @@ def meaning_of(migration: Migration) -> Meaning:
     return Meaning.ROLLED_BACK if migration.status == "rollback" else Meaning.APPLIED
 
 
-def rolls_back(migration: Migration) -> Amendment | None:
+def rolls_back(migration: Migration, request: Request) -> Amendment | None:
+    """What it rolls back. Of tools' own tables only those that whoever called may write to."""
     if migration.rollback_of is None:
         return None
-    return Amendment(migration.rollback_of, status="rolled_back", any_tool=True)
+    sources = tuple(str(name) for name in request.arguments.get("may_roll_back") or ("sql",))
+    return Amendment(migration.rollback_of, status="rolled_back", any_tool=True, sources=sources)
 
 
 def _execution(facts: Mapping[str, Any], run: OpenRun | None) -> int | None:

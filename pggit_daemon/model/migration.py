@@ -43,7 +43,7 @@ class Migration:
 class Amendment:
     """What a later change of the row makes of a migration that is already recorded; None leaves as is.
 
-    `any_tool`: it may be another tool's than the row's.
+    `any_tool`: it may be another tool's than the row's, but only of one of these `sources`.
     """
 
     migration_id: int
@@ -54,6 +54,7 @@ class Amendment:
     any_tool: bool = False
     version: str | None = None
     execution_ms: int | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

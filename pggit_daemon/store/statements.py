@@ -215,7 +215,15 @@ def _linked(
 
 def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
     if amends.any_tool:
-        yield "amend_any", {"tool": change.tool, "migration_id": amends.migration_id, "status": amends.status}
+        yield (
+            "amend_any",
+            {
+                "tool": change.tool,
+                "migration_id": amends.migration_id,
+                "status": amends.status,
+                "sources": list(amends.sources),
+            },
+        )
         return
     yield (
         "amend_migration",

@@ -77,22 +77,117 @@ def test_everything_public_has_a_comment(conn: Connection) -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize(
-    ("role", "audiences"),
-    [
-        ("api_nobody", {"public"}),
-        ("api_reader", {"public", "reader"}),
-        ("api_migrator", {"public", "reader", "migrator"}),
-    ],
-)
-def test_a_role_may_call_what_the_contract_says(conn: Connection, role: str, audiences: set[str]) -> None:
+@pytest.mark.parametrize(("role", "reads"), [("api_nobody", False), ("api_reader", True), ("api_migrator", True)])
+def test_a_role_may_read_what_the_contract_says(conn: Connection, role: str, *, reads: bool) -> None:
     rows = conn.execute(
-        "SELECT p.oid::regprocedure::text, c.audience, has_function_privilege(%s, p.oid, 'EXECUTE')"
-        " FROM pggit_daemon.contract() AS c JOIN pg_proc AS p ON p.proname = c.name"
+        "SELECT DISTINCT has_function_privilege(%s, p.oid, 'EXECUTE')"
+        " FROM pggit_daemon.contract() AS c JOIN pg_proc AS p ON p.proname = c.name AND c.audience = 'reader'"
         " AND p.pronamespace = 'pggit'::regnamespace AND pg_get_function_arguments(p.oid) = c.arguments",
         [role],
     ).fetchall()
-    assert {name for name, _, may in rows if may} == {name for name, audience, _ in rows if audience in audiences}
+    assert rows == [(reads,)]
+
+
+WRITES = {
+    "begin_migration": "(1, 'custom')",
+    "end_migration": "(1)",
+    "link_migration": "(1)",
+    "begin_deployment": "('x')",
+    "end_deployment": "()",
+    "integrate_flyway": "()",
+    "integrate_liquibase": "()",
+    "remove_integration": "('flyway')",
+    "resolve_conflict": "(1, 'x')",
+    "acknowledge_finding": "('x', 'y')",
+    "reopen_finding": "('x')",
+}
+
+
+@pytest.mark.parametrize("role", ["api_nobody", "api_reader"])
+def test_who_is_no_migrator_writes_nothing_and_is_told_how(conn: Connection, role: str) -> None:
+    """Nothing is recorded, and the functions behind those of schema pggit are out of reach, too."""
+    listed = conn.execute("SELECT name FROM pggit_daemon.contract() WHERE audience = 'migrator'").fetchall()
+    assert {name for (name,) in listed} == WRITES.keys()
+    with _as(conn, role) as stranger:
+        for name, arguments in WRITES.items():
+            with pytest.raises(errors.InsufficientPrivilege, match=f"role {role} may not call pggit.{name}") as caught:
+                stranger.execute(f"SELECT pggit.{name}{arguments}".encode())
+            assert caught.value.diag.message_hint == f"As a superuser: GRANT pggit_migrator TO {role};"
+        for (signature,) in conn.execute(
+            "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = 'pggit_daemon'::regnamespace"
+        ).fetchall():
+            allowed = conn.execute("SELECT has_function_privilege(%s, %s, 'EXECUTE')", [role, signature]).fetchall()
+            reads = ("migration_script", "write_file", "impact_level")
+            assert allowed == [(role == "api_reader" and signature.split("(")[0].split(".")[1] in reads,)], signature
+        with pytest.raises(errors.InsufficientPrivilege):
+            stranger.execute("INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (-2, 'flyway')")
+    assert conn.execute("SELECT count(*) FROM pggit_daemon.request").fetchone() == (0,)
+    assert conn.execute("SELECT count(*) FROM pggit_daemon.ddl_event").fetchone() == (0,)
+
+
+def test_a_migrator_fills_what_users_know_and_nothing_else(conn: Connection) -> None:
+    with _as(conn, "api_migrator") as migrator:
+        migrator.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, migration_name, checksum, success)"
+            " VALUES (-7, 'rollback', 'Rollback of migration 7', 'abc', true)"
+        )
+        for column, value in {
+            "pggit_commit_id": "1",
+            "evidence": "'transaction'",
+            "source": "'public.flyway_schema_history'",
+            "source_lsn": "'0/1'",
+            "status": "'rolled_back'",
+            "sequence": "1",
+            "rollback_of": "2",
+        }.items():
+            with pytest.raises(errors.InsufficientPrivilege):
+                migrator.execute(
+                    f"INSERT INTO pggit.external_migrations (migration_id, tool_name, {column})"
+                    f" VALUES (8, 'x', {value})".encode()
+                )
+        for forbidden in (
+            "UPDATE pggit.external_migrations SET success = false",
+            "DELETE FROM pggit.external_migrations",
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                migrator.execute(forbidden.encode())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "SELECT pggit.begin_migration(-2, 'flyway')",
+        "SELECT pggit.end_migration(-2, success => false)",
+        "SELECT pggit.link_migration(-2, 'undone', 'flyway')",
+        "INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (-2, 'flyway')",
+        "INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (-2, 'rollback')",
+    ],
+)
+def test_a_rollback_is_of_what_its_caller_may_undo(conn: Connection, call: str) -> None:
+    """Flyway's migrations are undone by whoever may write its table; what the SQL API recorded, by any migrator."""
+    conn.execute("CREATE TABLE public.flyway_schema_history (installed_rank int PRIMARY KEY)")
+    conn.execute(
+        "INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)"
+        " VALUES ('public.flyway_schema_history', 'flyway', 'flyway', 'public', 'flyway_schema_history', 'discovered')"
+    )
+    conn.execute(
+        "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, pggit_commit_id)"
+        " VALUES (2, 'flyway', 'public.flyway_schema_history', NULL)"
+    )
+    conn.execute("DELETE FROM pggit_daemon.request")
+    requests = "SELECT count(*) FROM pggit_daemon.request"
+    with _as(conn, "api_migrator") as migrator:
+        with pytest.raises(errors.InsufficientPrivilege, match="may not roll back migration 2 of flyway") as caught:
+            migrator.execute(call.encode())
+        assert "Undo it with its tool" in (caught.value.diag.message_hint or "")
+        assert conn.execute(requests).fetchone() == (0,)
+        conn.execute("GRANT INSERT ON public.flyway_schema_history TO api_migrator")
+        with migrator.transaction(force_rollback=True):
+            migrator.execute(call.encode())
+        conn.execute("REVOKE INSERT ON public.flyway_schema_history FROM api_migrator")
+        conn.execute("UPDATE pggit.external_migrations SET source = 'sql' WHERE migration_id = 2")
+        with migrator.transaction(force_rollback=True):
+            migrator.execute(call.encode())
 
 
 def test_a_reader_reads_and_writes_nothing(conn: Connection, tmp_path: Path) -> None:
@@ -131,6 +226,7 @@ def test_a_reader_reads_and_writes_nothing(conn: Connection, tmp_path: Path) -> 
             "SELECT * FROM pggit_daemon.secret",
             "SELECT pggit_daemon.tell('x', '{}')",
             "SELECT pggit_daemon.findings(NULL)",
+            "SELECT pggit_daemon.begin_migration(1, 'x', 'x')",
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 reader.execute(forbidden.encode())

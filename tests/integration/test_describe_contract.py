@@ -172,7 +172,7 @@ def test_no_secret_is_described(conn: psycopg.Connection[Any]) -> None:
     """)
     text = "\n".join(row[2] for row in conn.execute(SNAPSHOT).fetchall())
     assert "hush" not in text
-    assert "host=h dbname=d" in text
-    assert "postgresql://bob@h/d" in text
+    assert "host=h password=*** dbname=d" in text
+    assert "postgresql://bob:***@h/d?sslpassword=***" in text
     assert "\"user\" 'bob'" in text
     conn.rollback()

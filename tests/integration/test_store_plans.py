@@ -113,7 +113,7 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
         yield "link_known", migration | commit_is | {"anywhere": True, "records": True}
         yield "record_event", event | commit_is
         yield "link", of | commit_is | {"evidence": "lock", "part": False, "detail": {}}
-    yield "amend_any", {"tool": "flyway", "migration_id": n, "status": "rolled_back"}
+    yield "amend_any", {"tool": "flyway", "migration_id": n, "status": "rolled_back", "sources": ["sql"]}
     yield "amend_migration", of | {"status": None, "sets_checksum": True, "checksum": "c", "name": None}
     yield "abandon", {"keys": [key]}
     row = {"source": "history", "row_key": str(n)}

@@ -37,7 +37,7 @@ SNAPSHOT = """
     FROM pggit_daemon.snapshot()
 """
 OUTBOX_ROWS = """
-    SELECT id, kind, command_tag, query, pid, backend_start::text, application_name, session_user_name,
+    SELECT id, kind, command_tag, statement, pid, backend_start::text, application_name, session_user_name,
            current_user_name, client_addr, locks::text, search_path, sisters::text, snapshot,
            objects::text, failure, xmin::text::bigint AS xid
       FROM pggit_daemon.ddl_event WHERE pid = %s AND id > %s ORDER BY id

@@ -17,7 +17,7 @@ BEGIN
         ORDER BY c.conflict_id;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit.resolve_conflict(conflict_id bigint, resolution text) RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.resolve_conflict(conflict_id bigint, resolution text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -46,5 +46,3 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION pggit.list_conflicts(text) IS 'Conflicts that are unresolved, resolved, or all.';
-COMMENT ON FUNCTION pggit.resolve_conflict(bigint, text) IS
-    'Resolve a conflict by hand, with a word about how. One that is resolved already stays as it is.';

@@ -23,7 +23,7 @@ BEGIN
     END IF;
     IF found.status = 'checksum_changed' THEN
         -- It is there as long as its conflict is.
-        PERFORM pggit.resolve_conflict(substring(wanted FROM ':([0-9]+)$')::bigint, acknowledge_finding.reason);
+        PERFORM pggit_daemon.resolve_conflict(substring(wanted FROM ':([0-9]+)$')::bigint, acknowledge_finding.reason);
         RETURN;
     END IF;
     INSERT INTO pggit_daemon.acknowledgement (finding, status, message, reason, acknowledged_by)
@@ -41,16 +41,6 @@ BEGIN
     END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit.acknowledge_finding(finding text, reason text) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pggit_daemon.acknowledge_finding($1, $2)
-$$;
-
-CREATE OR REPLACE FUNCTION pggit.reopen_finding(finding text) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pggit_daemon.reopen_finding($1)
-$$;
-
 CREATE OR REPLACE FUNCTION pggit.acknowledged_findings()
     RETURNS TABLE (finding text, status text, message text, reason text, acknowledged_by text,
                    acknowledged_at timestamptz)
@@ -60,7 +50,4 @@ CREATE OR REPLACE FUNCTION pggit.acknowledged_findings()
     ORDER BY a.acknowledged_at, a.finding
 $$;
 
-COMMENT ON FUNCTION pggit.acknowledge_finding(text, text) IS
-    'Take note of a finding of validate_migrations(), by its last column, with a word about why it may stay: it is shown no more, and its alert ends.';
-COMMENT ON FUNCTION pggit.reopen_finding(text) IS 'Take an acknowledgement back.';
 COMMENT ON FUNCTION pggit.acknowledged_findings() IS 'The findings that were acknowledged, by whom, when and why.';

@@ -99,3 +99,39 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
     'Undo integrate_flyway or integrate_liquibase; the replica identity stays as it is.';
+
+CREATE OR REPLACE FUNCTION pggit.resolve_conflict(conflict_id bigint, resolution text) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.resolve_conflict: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.resolve_conflict(conflict_id, resolution);
+END $$;
+COMMENT ON FUNCTION pggit.resolve_conflict(bigint, text) IS
+    'Resolve a conflict by hand, with a word about how. One that is resolved already stays as it is.';
+
+CREATE OR REPLACE FUNCTION pggit.acknowledge_finding(finding text, reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.acknowledge_finding: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.acknowledge_finding(finding, reason);
+END $$;
+COMMENT ON FUNCTION pggit.acknowledge_finding(text, text) IS
+    'Take note of a finding of validate_migrations(), by its last column, with a word about why it may stay: it is shown no more, and its alert ends.';
+
+CREATE OR REPLACE FUNCTION pggit.reopen_finding(finding text) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.reopen_finding: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.reopen_finding(finding);
+END $$;
+COMMENT ON FUNCTION pggit.reopen_finding(text) IS
+    'Take an acknowledgement back.';

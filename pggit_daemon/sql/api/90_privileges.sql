@@ -23,6 +23,10 @@ BEGIN
         IF made.name IN ('pggit_capture', 'pggit_api') AND NOT pg_has_role(made.name, 'pg_read_all_stats', 'USAGE') THEN
             EXECUTE format('GRANT pg_read_all_stats TO %I', made.name);
         END IF;
+        -- The catalogs, also those that are closed to everybody, by the server or by an administrator.
+        IF made.name = 'pggit_capture' AND NOT pg_has_role(made.name, 'pg_read_all_data', 'USAGE') THEN
+            EXECUTE format('GRANT pg_read_all_data TO %I', made.name);
+        END IF;
     END LOOP;
 END $$;
 
@@ -36,7 +40,8 @@ GRANT EXECUTE ON FUNCTION pggit_daemon.migration_script(bigint, text), pggit_dae
 GRANT EXECUTE ON FUNCTION pggit_daemon.begin_migration(bigint, text, text),
     pggit_daemon.end_migration(bigint, text, boolean, text), pggit_daemon.link_migration(bigint, text, text),
     pggit_daemon.begin_deployment(text, boolean), pggit_daemon.end_deployment(text, text[]),
-    pggit_daemon.integrate(text, text), pggit_daemon.remove_integration(text, text) TO pggit_migrator;
+    pggit_daemon.integrate(text, text), pggit_daemon.remove_integration(text, text),
+    pggit_daemon.resolve_conflict(bigint, text) TO pggit_migrator;
 GRANT SELECT ON pggit.migration_history, pggit.commit_changes, pggit.deployment_commits, pggit.external_migrations,
     pggit.commits, pggit.branches, pggit.deployments, pggit.conflicts TO pggit_reader, pggit_migrator;
 GRANT EXECUTE ON FUNCTION pggit_daemon.acknowledge_finding(text, text), pggit_daemon.reopen_finding(text) TO pggit_migrator;
@@ -47,12 +52,12 @@ GRANT INSERT (migration_id, tool_name, migration_name, checksum, pggit_version_s
 
 -- The capture writes one table, and reads it to know what this transaction has told.
 GRANT SELECT, INSERT ON pggit_daemon.ddl_event TO pggit_capture;
+GRANT SELECT ON pggit_daemon.tool_lock, pggit_daemon.tool_application TO pggit_capture;
 GRANT USAGE ON SEQUENCE pggit_daemon.ddl_event_id_seq TO pggit_capture;
 -- The functions of schema pggit read the history, and write what calls leave behind.
 GRANT SELECT ON ALL TABLES IN SCHEMA pggit, pggit_daemon TO pggit_api;
 GRANT INSERT ON pggit_daemon.request TO pggit_api;
-GRANT INSERT, DELETE ON pggit_daemon.open_migration TO pggit_api;
-GRANT INSERT, UPDATE ON pggit.deployments TO pggit_api;
+GRANT INSERT, DELETE ON pggit_daemon.acknowledgement TO pggit_api;
 GRANT UPDATE ON pggit.conflicts TO pggit_api;
 
 DO $$
@@ -60,7 +65,7 @@ DECLARE
     ours record;
 BEGIN
     FOR ours IN
-        SELECT p.oid::regprocedure AS signature, c.audience
+        SELECT p.oid::regprocedure AS signature, c.audience, p.prosecdef
           FROM pggit_daemon.contract() AS c
           JOIN pg_catalog.pg_proc AS p ON p.proname = c.name AND p.pronamespace = 'pggit'::regnamespace
            AND pg_catalog.pg_get_function_arguments(p.oid) = c.arguments
@@ -69,7 +74,8 @@ BEGIN
         CASE ours.audience
             WHEN 'reader' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pggit_reader, pggit_migrator', ours.signature);
             -- Everybody: the function itself gives no right, and tells a stranger what is missing.
-            WHEN 'migrator' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', ours.signature);
+            WHEN 'migrator' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', ours.signature,
+                                                CASE WHEN ours.prosecdef THEN 'pggit_migrator' ELSE 'PUBLIC' END);
         END CASE;
     END LOOP;
 END $$;
@@ -83,9 +89,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.definers() RETURNS TABLE (name text, own
         ('on_ddl_command_start', 'pggit_capture', 'writes the outbox when it fails'),
         ('on_sql_drop', 'pggit_capture', 'writes the outbox'),
         ('on_table_rewrite', 'pggit_capture', 'writes the outbox'),
-        ('harmless_connection', 'superuser', 'reads pg_subscription.subconninfo'),
-        ('harmless_mapping_options', 'superuser', 'reads pg_user_mapping'),
-        ('written_in_closed_catalogs', 'superuser', 'reads pg_user_mapping and pg_subscription'),
+        ('harmless_connection', 'pggit_capture', 'reads pg_subscription.subconninfo'),
+        ('harmless_mapping_options', 'pggit_capture', 'reads pg_user_mapping'),
+        ('written_in_closed_catalogs', 'pggit_capture', 'reads pg_user_mapping and pg_subscription'),
         ('integrate', 'superuser', 'makes triggers on tables of others, and an event trigger'),
         ('remove_integration', 'superuser', 'drops them'),
         ('on_history_table', 'superuser', 'makes triggers on tables of others')
@@ -104,7 +110,8 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pggit_capture, pggit_api', ours.signature);
     END LOOP;
 END $$;
-GRANT EXECUTE ON FUNCTION pggit_daemon.harmless_connection(oid), pggit_daemon.harmless_mapping_options(oid) TO pggit_capture;
+GRANT EXECUTE ON FUNCTION pggit_daemon.harmless_connection(oid), pggit_daemon.harmless_mapping_options(oid),
+    pggit_daemon.written_in_closed_catalogs(xid8) TO pggit_capture;
 
 DO $$
 DECLARE
@@ -113,7 +120,7 @@ DECLARE
     first name := coalesce((SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10 AND rolsuper), current_user);
 BEGIN
     FOR ours IN
-        SELECT p.oid::regprocedure AS signature, pg_get_userbyid(p.proowner) AS now,
+        SELECT p.oid::regprocedure AS signature, pg_get_userbyid(p.proowner) AS now, p.proconfig,
                CASE coalesce(d.owner, 'pggit_api') WHEN 'superuser' THEN first ELSE coalesce(d.owner, 'pggit_api') END AS owner
           FROM pg_catalog.pg_proc AS p
           JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
@@ -125,10 +132,11 @@ BEGIN
         IF ours.owner <> ours.now THEN
             EXECUTE format('ALTER FUNCTION %s OWNER TO %I', ours.signature, ours.owner);
         END IF;
-        -- A table of ours under row security would be read in part; so it is an error. The trigger functions of the
-        -- capture have no settings of their own, so that the user's search_path is seen in them.
-        IF ours.owner <> 'pggit_capture' THEN
+        -- A table of ours under row security would be read in part; so it is an error. And our own SQL is read as it is
+        -- written, whatever the session says of backslashes. The trigger functions of the capture have no settings of their own, so that the user's search_path is seen in them.
+        IF ours.proconfig IS NOT NULL THEN
             EXECUTE format('ALTER FUNCTION %s SET row_security = off', ours.signature);
+            EXECUTE format('ALTER FUNCTION %s SET standard_conforming_strings = on', ours.signature);
         END IF;
     END LOOP;
 END $$;

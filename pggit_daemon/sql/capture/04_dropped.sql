@@ -48,8 +48,10 @@ BEGIN
                 WHERE d.object_type IN ('default value', 'table constraint')
                   AND s.nspname = d.address_names[1] AND c.relname = d.address_names[2]
                UNION ALL
-               SELECT 'pg_type'::regclass, to_regtype(d.address_names[1])
-                WHERE d.object_type = 'domain constraint' AND to_regtype(d.address_names[1]) IS NOT NULL
+               SELECT 'pg_type'::regclass, t.oid
+                 FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace
+                WHERE d.object_type = 'domain constraint' AND t.typtype = 'd'
+                  AND format('%I.%I', s.nspname, t.typname) = d.address_names[1]
                UNION ALL
                -- A loose member of an operator family goes with its operator or function.
                SELECT 'pg_opfamily'::regclass, f.oid

@@ -44,7 +44,7 @@ BEGIN
     RETURN d;
 END $$;
 
--- Reads options that only superusers may see, so that every role gets the same (harmless) ones: owned by one
+-- Reads options that not everybody may see, so that every role gets the same (harmless) ones. Runs as pggit_capture
 -- (api/90_privileges.sql).
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_mapping_options(mapping oid) RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$

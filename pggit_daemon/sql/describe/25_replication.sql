@@ -94,7 +94,7 @@ BEGIN
     RETURN array_to_string(told, ' ');
 END $$;
 
--- Owned by a superuser (api/90_privileges.sql), who alone may read it.
+-- Runs as pggit_capture (api/90_privileges.sql), as not everybody may read it.
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_connection(subscription oid) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
     SELECT pggit_daemon.masked_connection(s.subconninfo) FROM pg_subscription AS s WHERE s.oid = subscription

@@ -58,15 +58,19 @@ BEGIN
     END IF;
 END $$;
 
--- What a rollback rolled back: the migration of that number, of the same tool if it has one, else the newest.
+-- What a rollback rolled back: the migration of that number, of the same tool if it has one, else the newest; of the
+-- sources that whoever called may write to.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_amend_any(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE pggit.external_migrations AS m
     SET status = p ->> 'status'
     FROM (SELECT o.tool_name, o.source FROM pggit.external_migrations AS o
-          WHERE o.migration_id = (p ->> 'migration_id')::bigint
-          ORDER BY (o.tool_name = p ->> 'tool') DESC, (o.status = 'applied') DESC, o.applied_at DESC NULLS LAST LIMIT 1) AS one
+          WHERE o.migration_id = (p ->> 'migration_id')::bigint AND p -> 'sources' ? o.source
+            AND (o.tool_name = p ->> 'tool'
+                 OR NOT EXISTS (SELECT FROM pggit.external_migrations AS s
+                                WHERE s.migration_id = o.migration_id AND s.tool_name = p ->> 'tool'))
+          ORDER BY (o.status = 'applied') DESC, o.applied_at DESC NULLS LAST LIMIT 1) AS one
     WHERE m.migration_id = (p ->> 'migration_id')::bigint AND m.tool_name = one.tool_name AND m.source = one.source;
 END $$;
 

@@ -25,8 +25,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.telling_catalogs()
                  ('pg_init_privs', 'classoid', 'objoid'), ('pg_depend', 'classid', 'objid')) AS v (catalog, of_class, of_object)
 $$;
 
--- The same of the two catalogs that superusers alone may read. What comes out are numbers.
--- SECURITY DEFINER, owned by a superuser (api/90_privileges.sql): it takes no name from anywhere.
+-- The same of the two catalogs that not everybody may read. What comes out are numbers. Runs as pggit_capture
+-- (api/90_privileges.sql).
 CREATE OR REPLACE FUNCTION pggit_daemon.written_in_closed_catalogs(horizon xid8)
     RETURNS TABLE (of_class oid, of_object oid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
