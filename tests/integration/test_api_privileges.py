@@ -271,7 +271,12 @@ def test_roles_stay_while_another_database_needs_them(conn: Connection, cluster:
             install(other)
             uninstall(other)
             roles = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'pggit_%' ORDER BY 1"
-            assert [row[0] for row in other.execute(roles)] == ["pggit_migrator", "pggit_reader"]
+            assert [row[0] for row in other.execute(roles)] == [
+                "pggit_api",
+                "pggit_capture",
+                "pggit_migrator",
+                "pggit_reader",
+            ]
             left = other.execute(
                 "SELECT count(*) FROM pg_shdepend"
                 " WHERE refobjid IN (SELECT oid FROM pg_roles WHERE rolname LIKE 'pggit_%')"
