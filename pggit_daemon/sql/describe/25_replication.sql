@@ -57,7 +57,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.harmless_keywords() RETURNS text[]
              load_balance_hosts,replication}'::text[]
 $$;
 
--- A connection string with the values of all other keywords masked: `keyword=value …` as well as an address. What is
+-- A connection string with the values of all other keywords masked: `keyword=value ...` as well as an address. What is
 -- read otherwise than libpq reads it is masked as a whole.
 CREATE OR REPLACE FUNCTION pggit_daemon.masked_connection(says text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
