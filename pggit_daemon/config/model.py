@@ -219,7 +219,8 @@ class Daemon(Section):
         default=None, strict=False, description="a folder of presets of your own, files that end in .toml"
     )
     stall_seconds: Annotated[float, Field(ge=5, le=3_600)] = Field(
-        default=30.0, description="seconds without a turn of its loop after which a database counts as stalled"
+        default=30.0,
+        description="seconds without a sign of life after which a database is not ready, or the process not alive",
     )
 
 

@@ -11,7 +11,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import pq
@@ -62,7 +62,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
             return await super().wait(gen, interval, timeout)
         guard.begin()
         try:
-            return await super().wait(_heard(gen, guard), interval, timeout)
+            return await super().wait(heard(gen, guard), interval, timeout)
         except psycopg.OperationalError as exc:
             if guard.reason is None:
                 raise
@@ -71,14 +71,20 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
             guard.end()
 
 
-def _heard(gen: PQGen[RV], guard: Guard) -> PQGen[RV]:
+class Listener(Protocol):
+    """Whoever wants to know when something came."""
+
+    def heard(self) -> None: ...
+
+
+def heard(gen: PQGen[RV], listener: Listener) -> PQGen[RV]:
     """Pass everything through, and note when something could be read."""
     try:
         wanted = next(gen)
         while True:
             ready = yield wanted
             if ready and ready & Ready.R:
-                guard.heard()
+                listener.heard()
             wanted = gen.send(ready)
     except StopIteration as end:
         value: RV = end.value

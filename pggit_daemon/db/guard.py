@@ -100,12 +100,8 @@ class Guard:
 
     def __init__(self, conn: psycopg.AsyncConnection[Any], dsn: str) -> None:
         self._conn = weakref.ref(conn)
-        info = conn.info
-        # The very same server: a connection string may name several.
-        self._dsn = make_conninfo(
-            dsn, host=info.host or None, hostaddr=info.hostaddr or None, port=info.port, connect_timeout=LOOK_TIMEOUT
-        )
-        self._pid = info.backend_pid
+        self._dsn = same_server(conn, dsn)
+        self._pid = conn.info.backend_pid
         self._loop = asyncio.get_running_loop()
         self._heard = 0.0
         self._waiting = False
@@ -176,6 +172,14 @@ class Guard:
         self._told = (waits_for, now)
         self._sessions.waits(waits_for)
         log.warning("waiting", waits_for=waits_for)
+
+
+def same_server(conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], dsn: str) -> str:
+    """Return a connection string for the very server of this connection, as `dsn` may name several."""
+    info = conn.info
+    return make_conninfo(
+        dsn, host=info.host or None, hostaddr=info.hostaddr or None, port=info.port, connect_timeout=LOOK_TIMEOUT
+    )
 
 
 async def beside(dsn: str, pid: int) -> tuple[Look, str]:

@@ -5,6 +5,9 @@ In: a connection string. Out: a synchronous connection in a `with` block; errors
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,27 +17,76 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.config import redact, redact_dsn
 from pggit_daemon.db import session
-from pggit_daemon.db.connections import CHECK_LOGIN, check_encoding, right_missing, transport
+from pggit_daemon.db.connections import CHECK_LOGIN, RV, check_encoding, heard, right_missing, transport
+from pggit_daemon.db.guard import LOOK_INTERVAL, SILENCE, Verdict, beside, same_server, shut_down
 from pggit_daemon.errors import ConnectError, PggitDaemonError, PrerequisiteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg.abc import PQGen
 
 _INIT = "pggit-daemon init --dsn DSN"
 
 Connection = psycopg.Connection[Any]
 
 
+class WatchedConnection(psycopg.Connection[Any]):
+    """A connection whose waits end when the server is gone without a word, as the worker's do."""
+
+    _heard_at: float | None = None  # None while nothing is waited for
+    _lost: str | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Run psycopg's wait, and note what is heard meanwhile."""
+        self.heard()
+        try:
+            return super().wait(heard(gen, self), interval, timeout)
+        except psycopg.OperationalError as exc:
+            if self._lost is None:
+                raise
+            raise psycopg.OperationalError(self._lost) from exc
+        finally:
+            self._heard_at = None
+
+    def heard(self) -> None:
+        self._heard_at = time.monotonic()
+
+    @contextmanager
+    def watched(self, dsn: str) -> Iterator[None]:
+        """Have a thread look whether the server still works for us, while this block waits for it."""
+        ended = threading.Event()
+        threading.Thread(target=self._watch, args=[dsn, ended], name="watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _watch(self, dsn: str, ended: threading.Event) -> None:
+        verdict = Verdict()
+        where = same_server(self, dsn)
+        while not ended.wait(LOOK_INTERVAL):
+            heard_at = self._heard_at
+            if heard_at is None or time.monotonic() - heard_at < SILENCE:
+                verdict = Verdict()
+                continue
+            look, _waits_for = asyncio.run(beside(where, self.info.backend_pid))
+            if self._heard_at == heard_at and verdict.lost(look):
+                self._lost = f"no word for {time.monotonic() - heard_at:.0f} s: {look.value}"
+                shut_down(self)
+                return
+
+
 @contextmanager
 def connection(dsn: str, *, purpose: str, autocommit: bool = True) -> Iterator[Connection]:
     """Connect, and translate what goes wrong inside the block."""
     try:
-        conn = psycopg.connect(with_name(dsn, f"pggit-daemon {purpose}"), autocommit=True)
+        conn = WatchedConnection.connect(with_name(dsn, f"pggit-daemon {purpose}"), autocommit=True)
     except psycopg.Error as exc:
         where = f" ({redact_dsn(dsn)})" if dsn else ""
         raise ConnectError(f"cannot connect{where}: {_reason(exc)}", hint=CHECK_LOGIN) from exc
     try:
-        with conn:
+        with conn, conn.watched(dsn):
             _pin(conn)
             conn.autocommit = autocommit
             yield conn

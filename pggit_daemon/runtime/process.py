@@ -162,6 +162,7 @@ class Process:
         told_at, told = -1e9, ""
         while True:
             self._health.turned()
+            self._notifier.again()
             if not self._told_ready and self._health.started().ok:
                 self._told_ready = True
                 self._notifier.ready()

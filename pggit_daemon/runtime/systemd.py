@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+KEPT = 20  # messages for a manager that does not read
+
+
 class Notifier:
     """The service manager, if there is one."""
 
@@ -24,6 +27,7 @@ class Notifier:
         address = environment.get("NOTIFY_SOCKET", "")
         # A leading @ stands for the abstract namespace, whose names begin with a zero byte.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._kept: list[str] = []
         self.watchdog_interval_seconds = _watchdog(environment)
 
     def ready(self) -> None:
@@ -43,11 +47,23 @@ class Notifier:
         """Show one line in `systemctl status`."""
         self._send("STATUS=" + text.replace("\n", " "))
 
+    def again(self) -> None:
+        """Send what the manager had no room for. Called now and then."""
+        kept, self._kept = self._kept, []
+        for message in kept:
+            self._send(message)
+
     def _send(self, message: str) -> None:
+        """A manager whose queue is full is not waited for: that would stop the loop, and all databases with it."""
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.sendto(message.encode(), self._address)
+            channel.settimeout(0)
+            try:
+                channel.sendto(message.encode(), self._address)
+            except BlockingIOError:
+                if message.startswith(("READY=", "RELOADING=", "STATUS=")):
+                    self._kept = [*self._kept, message][-KEPT:]
 
 
 def _watchdog(environment: Mapping[str, str]) -> float | None:

@@ -15,8 +15,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from pggit_daemon.db.connections import connect, translated
 from pggit_daemon.db.guard import LOOK_INTERVAL, LOOK_TIMEOUT, SILENCE
+from pggit_daemon.errors import RightMissing
 from pggit_daemon.install import install
+from pggit_daemon.query.connect import connection
 from sandbox.cluster import Cluster
 from tests.acceptance.harness import Daemon
 from tests.acceptance.recorded import commits
@@ -142,6 +145,33 @@ def test_a_stop_while_the_peer_is_silent(two: dict[str, str], tmp_path: Path, ro
             stop_in_time(daemon)
 
 
+def test_a_command_whose_server_says_nothing_more(cluster: Databases) -> None:
+    """It ends with an error, as a job of cron must; a statement that takes long is waited for."""
+    with StallingProxy(cluster.port) as proxy:
+        dsn = make_conninfo(cluster.dsn(), port=proxy.port)
+        with connection(dsn, purpose="test") as conn:
+            assert conn.execute(f"SELECT pg_sleep({SILENCE + LOOK_INTERVAL + 1}), 1").fetchone() == ("", 1)
+            began = time.monotonic()
+            proxy.stall()
+            with pytest.raises(psycopg.OperationalError, match=r"no word for 1\d s: the server does not answer"):
+                conn.execute("SELECT 1")
+            assert time.monotonic() - began < NOTICED
+
+
+async def test_a_table_under_row_security_is_unreadable(two: dict[str, str], role: str) -> None:
+    """Half of its rows would look like deleted ones: the server refuses, and the error says what helps."""
+    with psycopg.connect(two["hang_a"], autocommit=True) as conn:
+        conn.execute("CREATE TABLE history (id int)")
+        conn.execute("ALTER TABLE history ENABLE ROW LEVEL SECURITY")
+    async with await connect(make_conninfo(two["hang_a"], user=role), "test") as own:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
+            await own.execute("SELECT * FROM public.history")
+        error = translated(caught.value)
+    assert isinstance(error, RightMissing)
+    assert "nothing of the table counts as read" in error.message
+    assert "BYPASSRLS" in str(error.hint)
+
+
 def test_a_slot_that_waits_for_others(
     two: dict[str, str], tmp_path: Path, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,18 +190,16 @@ def test_a_slot_that_waits_for_others(
         daemon = Daemon(two["hang_a"], tmp_path, ["--config", str(config)])
         daemon.start()
         try:
-            while manager.recv(4096) != b"READY=1":
-                pass
+            wanted = [b"READY=1", b"nightly report"]
+            while wanted:
+                said = manager.recv(4096)
+                wanted = [word for word in wanted if word not in said]
             daemon.wait_for(lambda: bool(events(daemon, "waiting")), "saying whom it waits for", 15)
             # Other databases' slots wait for the open transaction too, as they are of one server.
             assert "nightly report" in events(daemon, "waiting")[0]["waits_for"]
             assert " since 2" in events(daemon, "waiting")[0]["waits_for"]
             assert "nightly report" in daemon.page("/readyz")[1]
             assert daemon.page("/healthz")[0] == 200
-            said = b""
-            while b"nightly report" not in said:
-                said = manager.recv(4096)
-            assert said.startswith(b"STATUS=")
             open_one.execute("PREPARE TRANSACTION 'left over'")
             daemon.wait_for(
                 lambda: "prepared transaction 'left over', role postgres" in daemon.page("/readyz")[1], "seeing it", 20

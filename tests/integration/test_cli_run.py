@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -13,6 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pggit_daemon.config import load
+from pggit_daemon.errors import ConfigError
 from tests.acceptance.harness import Daemon
 from tests.integration.test_cli_commands import run
 
@@ -90,7 +94,7 @@ def test_systemd_hears_ready_watchdog_reloading_and_stopping(
 
 
 def test_reload_takes_a_good_file_and_refuses_a_bad_one(config: Path, installed_database: str, tmp_path: Path) -> None:
-    """The log level changes at once; a file with an error leaves everything as it is."""
+    """The log level changes at once; a file with an error leaves everything as it is, and is a metric."""
     with Daemon(installed_database, tmp_path, ["--config", str(config)]) as daemon:
         config.write_text("[daemon]\nhtp_port = 1\n")
         daemon.signal(signal.SIGHUP)
@@ -98,6 +102,9 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(config: Path, installed_
         (failure,) = [event for event in daemon.events() if event.get("event") == "reload_failed"]
         assert "did you mean 'http_port'?" in failure["error"]
         assert daemon.page("/readyz")[0] == 200
+        assert daemon.metric("pggit_config_last_reload_successful") == 0
+        taken_at = daemon.metric("pggit_config_last_reload_success_timestamp_seconds")
+        assert 0 < taken_at < time.time()
         write(config, installed_database, level="warning")
         daemon.signal(signal.SIGHUP)
         time.sleep(1)
@@ -106,6 +113,8 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(config: Path, installed_
         daemon.signal(signal.SIGHUP)
         daemon.wait_for(lambda: "reloaded" in events(daemon)[before:], "reloaded", 10)
         assert events(daemon)[:before].count("reloaded") == 0
+        assert daemon.metric("pggit_config_last_reload_successful") == 1
+        assert daemon.metric("pggit_config_last_reload_success_timestamp_seconds") > taken_at
         assert daemon.page("/readyz")[0] == 200
 
 
@@ -166,6 +175,39 @@ def test_wrong_options_end_it_with_a_sentence(arguments: tuple[str, ...], code: 
     assert done.code == code
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_port_that_is_taken_may_become_free() -> None:
+    """Exit 1: systemd tries again, as it does not after 2. The log says so as an event."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = run("run", "--http", f"127.0.0.1:{other.getsockname()[1]}", dsn="host=127.0.0.1 port=1")
+    assert done.code == 1
+    last = json.loads(done.err.splitlines()[-1])
+    assert (last["event"], last["exit_code"]) == ("daemon_failed", 1)
+    assert "another process does" in last["error"]
+
+
+def test_a_configuration_that_cannot_be_read_says_how_it_can(tmp_path: Path) -> None:
+    """Who must be able to read it, and how; not only what the system call said."""
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    with pytest.raises(ConfigError, match="Is a directory") as caught:
+        load(tmp_path)
+    assert str(path) in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="No such file") as caught:
+        load(tmp_path / "nowhere.toml")
+    assert "config.example.toml" in str(caught.value.hint)
+    path.chmod(0o000)
+    me = os.geteuid()
+    other = pwd.getpwnam("nobody") if me == 0 else pwd.getpwuid(me)
+    try:
+        os.seteuid(other.pw_uid)
+        with pytest.raises(ConfigError, match="Permission denied") as caught:
+            load(path)
+    finally:
+        os.seteuid(me)
+    assert f"let the user {other.pw_name} read it" in str(caught.value.hint)
+    assert "LoadCredential=" in str(caught.value.hint)
 
 
 def test_log_is_json_lines_in_a_pipe(installed_database: str) -> None:

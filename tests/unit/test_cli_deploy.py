@@ -39,7 +39,7 @@ def test_unit_does_not_restart_what_trying_again_cannot_mend() -> None:
 def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
     """`verify` finds nothing but the key that is newer than this systemd, `security` little exposure."""
     copy = tmp_path / "pggit-daemon.service"
-    runnable = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT, flags=re.MULTILINE)
+    runnable = re.sub(r"^Exec(Start|Reload)=\S+", r"Exec\1=/bin/true", UNIT, flags=re.MULTILINE)
     copy.write_text(re.sub(r"^(User|Group)=\S+", r"\1=daemon", runnable, flags=re.MULTILINE))
     verified = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
     findings = [line for line in verified.stderr.splitlines() if copy.name in line and "notify-reload" not in line]

@@ -5,7 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
+import threading
 import time
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +83,54 @@ def test_secrets_are_hidden_wherever_they_stand(out: io.StringIO) -> None:
     assert len(lines(out)) == 3
     assert "ValueError" in lines(out)[1]["exception"]
     assert lines(out)[2]["logger"] == "psycopg"
+
+
+def test_the_journal_gets_priorities_and_others_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`journalctl -p warning` finds warnings. The journal says by device and inode which stream is its own."""
+    with (tmp_path / "journal").open("w+") as stream:
+        found = os.fstat(stream.fileno())
+        for mine, prefix in ((found.st_ino, "<4>"), (found.st_ino + 1, "")):
+            monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{mine}")
+            log.configure("info", "auto", stream=stream)
+            structlog.get_logger().warning("odd")
+            stream.flush()
+            assert Path(stream.name).read_text().splitlines()[-1].startswith(prefix + "{")
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        log.configure("debug", "console", stream=stream)
+        stream.truncate(0)
+        for level in ("debug", "info", "warning", "error", "critical"):
+            getattr(structlog.get_logger(), level)("said", text="two\nlines")
+        logging.getLogger("psycopg").error("from a library")
+        stream.flush()
+        lines = Path(stream.name).read_text().lstrip("\0").splitlines()
+        assert [line[:3] for line in lines if "said" in line] == ["<7>", "<6>", "<4>", "<3>", "<2>"]
+        assert all(line.startswith("<") for line in lines)
+
+
+def test_warnings_and_what_nobody_catches_are_events(out: io.StringIO) -> None:
+    """No line of plain text among the JSON: not of Python's warnings, of threads, of destructors, of the end."""
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    try:
+        logging.captureWarnings(capture=False)  # an earlier test's, which the runner has undone
+        log.configure("info", "json", stream=out)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("password=hunter2 is old", DeprecationWarning, stacklevel=1)
+        thread = threading.Thread(target=lambda: 1 / 0, name="odd")
+        thread.start()
+        thread.join()
+        try:
+            int("password=hunter2")
+        except ValueError as exc:
+            sys.excepthook(ValueError, exc, exc.__traceback__)
+        found = lines(out)
+        assert [line["event"] for line in found[1:]] == ["thread_ended", "uncaught_exception"]
+        assert found[0]["logger"] == "py.warnings"
+        assert "ZeroDivisionError" in found[1]["exception"]
+        assert "hunter2" not in out.getvalue()
+    finally:
+        sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+        logging.captureWarnings(capture=False)
 
 
 def test_console_only_on_a_terminal_outside_systemd() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,22 @@ def test_silent_without_a_manager_or_with_one_that_is_gone(tmp_path: Path) -> No
     """Outside systemd nothing happens; a vanished socket raises nothing."""
     Notifier({}).ready()
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+
+
+def test_a_manager_that_does_not_read_is_not_waited_for(manager: tuple[str, socket.socket]) -> None:
+    """Its queue holds some messages; the loop of the process must not stand still for the next."""
+    name, receiver = manager
+    notifier = Notifier({"NOTIFY_SOCKET": name})
+    began = time.monotonic()
+    for _ in range(2000):
+        notifier.alive()
+    notifier.ready()
+    assert time.monotonic() - began < 5
+    received = receiver.recv(200)
+    notifier.again()
+    while received != b"READY=1":
+        assert received == b"WATCHDOG=1"
+        received = receiver.recv(200)
 
 
 @pytest.mark.parametrize(
