@@ -79,7 +79,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                 (
                     s["name"],
                     s["tool"],
-                    f"{s['schema']}.{s['table']}" + ("" if s["present"] else " (dropped)"),
+                    f"{s['schema']}.{s['table']}" + _TABLE_STATES[s["state"]],
                     s["origin"],
                     _counts(s["migrations"]),
                     s["unlinked"],
@@ -87,6 +87,14 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                 for s in document["sources"]
             ],
         )
+
+
+_TABLE_STATES = {
+    "read": "",
+    "missing": " (waiting for its table)",
+    "unreadable": " (may not be read)",
+    "locked": " (locked by others)",
+}
 
 
 def _slot(slot: Mapping[str, Any] | None, progress: Mapping[str, Any]) -> str:

@@ -143,7 +143,7 @@ SELECT jsonb_build_object(
     'sources', coalesce((
         SELECT jsonb_agg(jsonb_build_object(
             'name', s.name, 'tool', s.tool_name, 'preset', s.preset, 'schema', s.schema_name, 'table', s.table_name,
-            'origin', s.origin, 'present', s.present,
+            'origin', s.origin, 'present', s.present, 'state', s.state, 'detail', s.detail,
             'migrations', coalesce((
                 SELECT jsonb_object_agg(m.status, m.total)
                 FROM (SELECT status, count(*) AS total FROM pggit.external_migrations
