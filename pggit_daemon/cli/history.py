@@ -35,7 +35,9 @@ def log(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many commits.")] = 20,
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Only this kind: baseline, migration, tool, out_of_band, rollback, snapshot, gap."),
+        typer.Option(
+            "--kind", help="Only this kind: pending, baseline, migration, tool, out_of_band, rollback, snapshot, gap."
+        ),
     ] = None,
     tool: ToolOption = None,
     source: SourceOption = None,
@@ -80,35 +82,51 @@ def show(
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="show") as conn:
         found = records.find(conn, reference, tool=tool, source=source)
-        changes = pair(records.changed_by(conn, found.commit)) if found.commit else []
+        if found.migration is not None:
+            made = [(one.commit, pair(one.versions(conn))) for one in records.made_by(conn, found.migration)]
+        else:
+            made = [(found.commit, pair(records.changed_by(conn, found.commit)))] if found.commit is not None else []
     if json:
-        print_json(_document(chosen.name, found, changes))
+        print_json(_document(chosen.name, found, made))
         return
-    if found.commit is None:
+    if found.note is not None:
+        print_text(found.note)
+    elif found.commit is None:
         _print_unlinked(found)
-        return
-    _print_commit(found.commit)
-    for change in changes:
-        print_text(f"\n{change.operation.value} {change.label}")
-        print_diff(unified(change, "before", "after"))
+    for number, (commit, changes) in enumerate(made):
+        if number:
+            print_text("")
+        _print_commit(commit)
+        for change in changes:
+            print_text(f"\n{change.operation.value} {change.label}")
+            print_diff(unified(change, "before", "after"))
 
 
-def _document(database: str, found: Found, changes: list[Change]) -> dict[str, Any]:
+def _document(database: str, found: Found, made: list[tuple[Commit, list[Change]]]) -> dict[str, Any]:
+    """`commit` is the last one of a migration, `commits` are all that it made."""
     return {
         "database": database,
         "migration": asdict(found.migration) if found.migration else None,
         "commit": found.commit.as_json() if found.commit else None,
-        "changes": [change.as_json() for change in changes],
+        "commits": [commit.as_json() for commit, _ in made],
+        "note": found.note,
+        "changes": [change.as_json() for _, changes in made for change in changes],
     }
 
 
 def _migrations(commit: Commit) -> str:
     labels = [
-        f"{m['tool']}:{m['migration_id']} ({'part, ' if m['part'] else ''}{m['evidence'] or 'no evidence'})"
+        f"{m['tool']}:{m['migration_id']} ({'part, ' if m['part'] else ''}{_evidence(m)})"
         for m in commit.migrations[: records.FEW]
     ]
     more = commit.migration_count - len(labels)
     return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
+
+
+def _evidence(migration: dict[str, Any]) -> str:
+    if not migration["made"]:
+        return "no schema change"
+    return str(migration["evidence"] or "no evidence")
 
 
 def _who(commit: Commit) -> str:
@@ -162,7 +180,7 @@ def _print_commit(commit: Commit) -> None:
                     m["version"],
                     m["name"],
                     m["status"],
-                    f"{m['evidence']} (part)" if m["part"] else m["evidence"],
+                    f"{_evidence(m)} (part)" if m["part"] else _evidence(m),
                     m["applied_at"],
                     m["applied_by"],
                     m["execution_ms"],

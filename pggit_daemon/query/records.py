@@ -104,6 +104,33 @@ class Found:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A commit that a migration made; only `objects` of it ('type identity') where others share it."""
+
+    commit: Commit
+    objects: frozenset[str] | None
+
+    def versions(self, conn: Connection) -> list[Version]:
+        """What of the commit is the migration's."""
+        found = changed_by(conn, self.commit)
+        if self.objects is None:
+            return found
+        own = {(one.classid, one.objid) for one in found if f"{one.type} {one.identity}" in self.objects}
+        return [one for one in found if (one.classid, one.objid) in own]
+
+
+def made_by(conn: Connection, migration: Migration) -> list[Made]:
+    """Return all commits of a migration, oldest first; none where it ran no DDL, or before the history began."""
+    values = {"tool": migration.tool, "source": migration.source, "migration_id": migration.migration_id}
+    rows = conn.execute(load_queries("cli")["made_by"], values).fetchall()
+    return [
+        Made(commit, frozenset(objects) if objects is not None else None)
+        for commit_id, objects in rows
+        for commit in commits(conn, id=commit_id)
+    ]
+
+
 def commits(conn: Connection, **filters: object) -> list[Commit]:
     """Return commits, newest first; `filters` are the parameters of the query `commits`."""
     with conn.cursor(row_factory=class_row(Commit)) as cursor:

@@ -163,6 +163,37 @@ def test_what_a_migration_did_in_several_commits_is_one_row_each(conn: Connectio
         assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(8)").fetchall() == []
 
 
+def test_of_a_commit_that_several_share_each_has_its_own_objects(conn: Connection) -> None:
+    """Flyway's group: one commit, linked to each of its migrations; and one that ran no DDL, linked to what it saw."""
+    notices: list[str | None] = []
+    conn.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary))
+    with conn.transaction(force_rollback=True):
+        conn.execute("""
+            INSERT INTO pggit.commits (id, hash, branch_id, kind, message) VALUES (1, 'c1', 1, 'migration', 'both');
+            INSERT INTO pggit_daemon.blob (sha256, definition, later, depends) VALUES ('a', 'CREATE …', NULL, '{}');
+            INSERT INTO pggit_daemon.object_version
+                (type, schema_name, identity, classid, objid, blob, from_commit, to_commit)
+            SELECT 'table', 'public', 'public.' || name, 1259, place, 'a', 1, NULL
+            FROM unnest('{one,two,three}'::text[]) WITH ORDINALITY AS made (name, place);
+            INSERT INTO pggit.external_migrations (migration_id, tool_name, source, pggit_commit_id, evidence)
+            VALUES (1, 'flyway', 's', 1, 'transaction'), (2, 'flyway', 's', 1, 'transaction'),
+                   (3, 'flyway', 's', 1, 'none');
+            INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, made, objects)
+            VALUES ('flyway', 's', 1, 1, 'transaction', true, '{table public.one}'),
+                   ('flyway', 's', 2, 1, 'transaction', true, '{table public.two,table public.three}'),
+                   ('flyway', 's', 3, 1, 'none', false, NULL);
+        """)
+        found = "SELECT object_name FROM pggit.analyze_migration_impact(%s) ORDER BY 1"
+        assert [conn.execute(found, [number]).fetchall() for number in (1, 2, 3)] == [
+            [("public.one",)],
+            [("public.three",), ("public.two",)],
+            [],
+        ]
+        assert notices == ["migration 3 of flyway changed no schema: commit 1 is the one that it saw"]
+        history = "SELECT commit_message, objects_changed FROM pggit.migration_history WHERE migration_id = 3"
+        assert conn.execute(history).fetchall() == [("no schema change", 0)]
+
+
 def test_the_catalogs_ids_tell_a_rename_from_a_new_object(conn: Connection) -> None:
     """In one commit: a swapped pair, a name that another object took over, a drop and create of one name."""
     with conn.transaction(force_rollback=True):

@@ -150,6 +150,31 @@ def test_ddl_without_a_row_counts_until_its_source_goes_on(conn: Connection) -> 
         assert _found(conn) == []
 
 
+def test_a_lock_that_a_crashed_run_left_is_a_finding_and_a_row_that_waits_is_none(conn: Connection) -> None:
+    with conn.transaction(force_rollback=True):
+        conn.execute("""
+            INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, lock_table, origin)
+            VALUES ('app.databasechangelog', 'liquibase', 'liquibase', 'app', 'databasechangelog',
+                    'databasechangeloglock', 'discovered');
+            INSERT INTO pggit.external_migrations (migration_id, tool_name, source, status, success)
+            VALUES (1, 'liquibase', 'app.databasechangelog', 'applied', true),
+                   (2, 'liquibase', 'app.databasechangelog', 'applied', true);
+            INSERT INTO pggit_daemon.attribution (kind, key, state)
+            SELECT 'bracket', name, jsonb_build_object('schema', 'app', 'table', name, 'opened', '0/9',
+                                                       'at', '2026-03-01T00:00:00+00:00', 'abandoned', abandoned)
+            FROM (VALUES ('databasechangeloglock', true), ('other', false)) AS bracket (name, abandoned)
+            UNION ALL SELECT 'row', '0/7', '{"source": "app.databasechangelog", "migration_id": 2}'::jsonb;
+        """)
+        found = conn.execute(
+            "SELECT migration_id, status, message FROM pggit.validate_migrations('liquibase')"
+        ).fetchall()
+        held = "app.databasechangeloglock is held since 2026-03-01T00:00:00+00:00 by a session that is gone:"
+        assert [row for row in found if row[1] != "pending"] == [
+            (1, "unlinked", "Migration not linked to pgGit commit"),
+            (None, "abandoned_lock", f"{held} release it with the tool"),
+        ]
+
+
 def test_without_a_daemon_it_says_that_nothing_is_recorded(conn: Connection) -> None:
     assert conn.execute("SELECT status, message FROM pggit.validate_migrations()").fetchall() == [
         ("pending", "The daemon has not recorded this database yet")

@@ -144,6 +144,31 @@ def test_show_prints_evidence_and_diff(recorded: str) -> None:
     assert "-    id integer\n+    id bigint\n" in shown.out
 
 
+def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recorded: str) -> None:
+    with psycopg.connect(recorded) as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations"
+            " (migration_id, tool_name, source, version, pggit_commit_id, evidence)"
+            " VALUES (7, 'flyway', 'f', '7', 3, 'lock'), (8, 'flyway', 'f', '8', 3, 'none')"
+        )
+        conn.execute(
+            "INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, made, objects)"
+            " VALUES ('flyway', 'f', 7, 2, 'lock', true, true, NULL),"
+            " ('flyway', 'f', 7, 3, 'lock', false, true, '{table public.after}'),"
+            " ('flyway', 'f', 8, 3, 'none', false, false, NULL)"
+        )
+    both = run("show", "flyway:7", "--json", dsn=recorded).json
+    assert (both["commit"]["id"], [commit["id"] for commit in both["commits"]], both["note"]) == (3, [2, 3], None)
+    assert [(c["operation"], c["identity"]) for c in both["changes"]] == [
+        ("changed", "public.users"),
+        ("renamed", "public.after"),
+    ]
+    assert run("show", "flyway:7", dsn=recorded).out.count("\nparent ") == 2
+    none = run("show", "flyway:8", dsn=recorded)
+    assert none.out == f"flyway:8 in f changed no schema: this is the one that it saw, commit 3 {commit_hash(3)[:12]}\n"
+    assert "flyway:8 (no schema change)" in run("log", dsn=recorded).out
+
+
 def test_show_of_an_ambiguous_id_names_the_candidates(recorded: str) -> None:
     """Flyway's 1 and Liquibase's 1 live side by side; --tool chooses."""
     refused = run("show", "1", dsn=recorded)

@@ -56,7 +56,7 @@ SELECT m.migration_id,
        m.applied_at,
        m.applied_by,
        m.checksum,
-       commit.message AS commit_message,
+       CASE WHEN m.evidence = 'none' THEN 'no schema change' ELSE commit.message END AS commit_message,
        commit.tree_hash AS tree_id,
        m.execution_time,
        m.success,
@@ -71,7 +71,7 @@ SELECT m.migration_id,
        commit.hash AS commit_hash,
        commit.tree_hash,
        commit.parent_commit_hash AS parent,
-       commit.objects_changed
+       CASE WHEN m.evidence = 'none' THEN 0 ELSE commit.objects_changed END AS objects_changed
 FROM pggit.external_migrations AS m
 LEFT JOIN pggit.commits AS commit ON commit.id = m.pggit_commit_id;
 
@@ -82,14 +82,14 @@ COMMENT ON COLUMN pggit.migration_history.tool_name IS 'flyway, liquibase, ...';
 COMMENT ON COLUMN pggit.migration_history.applied_at IS 'When it was committed.';
 COMMENT ON COLUMN pggit.migration_history.applied_by IS 'Who applied it, by the tool''s own word: Flyway''s installed_by, the changeset''s author.';
 COMMENT ON COLUMN pggit.migration_history.checksum IS 'The tool''s checksum.';
-COMMENT ON COLUMN pggit.migration_history.commit_message IS 'The message of its commit.';
+COMMENT ON COLUMN pggit.migration_history.commit_message IS 'The message of its commit; no schema change, where it ran no DDL.';
 COMMENT ON COLUMN pggit.migration_history.tree_id IS 'The hash of the whole schema after it.';
 COMMENT ON COLUMN pggit.migration_history.execution_time IS 'How long it ran.';
 COMMENT ON COLUMN pggit.migration_history.success IS 'False: it failed.';
 COMMENT ON COLUMN pggit.migration_history.error_message IS 'Why it failed.';
 COMMENT ON COLUMN pggit.migration_history.version IS 'The tool''s own id of it, as text.';
 COMMENT ON COLUMN pggit.migration_history.source IS 'The history table that tells of it; sql = the SQL API.';
-COMMENT ON COLUMN pggit.migration_history.evidence IS 'What links it to its commit, strongest first: transaction, session, lock, bracket, window, late, baseline, manual, snapshot.';
+COMMENT ON COLUMN pggit.migration_history.evidence IS 'What links it to its commit, strongest first: transaction, session, lock, bracket, window, baseline, manual, snapshot; none: it ran no DDL, and this is the commit whose schema it saw.';
 COMMENT ON COLUMN pggit.migration_history.status IS 'applied, failed, started, rolled_back, removed, ...';
 COMMENT ON COLUMN pggit.migration_history.sequence IS 'The tool''s own order.';
 COMMENT ON COLUMN pggit.migration_history.rollback_of IS 'For a rollback: the migration that it undid.';

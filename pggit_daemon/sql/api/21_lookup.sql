@@ -44,24 +44,32 @@ CREATE OR REPLACE FUNCTION pggit_daemon.not_its_own(m pggit.external_migrations)
     FROM pggit.commits AS c WHERE c.id = m.pggit_commit_id
 $$;
 
--- The commits that made a migration, as it was applied last: its parts, where it was committed one by one, and the last.
--- A baseline's commit tells nothing of what the migrations before it did.
-CREATE OR REPLACE FUNCTION pggit_daemon.commits_of(m pggit.external_migrations) RETURNS integer[]
+-- The commits that a migration made, as it was applied last: its parts, where it was committed one by one, and the last.
+-- `objects`: what of the commit is the migration's, as 'type identity', where one transaction ran several; NULL: all.
+-- A baseline's commit tells nothing of what the migrations before it did, and what ran no DDL made none.
+CREATE OR REPLACE FUNCTION pggit_daemon.made_by(m pggit.external_migrations)
+    RETURNS TABLE (commit_id integer, objects text[])
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(array_agg(DISTINCT c.id), '{}')
-    FROM pggit.commits AS c
-    WHERE c.kind IS DISTINCT FROM 'baseline'
-      AND (c.id = m.pggit_commit_id
-           OR c.id IN (
-               SELECT l.commit_id FROM pggit_daemon.link AS l
-               WHERE (l.tool_name, l.source, l.migration_id) = (m.tool_name, m.source, m.migration_id) AND l.part
-                 AND (m.pggit_commit_id IS NULL OR l.commit_id < m.pggit_commit_id)
-                 AND l.commit_id > coalesce((
-                     SELECT max(earlier.commit_id) FROM pggit_daemon.link AS earlier
-                     WHERE (earlier.tool_name, earlier.source, earlier.migration_id)
-                           = (m.tool_name, m.source, m.migration_id)
-                       AND NOT earlier.part
-                       AND (m.pggit_commit_id IS NULL OR earlier.commit_id < m.pggit_commit_id)), 0)))
+    WITH own AS MATERIALIZED (
+        SELECT l.commit_id, l.part, l.made, l.objects
+        FROM pggit_daemon.link AS l
+        WHERE l.tool_name = m.tool_name AND l.source = m.source AND l.migration_id = m.migration_id
+    ), earlier AS (
+        SELECT max(own.commit_id) AS id FROM own
+        WHERE NOT own.part AND (m.pggit_commit_id IS NULL OR own.commit_id < m.pggit_commit_id)
+    )
+    SELECT c.id, own.objects
+    FROM (
+        SELECT own.commit_id AS id FROM own, earlier
+        WHERE own.part AND own.commit_id > coalesce(earlier.id, 0)
+          AND (m.pggit_commit_id IS NULL OR own.commit_id < m.pggit_commit_id)
+        UNION
+        SELECT m.pggit_commit_id WHERE m.pggit_commit_id IS NOT NULL
+    ) AS linked
+    JOIN pggit.commits AS c ON c.id = linked.id
+    LEFT JOIN own ON own.commit_id = c.id
+    WHERE c.kind IS DISTINCT FROM 'baseline' AND m.evidence IS DISTINCT FROM 'none' AND coalesce(own.made, true)
+    ORDER BY c.id
 $$;
 
 -- The commit that a text names: head, a commit's id (also as @id), or 7 or more digits of its hash.

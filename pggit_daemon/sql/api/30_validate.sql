@@ -110,6 +110,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     FROM m
     WHERE m.pggit_commit_id IS NULL AND m.success IS NOT FALSE
       AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted', 'rolled_back')
+      -- Its DDL may still come.
+      AND NOT EXISTS (SELECT FROM pggit_daemon.attribution AS a
+                      WHERE a.kind = 'row' AND a.state ->> 'source' = m.source
+                        AND a.state ->> 'migration_id' = m.migration_id::text)
     UNION ALL
     SELECT m.migration_id, 'missing', 'Migration is missing: its row vanished from ' || m.source,
            m.tool_name, m.source, m.version, m.migration_id,
@@ -144,6 +148,16 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     WHERE c.kind = 'tool' AND c.metadata ->> 'orphan' = 'true'
       AND (wanted IS NULL OR wanted IN (s.tool_name, c.metadata ->> 'source'))
       AND NOT EXISTS (SELECT FROM m WHERE m.source = c.metadata ->> 'source' AND m.pggit_commit_id > c.id)
+    UNION ALL
+    -- A run that crashed has left its tool's lock behind: the next run will not begin.
+    SELECT NULL, 'abandoned_lock',
+           format('%s.%s is held since %s by a session that is gone: release it with the tool', a.state ->> 'schema',
+                  a.state ->> 'table', coalesce(a.state ->> 'at', a.state ->> 'opened')),
+           s.tool_name, s.name, NULL, NULL, a.state ->> 'opened'
+    FROM pggit_daemon.attribution AS a
+    LEFT JOIN pggit_daemon.source AS s ON s.schema_name = a.state ->> 'schema' AND s.lock_table = a.state ->> 'table'
+    WHERE a.kind = 'bracket' AND a.state ->> 'abandoned' = 'true'
+      AND (wanted IS NULL OR wanted IN (s.tool_name, s.name))
     UNION ALL
     SELECT NULL, 'drift',
            format('%s commit%s outside migrations since the last one, the newest by %s: %s', count(*),
@@ -217,4 +231,4 @@ CREATE OR REPLACE FUNCTION pggit.validate_migrations(tool_name text DEFAULT NULL
 $$;
 
 COMMENT ON FUNCTION pggit.validate_migrations(text) IS
-    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan; only without a tool: drift, history_gap, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';
+    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, abandoned_lock; only without a tool: drift, history_gap, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';

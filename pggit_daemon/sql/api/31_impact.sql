@@ -10,7 +10,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.table_of(type text, identity text, defin
         END
 $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[])
+-- What commits changed together; of that only these objects ('type identity'), where they are named.
+CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[], own text[])
     RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH change AS MATERIALIZED (
@@ -27,6 +28,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[])
             ARRAY(SELECT DISTINCT ON (v.classid, v.objid) v.id FROM pggit_daemon.object_version AS v
                   WHERE v.from_commit = ANY (commits) AND (v.to_commit IS NULL OR v.to_commit <> ALL (commits))
                   ORDER BY v.classid, v.objid, v.from_commit DESC)) AS p
+        WHERE own IS NULL OR p.type || ' ' || p.identity = ANY (own) OR p.type || ' ' || p.old_identity = ANY (own)
     ), principal AS (
         SELECT coalesce(whole.type, CASE WHEN change.part_of IS NULL THEN change.type ELSE 'table' END) AS type,
                coalesce(whole.identity, change.part_of, change.identity) AS identity,
@@ -62,14 +64,22 @@ CREATE OR REPLACE FUNCTION pggit.analyze_migration_impact(migration_id bigint, t
 DECLARE
     m    pggit.external_migrations;
     note text;
+    made integer[];
+    own  text[];
 BEGIN
     FOR m IN SELECT f.* FROM pggit_daemon.find_migrations($1, $2) AS f LOOP
         note := pggit_daemon.not_its_own(m);
         IF note IS NOT NULL THEN
             RAISE NOTICE '%', note;
         END IF;
+        SELECT coalesce(array_agg(b.commit_id), '{}'),
+               CASE WHEN bool_and(b.objects IS NOT NULL) THEN (
+                    SELECT array_agg(o.name) FROM pggit_daemon.made_by(m) AS part CROSS JOIN unnest(part.objects) AS o (name))
+               END
+          INTO made, own
+          FROM pggit_daemon.made_by(m) AS b;
         RETURN QUERY SELECT i.object_type, i.object_name, i.operation, i.impact_level, m.tool_name, m.source
-                     FROM pggit_daemon.impact_of(pggit_daemon.commits_of(m)) AS i;
+                     FROM pggit_daemon.impact_of(made, own) AS i;
     END LOOP;
 END $$;
 

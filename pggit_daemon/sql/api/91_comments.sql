@@ -3,7 +3,7 @@
 COMMENT ON SCHEMA pggit IS 'The history of this database''s schema, and the migrations that made it.';
 COMMENT ON TABLE pggit.branches IS 'Lines of history; the daemon writes main.';
 COMMENT ON TABLE pggit.commits IS 'One row per change of the schema, in the order of the WAL.';
-COMMENT ON COLUMN pggit.commits.kind IS 'baseline, migration, tool, out_of_band, rollback, snapshot or gap; NULL: not the daemon''s.';
+COMMENT ON COLUMN pggit.commits.kind IS 'pending (a tool may still claim it), baseline, migration, tool, out_of_band, rollback, snapshot or gap; NULL: not the daemon''s.';
 COMMENT ON COLUMN pggit.commits.tree_hash IS 'The hash of the whole schema after the commit.';
 COMMENT ON COLUMN pggit.commits.metadata IS 'Who (user, application_name, client address), from which transaction, by what evidence.';
 COMMENT ON COLUMN pggit.commits.source_lsn IS 'Where in the WAL the transaction committed.';
@@ -17,7 +17,7 @@ COMMENT ON COLUMN pggit.external_migrations.source IS 'The history table that te
 COMMENT ON COLUMN pggit.external_migrations.version IS 'The tool''s own id of it, as text.';
 COMMENT ON COLUMN pggit.external_migrations.sequence IS 'The tool''s own order.';
 COMMENT ON COLUMN pggit.external_migrations.status IS 'applied, failed, started, baseline, schema, marked, rollback, rolled_back, deleted, removed or cleared.';
-COMMENT ON COLUMN pggit.external_migrations.evidence IS 'What links it to its commit, strongest first: transaction, session, lock, bracket, window, late, baseline, manual, snapshot.';
+COMMENT ON COLUMN pggit.external_migrations.evidence IS 'What links it to its commit, strongest first: transaction, session, lock, bracket, window, baseline, manual, snapshot; none: it ran no DDL, and this is the commit whose schema it saw.';
 COMMENT ON COLUMN pggit.external_migrations.rollback_of IS 'For a rollback: the migration that it undid.';
 COMMENT ON COLUMN pggit.external_migrations.source_lsn IS 'Where in the WAL its row was written.';
 COMMENT ON TABLE pggit.deployments IS 'Commits that a session grouped with begin_deployment and end_deployment.';

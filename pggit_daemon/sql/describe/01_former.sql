@@ -10,6 +10,7 @@ BEGIN
         'parts(oid, oid)', 'object_key(oid, oid)', 'restore_order(pggit_daemon.description[])',
         'catalog_marks()', 'view_columns(oid)', 'findings(text)',
         -- gone
+        'find_migration(bigint, text)', 'commits_of(pggit.external_migrations)', 'impact_of(integer[])',
         'depends_of(oid, oid, text, boolean)', 'depends_of(oid, oid, text, "char")', 'is_plain_index(oid)',
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',
         'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',

@@ -26,7 +26,8 @@ LEFT JOIN LATERAL (
                jsonb_build_object(
                    'tool', m.tool_name, 'source', m.source, 'migration_id', m.migration_id, 'version', m.version,
                    'name', m.migration_name, 'status', m.status, 'success', m.success,
-                   'evidence', coalesce(l.evidence, m.evidence), 'part', coalesce(l.part, false), 'detail', l.detail,
+                   'evidence', coalesce(l.evidence, m.evidence), 'part', coalesce(l.part, false),
+                   'made', coalesce(l.made, m.evidence IS DISTINCT FROM 'none'), 'detail', l.detail,
                    'rollback_of', m.rollback_of, 'checksum', m.checksum, 'applied_at', m.applied_at,
                    'applied_by', m.applied_by, 'error_message', m.error_message,
                    'execution_ms', round(extract(epoch FROM m.execution_time) * 1000)) AS migration
@@ -80,6 +81,14 @@ WHERE (m.migration_id = %(migration_id)s::bigint OR m.version = %(version)s::tex
   AND (%(tool)s::text IS NULL OR m.tool_name = %(tool)s::text)
   AND (%(source)s::text IS NULL OR m.source = %(source)s::text)
 ORDER BY m.migration_id = %(migration_id)s::bigint DESC NULLS LAST, m.tool_name, m.source, m.migration_id;
+
+-- name: made_by
+-- The commits that a migration made, oldest first; `objects` where only these of the commit's are its own.
+SELECT made.commit_id, made.objects
+FROM pggit.external_migrations AS m
+CROSS JOIN LATERAL pggit_daemon.made_by(m) AS made
+WHERE m.tool_name = %(tool)s::text AND m.source = %(source)s::text AND m.migration_id = %(migration_id)s::bigint
+ORDER BY made.commit_id;
 
 -- name: versions_of_commit
 -- What a commit changed: the versions that it ended (old) and those that it began.
