@@ -51,7 +51,7 @@ def diff(
         print_text(f"no difference between {first.label} and {second.label}")
     for change in changes:
         print_text(f"{change.operation.value} {change.label}")
-        print_diff([*unified(change, first.label, second.label), ""])
+        print_diff([*unified(change, first.short, second.short), ""])
 
 
 def export(

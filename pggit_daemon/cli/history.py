@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
-from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_table, print_text
+from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_table, print_text, shown, width
 from pggit_daemon.query import records
 from pggit_daemon.query.connect import connection
 from pggit_daemon.query.diff import Change, pair, unified
@@ -23,6 +24,7 @@ ToolOption = Annotated[str | None, typer.Option("--tool", help="Only migrations 
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Only migrations of this source (history table).", metavar="NAME")
 ]
+_ALL_COLUMNS = 130  # columns of the terminal from which on the list has all of its own
 # Metadata that other lines, or the table of migrations, say already.
 _SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part"}
 
@@ -50,12 +52,15 @@ def log(
     if json:
         print_json({"database": chosen.name, "commits": [row.as_json() for row in rows]})
         return
+    if width() < _ALL_COLUMNS:
+        _print_narrow(rows)
+        return
     print_table(
         ("id", "commit", "when", "kind", "who", "migration", "objects", "message"),
         [
             (
                 row.id,
-                row.hash[:12],
+                row.short,
                 row.occurred_at,
                 row.kind,
                 _who(row),
@@ -99,7 +104,27 @@ def show(
         _print_commit(commit)
         for change in changes:
             print_text(f"\n{change.operation.value} {change.label}")
-            print_diff(unified(change, "before", "after"))
+            print_diff(unified(change, commit.short_parent, commit.short))
+
+
+def _print_narrow(rows: list[Commit]) -> None:
+    """One line a commit, cut where the terminal ends; `show` has all of it."""
+    listed = [(str(row.id), _when(row), row.kind or "", _what(row)) for row in rows]
+    widths = [max([len(one[column]) for one in listed], default=0) for column in range(3)]
+    for number, when, kind, what in listed:
+        line = f"{number:>{widths[0]}}  {when:<{widths[1]}}  {kind:<{widths[2]}}  {shown(what)}"
+        print_text(line if len(line) <= width() else line[: width() - 1] + "…")
+
+
+def _when(commit: Commit) -> str:
+    return commit.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if commit.occurred_at else ""
+
+
+def _what(commit: Commit) -> str:
+    """The message, with the evidence for its migrations, or with who it was where that counts more."""
+    evidence = dict.fromkeys(str(m["evidence"] or "no evidence") for m in commit.migrations)
+    why = _who(commit) if commit.kind == "out_of_band" or not evidence else ", ".join(evidence)
+    return f"{commit.message or ''} ({why})" if why else commit.message or ""
 
 
 def _document(database: str, found: Found, made: list[tuple[Commit, list[Change]]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pggit_daemon import __version__
-from pggit_daemon.cli import compare, config, history, install, run, status, tools, verify
+from pggit_daemon.cli import compare, config, findings, history, install, run, status, tools, verify
 from pggit_daemon.cli.output import visible
 from pggit_daemon.config import redact
 from pggit_daemon.errors import PggitDaemonError
@@ -45,6 +45,8 @@ app.command("show")(history.show)
 app.command("diff")(compare.diff)
 app.command("export")(compare.export)
 app.command("verify")(verify.verify)
+app.command("findings")(findings.findings)
+app.command("acknowledge")(findings.acknowledge)
 app.command("uninstall")(install.uninstall)
 app.add_typer(config.app, name="config")
 app.add_typer(tools.app, name="tools")

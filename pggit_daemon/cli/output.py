@@ -38,6 +38,11 @@ def console() -> Console:
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
+def width() -> int:
+    """Return the columns that a line may have."""
+    return console().width
+
+
 def print_json(document: object) -> None:
     """Print one JSON document."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n")
@@ -69,8 +74,11 @@ def print_text(text: Text | str) -> None:
 
 
 def print_diff(lines: Iterable[str]) -> None:
-    """Print a unified diff, coloured on a terminal."""
+    """Print a unified diff: coloured on a terminal, otherwise byte by byte, so that it can be applied."""
     styles = {"+": "green", "-": "red", "@": "cyan"}
+    if not sys.stdout.isatty():
+        sys.stdout.write("".join(f"{visible(line)}\n" for line in lines))
+        return
     for line in lines:
         style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "")
         console().print(Text(visible(line), style=style), soft_wrap=True)

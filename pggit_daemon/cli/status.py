@@ -62,12 +62,15 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
             ("database", f"{name} ({document['database']}, PostgreSQL {document['server_version']})"),
             (
                 "head",
-                f"{head['id']} {head['hash'][:12]} {head['kind']}: {head['message']}" if head else "no commit yet",
+                f"{head['id']} {head['hash'][:12]} {head['message']}" if head else "no commit yet",
             ),
             ("handled up to", f"{progress['end_lsn']} at {progress['updated_at']}" if progress else "nothing yet"),
             ("slot", _slot(slot, progress)),
             ("commits", _counts(document["commits"])),
+            ("objects", f"{document['recorded_objects']} recorded"),
             ("verified", _verified(document["verified"])),
+            ("event triggers", _triggers(document["event_triggers_off"])),
+            ("findings", _findings(document["findings"])),
             ("conflicts", _counts(document["conflicts"]) or "none"),
             ("quarantined", document["quarantined"]),
         ]
@@ -116,7 +119,17 @@ def _verified(last: Mapping[str, Any] | None) -> str:
     if last is None:
         return "not yet"
     unreadable = f", {last['unreadable']} could not be read" if last["unreadable"] else ""
-    return f"{last['objects']} objects at {last['at']}, {last['differing']} were not as recorded{unreadable}"
+    # Our own objects and some of the server's are looked at and, as they should be, not recorded.
+    differing = f"{last['differing']} were not as recorded{unreadable}"
+    return f"{last['objects']} objects of the catalog at {last['at']}, ours among them; {differing}"
+
+
+def _findings(counts: Mapping[str, int]) -> str:
+    return f"{_counts(counts)}; see pggit-daemon findings" if counts else "none"
+
+
+def _triggers(off: list[str]) -> str:
+    return f"missing or off: {', '.join(off)}; pggit-daemon init makes them anew" if off else "all on"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -90,17 +90,20 @@ def pair(versions: Iterable[Version]) -> list[Change]:
 
 
 def unified(change: Change, a: str, b: str) -> list[str]:
-    """Return a unified diff of the definition, without line ends; `a` and `b` name the two sides.
+    """Return a unified diff of the definition, without line ends, as git prints it; `a` and `b` name the two commits.
 
-    A definition can stay while something that it depends on gets another name; then there is only a line that says so.
+    A side on which there is no such object is /dev/null. A definition can stay while something that it depends on gets
+    another name; then there is only a line that says so.
     """
     before, after = change.before, change.after
     lines = list(
         difflib.unified_diff(
             before.definition.splitlines() if before else [],
             after.definition.splitlines() if after else [],
-            fromfile=f"{before.type} {before.identity} ({a})" if before else f"nothing ({a})",
-            tofile=f"{after.type} {after.identity} ({b})" if after else f"nothing ({b})",
+            fromfile=f"a/{before.type} {before.identity}" if before else "/dev/null",
+            tofile=f"b/{after.type} {after.identity}" if after else "/dev/null",
+            fromfiledate=a if before else "",
+            tofiledate=b if after else "",
             lineterm="",
         )
     )

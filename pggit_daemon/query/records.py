@@ -27,6 +27,7 @@ from pggit_daemon.sql import load_queries
 
 FEW = 5  # migrations shown with a commit in a list
 ALL = 1_000_000
+SHORT = 12  # digits of a hash, as people read it
 _NO_FILTER = {"id": None, "prefix": None, "kind": None, "tool": None, "source": None, "limit": 2, "migrations": ALL}
 
 
@@ -51,7 +52,16 @@ class Commit:
 
     @property
     def label(self) -> str:
-        return f"commit {self.id} {self.hash[:12]}"
+        return f"commit {self.id} {self.short}"
+
+    @property
+    def short(self) -> str:
+        """The first digits of its hash; as an argument they lead back to it."""
+        return self.hash[:SHORT]
+
+    @property
+    def short_parent(self) -> str:
+        return (self.parent or "0" * SHORT)[:SHORT]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

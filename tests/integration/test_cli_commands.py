@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from sandbox import fork_server
 
@@ -123,6 +124,16 @@ def test_log(recorded: str) -> None:
     assert run("log", "--json", "--source", "nowhere", dsn=recorded).json["commits"] == []
 
 
+def test_log_fits_eighty_columns(recorded: str) -> None:
+    """One line a commit, cut where the terminal ends; the message first, then the evidence or who it was."""
+    text = run("log", dsn=recorded, COLUMNS="80").out
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert [line.split()[0] for line in lines] == ["3", "2", "1"]
+    assert lines[0].endswith("out_of_band  ALTER TABLE (ann / psql / 10.0.0.7)")
+    assert "2026-01-01 12:02  migration    flyway: 1 first (lock)" in lines[1]
+
+
 @pytest.mark.parametrize("word", ["flyway:1", "flyway:1.2", "@2", commit_hash(2)[:7], commit_hash(2), "2"])
 def test_show_by_every_form(recorded: str, word: str) -> None:
     """Ids, versions and hashes lead to the commit, or to the migration without one."""
@@ -142,6 +153,8 @@ def test_show_prints_evidence_and_diff(recorded: str) -> None:
     assert "PostgreSQL JDBC Driver" in shown.out
     assert "changed table public.users" in shown.out
     assert "-    id integer\n+    id bigint\n" in shown.out
+    a, b = commit_hash(1)[:12], commit_hash(2)[:12]
+    assert f"--- a/table public.users\t{a}\n+++ b/table public.users\t{b}\n@@ " in shown.out
 
 
 def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recorded: str) -> None:
@@ -201,6 +214,8 @@ def test_diff(recorded: str) -> None:
     assert [c["operation"] for c in back["changes"]] == ["renamed", "created", "changed"]
     text = run("diff", "@1", "head", dsn=recorded).out
     assert "renamed table public.after (was public.before)" in text
+    assert "--- a/table public.evil" in text
+    assert "+++ /dev/null\n" in text
     assert "+    id bigint" in text
     assert "\x1b" not in text
     assert '\\x1b[31m "quoted" [red]name' in text
@@ -217,12 +232,40 @@ def test_status(recorded: str) -> None:
     assert state["head"]["id"] == 3
     assert state["commits"] == {"baseline": 1, "migration": 1, "out_of_band": 1}
     assert state["conflicts"] == {"out_of_band": 1}
+    assert state["findings"] == {"gap": 1, "failed": 1, "unlinked": 1, "drift": 1}
+    assert (state["recorded_objects"], state["event_triggers_off"]) == (2, [])
     (source,) = state["sources"]
     assert (source["migrations"], source["unlinked"]) == ({"applied": 2, "failed": 1}, 1)
     text = run("status", dsn=recorded)
     assert text.code == 0
     assert "cli_test is missing" in text.out
     assert "2 applied, 1 failed" in text.out
+    assert "1 drift, 1 failed, 1 gap, 1 unlinked; see pggit-daemon findings" in text.out
+    with psycopg.connect(recorded, autocommit=True) as conn:
+        conn.execute("ALTER EVENT TRIGGER pggit_daemon_drop DISABLE")
+    assert "missing or off: pggit_daemon_drop; pggit-daemon init" in run("status", dsn=recorded).out
+
+
+def test_findings_are_listed_and_acknowledged(recorded: str) -> None:
+    """By the name that `findings` gives; with a reason; by members of pggit_migrator, as the error says."""
+    listed = run("findings", "--json", dsn=recorded).json["findings"]
+    gap = "gap:public.flyway_schema_history:3-4"
+    assert gap in [one["finding"] for one in listed]
+    assert "Missing migrations 3 to 4" in run("findings", dsn=recorded).out
+    assert run("acknowledge", gap, dsn=recorded).code == 2
+    assert run("acknowledge", gap, "-r", "skipped", dsn=recorded).out == f"acknowledged: {gap}\n"
+    assert gap not in run("findings", dsn=recorded).out
+    (kept,) = run("findings", "--acknowledged", "--json", dsn=recorded).json["findings"]
+    assert (kept["finding"], kept["reason"], kept["acknowledged_by"]) == (gap, "skipped", "postgres")
+    assert run("acknowledge", gap, "--reopen", dsn=recorded).code == 0
+    unknown = run("acknowledge", "gap:nowhere:1", "-r", "x", dsn=recorded)
+    assert (unknown.code, "hint: pggit-daemon findings" in unknown.err) == (5, True)
+    with psycopg.connect(recorded, autocommit=True) as conn:
+        conn.execute('DROP ROLE IF EXISTS "a stranger"; CREATE ROLE "a stranger" LOGIN')
+        refused = run("acknowledge", gap, "-r", "x", dsn=make_conninfo(recorded, user="a stranger"))
+        conn.execute('DROP ROLE "a stranger"')
+    assert refused.code == 4
+    assert 'hint: GRANT pggit_migrator TO "a stranger";' in refused.err
 
 
 def test_several_databases(recorded: str, database: str, tmp_path: Path) -> None:

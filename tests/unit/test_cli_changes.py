@@ -65,16 +65,16 @@ def test_swapped_names_are_two_changes() -> None:
 def test_unified_diff_names_both_sides() -> None:
     """The diff reads like one of git's."""
     (change,) = pair([version("public.t", 1, "a;\nb;\n", old=True), version("public.u", 1, "a;\nc;\n", old=False)])
-    assert unified(change, "commit 1", "commit 2") == [
-        "--- table public.t (commit 1)",
-        "+++ table public.u (commit 2)",
+    assert unified(change, "1a2b3c4", "4f5e6d7") == [
+        "--- a/table public.t\t1a2b3c4",
+        "+++ b/table public.u\t4f5e6d7",
         "@@ -1,2 +1,2 @@",
         " a;",
         "-b;",
         "+c;",
     ]
     (created,) = pair([version("public.t", 1, "a;\n", old=False)])
-    assert unified(created, "before", "after")[:2] == ["--- nothing (before)", "+++ table public.t (after)"]
+    assert unified(created, "1a2b3c4", "4f5e6d7")[:2] == ["--- /dev/null", "+++ b/table public.t\t4f5e6d7"]
 
 
 def test_a_change_without_a_line_is_explained() -> None:

@@ -1,4 +1,4 @@
--- What the commands read. No command writes but init and uninstall, which have SQL of their own.
+-- What the commands read. None writes but acknowledge, and init and uninstall, which have SQL of their own.
 
 -- name: commits
 -- Commits, newest first, each with the first few of its migrations. Filters that are NULL let all pass.
@@ -161,6 +161,17 @@ SELECT jsonb_build_object(
                          WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success
                            AND m.status NOT IN ('removed', 'cleared', 'deleted'))) ORDER BY s.name)
         FROM pggit_daemon.source AS s), '[]'),
+    'recorded_objects', (SELECT count(*) FROM pggit_daemon.object_version AS v WHERE v.to_commit IS NULL),
+    'findings', coalesce((
+        SELECT jsonb_object_agg(f.status, f.total)
+        FROM (SELECT status, count(*) AS total FROM pggit_daemon.findings(NULL)
+              WHERE status <> 'pending' GROUP BY status) AS f), '{}'),
+    'event_triggers_off', coalesce((
+        SELECT jsonb_agg(wanted.name)
+        FROM (VALUES ('pggit_daemon_ddl'), ('pggit_daemon_drop'), ('pggit_daemon_rewrite'), ('pggit_daemon_members'))
+             AS wanted (name)
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger AS e
+                          WHERE e.evtname = wanted.name AND e.evtenabled = 'A')), '[]'),
     'conflicts', coalesce((
         SELECT jsonb_object_agg(c.conflict_type, c.total)
         FROM (SELECT conflict_type, count(*) AS total FROM pggit.conflicts
@@ -171,6 +182,24 @@ SELECT jsonb_build_object(
         FROM pggit_daemon.verification AS v WHERE v.finished_at IS NOT NULL),
     'quarantined', (SELECT count(*) FROM pggit_daemon.quarantine)
 ) AS document;
+
+-- name: findings
+-- What validation finds, but for what the daemon has not come to; with the name that acknowledges it.
+SELECT f.finding, f.status, f.message, f.tool_name AS tool, f.source, f.migration_id
+FROM pggit_daemon.findings(NULL) AS f
+WHERE f.status <> 'pending'
+ORDER BY f.tool_name, f.source, f.place, f.status;
+
+-- name: acknowledged
+SELECT a.finding, a.status, a.message, a.reason, a.acknowledged_by, a.acknowledged_at
+FROM pggit_daemon.acknowledgement AS a
+ORDER BY a.acknowledged_at, a.finding;
+
+-- name: acknowledge
+SELECT pggit.acknowledge_finding(%(finding)s, %(reason)s);
+
+-- name: reopen
+SELECT pggit.reopen_finding(%(finding)s);
 
 -- name: slots
 -- Our slots of this database: the one of the progress, or the configured one before there is any progress.
