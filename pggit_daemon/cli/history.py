@@ -26,7 +26,7 @@ SourceOption = Annotated[
 ]
 _ALL_COLUMNS = 130  # columns of the terminal from which on the list has all of its own
 # Metadata that other lines, or the table of migrations, say already.
-_SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part"}
+_SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part", "texts"}
 
 
 def log(
@@ -122,7 +122,7 @@ def _when(commit: Commit) -> str:
 
 def _what(commit: Commit) -> str:
     """The message, with the evidence for its migrations, or with who it was where that counts more."""
-    evidence = dict.fromkeys(str(m["evidence"] or "no evidence") for m in commit.migrations)
+    evidence = dict.fromkeys(_evidence(m) for m in commit.migrations)
     why = _who(commit) if commit.kind == "out_of_band" or not evidence else ", ".join(evidence)
     return f"{commit.message or ''} ({why})" if why else commit.message or ""
 
@@ -194,6 +194,8 @@ def _print_commit(commit: Commit) -> None:
             *_flat({key: value for key, value in commit.metadata.items() if key not in _SHOWN_ELSEWHERE}),
         ]
     )
+    for text in commit.metadata.get("texts", ()):
+        print_text(f"    {text.replace(chr(10), chr(10) + '    ')};")
     if commit.migrations:
         print_table(
             ("tool", "source", "id", "version", "name", "status", "evidence", "applied", "by", "ms"),

@@ -18,6 +18,9 @@ NAMED_OBJECTS = 3
 LONGEST_NAME = 300
 """Characters of a migration's version and name in the message; its row keeps all of them."""
 
+MOST_TEXTS = 20
+"""Statements whose text a commit keeps, at most 8 kB each."""
+
 BESIDE = frozenset({"sequence", "index", "table constraint"})
 """What a statement makes beside the table that it names; left out of a message where there is more to say."""
 
@@ -46,7 +49,7 @@ def author(decision: Decision) -> str:
 
 
 def metadata(decision: Decision) -> dict[str, Any]:
-    """Who, from where, by what evidence; the commands, but never their text."""
+    """Who, from where, by what evidence; the commands, and their text where the capture kept it as harmless."""
     found: dict[str, Any] = {
         "xid": decision.unit.xid,
         "lsn": str(decision.unit.commit_lsn),
@@ -91,6 +94,9 @@ def _ran(events: tuple[DdlEvent, ...]) -> dict[str, Any]:
         "first_lsn": str(events[0].lsn),
         "last_lsn": str(events[-1].lsn),
     }
+    texts = [event.statement for event in events if event.statement is not None]
+    if texts:
+        found["texts"] = texts[:MOST_TEXTS]
     holders = sorted({f"{lock.holder.pid}" for event in events for lock in event.locks})
     if holders:
         found["lock_holders"] = holders
