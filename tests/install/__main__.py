@@ -70,7 +70,10 @@ def install(machine: Machine) -> None:
     sql(machine, TABLE)
     config = machine.root / CONFIG.lstrip("/")
     head, source = config.read_text().split("#[[database.source]]")
-    config.write_text(head + re.sub(SOURCE_KEYS, "", "#[[database.source]]" + source, flags=re.MULTILINE))
+    section, other, tail = source.partition("#[[tool")
+    config.write_text(
+        head + "[[database.source]]" + re.sub(SOURCE_KEYS, "", section, flags=re.MULTILINE) + other + tail
+    )
     reload = timed(machine, "systemctl reload pggit-daemon")
     sql(machine, MIGRATION)
     commit = linked_commit(machine)
