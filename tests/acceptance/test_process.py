@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 QUICK = 4.0  # seconds; the daemon promises 10
 SECRET = "hunter2-correct-horse"  # noqa: S105  (what the test looks for)
 HISTORY = """
-    CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version text, description text, type text,
-        script text, checksum int, installed_by text, installed_on timestamp DEFAULT now(), execution_time int,
-        success bool)
+    CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200),
+        type varchar(20), script varchar(1000), checksum int, installed_by varchar(100),
+        installed_on timestamp DEFAULT now(), execution_time int, success bool)
 """
 
 
