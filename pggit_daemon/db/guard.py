@@ -27,6 +27,7 @@ import psycopg
 import structlog
 from psycopg.conninfo import make_conninfo
 
+from pggit_daemon.db import session
 from pggit_daemon.sql import load_queries
 
 log = structlog.get_logger(__name__)
@@ -56,9 +57,9 @@ class Look(Enum):
     REFUSED = "the server lets nobody else in"
 
 
-LOST = {Look.NOT_WORKING: 2, Look.NO_ANSWER: 1, Look.REFUSED: 6}
-"""Looks in a row with which a connection is given up. A last result may be on its way at the first, and a server whose
-connections are all taken refuses us and works all the same."""
+LOST = {Look.NOT_WORKING: 2, Look.NO_ANSWER: 2, Look.REFUSED: 6}
+"""Looks in a row with which a connection is given up. At the first a last result may be on its way, or the machine be
+short of time; and a server whose connections are all taken refuses us and works all the same."""
 
 
 class Verdict:
@@ -196,6 +197,9 @@ async def beside(dsn: str, pid: int) -> tuple[Look, str]:
     # Not a timeout that cancels: psycopg would first ask the server to cancel, and wait for that.
     limit = asyncio.get_running_loop().call_later(LOOK_TIMEOUT, shut_down, conn)
     try:
+        # Compiling the query for a server that compiles everything would take longer than its answer may.
+        pins = session.settings(conn.info.server_version, lock_timeout="0")
+        await conn.execute(session.statements(pins).encode())
         cursor = await conn.execute(load_queries("session")["beside"], {"pid": pid})
         row = await cursor.fetchone()
     except psycopg.OperationalError:

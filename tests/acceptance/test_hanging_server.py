@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from sandbox.databases import Databases
 
-NOTICED = SILENCE + 2 * (LOOK_INTERVAL + LOOK_TIMEOUT)
+NOTICED = SILENCE + 3 * (LOOK_INTERVAL + LOOK_TIMEOUT)
 """Seconds in which a silent peer is given up."""
 
-STOPPED = 8.0  # seconds that a stop may take with a database that hangs; systemd would wait for 30
+STOPPED = 14.0  # seconds that a stop may take with a database that hangs: stop_timeout_seconds and some
 RECOVERED = 5.0  # seconds from the server's readiness after a crash to ours
 ROLE = "hanging_daemon"
 TEMPLATE = "hanging_template"
@@ -126,7 +126,7 @@ def test_a_peer_that_says_nothing_more(two: dict[str, str], tmp_path: Path, role
             configure(config, {"hang_a": make_conninfo(two["hang_a"], user=role)})
             daemon.signal(signal.SIGHUP)
             daemon.wait_for(lambda: list(ready(daemon)["databases"]) == ["hang_a"], "reloaded", 3)
-            assert 'database="hang_b"' not in daemon.page("/metrics")[1]
+            daemon.wait_for(lambda: 'database="hang_b"' not in daemon.page("/metrics")[1], "forgetting it", STOPPED)
             configure(config, {"hang_a": make_conninfo(two["hang_a"], user=role), "hang_b": through})
             daemon.signal(signal.SIGHUP)
             daemon.wait_for(lambda: "hang_b" in ready(daemon)["databases"], "reloaded", 3)
@@ -153,7 +153,7 @@ def test_a_command_whose_server_says_nothing_more(cluster: Databases) -> None:
             assert conn.execute(f"SELECT pg_sleep({SILENCE + LOOK_INTERVAL + 1}), 1").fetchone() == ("", 1)
             began = time.monotonic()
             proxy.stall()
-            with pytest.raises(psycopg.OperationalError, match=r"no word for 1\d s: the server does not answer"):
+            with pytest.raises(psycopg.OperationalError, match=r"no word for \d+ s: the server does not answer"):
                 conn.execute("SELECT 1")
             assert time.monotonic() - began < NOTICED
 
