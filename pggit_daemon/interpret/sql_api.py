@@ -93,7 +93,7 @@ class Api:
         """
         match request.action:
             case "begin" if request.request_id is None:
-                yield from self._announced(request, wrapped=wrapped)
+                yield self._announced(request, wrapped=wrapped)
             case "begin":
                 yield self._begin(request, wrapped=wrapped)
             case "end" if request.request_id is None:
@@ -109,8 +109,9 @@ class Api:
             case _:
                 pass
 
-    def _announced(self, request: Request, *, wrapped: bool) -> Iterator[HistoryRowEvent]:
+    def _announced(self, request: Request, *, wrapped: bool) -> HistoryRowEvent:
         """A begin whose transaction may yet be rolled back: kept, so that its failure can be told of."""
+        changes = []
         run = replace(_run(request, RunState.ANNOUNCED), wrapped=wrapped)
         mine = [one.run for one in self._of(request.session).values() if one.run.state is RunState.ANNOUNCED]
         # The transaction of others has ended since, and did not commit.
@@ -118,9 +119,9 @@ class Api:
         for one in stale:
             self._take(one.key)
             ended = EndedRun(one.key, one.session)
-            yield unobserved(change(request.lsn, Meaning.EDITED, one.key, "sql", old=one.as_row(), run=ended))
+            changes.append(change(request.lsn, Meaning.EDITED, one.key, "sql", old=one.as_row(), run=ended))
         self._put(run)
-        yield unobserved(change(request.lsn, Meaning.EDITED, run.key, "sql", run=run))
+        return unobserved(*changes, change(request.lsn, Meaning.EDITED, run.key, "sql", run=run))
 
     def _begin(self, request: Request, *, wrapped: bool) -> HistoryRowEvent:
         known = self._take(_key(request))

@@ -101,9 +101,9 @@ def change(
     )
 
 
-def unobserved(found: HistoryChange) -> HistoryRowEvent:
+def unobserved(*found: HistoryChange) -> HistoryRowEvent:
     """Something that only the table of open runs must know."""
-    return HistoryRowEvent((replace(found, unobserved=True),))
+    return HistoryRowEvent(tuple(replace(one, unobserved=True) for one in found))
 
 
 def tool_of(request: Request, run: OpenRun | None) -> str:
