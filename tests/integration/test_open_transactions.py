@@ -103,6 +103,8 @@ def test_a_row_that_is_being_inserted_holds_up_only_its_own_migration(api: Follo
             conn.execute(f"CREATE TABLE held_{number} (id integer)".encode())
             conn.execute("SELECT pggit.end_migration(%s)", [number])
         tables_made(api, f"beside_{number}")
+        waits = f"Migration {number} of custom waits: a row of it is held by a transaction that is open"
+        assert api.value("SELECT message FROM pggit.validate_migrations() WHERE status = 'pending'") == waits
         assert api.migration(number, "status") is None
         holder.execute("COMMIT" if stays else "ROLLBACK")
     with api.connect() as conn:

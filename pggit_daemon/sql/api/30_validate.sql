@@ -28,7 +28,10 @@ BEGIN
     ELSIF waits OR behind > 16 * 1024 * 1024 THEN
         RETURN format('The daemon has not come this far: %s bytes behind', greatest(behind, 0));
     END IF;
-    RETURN NULL;
+    RETURN (SELECT format('Migration %s of %s waits: a row of it %s', o.migration_id, o.tool_name,
+                          CASE o.why WHEN 'held' THEN 'is held by a transaction that is open'
+                                     ELSE 'is committed and not visible yet (a synchronous standby does not answer?)' END)
+            FROM pggit_daemon.parked AS o ORDER BY o.id LIMIT 1);
 END $$;
 
 -- One attempt at a migration: its id may be tried again.
