@@ -23,6 +23,7 @@ from pggit_daemon.db import catalog
 from pggit_daemon.db.catalog import Probe
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import SYNC, VERIFY
+from pggit_daemon.errors import RefusedError
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
@@ -209,7 +210,11 @@ class Pipeline:
             before = self._state.progress
             head = step.commit.hash if step.commit is not None else before.head
             progress = replace(before, head=head).reserving
-            await self._store.apply([step], progress, before.commit)
+            try:
+                await self._store.apply([step], progress, before.commit)
+            except RefusedError:
+                self._scheduler.refused(step)
+                raise
             self._state.progress = progress
             self._observe((), (step,))
         if self._scheduler.new_tables:

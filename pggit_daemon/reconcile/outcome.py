@@ -6,7 +6,7 @@ is remembered of it. Pure; called by `verification.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,7 @@ from pggit_daemon.db.catalog import Marks
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.differences import Difference
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.objects import ObjectId, ObjectOp
 from pggit_daemon.versioning.plan import Commit, Step, make_commit
 from pggit_daemon.versioning.schema import Schema
 
@@ -55,6 +55,32 @@ class Outcome:
     unreadable: tuple[Difference, ...]
     seconds: float
     position: LSN
+
+
+@dataclass(slots=True)
+class Limits:
+    """What snapshots must do without, as the server refused to store them. Lives as long as the process.
+
+    Of what differs only `most` objects become a commit at a time, half as many after each refusal, until the one is
+    found that is at fault: it is `left_out` from then on.
+    """
+
+    most: int | None = None
+    left_out: set[ObjectId] = field(default_factory=set)
+
+    def refused(self, commit: Commit) -> None:
+        """A snapshot with these changes was refused."""
+        if len(commit.changes) == 1:
+            self.left_out.add(commit.changes[0].oid)
+        self.most = max(1, len(commit.changes) // 2)
+
+    def within(self, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
+        """Those that may be tried together."""
+        return differences[: self.most]
+
+    def without(self, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
+        """Those that may be tried at all."""
+        return tuple(one for one in differences if one.oid not in self.left_out)
 
 
 def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:

@@ -31,7 +31,7 @@ from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.history_tables import HistoryTables, Noted
 from pggit_daemon.reconcile.outbox import Outbox
-from pggit_daemon.reconcile.outcome import Cause, Outcome
+from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome
 from pggit_daemon.reconcile.sessions import StaleSessions
 from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.reconcile.verification import Verification
@@ -99,16 +99,24 @@ class Scheduler:
         intervals: Intervals,
         ask: Callable[[], None],
         told: Told,
+        limits: Limits,
     ) -> None:
         self._connect = connect
         self._told = told
+        self._limits = limits
         self._turns = Turns(ask)
         self.visibility = Visibility()
         self._tables = HistoryTables(
             state, registry, self._turns, self.visibility, interval=intervals.reconcile, noted=told.noted
         )
         self._verification = Verification(
-            state, registry, self._turns, verify=intervals.verify, watch=intervals.watch, verified=told.verified
+            state,
+            registry,
+            self._turns,
+            verify=intervals.verify,
+            watch=intervals.watch,
+            verified=told.verified,
+            limits=limits,
         )
         self._outbox = Outbox(self._turns, store)
         self._jobs: tuple[Job, ...] = (
@@ -153,6 +161,11 @@ class Scheduler:
     def skipped(self) -> None:
         """A transaction in quarantine was skipped: what it did is found by comparing."""
         self._verification.suspect(Cause.QUARANTINE)
+
+    def refused(self, step: Step) -> None:
+        """The server refused to store a step that was found: leave out what is at fault when it is found again."""
+        if step.commit is not None:
+            self._limits.refused(step.commit)
 
     def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
         """What an undecodable row may have been; None while that is not certain: ask again with the next batch."""

@@ -31,7 +31,7 @@ from pggit_daemon.model.differences import Difference, certain, readable
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import ObjectId
 from pggit_daemon.model.transaction import TableName, Unreadable
-from pggit_daemon.reconcile.outcome import Cause, Outcome, remembered, snapshot_step
+from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome, remembered, snapshot_step
 from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
@@ -78,12 +78,14 @@ class Verification:
         verify: float,
         watch: float,
         verified: Callable[[Outcome], None],
+        limits: Limits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
         self._registry = registry
         self._turns = turns
         self._verified = verified
+        self._limits = limits
         self._intervals = (verify, watch)
         self._clock = clock
         self._verify_due = clock() + verify
@@ -182,7 +184,7 @@ class Verification:
         await self._end(conn, look, {})
 
     async def _end(self, conn: psycopg.AsyncConnection[Any], look: _Look, leaves: Mapping[ObjectId, object]) -> None:
-        differences = readable(look.found)
+        differences = self._limits.without(readable(look.found))
         unreadable = tuple(one for one in look.found if one.unreadable is not None)
         explained = {self._unread.get(one.oid, Cause.WATCH) for one in differences}
         # What could not be read is looked at again with each watch.
@@ -213,6 +215,10 @@ class Verification:
             if len(kept) < len(outcome.differences):
                 # The stream brought a newer version of the others since they were looked at.
                 self._unread |= {one.oid: outcome.cause for one in outcome.differences if one not in kept}
+            tried = self._limits.within(kept)
+            if len(tried) < len(kept):
+                self.suspect(outcome.cause)  # the rest comes with the next comparison
+            kept = tried
             told.append(replace(outcome, differences=kept, position=stored))
             return snapshot_step(told[0], self._state.schema, self._state.progress.head) if kept else None
 

@@ -25,6 +25,7 @@ from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, RefusedErro
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
+from pggit_daemon.reconcile.outcome import Limits
 from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
@@ -73,6 +74,7 @@ class Database:
         self.writing = False
         """Whether a stop should wait until the transaction in hand is stored."""
         self._log = log.bind(database=config.name)
+        self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
         self._poison = 0
 
@@ -248,6 +250,7 @@ class Database:
                 ),
                 ask=feed.request_reply,
                 told=Told(observer.verified, observer.noted, observer.job_failed),
+                limits=self._limits,
             )
             if self._unread:
                 scheduler.suspect()

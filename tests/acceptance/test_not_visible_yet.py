@@ -20,10 +20,10 @@ from sandbox.cluster import Cluster
 from tests.acceptance.scenes import Scene, make_hand
 
 HISTORY = (
-    "CREATE TABLE databasechangelog (id varchar(255), author varchar(255), filename varchar(255), dateexecuted"
-    " timestamp, orderexecuted int, exectype varchar(10), md5sum varchar(35), description varchar(255), comments"
-    " varchar(255), tag varchar(255), liquibase varchar(20), contexts varchar(255), labels varchar(255),"
-    " deployment_id varchar(10))"
+    "CREATE TABLE databasechangelog (id varchar(255) NOT NULL, author varchar(255) NOT NULL,"
+    " filename varchar(255) NOT NULL, dateexecuted timestamp NOT NULL, orderexecuted int NOT NULL,"
+    " exectype varchar(10) NOT NULL, md5sum varchar(35), description varchar(255), comments varchar(255),"
+    " tag varchar(255), liquibase varchar(20), contexts varchar(255), labels varchar(255), deployment_id varchar(10))"
 )
 
 
@@ -38,8 +38,8 @@ def waiting(tmp_path: Path) -> Iterator[Scene]:
             install(conn)
             conn.execute(HISTORY)
             conn.execute(
-                "INSERT INTO databasechangelog (id, author, filename, orderexecuted, exectype, md5sum)"
-                " VALUES ('one', 'anna', 'c.sql', 1, 'EXECUTED', '9:x')"
+                "INSERT INTO databasechangelog (id, author, filename, dateexecuted, orderexecuted, exectype, md5sum)"
+                " VALUES ('one', 'anna', 'c.sql', now(), 1, 'EXECUTED', '9:x')"
             )
         cluster.create_database("empty")
         scene = Scene(cluster, cluster.dsn("scene"), tmp_path, "empty")

@@ -211,6 +211,23 @@ def test_a_record_that_is_too_large_is_put_aside_with_its_head(followed: Followe
     followed.wait(lambda: followed.applied() == [(1, "applied"), (2, "applied")], "done comparing")
 
 
+def test_a_snapshot_that_the_server_refuses_is_taken_without_the_object_at_fault(followed: Followed) -> None:
+    """Promise: what cannot be recorded stops neither the stream nor what else was found."""
+    followed.wait(lambda: bool(followed.logged("verified")), "done with its first comparison")
+    followed.run("ALTER TABLE pggit_daemon.object_version ADD CHECK (identity <> 'public.bad')")
+    followed.run("ALTER EVENT TRIGGER pggit_daemon_ddl DISABLE")
+    followed.run("CREATE TABLE bad (id int)", "CREATE TABLE good_a (id int)", "CREATE TABLE good_b (id int)")
+    followed.run("ALTER EVENT TRIGGER pggit_daemon_ddl ENABLE ALWAYS")
+
+    def recorded() -> set[str]:
+        return {name for one in commits(followed.dsn)[1:] for name in one.changed}
+
+    followed.wait(lambda: {"table public.good_a", "table public.good_b"} <= recorded(), "past what is refused")
+    followed.run("CREATE TABLE after_it (id int)")
+    followed.daemon.wait_caught_up()
+    assert "table public.after_it" in recorded()
+
+
 def memory(daemon: Daemon) -> int:
     """The most memory that it ever held, in KiB."""
     status = Path(f"/proc/{daemon.pid}/status").read_text()
