@@ -232,8 +232,10 @@ class Reader:
             if change.lsn in self._written:
                 yield AlreadyStored(source.name, change.lsn)
         fresh = [change for change in run if change.lsn not in self._written]
+        # A partition's rows are told of under the name of the whole.
+        writer = next((session for table, session in self._writers.items() if source.holds(table)), None)
         for told in self._ledger(source.name).read_run(fresh):
-            yield HistoryRowEvent(told, session=self._writers.get(run[0].table), since=told[-1].since)
+            yield HistoryRowEvent(told, session=writer, since=told[-1].since)
 
     def _lock_row(self, change: RowChange) -> Iterator[Item]:
         opens = self._registry.bracket_move(change)

@@ -1,4 +1,4 @@
-"""What the capture is to look for of tools: locks that other sessions hold, and names of programs.
+"""What the database is told of tools: locks that other sessions hold, names of programs, columns of history tables.
 
 In: the presets, and the tables that are followed. Out: the parameters of the store's `put_tools`. Pure. Called by
 `init`, which knows no table yet, and by the daemon.
@@ -34,4 +34,12 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
             locks |= {advisory.key.of_table(database or "", one) for one in (*tables.get(stem, ()), usual)}
         if advisory.holder is Holder.EITHER and preset.session.usual_application_name is not None:
             applications.add(preset.session.usual_application_name)
-    return {"locks": [list(lock) for lock in sorted(locks)], "applications": sorted(applications)}
+    shapes = {
+        stem: {"tool": preset.tool, "columns": list(preset.columns), "keyed": bool(preset.table.key)}
+        for stem, preset in presets.items()
+    }
+    return {
+        "locks": [list(lock) for lock in sorted(locks)],
+        "applications": sorted(applications),
+        "shapes": shapes,
+    }

@@ -94,6 +94,7 @@ WRITES = {
     "link_migration": "(1)",
     "begin_deployment": "('x')",
     "end_deployment": "()",
+    "integrate": "('pg_class')",
     "integrate_flyway": "()",
     "integrate_liquibase": "()",
     "remove_integration": "('flyway')",

@@ -79,6 +79,7 @@ VALUES = {
     "bigint": "1",
     "integer": "1",
     "text": "'pg_temp.trapped'",
+    "regclass": "'trapped'::regclass",
     "text[]": "ARRAY['pg_temp.trap()']",
     "boolean": "true",
     "interval": "interval '0'",

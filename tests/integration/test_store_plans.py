@@ -137,7 +137,14 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
     yield "put_verification", compared | {"commit": None, "writer": "w", "horizon": "1", "names": 1}
     source = {"name": "history", "tool": "flyway", "preset": "flyway", "schema": "s", "table": "t"}
     yield "put_source", source | {"lock_table": None, "origin": "config", "objid": n, "number_order": None}
-    yield "put_tools", {"locks": [[18028, 0, 1], [0, n, 1]], "applications": ["a program"]}
+    yield (
+        "put_tools",
+        {
+            "locks": [[18028, 0, 1], [0, n, 1]],
+            "applications": ["a program"],
+            "shapes": {"p": {"tool": "t", "columns": ["c"], "keyed": True}},
+        },
+    )
     yield (
         "advance",
         {"slot": "s", "commit_lsn": lsn, "end_lsn": lsn, "head": None, "context": "{}", "before": f"0/{4 * 16:X}"},
@@ -172,6 +179,8 @@ def test_no_statement_looks_through_the_history(installed_database: str, mode: s
             before = _looks(conn)
             store(conn, name, values)
             grown = {where: looks - before[where] for where, looks in _looks(conn).items()}
+            # One row a preset: no history, and written when a daemon starts.
+            grown.pop("tool_shape")
             looked[name] = {where: looks for where, looks in grown.items() if looks > LOOKED_AT}
         assert {name: where for name, where in looked.items() if where} == {}
         operations = conn.execute(

@@ -18,6 +18,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
         ('end_deployment', 'message text DEFAULT NULL::text, tags text[] DEFAULT ''{}''::text[]', 'void', 'migrator'),
         ('integrate_flyway', 'schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
         ('integrate_liquibase', 'schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
+        ('integrate', 'history regclass', 'void', 'migrator'),
+        ('remove_integration', 'history regclass', 'void', 'migrator'),
         ('remove_integration', 'tool_name text, schema_name text DEFAULT ''public''::text', 'void', 'migrator'),
         ('validate_migrations', 'tool_name text DEFAULT NULL::text',
          'TABLE(migration_id bigint, status text, message text, tool_name text, source text, version text, finding text)',

@@ -68,6 +68,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
                lag(m.migration_id) OVER (PARTITION BY m.tool_name, m.source ORDER BY m.migration_id) AS before
         FROM m
         WHERE m.migration_id BETWEEN 1 AND 999999 AND m.status <> 'cleared'
+          -- What the preset says goes before what numbers look like.
+          AND m.source <> ALL (ARRAY(SELECT s.name FROM pggit_daemon.source AS s WHERE s.number_order <> 'counted'))
           AND NOT (m.migration_id > 99999
                    AND EXISTS (SELECT FROM dated AS d WHERE (d.tool_name, d.source) = (m.tool_name, m.source)))
     ),
@@ -212,7 +214,8 @@ BEGIN
             HINT = 'Leave it out to check all tools, or pass the name of one, as ''flyway''.';
     END IF;
     -- A tool that comes with a preset may be asked for before its first migration.
-    IF wanted NOT IN ('flyway', 'liquibase')
+    IF wanted IS NOT NULL
+       AND NOT EXISTS (SELECT FROM pggit_daemon.tool_shape AS t WHERE t.tool_name = wanted)
        AND NOT EXISTS (SELECT FROM pggit.external_migrations AS m WHERE wanted IN (m.tool_name, m.source))
        AND NOT EXISTS (SELECT FROM pggit_daemon.source AS s WHERE wanted IN (s.tool_name, s.name)) THEN
         SELECT string_agg(t.tool_name, ', ' ORDER BY t.tool_name) INTO known

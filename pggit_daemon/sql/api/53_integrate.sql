@@ -27,8 +27,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.history_tables(tool text, in_schema text
     WHERE n.nspname = in_schema AND c.relkind = 'r' AND c.relpersistence = 'p'
       AND (SELECT array_agg(a.attname::text) FROM pg_attribute AS a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-          @> CASE tool WHEN 'flyway' THEN '{installed_rank,version,description,type,script,checksum,success}'::text[]
-                       ELSE '{id,author,filename,dateexecuted,orderexecuted,exectype,md5sum}'::text[] END
+          @> ANY (SELECT t.columns FROM pggit_daemon.tool_shape AS t WHERE t.tool_name = tool)
 $$;
 
 -- Put our trigger on a history table, in place of the one of pgGit 0.2.x, which makes the tool's own insert fail.
@@ -50,8 +49,9 @@ BEGIN
         EXECUTE format('CREATE TRIGGER pggit_daemon_session AFTER INSERT OR UPDATE OR DELETE ON %s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION pggit_daemon.on_history_row()', history);
     END IF;
-    -- Liquibase's table has no key, so that UPDATE and DELETE of it could not be decoded.
-    IF tool = 'liquibase' AND (SELECT c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+    -- UPDATE and DELETE of a table without a key could not be decoded.
+    IF NOT (SELECT bool_and(t.keyed) FROM pggit_daemon.tool_shape AS t WHERE t.tool_name = tool)
+       AND (SELECT c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
             SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
         FROM pg_class AS c WHERE c.oid = history) THEN
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', history);
@@ -138,7 +138,11 @@ BEGIN
     PERFORM pggit_daemon.check_schema(schema_name);
     DELETE FROM pggit_daemon.integration AS i
      WHERE i.tool_name = remove_integration.tool_name AND i.schema_name = remove_integration.schema_name;
-    IF NOT FOUND THEN
+    IF NOT FOUND AND to_regclass(tool_name) IS NOT NULL THEN
+        -- A table's name in quotes is taken for a text.
+        PERFORM pggit_daemon.remove_integration(to_regclass(tool_name));
+        RETURN;
+    ELSIF NOT FOUND THEN
         RAISE EXCEPTION 'schema % is not integrated for %', schema_name, tool_name USING ERRCODE = '42704',
             HINT = 'pggit.integrate_flyway and pggit.integrate_liquibase say which tools there are.';
     END IF;

@@ -100,6 +100,30 @@ END $$;
 COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
     'Undo integrate_flyway or integrate_liquibase; the replica identity stays as it is.';
 
+CREATE OR REPLACE FUNCTION pggit.integrate(history regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.integrate: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.integrate(history);
+END $$;
+COMMENT ON FUNCTION pggit.integrate(regclass) IS
+    'Have every row of a history table, of whatever tool, name its session (evidence session); a table without a key gets REPLICA IDENTITY FULL.';
+
+CREATE OR REPLACE FUNCTION pggit.remove_integration(history regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.remove_integration: it is no member of pggit_migrator', current_user
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+    PERFORM pggit_daemon.remove_integration(history);
+END $$;
+COMMENT ON FUNCTION pggit.remove_integration(regclass) IS
+    'Undo integrate(table); the replica identity stays as it is.';
+
 CREATE OR REPLACE FUNCTION pggit.resolve_conflict(conflict_id bigint, resolution text) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -41,6 +41,7 @@ GRANT EXECUTE ON FUNCTION pggit_daemon.begin_migration(bigint, text, text),
     pggit_daemon.end_migration(bigint, text, boolean, text), pggit_daemon.link_migration(bigint, text, text),
     pggit_daemon.begin_deployment(text, boolean), pggit_daemon.end_deployment(text, text[]),
     pggit_daemon.integrate(text, text), pggit_daemon.remove_integration(text, text),
+    pggit_daemon.integrate(regclass), pggit_daemon.remove_integration(regclass),
     pggit_daemon.resolve_conflict(bigint, text) TO pggit_migrator;
 GRANT SELECT ON pggit.migration_history, pggit.commit_changes, pggit.deployment_commits, pggit.external_migrations,
     pggit.commits, pggit.branches, pggit.deployments, pggit.conflicts TO pggit_reader, pggit_migrator;

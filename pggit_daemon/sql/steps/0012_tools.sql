@@ -14,6 +14,14 @@ CREATE TABLE pggit_daemon.tool_application (
     name text PRIMARY KEY
 );
 
+-- The presets: by the columns that a tool's history table always has, its table is integrated when it comes.
+CREATE TABLE pggit_daemon.tool_shape (
+    preset    text PRIMARY KEY,
+    tool_name text NOT NULL,
+    columns   text[] NOT NULL,
+    keyed     boolean NOT NULL             -- it gets a primary key, maybe after it is made
+);
+
 -- objid: the table as it was last seen, by which a table that was renamed meanwhile is known again.
 -- number_order: what the numbers of migrations mean (counted, dated, chained, arrival); NULL: not known.
 ALTER TABLE pggit_daemon.source

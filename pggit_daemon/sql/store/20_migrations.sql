@@ -141,7 +141,7 @@ BEGIN
 END $$;
 
 -- What the capture is to look for of tools: `locks` as [classid, objid, objsubid], `applications` by name. All of it, but
--- with `adds`: then what is there stays.
+-- with `adds`: then what is there stays. `shapes`: by preset, the tool and the columns of its history table.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_tools(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -154,4 +154,12 @@ BEGIN
     INSERT INTO pggit_daemon.tool_application (name)
     SELECT a FROM jsonb_array_elements_text(p -> 'applications') AS a
     ON CONFLICT DO NOTHING;
+    DELETE FROM pggit_daemon.tool_shape AS t WHERE p -> 'adds' IS NULL AND NOT p -> 'shapes' ? t.preset;
+    INSERT INTO pggit_daemon.tool_shape AS t (preset, tool_name, columns, keyed)
+    SELECT s.key, s.value ->> 'tool', ARRAY(SELECT jsonb_array_elements_text(s.value -> 'columns')),
+           (s.value ->> 'keyed')::boolean
+    FROM jsonb_each(p -> 'shapes') AS s
+    ON CONFLICT (preset) DO UPDATE
+    SET tool_name = excluded.tool_name, columns = excluded.columns, keyed = excluded.keyed
+    WHERE (t.tool_name, t.columns, t.keyed) IS DISTINCT FROM (excluded.tool_name, excluded.columns, excluded.keyed);
 END $$;

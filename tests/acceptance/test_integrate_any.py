@@ -1,0 +1,90 @@
+"""integrate(table): the history table of any tool names the sessions that write to it."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from tests.acceptance.scenes import Scene
+
+LARAVEL = "CREATE TABLE public.migrations (id serial PRIMARY KEY, migration varchar(255) NOT NULL, batch int NOT NULL)"
+TERN = "CREATE TABLE public.schema_version (version int NOT NULL)"
+TRIGGERS = "SELECT string_agg(tgname, ',' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = %s::regclass"
+IDENTITY = "SELECT relreplident::text FROM pg_class WHERE oid = %s::regclass"
+
+
+def run(scene: Scene, *statements: str) -> None:
+    """Each statement as the tool's own session would send it, by itself."""
+    with psycopg.connect(scene.dsn, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement.encode())
+
+
+def value(scene: Scene, query: str, table: str) -> object:
+    with psycopg.connect(scene.dsn) as conn:
+        row = conn.execute(query.encode(), [table]).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_row_takes_the_ddl_of_the_session_that_wrote_it(scene: Scene) -> None:
+    """A hand of the same role and program runs DDL at the same time: nothing but the session tells them apart."""
+    run(scene, LARAVEL, "SELECT pggit.integrate('public.migrations')", "SELECT pggit.integrate('public.migrations')")
+    with (
+        psycopg.connect(scene.dsn, autocommit=True) as tool,
+        psycopg.connect(scene.dsn, autocommit=True) as hand,
+    ):
+        tool.execute("CREATE TABLE of_the_tool (id int)")
+        hand.execute("CREATE TABLE by_hand (id int)")
+        tool.execute("INSERT INTO migrations (migration, batch) VALUES ('2026_01_01_000001_one', 1)")
+        scene.caught_up()
+    assert scene.value("SELECT evidence FROM pggit.external_migrations WHERE tool_name = 'laravel'") == "session"
+    with psycopg.connect(scene.dsn) as conn:
+        linked = conn.execute(
+            "SELECT DISTINCT ch.object_name FROM pggit.external_migrations AS m"
+            " JOIN pggit.commit_changes AS ch ON ch.commit_id = m.pggit_commit_id WHERE m.tool_name = 'laravel'"
+        ).fetchall()
+    assert linked == [("public.of_the_tool",)]
+
+
+def test_a_table_without_a_key_is_decoded_whole(scene: Scene) -> None:
+    run(scene, TERN, "INSERT INTO schema_version VALUES (0)", "SELECT pggit.integrate('schema_version'::regclass)")
+    assert value(scene, IDENTITY, "public.schema_version") == "f"
+    for number in (1, 2):
+        with psycopg.connect(scene.dsn) as tool:
+            tool.execute(f"CREATE TABLE m{number} (id int)".encode())
+            tool.execute("UPDATE schema_version SET version = %s", [number])
+    scene.caught_up()
+    with psycopg.connect(scene.dsn) as conn:
+        found = conn.execute(
+            "SELECT version, evidence FROM pggit.external_migrations WHERE tool_name = 'tern' ORDER BY migration_id"
+        ).fetchall()
+    assert found == [("1", "transaction"), ("2", "transaction")]
+
+
+def test_it_is_taken_off_again(scene: Scene) -> None:
+    run(scene, LARAVEL, "SELECT pggit.integrate('public.migrations')")
+    assert value(scene, TRIGGERS, "public.migrations") == "pggit_daemon_session,pggit_daemon_truncate"
+    assert value(scene, IDENTITY, "public.migrations") == "d", "it has a key"
+    run(scene, "TRUNCATE public.migrations", "SELECT pggit.remove_integration('public.migrations'::regclass)")
+    assert value(scene, TRIGGERS, "public.migrations") is None
+    with pytest.raises(errors.UndefinedObject):
+        run(scene, "SELECT pggit.remove_integration('public.migrations'::regclass)")
+    run(scene, "SELECT pggit.integrate('public.migrations')", "SELECT pggit.remove_integration('public.migrations')")
+    assert value(scene, TRIGGERS, "public.migrations") is None
+
+
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ("NULL", errors.NullValueNotAllowed),
+        ("'pg_catalog.pg_class'", errors.InvalidSchemaName),
+        ("'pggit.commits'", errors.InvalidSchemaName),
+        ("'public.a_view'", errors.WrongObjectType),
+    ],
+)
+def test_what_is_no_history_table_is_refused(scene: Scene, table: str, error: type[Exception]) -> None:
+    run(scene, "CREATE VIEW public.a_view AS SELECT 1 AS one")
+    with pytest.raises(error):
+        run(scene, f"SELECT pggit.integrate({table})")
