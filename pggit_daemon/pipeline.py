@@ -1,7 +1,7 @@
 """The way of the data, from the stream to the acknowledgement. Read this file first.
 
-    frames ─▶ transactions ─▶ units ─▶ decisions ─▶ steps ─▶ stored ─▶ acknowledged
-    replication/ decode/      interpret/ attribute/ versioning/ store/ replication/feed.py
+    frames ─▶ transactions ─▶ changesets ─▶ commits ─▶ whose they are ─▶ stored ─▶ acknowledged
+    replication/ decode/      interpret/    versioning/ attribute/       store/    replication/feed.py
 
 In: a feed that streams from the stored progress, and the state as of there. Out: commits, links and progress in the
 database; it returns when told to stop, and raises when the stream must start over. Called by `runtime/supervisor.py`.
@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import psycopg
 import structlog
 
-from pggit_daemon.attribute.queue import Correlator
+from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.db import catalog
 from pggit_daemon.db.catalog import Probe
 from pggit_daemon.decode.assembler import Batch
@@ -26,8 +27,7 @@ from pggit_daemon.decode.wal2json import SYNC, VERIFY
 from pggit_daemon.errors import RefusedError
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
-from pggit_daemon.model.changeset import Changeset
-from pggit_daemon.model.decision import Decision, Settled
+from pggit_daemon.model.changeset import Changeset, Ddl
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
@@ -39,12 +39,19 @@ from pggit_daemon.store.loader import State
 from pggit_daemon.store.poison import blamed, place
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
-from pggit_daemon.versioning.plan import Step, plan
+from pggit_daemon.versioning.plan import Step, closing, plan, recorded
+from pggit_daemon.versioning.recording import Recording
+from pggit_daemon.versioning.segments import segments
 
 log = structlog.get_logger(__name__)
 
 PROBE_INTERVAL = 0.5
-"""Seconds between looks at the sessions that something in the queue waits for."""
+"""Seconds between looks at the sessions whose end would decide something."""
+
+WRITERS_INTERVAL = 60.0
+"""Seconds between looks at who may write the history tables, where no statement told that it may have changed."""
+
+_CHANGES_WRITERS = {"GRANT", "REVOKE", "REASSIGN OWNED", "DROP OWNED"}
 
 REST = 0.2
 """Seconds between transactions that store nothing but how far the stream was read."""
@@ -77,7 +84,7 @@ class Pipeline:
         feed: Feed,
         store: Store,
         conn: psycopg.AsyncConnection[Any],
-        observe: Callable[[tuple[Decision, ...], tuple[Step, ...]], None],
+        observe: Callable[[tuple[Changeset, ...], tuple[Step, ...]], None],
         forged: Callable[[Message], None],
         scheduler: Scheduler,
         singly: bool = False,
@@ -90,10 +97,11 @@ class Pipeline:
         self._observe = observe
         self._forged = forged
         self._registry = registry
-        self._correlator = Correlator(registry.sources, state.progress.remembered)
-        written = frozenset(self._correlator.memory.written)
+        self._correlator = Correlator(registry.sources, state.facts)
         brackets = self._correlator.open_brackets
-        self._reader = Reader(registry, state.ledgers, written=written, brackets=brackets, api=state.api)
+        self._reader = Reader(registry, state.ledgers, written=state.written, brackets=brackets, api=state.api)
+        self._recording = Recording()
+        self._head = state.progress.head
         self._scheduler = scheduler
         self._refresh = DefinitionRefresh(conn, scheduler.visibility, scheduler.suspect)
         self._probe: Probe | None = None
@@ -101,10 +109,11 @@ class Pipeline:
         self._asked: LSN | None = None
         self._advanced_at = 0.0
         self._asking: asyncio.TimerHandle | None = None
+        self._writers_due = 0.0
 
     @property
     def waiting(self) -> int:
-        """How many transactions wait for their row."""
+        """How many commits are pending."""
         return self._correlator.waiting
 
     async def run(self, stop: asyncio.Event, beat: Callable[[Batch, int], None]) -> None:
@@ -129,6 +138,7 @@ class Pipeline:
         self._feed.interrupt()
 
     async def _handle(self, batch: Batch) -> None:
+        await self._ask_who_may_write()
         items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
         for item in sorted(items, key=place):
             if place(item) in self._state.poison:
@@ -137,15 +147,14 @@ class Pipeline:
             with blamed(item):
                 await self._take(item)
                 if self._singly:
-                    await self._settle()
-        await self._settle()
-        if self._correlator.waiting:
+                    await self._store_recorded()
+        await self._store_recorded()
+        if self._correlator.needs_looking:
             await self._look_around(batch)
-            await self._settle()
-        if not self._correlator.waiting and not batch.in_transaction:
+            await self._store_recorded()
+        if not batch.in_transaction:
             await self._reconcile(batch)
-        if not self._correlator.waiting:
-            await self._acknowledge(batch)
+        await self._acknowledge(batch)
 
     async def _acknowledge(self, batch: Batch) -> None:
         """With everything stored: let the slot forget what held nothing for us.
@@ -180,15 +189,14 @@ class Pipeline:
         return True
 
     async def _take(self, item: Transaction | Message) -> None:
-        unit = self._unit(item)
-        if isinstance(unit, NewTables):
-            await self._settle()
-            await self._start_over(unit.tables)
-        if unit is not None and (unit.items or unit.requests):
-            self._scheduler.saw(unit)
-            self._correlator.feed(unit)
+        changeset = self._changeset(item)
+        if isinstance(changeset, NewTables):
+            await self._store_recorded()
+            await self._start_over(changeset.tables)
+        if changeset is not None and (changeset.items or changeset.requests):
+            await self._record(changeset)
 
-    def _unit(self, item: Transaction | Message) -> Changeset | NewTables | None:
+    def _changeset(self, item: Transaction | Message) -> Changeset | NewTables | None:
         """What a transaction says; or a message, if it is ours and was not handled before."""
         if isinstance(item, Transaction):
             self._correlator.tick(item.commit_time)
@@ -216,6 +224,7 @@ class Pipeline:
                 self._scheduler.refused(step)
                 raise
             self._state.progress = progress
+            self._head = head
             self._observe((), (step,))
         if self._scheduler.new_tables:
             await self._start_over(self._scheduler.new_tables)
@@ -226,21 +235,24 @@ class Pipeline:
         raise TablesChangedError(tables)
 
     async def _look_around(self, batch: Batch) -> None:
-        """With something waiting: let the stream's time pass, see who is gone, compare what could not be seen."""
-        if self._probe is not None and batch.received >= self._probe.position:
+        """With something pending: let the stream's time pass, see who is gone, compare what could not be seen."""
+        probe = self._probe
+        if probe is not None and batch.received >= probe.position:
             # Everything that was committed before the probe has been read: its time is the stream's.
-            self._correlator.tick(self._probe.time)
-            self._correlator.gone(self._probe.gone, up_to=self._probe.up_to)
+            self._correlator.tick(probe.time)
+            self._correlator.gone(probe.gone, up_to=probe.up_to)
+            if probe.sees_all:
+                self._correlator.oldest_session(probe.oldest, up_to=probe.up_to)
             self._probe = None
         now = asyncio.get_running_loop().time()
         if self._probe is None and now - self._probed_at >= PROBE_INTERVAL:
             self._probed_at = now
             self._probe = await catalog.probe(self._conn, self._correlator.watched(), self._correlator.newest)
-        for source in self._correlator.unseen():
+        for source in self._correlator.undecoded():
             changes = self._scheduler.differences(source, batch.received)
             if changes is not None:
-                self._correlator.reveal(source, changes)
-        self._ask_in(SOON if self._probe is not None or self._correlator.unseen() else PROBE_INTERVAL)
+                self._correlator.resolve(source, changes)
+        self._ask_in(SOON if self._probe is not None or self._correlator.undecoded() else PROBE_INTERVAL)
 
     def _ask_in(self, delay: float) -> None:
         """Have a keepalive come, so that a quiet stream moves on."""
@@ -251,25 +263,49 @@ class Pipeline:
         self._asking = None
         self._feed.request_reply()
 
-    async def _settle(self) -> None:
-        while (settled := self._correlator.settle()) is not None:
-            await self._stored(settled)
-
-    async def _stored(self, settled: Settled) -> None:
-        """Plan and store a decided prefix, then let the slot forget it."""
-        state = self._state
-        head = state.progress.head
-        steps = []
+    async def _record(self, changeset: Changeset) -> None:
+        """Plan a changeset's commits at once, whosever they are; then say what is known of that."""
+        self._scheduler.saw(changeset)
+        before, steps, done = self._head, [], []
         handled = set(self._store.left["handled_events"])
-        for decision in settled.decisions:
-            handled.update(event.event_id for event in decision.events)
-            step = plan(await self._refresh.completed(decision, handled), state.schema, head)
-            head = step.commit.hash if step.commit is not None else head
+        for segment in segments(changeset):
+            handled.update(event.event_id for event in segment.events)
+            step = plan(await self._refresh.completed(segment, handled), self._state.schema, self._head)
+            self._head = step.commit.hash if step.commit is not None else self._head
             steps.append(step)
-        progress = Progress(settled.last.commit_lsn, settled.last.end_lsn, head, settled.remembered).reserving
-        unit = settled.last
-        requests = Step(None, (), (), (), unit.commit_time, unit.xid, unit.commit_lsn, requests=settled.requests)
-        durable = await self._store.apply([*steps, requests], progress, state.progress.commit)
+            done.append(recorded(segment, step))
+        self._correlator.feed(changeset, done, before)
+        self._recording.add([*steps, closing(changeset)], self._correlator.take())
+        self._recording.changesets.append(changeset)
+        if any(_may_change_writers(item) for item in changeset.items if isinstance(item, Ddl)):
+            self._writers_due = 0.0
+
+    async def _store_recorded(self) -> None:
+        """Store what is recorded and what became known, with the progress, and let the slot forget it."""
+        state, outcome = self._state, self._correlator.take()
+        if outcome:
+            self._recording.add([Step(None, (), (), (), datetime.now(UTC), None, state.progress.commit)], outcome)
+        recording, self._recording = self._recording, Recording()
+        if not recording.steps:
+            return
+        progress = state.progress
+        if recording.changesets:
+            last = recording.changesets[-1]
+            progress = Progress(last.commit_lsn, last.end_lsn, self._head, progress.remembered)
+        progress = progress.reserving
+        durable = await self._store.apply(recording.steps, progress, state.progress.commit)
         state.progress = progress
         self._feed.acknowledge(durable)
-        self._observe(settled.decisions, tuple(steps))
+        self._observe(tuple(recording.changesets), tuple(recording.steps))
+
+    async def _ask_who_may_write(self) -> None:
+        """Ask the catalog now and then who may write the history tables: brackets and windows claim only their DDL."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._writers_due:
+            self._writers_due = now + WRITERS_INTERVAL
+            tables = {source.name: source.table for source in self._registry.histories}
+            self._correlator.set_writers(await catalog.writers(self._conn, tables))
+
+
+def _may_change_writers(ddl: Ddl) -> bool:
+    return ddl.keeps is not None or ddl.event.tag in _CHANGES_WRITERS

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row, kwargs_row
+from psycopg.rows import kwargs_row
 
 from pggit_daemon.model.lsn import LSN
 
@@ -35,7 +35,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A row of pggit.external_migrations, with the commit it is linked to."""
+    """A row of pggit.external_migrations, with the commit it is linked to.
+
+    `changed` are the objects that it changed, in all of its commits: what of them is its, where it is not all.
+    """
 
     tool: str
     source: str
@@ -47,6 +50,7 @@ class Migration:
     evidence: str | None
     rollback_of: int | None
     commit_id: int | None
+    changed: tuple[str, ...] = ()
 
 
 _COMMITS = """
@@ -63,7 +67,18 @@ _COMMITS = """
 """
 _MIGRATIONS = """
     SELECT m.tool_name AS tool, m.source, m.migration_id, m.version, m.migration_name AS name, m.status, m.success,
-           m.evidence, m.rollback_of, m.pggit_commit_id AS commit_id
+           m.evidence, m.rollback_of, m.pggit_commit_id AS commit_id,
+           ARRAY (
+               SELECT DISTINCT object.name
+               FROM pggit_daemon.link AS l
+               CROSS JOIN LATERAL (
+                   SELECT unnest(l.objects) AS name WHERE l.objects IS NOT NULL
+                   UNION ALL
+                   SELECT v.type || ' ' || v.identity FROM pggit_daemon.object_version AS v
+                   WHERE l.objects IS NULL AND (v.from_commit = l.commit_id OR v.to_commit = l.commit_id)) AS object
+               WHERE l.tool_name = m.tool_name AND l.source = m.source AND l.migration_id = m.migration_id AND l.made
+               ORDER BY 1
+           ) AS changed
     FROM pggit.external_migrations AS m
     ORDER BY m.source, m.sequence NULLS LAST, m.migration_id
 """
@@ -81,17 +96,17 @@ def commits(dsn: str) -> list[Commit]:
 
 def migrations(dsn: str) -> list[Migration]:
     """Return all migrations, by source and in the order the source ran them."""
-    with psycopg.connect(dsn) as conn, conn.cursor(row_factory=class_row(Migration)) as cursor:
+
+    def migration(**columns: Any) -> Migration:
+        return Migration(**columns | {"changed": tuple(columns["changed"])})
+
+    with psycopg.connect(dsn) as conn, conn.cursor(row_factory=kwargs_row(migration)) as cursor:
         return cursor.execute(_MIGRATIONS).fetchall()
 
 
 def changed_by_migration(dsn: str) -> dict[tuple[str, str | None], tuple[str, ...]]:
-    """Return what each migration's commit changed, by source and version: {("app.history", "1"): ("table app.a",)}."""
-    by_id = {commit.id: commit for commit in commits(dsn)}
-    return {
-        (migration.source, migration.version): by_id[migration.commit_id].changed if migration.commit_id else ()
-        for migration in migrations(dsn)
-    }
+    """Return what each migration changed, by source and version: {("app.history", "1"): ("table app.a",)}."""
+    return {(migration.source, migration.version): migration.changed for migration in migrations(dsn)}
 
 
 def history(dsn: str) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -1,183 +1,264 @@
-"""Which waiting DDL a row takes.
+"""Which DDL a history row takes.
 
-In: a row of a source, and the queued transactions before it that the source claims. Out: the DDL that is
-certainly the row's, or that it must wait, or that it has none. Pure; called by the correlator.
-
-What tells two candidate sessions apart is the order of positions in the WAL, which the tools cannot
-help leaving: a tool that holds a lock on a second connection writes its row while the DDL's transaction
-is still open (the row's own position lies between the last statement and the commit); a tool that works
-on one connection writes the row after the commit.
+In: the rows that wait, and what is open before them. Out: rows with their statements, and what that says of everything
+else. Called by `correlator.py`; pure, over the state of attribution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime
 
-from pggit_daemon.attribute.pending import Pending, WaitingRow
-from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
-from pggit_daemon.model.ddl_event import DdlEvent
-from pggit_daemon.model.meaning import Claims
+from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
+from pggit_daemon.attribute.claims import Group
+from pggit_daemon.attribute.deadlines import CallbackEnds
+from pggit_daemon.attribute.proofs import Candidates, Match, Nothing, Wait, proof_of
+from pggit_daemon.attribute.proofs.advisory_lock import row_inside
+from pggit_daemon.attribute.proofs.session import by_writer, of_writer
+from pggit_daemon.attribute.recent import Late
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.state import State
+from pggit_daemon.attribute.told import taker_of
+from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
+from pggit_daemon.model.decision import Link, LinkedCommit
+from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
-from pggit_daemon.tools.source import Source
+
+MOST_CANDIDATES = 64
+"""Sessions that are looked at for one row: it cannot be told from so many whose it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The DDL of one session, for one row. `proven`: by the order of positions, so that the session may be learnt."""
-
-    session: SessionKey
-    parts: tuple[tuple[Pending, DdlEvent], ...]
-    evidence: Evidence
-    proven: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Undecided: several sessions or several sources could be it."""
-
-    note: str
+def match_rows(state: State) -> None:
+    """Give rows their DDL; each row that is matched may free another, so go on until nothing moves."""
+    while state.stirred:
+        source = min(state.stirred, key=lambda name: _first(state.rows.get(name, ())))
+        state.stirred.discard(source)
+        while rows := state.rows.get(source):
+            if not _match(state, rows[0]):
+                break
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """No DDL that waits can be the row's."""
+def _first(rows: Sequence[WaitingRow]) -> tuple[LSN, LSN]:
+    return (rows[0].commit_lsn, rows[0].lsn) if rows else (LSN(0), LSN(0))
 
 
-def match(
-    row: WaitingRow, source: Source, queue: Iterable[Pending], waiting: Sequence[WaitingRow]
-) -> Match | Wait | Nothing:
-    """Find the row's DDL among the queued transactions before it; `waiting` are all rows still without theirs."""
-    before = [pending for pending in queue if pending.unit.commit_lsn < row.unit.commit_lsn]
-    if source.preset.claims is Claims.LOCK:
-        before = [pending for pending in before if not _outlasts(row, pending)]
-    groups = _by_session(row, source.name, before)
-    writer = row.row.session if isinstance(row.row, HistoryRowEvent) else None
-    if writer is not None:
-        groups = {key: parts for key, parts in groups.items() if _is_writers(writer, source, key, parts)}
-        if len(groups) == 1:
-            session, parts = next(iter(groups.items()))
-            return Match(session, parts, Evidence.SESSION, proven=True)
-    if not groups:
-        return Nothing()
-    if source.preset.claims is Claims.LOCK:
-        return _under_lock(row, source, groups, _Others(tuple(queue), waiting))
-    return _after_commit(row, source, groups)
+def give_up(state: State, row: WaitingRow) -> None:
+    """Nothing will tell the row's candidates apart any more: it stays without a link.
+
+    One of them was its own, so they are no other row's either.
+    """
+    for segment in candidates_of(state, row):
+        for source, claim in list(segment.claims.items()):
+            state.expire(segment, source, tool=claim.evidence is Evidence.LOCK and not claim.weak)
+    row.match(None, row.note)
+    _close_recent(state, row)
+    settle(state, row)
 
 
-Parts = tuple[tuple[Pending, DdlEvent], ...]
+def candidates_of(state: State, row: WaitingRow) -> list[OpenSegment]:
+    """The segments that may be the row's."""
+    return [
+        segment
+        for _, segments in state.pool.sessions_of(row.source)
+        for segment in segments.values()
+        if segment.stands_before(row.lsn, row.commit_lsn)
+    ]
 
 
-def _by_session(row: WaitingRow, source: str, before: Iterable[Pending]) -> dict[SessionKey, Parts]:
-    groups: dict[SessionKey, list[tuple[Pending, DdlEvent]]] = {}
-    for pending in before:
-        if source in pending.claims and pending.session is not None:
-            parts = [(pending, event) for event in pending.open_events() if event.lsn < row.lsn]
-            if parts:
-                groups.setdefault(pending.session.key, []).extend(parts)
-    return {session: tuple(parts) for session, parts in groups.items()}
+def match_own(state: State, row: WaitingRow) -> None:
+    """A row whose DDL can only be its own transaction's, or (told by the SQL API) an earlier part's."""
+    told = row.event if isinstance(row.event, HistoryRowEvent) else None
+    if told is None or told.certain is None or (row.parts and told.late is None):
+        row.match(Evidence.TRANSACTION)
+    else:
+        row.at = None if row.parts else told.late
+        row.match(told.certain)
+    close(state, row.source, row)
+    settle(state, row)
 
 
-def _is_writers(writer: SessionKey, source: Source, session: SessionKey, parts: Parts) -> bool:
-    """The row names the session that wrote it: the DDL is that session's, or ran under the lock that it held."""
-    if source.preset.claims is Claims.LOCK:
-        return {pending.claims[source.name].group for pending, _ in parts} == {writer}
-    return session == writer
+def match_alone(row: WaitingRow) -> None:
+    """A row that certainly ran no DDL."""
+    is_migration = not isinstance(row.event, HistoryRowEvent) or row.event.makes_commit
+    row.match(Evidence.NONE if is_migration else None)
 
 
-def _under_lock(row: WaitingRow, source: Source, groups: dict[SessionKey, Parts], others: _Others) -> Match | Wait:
-    certain = {key: parts for key, parts in groups.items() if _certain(parts, source.name)}
-    open_then = {key: parts for key, parts in groups.items() if _row_inside(row, parts)}
-    for chosen, proven in ((certain, False), (open_then, True)):
-        if len(chosen) == 1:
-            session, parts = next(iter(chosen.items()))
-            if proven and not others.have_their_own(parts, source.name):
-                return Wait("another history table's lock was held as well")
-            return Match(session, parts, Evidence.LOCK, proven)
-    if len(groups) == 1:
-        session, parts = next(iter(groups.items()))
-        if not _claimed_elsewhere(parts, source.name):
-            return Match(session, parts, Evidence.LOCK, proven=False)
-    return Wait(f"{len(groups)} sessions ran DDL under the lock")
+def close(state: State, source: str, row: WaitingRow) -> None:
+    """What a row did not take of the DDL before it is not its source's."""
+    _close_recent(state, row)
+    for segment in state.pool.of_source(source):
+        if segment.last < row.lsn and not state.wanted(segment, source):
+            state.drop_claim(segment, source)
 
 
-def _after_commit(row: WaitingRow, source: Source, groups: dict[SessionKey, Parts]) -> Match | Wait | Nothing:
-    evidence = Evidence.BRACKET if source.preset.claims is Claims.BRACKET else Evidence.WINDOW
-    done = {
-        key: parts for key, parts in groups.items() if all(pending.unit.commit_lsn < row.lsn for pending, _ in parts)
-    }
-    if not done:
-        return Nothing()
-    certain = {key: parts for key, parts in done.items() if _certain(parts, source.name)}
-    if len(certain) == 1:
-        done = certain
-    sure = {key: parts for key, parts in done.items() if not _claimed_elsewhere(parts, source.name)}
-    if len(sure) < len(done):
-        return Wait("another source may claim the same DDL")
-    chosen = _usual(sure, source) if len(sure) > 1 else sure
-    if len(chosen) != 1:
-        return Wait(f"{len(sure)} sessions ran DDL that may be this row's")
-    session, parts = next(iter(chosen.items()))
-    return Match(session, parts, evidence, proven=True)
+def settle(state: State, row: WaitingRow) -> None:
+    """The row has its DDL: say so, unless it is not known yet what the row is."""
+    waiting = state.rows.get(row.source, [])
+    if row in waiting:
+        waiting.remove(row)
+        if not waiting:
+            del state.rows[row.source]
+    if not row.is_settled:
+        if row not in state.undecoded.setdefault(row.source, []):
+            state.undecoded[row.source].append(row)
+        for segment, _, _ in row.parts:
+            state.held[segment.place] = segment
+            state.tell(segment)
+        state.changed.rows[row.source, row.lsn] = row
+        return
+    state.changed.rows[row.source, row.lsn] = row
+    if isinstance(row.event, HistoryRowEvent) and row.evidence is not None:
+        made = [segment for segment, _, _ in row.parts]
+        for segment in made:
+            segment.takers.append(taker_of(row.event, row.evidence, part=segment is not made[-1]))
+    for segment, _, _ in row.parts:
+        state.tell(segment)
+    if row not in state.fresh:
+        report(state, row)
 
 
-def _usual(groups: dict[SessionKey, Parts], source: Source) -> dict[SessionKey, Parts]:
-    usual = source.preset.session.usual_application_name
-    return {
-        key: parts
-        for key, parts in groups.items()
-        if usual is not None and parts[0][1].session.profile.application_name == usual
-    }
-
-
-def _certain(parts: Parts, source: str) -> bool:
-    return all(pending.claims[source].certain for pending, _ in parts)
-
-
-def _outlasts(row: WaitingRow, pending: Pending) -> bool:
-    """Whether statements follow the last row of the row's transaction: a tool writes each row after its statements."""
-    last = max(
-        item.lsn
-        for item in row.unit.items
-        if isinstance(item, (HistoryRowEvent, UndecodableRow)) and item.source == row.source
+def report(state: State, row: WaitingRow) -> None:
+    """Tell of a row what is known of it."""
+    if not isinstance(row.event, HistoryRowEvent):
+        return
+    commits, evidence = row.commits(), row.evidence
+    if not commits and evidence is not None:
+        # It ran nothing that lasted: what it stands for is the schema that it saw.
+        evidence = evidence if evidence is Evidence.MANUAL else Evidence.NONE
+        commits = (LinkedCommit(row.head, made=False),) if row.event.makes_commit and row.head is not None else ()
+        evidence = evidence if row.event.makes_commit else None
+    link = Link(
+        row.event,
+        evidence,
+        row.note,
+        commits,
+        recorded=row.recorded,
+        waiting=not row.matched,
+        time=row.time,
+        xid=row.xid,
     )
-    return any(event.lsn > last for event in pending.open_events())
+    row.recorded = True
+    state.links.append(link)
 
 
-def _row_inside(row: WaitingRow, parts: Parts) -> bool:
-    """Whether the row was written after the statements of a transaction, and before that committed."""
-    return any(pending.unit.commit_lsn > row.lsn for pending, _ in parts)
+def recognise(state: State, source: str, session: SessionKey) -> None:
+    """A session is known as the tool's: what waits to be known as its callback is."""
+    for segment in state.pool.beside(session):
+        if source in segment.callback_of:
+            segment.left_to(source, orphan=False)
+            segment.callback_of = frozenset()
+            state.refresh(segment)
 
 
-@dataclass(frozen=True, slots=True)
-class _Others:
-    """The queue, and the rows in it that wait: what speaks for another source that may claim the same DDL."""
-
-    queue: Sequence[Pending]
-    waiting: Sequence[WaitingRow]
-
-    def have_their_own(self, parts: Parts, source: str) -> bool:
-        """Whether each other table whose lock was held has written a row since, inside another session's transaction.
-
-        A row of its own that stands nowhere would prove nothing: a migration may run statement by statement.
-        """
-        session, last = parts[-1][1].session.key, parts[-1][1].lsn
-        others = {
-            claim.source
-            for pending, _ in parts
-            for claim in pending.claims.values()
-            if claim.source != source and claim.evidence is Evidence.LOCK
-        }
-        return all(
-            any(row.source == other and row.lsn > last and self._stands_elsewhere(row, session) for row in self.waiting)
-            for other in others
-        )
-
-    def _stands_elsewhere(self, row: WaitingRow, session: SessionKey) -> bool:
-        around = _by_session(row, row.source, self.queue)
-        inside = {key for key, parts in around.items() if _row_inside(row, parts)}
-        return bool(inside) and session not in inside
+def learn(state: State, source: str, group: Group, session: SessionKey, now: datetime) -> None:
+    """The session runs the DDL of this run: it is no other source's, and the run has no other session."""
+    state.known.sessions.learn(source, group, session, now)
+    state.changed.tools[source] = None
+    for segment in state.pool.of_session(session):
+        for other in [name for name in segment.claims if name != source]:
+            state.drop_claim(segment, other)
+    for segment in state.pool.of_run(source, group) if group is not None else ():
+        if segment.session != session:
+            if len(segment.claims) == 1 and segment.tool is None and segment.may_call_back:
+                # Not the run's own session, but under its lock: a callback on a connection of its own.
+                segment.callback_of = segment.may_call_back
+                state.pool.watch_siblings(segment)
+                state.deadlines.add(segment.time + CALLBACK_GRACE, CallbackEnds(segment))
+            state.drop_claim(segment, source)
+    recognise(state, source, session)
+    if isinstance(group, SessionKey):
+        recognise(state, source, group)
 
 
-def _claimed_elsewhere(parts: Parts, source: str) -> bool:
-    return any(name != source for pending, _ in parts for name in pending.claims)
+def _match(state: State, row: WaitingRow) -> bool:
+    source = state.sources[row.source]
+    proof = proof_of(source)
+    candidates = of_writer(row, source, proof, _candidates(state, row))
+    found = by_writer(row, candidates) or (
+        proof.match(row, source, candidates, lambda *about: _stands_elsewhere(state, *about))
+        if candidates
+        else Nothing()
+    )
+    if isinstance(found, Match):
+        _take(state, row, found)
+    elif isinstance(found, Nothing):
+        if isinstance(row.event, HistoryRowEvent) and row.event.certain is not None:
+            match_own(state, row)
+            return True
+        _match_late(state, row)
+    elif isinstance(found, Wait):
+        row.note = found.note
+        state.changed.rows[row.source, row.lsn] = row
+        return False
+    close(state, row.source, row)
+    settle(state, row)
+    return True
+
+
+def _candidates(state: State, row: WaitingRow) -> Candidates:
+    """What the row's source claims and stands before the row, by session; the session of the run first."""
+    proof = proof_of(state.sources[row.source])
+    run = state.known.sessions.of(row.source).run
+    found: dict[SessionKey, list[OpenSegment]] = {}
+    for session, segments in state.pool.sessions_of(row.source, first=run.session if run is not None else None):
+        fitting = [
+            segment
+            for segment in segments.values()
+            if segment.stands_before(row.lsn, row.commit_lsn)
+            and proof.may_take(row, segment)
+            and (row.since is None or segment.first >= row.since)
+        ]
+        if fitting:
+            found[session] = fitting
+            if len(found) == MOST_CANDIDATES:
+                break
+    return found
+
+
+def _stands_elsewhere(state: State, source: str, behind: LSN, session: SessionKey) -> bool:
+    """Whether a row of the source waits behind a place that stands inside the transaction of another session."""
+    for row in state.rows.get(source, ()):
+        if row.lsn > behind:
+            around = {key for key, segments in _candidates(state, row).items() if row_inside(row, segments)}
+            if around and session not in around:
+                return True
+    return False
+
+
+def _take(state: State, row: WaitingRow, found: Match) -> None:
+    source = state.sources[row.source]
+    group = found.segments[0].claims[row.source].group
+    for late in state.recent.just_before(found.segments[0], row.source, source.grace):
+        _take_late(state, row, late)
+    for segment in found.segments:
+        row.take(segment, row.lsn)
+        state.taken(segment)
+    row.match(found.evidence)
+    if found.proven:
+        learn(state, row.source, group, found.session, row.time)
+
+
+def _match_late(state: State, row: WaitingRow) -> None:
+    """A row with no DDL that waits: it came late, or it has none."""
+    found = state.recent.candidates(row, state.sources[row.source].grace)
+    if len(found) > 1:
+        row.match(None, f"{len(found)} sessions ran DDL that this late row may belong to")
+        return
+    for lates in found.values():
+        for late in lates:
+            _take_late(state, row, late)
+        row.match(lates[-1].claim.evidence)
+        return
+    match_alone(row)
+
+
+def _take_late(state: State, row: WaitingRow, late: Late) -> None:
+    late.segment.tool = None
+    row.take(late.segment, row.lsn)
+    state.changed.segments[late.segment.place] = late.segment
+
+
+def _close_recent(state: State, row: WaitingRow) -> None:
+    for segment in state.recent.close(row):
+        state.changed.segments[segment.place] = segment

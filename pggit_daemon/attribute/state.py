@@ -1,178 +1,127 @@
-"""What correlation remembers beyond the transaction in hand.
+"""All that attribution knows, and what has changed in it since it was stored.
 
-In: brackets as they open and close, the sessions of tools as they are learnt, rows that were written ahead
-of their own transaction, transactions whose row never came. Out: JSON, stored with the progress, from which
-a restarted daemon decides alike. Pure; owned by the correlator.
-
-The queue holds transactions behind the stored ones, and what was learnt from them is learnt again after a restart.
-So everything here bears the commit that taught it, and only what is not newer than the last stored one is dumped.
+In: moved by `correlator.py` and its helpers. Out: news to be stored with the results. Mutable, private to `attribute/`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.attribute.deadlines import Deadlines
+from pggit_daemon.attribute.known import Known
+from pggit_daemon.attribute.pool import Pool
+from pggit_daemon.attribute.recent import Recent
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment, Place
+from pggit_daemon.attribute.told import attribution
+from pggit_daemon.model.decision import Attribution, Link
+from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.source import Source
 
-Group = SessionKey | LSN | None
-"""What one run of a tool is known by: the lock's holder, the bracket's opening, nothing for a window."""
-
-Brackets = dict[TableName, LSN]
-"""The lock tables whose row is held, each with the commit that took it."""
-
-KEEPERS_KEPT = 8
-ORPHANS_KEPT = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Partner:
-    """A run of a tool and the session that runs its DDL, known since the transaction `since`."""
-
-    group: Group
-    session: SessionKey
-    since: LSN
+RowKey = tuple[str, LSN]
 
 
 @dataclass(slots=True)
-class Orphan:
-    """A transaction whose grace ended before its row came. A row of the source that comes with DDL closes the case."""
+class Changed:
+    """What has to be stored again, or forgotten."""
 
-    commit: LSN
-    first: LSN
-    session: SessionKey
-    closed: LSN | None = None
+    segments: dict[Place, OpenSegment] = field(default_factory=dict)
+    rows: dict[RowKey, WaitingRow] = field(default_factory=dict)
+    brackets: dict[TableName, None] = field(default_factory=dict)
+    tools: dict[str, None] = field(default_factory=dict)
+    housekeepers: dict[SessionKey, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Memory:
-    """What is known of the tools' sessions, and what was handled out of its turn.
+class State:
+    """`rows` are those without their DDL yet, by source; `undecoded` those that have it and wait for their meaning.
 
-    `partners`: by source, its runs, the newest last.
-    `keepers`: sessions that made or dropped a source's own tables, and since when; the newest last.
-    `written`: rows stored with the commit of an earlier transaction, whose own is still to come.
+    `stirred` are the sources whose rows may find more than when they last looked. `held` are segments that only an
+    undecoded row still needs.
     """
 
-    partners: dict[str, list[Partner]] = field(default_factory=dict)
-    keepers: dict[SessionKey, tuple[str, LSN]] = field(default_factory=dict)
-    written: set[LSN] = field(default_factory=set)
-    orphans: dict[str, list[Orphan]] = field(default_factory=dict)
+    sources: Mapping[str, Source]
+    known: Known = field(default_factory=Known)
+    pool: Pool = field(default_factory=Pool)
+    recent: Recent = field(default_factory=Recent)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    rows: dict[str, list[WaitingRow]] = field(default_factory=dict)
+    undecoded: dict[str, list[WaitingRow]] = field(default_factory=dict)
+    held: dict[Place, OpenSegment] = field(default_factory=dict)
+    stirred: set[str] = field(default_factory=set)
+    fresh: list[WaitingRow] = field(default_factory=list)
+    attributions: dict[str, Attribution] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+    changed: Changed = field(default_factory=Changed)
 
-    def learn(self, source: str, group: Group, session: SessionKey, since: LSN) -> None:
-        if group is not None and self.partner(source, group) != session:
-            self.partners.setdefault(source, []).append(Partner(group, session, since))
+    def waiting(self) -> Iterator[WaitingRow]:
+        for rows in (*self.rows.values(), *self.undecoded.values()):
+            yield from rows
 
-    def keeps(self, source: str, session: SessionKey, since: LSN) -> None:
-        known, earlier = self.keepers.pop(session, (None, since))
-        self.keepers[session] = (source, earlier if known == source else since)
+    def stir(self, segment: OpenSegment) -> None:
+        """Rows of the sources that claim it may find something else now."""
+        self.stirred.update(source for source in segment.claims if source in self.rows)
 
-    def keeper(self, session: SessionKey) -> str | None:
-        """The source whose own tables this session has made or dropped."""
-        return self.keepers.get(session, (None,))[0]
+    def tell(self, segment: OpenSegment) -> None:
+        """Say what is known of the segment's commit, and remember the segment as it is now."""
+        self.changed.segments[segment.place] = segment
+        told = attribution(segment)
+        if told is not None:
+            before = self.attributions.get(told.commit)
+            self.attributions[told.commit] = told if before is None or before.corrects is None else _still(told, before)
 
-    def partner(self, source: str, group: Group) -> SessionKey | None:
-        """The session known to run this run's DDL."""
-        runs = self.partners.get(source, ())
-        return next((known.session for known in reversed(runs) if known.group == group), None)
+    def drop_claim(self, segment: OpenSegment, source: str) -> None:
+        """The source has no claim on it any more."""
+        if source in segment.claims:
+            self.stir(segment)
+            self.pool.drop_claim(segment, source)
+            self.refresh(segment)
 
-    def owner_of(self, session: SessionKey) -> str | None:
-        """The source whose session this is known to be."""
-        running = (name for name, runs in self.partners.items() for known in runs if known.session == session)
-        return next(running, None) or self.keeper(session)
+    def refresh(self, segment: OpenSegment) -> None:
+        """Something about the segment has changed: nobody may claim it any more, perhaps."""
+        if not segment.is_open:
+            self.pool.remove(segment)
+        self.tell(segment)
 
-    def sessions_of(self, source: str) -> frozenset[SessionKey]:
-        """Every session known to be the tool's: lock holders, those that run its DDL, those that keep its tables."""
-        partners = self.partners.get(source, ())
-        holders = {partner.group for partner in partners if isinstance(partner.group, SessionKey)}
-        keepers = {session for session in self.keepers if self.keeper(session) == source}
-        return frozenset(holders | keepers | {partner.session for partner in partners})
+    def taken(self, segment: OpenSegment) -> None:
+        """A row took some of it."""
+        self.stir(segment)
+        self.refresh(segment)
 
-    def orphaned(self, source: str, orphan: Orphan) -> None:
-        self.orphans.setdefault(source, []).append(orphan)
+    def wanted(self, segment: OpenSegment, source: str) -> bool:
+        """Whether a row of the source that is here already may take something of it."""
+        if not segment.is_free:
+            return False
+        for row in reversed(self.rows.get(source, ())):
+            if row.commit_lsn < segment.commit_lsn:
+                return False
+            if segment.stands_before(row.lsn, row.commit_lsn):
+                return True
+        return False
 
-    def close(self, source: str, row: LSN, commit: LSN) -> None:
-        """A row of the source was dealt with: what waited before it is waited for no longer."""
-        for orphan in self.orphans.get(source, ()):
-            if orphan.closed is None and orphan.first < row:
-                orphan.closed = commit
+    def needs(self, segment: OpenSegment) -> bool:
+        """Whether an undecoded row has taken something of it."""
+        return any(part[0] is segment for rows in self.undecoded.values() for row in rows for part in row.parts)
 
-    def late(self, source: str, row: LSN) -> list[Orphan]:
-        """The transactions a row may belong to that came after their grace.
+    def expire(self, segment: OpenSegment, source: str, *, tool: bool, late: bool = False) -> None:
+        """No row of the source can come in time any more.
 
-        If any was still open when the row was written, it is one of those.
+        `tool`: it ran under the tool's lock or in its session, so it is the tool's. `late`: but a row may come late.
         """
-        earlier = [orphan for orphan in self.orphans.get(source, ()) if orphan.closed is None and orphan.first < row]
-        return [orphan for orphan in earlier if orphan.commit > row] or earlier
-
-    def dump(self, brackets: Brackets, last: LSN) -> str:
-        """As JSON, with the brackets as they stood after the last settled transaction; forgets what is out of use."""
-        self._forget(last)
-        return json.dumps(
-            {
-                "brackets": [[table.schema, table.table, str(lsn)] for table, lsn in brackets.items()],
-                "partners": {
-                    name: [[_dumped(known.group), _dumped(known.session)] for known in runs if known.since <= last]
-                    for name, runs in self.partners.items()
-                },
-                "keepers": [[_dumped(who), name] for who, (name, since) in self.keepers.items() if since <= last],
-                "written": [str(lsn) for lsn in sorted(self.written)],
-                "orphans": {
-                    name: [
-                        [str(orphan.commit), str(orphan.first), _dumped(orphan.session)]
-                        for orphan in orphans
-                        if orphan.commit <= last
-                    ]
-                    for name, orphans in self.orphans.items()
-                },
-            }
-        )
-
-    def _forget(self, last: LSN) -> None:
-        for name, runs in self.partners.items():
-            settled = [known for known in runs if known.since <= last]
-            self.partners[name] = settled[-1:] + [known for known in runs if known.since > last]
-        old = [who for who, (_, since) in self.keepers.items() if since <= last]
-        for who in old[:-KEEPERS_KEPT]:
-            del self.keepers[who]
-        for name, orphans in self.orphans.items():
-            left = [orphan for orphan in orphans if orphan.closed is None or orphan.closed > last]
-            self.orphans[name] = left[-ORPHANS_KEPT:]
-
-    @classmethod
-    def load(cls, text: str) -> tuple[Memory, Brackets]:
-        """The memory and the open brackets; both empty from `{}`."""
-        stored: Mapping[str, Any] = json.loads(text)
-        memory = cls(
-            partners={
-                name: [Partner(_group(group), _session(who), ZERO) for group, who in runs]
-                for name, runs in stored.get("partners", {}).items()
-            },
-            keepers={_session(who): (name, ZERO) for who, name in stored.get("keepers", ())},
-            written={LSN.parse(lsn) for lsn in stored.get("written", ())},
-            orphans={
-                name: [Orphan(LSN.parse(commit), LSN.parse(first), _session(who)) for commit, first, who in orphans]
-                for name, orphans in stored.get("orphans", {}).items()
-            },
-        )
-        brackets = {TableName(schema, table): LSN.parse(lsn) for schema, table, lsn in stored.get("brackets", ())}
-        return memory, brackets
+        claim = segment.claims.get(source)
+        if claim is None:
+            return
+        if (claim.certain or tool) and segment.tool is None:
+            segment.left_to(source)
+        if late and len(segment.claims) == 1:
+            for forgotten in self.recent.add(segment, claim):
+                self.changed.segments[forgotten.place] = forgotten
+        self.drop_claim(segment, source)
 
 
-def _dumped(group: Group) -> str | list[str | int] | None:
-    if isinstance(group, SessionKey):
-        return [group.pid, group.started]
-    return str(group) if isinstance(group, LSN) else None
-
-
-def _session(value: list[Any]) -> SessionKey:
-    return SessionKey(int(value[0]), str(value[1]))
-
-
-def _group(value: str | list[Any] | None) -> Group:
-    if isinstance(value, list):
-        return _session(value)
-    return LSN.parse(value) if value is not None else None
+def _still(told: Attribution, before: Attribution) -> Attribution:
+    """Nothing of it was stored in between, so that it corrects what the one before did."""
+    return Attribution(told.commit, told.kind, told.message, told.metadata, before.corrects)

@@ -1,7 +1,7 @@
-"""Unseen changes get their meaning from what the table differs by.
+"""Changes that decoding could not show get their meaning from what the table differs by.
 
-In: the unseen changes of one source in stream order, and the differences between its table and its
-ledger in the order in which the tool makes them. Pure; called by the correlator.
+In: the undecodable rows of one source in stream order, and the differences between its table and its ledger in the
+order in which the tool makes them. Pure; called by `correlator.py`.
 
 Where those with DDL are as many as the changes that run DDL, they are these, in order, and the rest is the rest.
 Otherwise, where both are equally many, each is the other. Otherwise nobody can say which was which: all is
@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pggit_daemon.attribute.pending import WaitingRow
+from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.migration import HistoryChange
 
 
-def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None:
-    """Fill in the rows; afterwards none of them is unseen."""
+def resolve(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None:
+    """Fill in the rows; afterwards none of them is undecodable."""
     if not rows:
         return
     with_ddl, others = [row for row in rows if row.parts], [row for row in rows if not row.parts]
@@ -36,7 +36,7 @@ def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None
     filled = {id(row): change for row, change in pairs}
     for row in rows:
         change = filled.get(id(row))
-        row.row = None if change is None else HistoryRowEvent((replace(change, lsn=row.lsn),))
+        row.event = None if change is None else HistoryRowEvent((replace(change, lsn=row.lsn),))
         if row.parts and (change is None or not change.ran_ddl):
             row.let_go()
     if rest:
@@ -44,9 +44,9 @@ def reveal(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> None
 
 
 def _append(row: WaitingRow, rest: Sequence[HistoryChange]) -> None:
-    """Record what could not be told apart with the last of the unseen changes, before its own meaning."""
-    own = row.row.changes if isinstance(row.row, HistoryRowEvent) else ()
-    row.row = HistoryRowEvent((*(replace(change, lsn=row.lsn) for change in rest), *own))
+    """Record what could not be told apart with the last of the rows, before its own meaning."""
+    own = row.event.changes if isinstance(row.event, HistoryRowEvent) else ()
+    row.event = HistoryRowEvent((*(replace(change, lsn=row.lsn) for change in rest), *own))
     if not own:
         row.let_go()
         row.evidence, row.note = None, "several changes that decoding could not show; they cannot be told apart"

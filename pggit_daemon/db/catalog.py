@@ -54,12 +54,15 @@ class Probe:
     """Which of the watched are gone, as seen at `time`, before the WAL came to `position`.
 
     It says something of the transactions that had come `up_to` there when we looked, and nothing of later ones.
+    `oldest` is when the oldest of all other sessions began, None where there is none; it counts only if `sees_all`.
     """
 
     gone: frozenset[Watched]
     up_to: LSN
     position: LSN
     time: datetime
+    oldest: datetime | None = None
+    sees_all: bool = False
 
 
 async def history_tables(conn: psycopg.AsyncConnection[Any], registry: Registry) -> list[Seen]:
@@ -196,10 +199,24 @@ async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], 
     """Which of these ended, or hold no advisory lock any more, and how far the WAL was after that."""
     wanted = set(watched)
     found = await _fetch(conn, _QUERIES["alive"], {"pids": sorted({one.session.pid for one in wanted})})
-    pids, starts, holds, where = found[0]
+    pids, starts, holds, oldest, sees_all, where = found[0]
     alive = {SessionKey.of(pid, start): holding for pid, start, holding in zip(pids, starts, holds, strict=True)}
     gone = frozenset(one for one in wanted if one.session not in alive or (one.by_lock and not alive[one.session]))
-    return Probe(gone, up_to, between_pages(LSN.parse(where)), datetime.now(UTC))
+    position_ = between_pages(LSN.parse(where))
+    return Probe(gone, up_to, position_, datetime.now(UTC), oldest, sees_all)
+
+
+async def writers(
+    conn: psycopg.AsyncConnection[Any], tables: Mapping[str, TableName]
+) -> dict[str, frozenset[str] | None]:
+    """By source, the roles that may write its history table by a right of their own; None where everybody may."""
+    values = {
+        "names": list(tables),
+        "schemas": [table.schema for table in tables.values()],
+        "tables": [table.table for table in tables.values()],
+    }
+    found = await _fetch(conn, _QUERIES["writers"], values)
+    return {name: frozenset(roles) if roles is not None else None for name, roles in found}
 
 
 @asynccontextmanager

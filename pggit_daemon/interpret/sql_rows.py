@@ -71,7 +71,7 @@ def linked(request: Request) -> HistoryRowEvent:
 
 def deployment(run: OpenRun) -> Deployment:
     """The deployment that a run is."""
-    return Deployment(run.key, run.name or "", waits=run.waits)
+    return Deployment(run.key, run.name or "")
 
 
 def change(

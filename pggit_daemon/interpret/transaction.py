@@ -27,6 +27,7 @@ from pggit_daemon.model.changeset import (
 )
 from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.meaning import Claims
 from pggit_daemon.model.objects import ObjectOp
 from pggit_daemon.model.transaction import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
 from pggit_daemon.tools.registry import Registry, created_tables, table_of
@@ -41,7 +42,11 @@ class NewTables:
 
 
 class Reader:
-    """Reads transactions in commit order. `written`: rows that were stored ahead of their transaction."""
+    """Reads transactions in commit order.
+
+    `written`: rows that an earlier version stored ahead of their transaction. `brackets`: the lock tables whose row is
+    held.
+    """
 
     def __init__(
         self,
@@ -95,9 +100,8 @@ class Reader:
             transaction.commit_lsn,
             transaction.end_lsn,
             transaction.commit_time,
-            tuple(items),
+            tuple(self._whole_drops(items)),
             deployment=deployment,
-            ends=_ended(requests),
             requests=tuple(number for number in numbers if number is not None),
         )
 
@@ -188,6 +192,24 @@ class Reader:
         begun = (told for told in known if told.action == "deploy" and "deployment" in told.arguments)
         return was_open or next(map(deployment_of, begun), None)
 
+    def _whole_drops(self, items: Sequence[Item]) -> Iterator[Item]:
+        """Items in which the rest of a transaction that drops a tool's own tables is the tool's: it cleans up."""
+        keeper = next((name for item in items if (name := self._cleans_up(item)) is not None), None)
+        for item in items:
+            if keeper is not None and isinstance(item, Ddl) and item.keeps is None and item.part_of is None:
+                yield replace(item, keeps=keeper)
+            else:
+                yield item
+
+    def _cleans_up(self, item: Item) -> str | None:
+        """The source whose own tables a session of its tool drops here."""
+        if not isinstance(item, Ddl) or item.keeps not in self._registry.sources:
+            return None
+        source = self._registry.sources[item.keeps]
+        drops = any(change.op is ObjectOp.DROP for change in item.event.objects)
+        works_alone = source.preset.claims in {Claims.LOCK, Claims.BRACKET}
+        return source.name if drops and works_alone and not source.preset.session.rule_out(item.event.session) else None
+
     def _made(self, events: Iterable[DdlEvent]) -> str | None:
         """The tool whose history table these statements make, if it is one tool's."""
         tools = {
@@ -272,12 +294,6 @@ def _request(change: RowChange) -> Request | Unreadable:
     except (KeyError, TypeError, ValueError) as exc:
         raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
         return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}", change.table)
-
-
-def _ended(requests: Iterable[Request | Unreadable]) -> frozenset[str]:
-    """The deployments that end here."""
-    ends = (told for told in requests if isinstance(told, Request) and told.action == "deployed")
-    return frozenset(str(told.arguments.get("deployment")) for told in ends)
 
 
 def _same(begun: HistoryRowEvent, request: Request) -> bool:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.objects import ObjectKey
 from pggit_daemon.model.session import Session, SessionKey
 from pggit_daemon.model.transaction import TableName, Unreadable
 
@@ -25,10 +26,10 @@ class Evidence(StrEnum):
     LOCK = "lock"  # the DDL's session saw the tool's own lock held by its sister session
     BRACKET = "bracket"  # inside the tool's lock-row bracket, one candidate session
     WINDOW = "window"  # between two rows of the source, no other candidate
-    LATE = "late"  # the row came after its grace
     BASELINE = "baseline"  # was there before the history began
     MANUAL = "manual"  # somebody said so (link_migration)
     SNAPSHOT = "snapshot"  # found by comparing
+    NONE = "none"  # ran no DDL: linked to the commit whose schema it saw
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class UndecodableRow:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyStored:
-    """A row that was stored with an earlier transaction before a restart. Its place still ends what waits before it."""
+    """A row that an earlier version stored ahead of its transaction. Its place still ends what waits before it."""
 
     source: str
     lsn: LSN
@@ -113,16 +114,15 @@ Item = Ddl | HistoryRowEvent | UndecodableRow | AlreadyStored | BracketMove | Un
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a session calls its changes together. `waits`: they are to be one commit, at its end."""
+    """What a session calls its changes together."""
 
     key: str
     name: str
-    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Changeset:
-    """A transaction as correlation sees it: items in WAL order. `ends`: the deployments that it ends."""
+    """What one transaction says: items in WAL order."""
 
     xid: int
     commit_lsn: LSN
@@ -130,7 +130,6 @@ class Changeset:
     commit_time: datetime
     items: tuple[Item, ...]
     deployment: Deployment | None = None
-    ends: frozenset[str] = frozenset()
     requests: tuple[int, ...] = ()
 
     @property
@@ -142,3 +141,27 @@ class Changeset:
     def events(self) -> tuple[DdlEvent, ...]:
         """Its statements, those on the tools' own tables among them."""
         return tuple(item.event for item in self.items if isinstance(item, Ddl))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of consecutive statements of one transaction: what becomes one commit, if it changes an object.
+
+    `housekeeping` is the source whose own tables they are about; `part_of` the migration that the SQL API has open.
+    """
+
+    changeset: Changeset
+    ordinal: int
+    events: tuple[DdlEvent, ...]
+    housekeeping: str | None = None
+    part_of: HistoryRowEvent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSegment:
+    """A segment, the hash of its commit (None where it changed nothing), and what each statement changed of it."""
+
+    segment: Segment
+    commit: str | None
+    summary: str
+    objects: tuple[tuple[ObjectKey, ...], ...]

@@ -1,21 +1,24 @@
-"""What correlation decides.
+"""What attribution says: of commits, whose they are; of history rows, which commits are theirs.
 
-In: the correlator turns units, strictly in commit order, into `Decision`s. Out: `versioning/plan.py` plans them.
-Only values.
+In: `attribute/` makes these values of changesets and of the stream's time. Out: `versioning/` puts them into steps,
+`store/` writes them. Only values.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from pggit_daemon.model.changeset import Changeset, Evidence, HistoryRowEvent
-from pggit_daemon.model.ddl_event import DdlEvent
+from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.transaction import Unreadable
+from pggit_daemon.model.objects import ObjectKey
 
 
 class CommitKind(StrEnum):
+    PENDING = "pending"  # somebody may still claim it
     BASELINE = "baseline"
     MIGRATION = "migration"
     TOOL = "tool"
@@ -26,44 +29,70 @@ class CommitKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A history row, and why it belongs to the commit of its decision. Evidence None: not linked.
+class LinkedCommit:
+    """One commit of a migration.
 
-    `late`: the commit it belongs to was made before, of the transaction with this commit LSN.
+    `at` names it by its transaction instead of its hash (its newest commit there). `part`: others of the migration
+    follow. `made` is False where the migration ran no DDL, and this is the commit whose schema it saw. `objects` are
+    those of the commit's objects that are the migration's; None where all are.
+    """
+
+    commit: str | None
+    at: LSN | None = None
+    part: bool = False
+    made: bool = True
+    objects: tuple[ObjectKey, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A history row, and the commits that are its migration's. Evidence None: not linked, and `note` says why.
+
+    `waiting`: not linked yet. `recorded`: the row itself was stored before, only its link is news. `time` and `xid` are
+    those of the row's transaction, None where it is the step's. Without `commits`, an evidence is that of the commit
+    which stands in the same step.
     """
 
     row: HistoryRowEvent
     evidence: Evidence | None
     note: str | None = None
-    late: LSN | None = None
+    commits: tuple[LinkedCommit, ...] = ()
+    recorded: bool = False
+    waiting: bool = False
+    time: datetime | None = None
+    xid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """One commit to be made (`kind` None: nothing but rows to be recorded), or a part of one.
+class Attribution:
+    """What is known now of a commit: its kind, what is shown of it, by what evidence. None of it is in its hash.
 
-    `links` are the rows to be written with it. `part_of` is the row whose migration the events belong to when the row
-    itself is written with a later part, and `evidence` the reason. `source` names the tool's table for kind tool.
-    `alone`: its deployment did not end in time, so it is a commit of its own.
+    `corrects`: what was wrongly said of it before, until a history row came late.
     """
 
-    unit: Changeset
-    kind: CommitKind | None
-    events: tuple[DdlEvent, ...] = ()
-    links: tuple[Link, ...] = ()
-    part_of: HistoryRowEvent | None = None
-    evidence: Evidence | None = None
-    source: str | None = None
-    orphan: bool = False
-    alone: bool = False
-    unreadable: tuple[Unreadable, ...] = ()
+    commit: str
+    kind: CommitKind
+    message: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    corrects: CommitKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A whole prefix of the stream that is decided: store it at once, then `unit.end_lsn` may be acknowledged."""
+class Fact:
+    """Something that attribution remembers over a restart, as it is now; None: not any more."""
 
-    last: Changeset
-    decisions: tuple[Decision, ...]
-    requests: tuple[int, ...]
-    remembered: str
+    kind: str
+    key: str
+    state: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became known since the last time."""
+
+    attributions: tuple[Attribution, ...] = ()
+    links: tuple[Link, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.attributions or self.links or self.facts)

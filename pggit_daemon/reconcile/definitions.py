@@ -1,6 +1,6 @@
 """Re-reads definitions that the trigger deferred or captured under a stale snapshot.
 
-In: a decision. Out: the same with its events completed. Called by `pipeline.py`.
+In: a segment. Out: the same with its events completed. Called by `pipeline.py`.
 
 Two cases: what the capture deferred (locked by others, or too many objects at once), and what concurrent transactions
 described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are
@@ -20,7 +20,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.db import catalog
-from pggit_daemon.model.decision import Decision
+from pggit_daemon.model.changeset import Segment
 from pggit_daemon.model.objects import ObjectId, ObjectOp
 from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
 from pggit_daemon.reconcile.visibility import Visibility
@@ -45,14 +45,14 @@ class DefinitionRefresh:
         self._left_over = left_over
         self._concurrent = ConcurrentDdl()
 
-    async def _outdated(self, decision: Decision) -> frozenset[ObjectId]:
-        """What this decision and concurrent ones describe and may be otherwise by now.
+    async def _outdated(self, segment: Segment) -> frozenset[ObjectId]:
+        """What this segment and concurrent ones describe and may be otherwise by now.
 
-        Where the decision's own rows have gone from the outbox it was handled before, and the outbox does not tell
+        Where the segment's own rows have gone from the outbox it was handled before, and the outbox does not tell
         what was committed since: then the comparison finds what is to be found.
         """
-        outdated = self._concurrent.outdated(decision.unit.xid, decision.events)
-        own = {event.event_id for event in decision.events}
+        outdated = self._concurrent.outdated(segment.changeset.xid, segment.events)
+        own = {event.event_id for event in segment.events}
         if not outdated:
             return outdated
         await self._seen_by_others()
@@ -61,14 +61,14 @@ class DefinitionRefresh:
             return frozenset()
         return outdated
 
-    async def completed(self, decision: Decision, handled: Iterable[int]) -> Decision:
-        """Complete a decision; `handled` are the rows of the outbox that are no news, its own among them."""
-        outdated = await self._outdated(decision)
+    async def completed(self, segment: Segment, handled: Iterable[int]) -> Segment:
+        """Complete a segment; `handled` are the rows of the outbox that are no news, its own among them."""
+        outdated = await self._outdated(segment)
         deferred = {
-            item.oid: item.direct for event in decision.events for item in event.objects if item.op is ObjectOp.DEFERRED
+            item.oid: item.direct for event in segment.events for item in event.objects if item.op is ObjectOp.DEFERRED
         }
         if not deferred and not outdated:
-            return decision
+            return segment
         await self._seen_by_others()
         wanted = deferred | dict.fromkeys(outdated, True)
         found, unreadable = await catalog.read_again(self._conn, wanted)
@@ -89,10 +89,10 @@ class DefinitionRefresh:
             gone = outdated - later - unreadable
         events = [
             replace(event, objects=tuple(item for item in event.objects if item.op is not ObjectOp.DEFERRED))
-            for event in decision.events
+            for event in segment.events
         ]
         events[-1] = replace(events[-1], objects=(*events[-1].objects, *as_found(sorted(gone), found)))
-        return replace(decision, events=tuple(events))
+        return replace(segment, events=tuple(events))
 
     async def _seen_by_others(self) -> None:
         for _ in range(VISIBLE_TRIES):

@@ -6,6 +6,7 @@ stored transaction. Called when the worker starts on a database, and again after
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from pggit_daemon.db import catalog
 from pggit_daemon.db.connections import translated
 from pggit_daemon.interpret.history_table import Ledger, LedgerRow
 from pggit_daemon.interpret.sql_api import SQL_API, Api
+from pggit_daemon.model.decision import Fact
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectId, ObjectKey
 from pggit_daemon.model.open_run import OpenRun, RunState
@@ -36,7 +38,10 @@ _QUERIES = load_queries("load")
 
 @dataclass(slots=True)
 class State:
-    """All that the pipeline moves, and the transactions that it must skip."""
+    """All that the pipeline moves, and the transactions that it must skip (`poison`).
+
+    `facts` are what attribution remembers; `written` are rows that an earlier version stored before their transaction.
+    """
 
     progress: Progress
     schema: Schema
@@ -44,6 +49,8 @@ class State:
     api: Api
     secret: str
     poison: frozenset[LSN] = frozenset()
+    facts: tuple[Fact, ...] = ()
+    written: frozenset[LSN] = frozenset()
 
 
 async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
@@ -67,7 +74,10 @@ async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, reg
     api = Api(_run(row) for row in await _fetch(conn, "runs"))
     [(secret,)] = await _fetch(conn, "secret")
     poison = frozenset([LSN.parse(lsn) for (lsn,) in await _fetch(conn, "poison")])
-    return State(progress, Schema.load(leaves), await _ledgers(conn, registry, rows), api, secret, poison)
+    facts = tuple(Fact(kind, key, state) for kind, key, state in await _fetch(conn, "facts"))
+    written = frozenset(map(LSN.parse, json.loads(progress.remembered).get("written", ())))
+    ledgers = await _ledgers(conn, registry, rows)
+    return State(progress, Schema.load(leaves), ledgers, api, secret, poison, facts, written)
 
 
 def _run(row: tuple[Any, ...]) -> OpenRun:

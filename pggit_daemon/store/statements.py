@@ -8,11 +8,12 @@ it. Parameters become one JSON object; lists of the same length are the columns 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.decision import CommitKind, Link
+from pggit_daemon.model.decision import Attribution, CommitKind, Fact, Link, LinkedCommit
 from pggit_daemon.model.migration import Amendment, HistoryChange, Migration
 from pggit_daemon.model.objects import ObjectKey
 from pggit_daemon.model.open_run import EndedRun, OpenRun
@@ -34,10 +35,11 @@ def statements(step: Step) -> Iterator[Statement]:
         yield from _link(link, step)
     if step.part_of is not None and step.commit is not None:
         change = step.part_of.row.principal
-        if change.migration is not None and step.part_of.evidence is not None:
-            yield _linked(change, change.migration, step.part_of.evidence, step, part=True, late=None)
+        yield from _linked(step.part_of, step)
         # A migration that the SQL API began remembers the newest of its parts until it ends.
         yield "mark_part", {"source": change.source, "row_key": change.row_key, "last_part": str(step.lsn)}
+    for told in step.attributions:
+        yield from _attributed(told)
     for unreadable in step.unreadable:
         # Text cannot hold NUL, and nothing may be lost for that.
         raw = unreadable.raw.replace("\0", "\\0")
@@ -49,6 +51,7 @@ def statements(step: Step) -> Iterator[Statement]:
         yield "handled_events", {"ids": list(step.events)}
     if step.requests:
         yield "handled_requests", {"ids": list(step.requests)}
+    yield from _remembered(step.facts)
 
 
 def _commit(commit: Commit) -> Iterator[Statement]:
@@ -69,6 +72,7 @@ def _commit(commit: Commit) -> Iterator[Statement]:
             "hash": commit.hash,
             "parent": commit.parent,
             "message": commit.message,
+            "summary": commit.summary,
             "author": commit.author,
             "time": commit.time.astimezone(UTC),
             "tree_hash": commit.tree_hash,
@@ -138,38 +142,121 @@ def _keys(keys: Iterable[ObjectKey]) -> dict[str, list[str]]:
     return {"type": [key.type for key in keys], "identity": [key.identity for key in keys]}
 
 
+def _attributed(told: Attribution) -> Iterator[Statement]:
+    """What became known of a commit after it was stored, and what follows for conflicts."""
+    yield (
+        "attribute_commit",
+        {
+            "hash": told.commit,
+            "kind": told.kind.value,
+            "message": told.message,
+            "metadata": dict(told.metadata),
+        },
+    )
+    if told.kind is CommitKind.OUT_OF_BAND:
+        yield "decided_out_of_band", {"hash": told.commit}
+    elif told.kind in {CommitKind.MIGRATION, CommitKind.ROLLBACK}:
+        yield "decided_migration", {"hash": told.commit}
+
+
+def _remembered(facts: Iterable[Fact]) -> Iterator[Statement]:
+    kept = [fact for fact in facts if fact.state is not None]
+    gone = [fact for fact in facts if fact.state is None]
+    if gone:
+        yield "forget", {"kind": [fact.kind for fact in gone], "key": [fact.key for fact in gone]}
+    if kept:
+        yield (
+            "remember",
+            {
+                "kind": [fact.kind for fact in kept],
+                "key": [fact.key for fact in kept],
+                "state": [dict(fact.state or {}) for fact in kept],
+            },
+        )
+
+
 def _link(link: Link, step: Step) -> Iterator[Statement]:
-    late = str(link.late) if link.late is not None else None
+    """A row as it is recorded, or what a recorded one is linked to now."""
+    if link.evidence is not None and not link.commits and step.commit is not None:
+        link = replace(link, commits=(LinkedCommit(step.commit.hash),))
+    if link.recorded:
+        yield from _linked(link, step)
+        yield "link_row", _link_row(link)
+        return
+    step = replace(step, time=link.time or step.time, xid=link.xid if link.time is not None else step.xid)
+    last = link.commits[-1] if link.commits else None
     for change in link.row.changes:
         principal = change is link.row.principal
         migration = change.migration
         if migration is not None:
-            evidence = link.evidence if principal else None
-            values = _migration(change, migration, evidence, step, late if principal else None)
+            values = _migration(change, migration, link if principal else None, last if principal else None, step)
             if change.linking is not None:
                 yield "link_known", {**values, "anywhere": change.linking.anywhere, "records": change.linking.records}
             else:
                 yield "put_migration", values
-            if principal and evidence is not None:
-                yield _linked(change, migration, evidence, step, part=False, late=late)
+            if principal:
+                yield from _linked(link, step)
         if change.amends is not None:
             yield from _amend(change, change.amends)
         if not change.unobserved:
-            yield "record_event", _event(change, link, step, late)
+            yield "record_event", _event(change, link if principal else None, last if principal else None, step)
         yield from _run(change.run) if change.run is not None else _row(change)
 
 
+def _linked(link: Link, step: Step) -> Iterator[Statement]:
+    """Every commit of the migration."""
+    change = link.row.principal
+    if change.migration is None or link.evidence is None:
+        return
+    for one in link.commits:
+        yield (
+            "link",
+            {
+                "tool": change.tool,
+                "source": change.migration_source or change.source,
+                "migration_id": change.migration.migration_id,
+                **_commit_of(one),
+                "evidence": link.evidence.value,
+                "part": one.part,
+                "made": one.made,
+                "objects": [f"{key.type} {key.identity}" for key in one.objects] if one.objects is not None else None,
+                "detail": step.commit.metadata if step.commit is not None else {},
+            },
+        )
+
+
+def _link_row(link: Link) -> dict[str, Any]:
+    """Where a row that was recorded before is linked now; the same number may have been applied again since."""
+    change, migration = link.row.principal, link.row.principal.migration
+    return {
+        "tool": change.tool,
+        "source": change.migration_source or change.source,
+        "row_source": change.source,
+        "migration_id": migration.migration_id if migration is not None else None,
+        **_commit_of(link.commits[-1] if link.commits else None),
+        "evidence": link.evidence.value if link.evidence is not None else None,
+        "lsn": str(change.lsn),
+    }
+
+
+def _commit_of(linked: LinkedCommit | None) -> dict[str, str | None]:
+    """How statements name a commit: by its hash, or as the newest of a transaction."""
+    if linked is None:
+        return {"hash": None, "at": None}
+    return {"hash": linked.commit, "at": str(linked.at) if linked.at is not None else None}
+
+
 def _migration(
-    change: HistoryChange, migration: Migration, evidence: Evidence | None, step: Step, late: str | None
+    change: HistoryChange, migration: Migration, link: Link | None, last: LinkedCommit | None, step: Step
 ) -> dict[str, Any]:
+    evidence = link.evidence if link is not None else None
     return {
         "migration_id": migration.migration_id,
         "tool": change.tool,
         "source": change.migration_source or change.source,
         "name": migration.name,
         "checksum": migration.checksum,
-        "hash": step.commit.hash if step.commit is not None and evidence is not None else None,
-        "late": late,
+        **_commit_of(last),
         "applied_at": _stamp(migration.applied_at) if evidence is Evidence.BASELINE else step.time,
         "applied_by": migration.applied_by,
         "execution_ms": migration.execution_ms,
@@ -193,24 +280,6 @@ def _stamp(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _linked(
-    change: HistoryChange, migration: Migration, evidence: Evidence, step: Step, *, part: bool, late: str | None
-) -> Statement:
-    return (
-        "link",
-        {
-            "tool": change.tool,
-            "source": change.migration_source or change.source,
-            "migration_id": migration.migration_id,
-            "hash": step.commit.hash if step.commit is not None else None,
-            "late": late,
-            "evidence": evidence.value,
-            "part": part,
-            "detail": step.commit.metadata if step.commit is not None else {},
-        },
-    )
 
 
 def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
@@ -248,11 +317,10 @@ def _amend(change: HistoryChange, amends: Amendment) -> Iterator[Statement]:
         )
 
 
-def _event(change: HistoryChange, link: Link, step: Step, late: str | None) -> dict[str, Any]:
+def _event(change: HistoryChange, link: Link | None, last: LinkedCommit | None, step: Step) -> dict[str, Any]:
     migration_id = change.migration.migration_id if change.migration is not None else None
     if migration_id is None and change.amends is not None:
         migration_id = change.amends.migration_id
-    principal = change is link.row.principal
     return {
         "source": change.source,
         "meaning": change.meaning.value,
@@ -261,9 +329,8 @@ def _event(change: HistoryChange, link: Link, step: Step, late: str | None) -> d
         "old": change.old,
         "new": change.new,
         "migration_id": migration_id,
-        "evidence": link.evidence.value if link.evidence is not None and principal else None,
-        "hash": step.commit.hash if step.commit is not None and principal else None,
-        "late": late,
+        "evidence": link.evidence.value if link is not None and link.evidence is not None else None,
+        **_commit_of(last),
         "lsn": str(change.lsn),
         "xid": step.xid,
         "occurred_at": step.time,

@@ -34,7 +34,7 @@ LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915  # a line each
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that says only when the process began
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # CPU, memory and file descriptors of this process
@@ -68,9 +68,7 @@ class Metrics:
         )
         # What was read.
         self.transactions = counter("pggit_transactions_total", "Transactions handled that carried anything for us.")
-        self.pending_transactions = gauge(
-            "pggit_pending_transactions", "Transactions read and waiting for their migration's row or their grace."
-        )
+        self.pending_commits = gauge("pggit_pending_commits", "Commits that a migration tool may still claim.")
         self.ddl_events = counter("pggit_ddl_events_total", "DDL statements captured by the event triggers.")
         self.capture_failures = counter(
             "pggit_capture_failures_total", "DDL statements of which the capture failed; the statements went on."
@@ -85,7 +83,14 @@ class Metrics:
             "pggit_forged_messages_total", "Logical messages under our prefix that our functions did not make; ignored."
         )
         # What came of it.
-        self.commits = counter("pggit_commits_total", "Commits written.", "kind")
+        self.commits = counter(
+            "pggit_commits_total", "Commits by what they turned out to be; one that was corrected counts twice.", "kind"
+        )
+        self.corrections = counter(
+            "pggit_corrections_total",
+            "Commits that a late history row claimed, by what was said of them before.",
+            "was",
+        )
         self.links = counter("pggit_links_total", "Migrations linked to a commit.", "evidence")
         self.link_latency_seconds = Histogram(
             "pggit_link_latency_seconds",
@@ -172,12 +177,14 @@ class Metrics:
             self.verifications.labels(name, result)
         for kind in CommitKind:
             self.commits.labels(name, kind)
+        for was in (CommitKind.OUT_OF_BAND, CommitKind.TOOL):
+            self.corrections.labels(name, was)
         for evidence in Evidence:
             self.links.labels(name, evidence)
         for job in ("history_tables", "verification", "sessions", "outbox"):
             self.job_failures.labels(name, job)
         self.link_latency_seconds.labels(name)
-        self.pending_transactions.labels(name)
+        self.pending_commits.labels(name)
 
     def forget(self, name: str) -> None:
         """Show nothing of a database any more: the configuration has dropped it."""

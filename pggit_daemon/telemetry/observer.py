@@ -12,7 +12,8 @@ import structlog
 
 from pggit_daemon.db.history_rows import TableState
 from pggit_daemon.decode.assembler import Batch
-from pggit_daemon.model.decision import CommitKind, Decision, Link
+from pggit_daemon.model.changeset import Changeset
+from pggit_daemon.model.decision import Attribution, CommitKind, Link
 from pggit_daemon.model.transaction import Message
 from pggit_daemon.reconcile.history_tables import Noted
 from pggit_daemon.reconcile.outcome import Outcome
@@ -44,26 +45,26 @@ class Observer:
         self._forged_due = 0.0
 
     def handled(self, batch: Batch, waiting: int) -> None:
-        """A batch went through; `waiting` transactions are in the queue."""
+        """A batch went through; `waiting` commits are pending."""
         self._health.beat()
-        self._metrics.pending_transactions.labels(self._database).set(waiting)
+        self._metrics.pending_commits.labels(self._database).set(waiting)
         quiet = not batch.transactions and not batch.empties
-        if waiting == 0 and quiet:
+        if quiet:
             self._health.synced()
-        elif waiting == 0 and batch.stream_time is not None:
+        elif batch.stream_time is not None:
             self._health.synced(batch.stream_time.timestamp())
         behind = self._health.lag_seconds()
         if self._health.state is State.CATCHING_UP and (quiet or (behind is not None and behind < CLOSE)):
             self._health.enter(State.STREAMING)
             self._log.info("caught_up")
 
-    def stored(self, decisions: tuple[Decision, ...], steps: tuple[Step, ...]) -> None:
+    def stored(self, changesets: tuple[Changeset, ...], steps: tuple[Step, ...]) -> None:
         """A prefix of the stream is stored."""
         name = self._database
-        self._metrics.transactions.labels(name).inc(len({decision.unit.commit_lsn for decision in decisions}))
-        for decision in decisions:
-            self._metrics.ddl_events.labels(name).inc(len(decision.events))
-            for event in decision.events:
+        self._metrics.transactions.labels(name).inc(len(changesets))
+        for changeset in changesets:
+            self._metrics.ddl_events.labels(name).inc(len(changeset.events))
+            for event in changeset.events:
                 if event.kind == "capture_failed":
                     self._metrics.capture_failures.labels(name).inc()
                     self._log.error("capture_failed", command=event.tag, failure=event.failure)
@@ -125,9 +126,26 @@ class Observer:
             self._link(link, step)
         if step.commit is not None:
             self._commit(step.commit)
+        for told in step.attributions:
+            self._attributed(told)
+
+    def _attributed(self, told: Attribution) -> None:
+        """It became known whose a commit is that was stored before."""
+        name = self._database
+        if told.kind is CommitKind.PENDING:
+            return
+        self._metrics.commits.labels(name, told.kind.value).inc()
+        if told.kind is CommitKind.OUT_OF_BAND:
+            self._metrics.out_of_band_changes.labels(name).inc()
+        if told.corrects is not None:
+            self._metrics.corrections.labels(name, told.corrects.value).inc()
+        self._log.info(
+            "commit_attributed", commit=told.commit[:12], kind=told.kind.value, message=told.message, was=told.corrects
+        )
 
     def _commit(self, commit: Commit) -> None:
-        self._metrics.commits.labels(self._database, commit.kind.value).inc()
+        if commit.kind is not CommitKind.PENDING:
+            self._metrics.commits.labels(self._database, commit.kind.value).inc()
         if commit.kind is CommitKind.OUT_OF_BAND:
             self._metrics.out_of_band_changes.labels(self._database).inc()
         self._log.info(
@@ -142,12 +160,12 @@ class Observer:
 
     def _link(self, link: Link, step: Step) -> None:
         migration = link.row.principal.migration
-        if migration is None or migration.status == "started":
+        if migration is None or migration.status == "started" or link.waiting:
             return
         if link.evidence is None:
             row = link.row.principal.row_key
             self._log.warning("migration_unlinked", source=link.row.source, row=row, why=link.note)
             return
         self._metrics.links.labels(self._database, link.evidence.value).inc()
-        delay = time.time() - step.time.timestamp()
+        delay = time.time() - (link.time or step.time).timestamp()
         self._metrics.link_latency_seconds.labels(self._database).observe(max(0.0, delay))

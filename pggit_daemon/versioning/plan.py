@@ -1,33 +1,38 @@
-"""Decisions into commits with hashes, ready to be stored.
+"""Segments into commits with hashes, ready to be stored.
 
-In: a decision, the recorded schema, the hash of the newest commit. Out: a `Step`: the commit, if there is one, and
-what goes with it. Pure but for the schema that moves; called by `pipeline.py`.
+In: the segments of a changeset, the recorded schema, the hash of the newest commit; then what attribution says of them.
+Out: `Step`s: commits, and what goes with them. Pure but for the schema that moves; called by `pipeline.py`.
 
-A commit's hash covers its tree, parent, author, time, message, kind and source LSN: the same transactions
-over the same parent give the same hash, however often and by whomever they are read.
+A commit's hash covers its content alone: tree, parent, author, time, position in the source, summary of its statements.
+The same transactions over the same parent give the same hash, however often and by whomever they are read, and whosever
+they turn out to be.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pggit_daemon.model.changeset import Changeset, Evidence, RecordedSegment, Segment
 from pggit_daemon.model.ddl_event import DdlEvent
-from pggit_daemon.model.decision import CommitKind, Decision, Link
+from pggit_daemon.model.decision import Attribution, CommitKind, Fact, Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectKey
 from pggit_daemon.model.transaction import Unreadable
-from pggit_daemon.versioning.message import author, message, metadata
+from pggit_daemon.versioning.message import author, metadata, summary
 from pggit_daemon.versioning.schema import ObjectChange, Schema
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit as it will stand in `pggit.commits`, with the objects it changes."""
+    """A commit as it will stand in `pggit.commits`, with the objects it changes.
+
+    `summary` is what its statements did, `message` what is shown: whose they are may be part of that.
+    """
 
     hash: str
     parent: str | None
@@ -40,14 +45,16 @@ class Commit:
     xid: int | None
     metadata: dict[str, Any]
     changes: tuple[ObjectChange, ...]
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one decision writes: a commit or none, rows with their links, what could not be read, handled events.
+    """What is written together: a commit or none, rows with their links, what could not be read, handled events.
 
     `moved` are objects that are what they were, under another id of the catalog's. `unexplained`: nobody told of
-    the commit's changes, so they are a conflict.
+    the commit's changes, so they are a conflict. `part_of`: the migration that the commit is a part of, while its row
+    is to come. `attributions` are of commits that were stored before.
     """
 
     commit: Commit | None
@@ -61,37 +68,72 @@ class Step:
     moved: tuple[tuple[ObjectKey, ObjectId], ...] = ()
     requests: tuple[int, ...] = ()
     unexplained: bool = False
+    attributions: tuple[Attribution, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
-def plan(decision: Decision, schema: Schema, head: str | None) -> Step:
-    """Plan one decision over the commit `head`; `schema` moves on."""
-    changes = schema.apply(objects_of(decision.events))
-    unit = decision.unit
+def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
+    """Plan one segment over the commit `head`; `schema` moves on."""
+    changes = schema.apply(objects_of(segment.events))
+    changeset = segment.changeset
     commit = None
-    if decision.kind is not None and (changes or decision.links):
+    if changes:
+        said = summary(segment.events)
         commit = make_commit(
-            kind=decision.kind,
+            kind=CommitKind.PENDING,
             tree_hash=schema.tree.hash,
             parent=head,
-            message=message(decision),
-            author=author(decision),
-            time=unit.commit_time,
-            lsn=unit.commit_lsn,
-            xid=unit.xid,
-            metadata=metadata(decision),
+            message=said,
+            author=author(segment),
+            time=changeset.commit_time,
+            lsn=changeset.commit_lsn,
+            ordinal=segment.ordinal,
+            xid=changeset.xid,
+            metadata=metadata(segment),
             changes=changes,
         )
-    part = Link(decision.part_of, decision.evidence) if decision.part_of is not None and commit is not None else None
+    part = None
+    if segment.part_of is not None and commit is not None:
+        part = Link(segment.part_of, Evidence.SESSION, commits=(LinkedCommit(commit.hash, part=True),), recorded=True)
     return Step(
         commit=commit,
-        links=decision.links,
-        unreadable=decision.unreadable,
-        events=tuple(event.event_id for event in decision.events),
-        time=unit.commit_time,
-        xid=unit.xid,
-        lsn=unit.commit_lsn,
+        links=(),
+        unreadable=(),
+        events=tuple(event.event_id for event in segment.events),
+        time=changeset.commit_time,
+        xid=changeset.xid,
+        lsn=changeset.commit_lsn,
         part_of=part,
         moved=schema.take_moved(),
+    )
+
+
+def recorded(segment: Segment, step: Step) -> RecordedSegment:
+    """What attribution needs to know of a planned segment."""
+    changes = step.commit.changes if step.commit is not None else ()
+    # What has one name before and after may have had another id in between.
+    keys = {key: key for change in changes if (key := change.key or change.old_key) is not None}
+    keys |= {change.old_key: change.key for change in changes if change.old_key is not None and change.key is not None}
+    by_oid = {change.oid: key for change in changes if (key := change.key or change.old_key) is not None}
+    return RecordedSegment(
+        segment,
+        step.commit.hash if step.commit is not None else None,
+        step.commit.summary if step.commit is not None else summary(segment.events),
+        tuple(tuple(dict.fromkeys(_changed(event, by_oid, keys))) for event in segment.events),
+    )
+
+
+def closing(changeset: Changeset) -> Step:
+    """What goes with the end of a transaction: its rows will be added."""
+    return Step(
+        commit=None,
+        links=(),
+        unreadable=tuple(item for item in changeset.items if isinstance(item, Unreadable)),
+        events=(),
+        time=changeset.commit_time,
+        xid=changeset.xid,
+        lsn=changeset.commit_lsn,
+        requests=changeset.requests,
     )
 
 
@@ -112,8 +154,21 @@ def make_commit(
     xid: int | None,
     metadata: dict[str, Any],
     changes: tuple[ObjectChange, ...],
+    ordinal: int = 0,
 ) -> Commit:
-    """A commit with its hash."""
-    said = [tree_hash, parent, author, time.astimezone(UTC).isoformat(), message, kind.value, str(lsn)]
+    """A commit with its hash. Its first message is its summary; another one may be shown later."""
+    said = [tree_hash, parent, author, time.astimezone(UTC).isoformat(), str(lsn), ordinal, message]
     digest = hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
-    return Commit(digest, parent, tree_hash, kind, message, author, time, lsn, xid, metadata, changes)
+    return Commit(digest, parent, tree_hash, kind, message, author, time, lsn, xid, metadata, changes, message)
+
+
+def _changed(
+    event: DdlEvent, by_oid: dict[ObjectId, ObjectKey], keys: dict[ObjectKey, ObjectKey]
+) -> Iterator[ObjectKey]:
+    """Those of the commit's objects that a statement touched."""
+    for item in event.objects:
+        key = by_oid.get(item.oid)
+        if key is None and item.key is not None:
+            key = keys.get(item.key)
+        if key is not None:
+            yield key

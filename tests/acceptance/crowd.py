@@ -22,7 +22,7 @@ from sandbox.liquibase import Liquibase
 from tests.acceptance.recorded import Commit, Migration, commits, migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sandbox.jars import ToolRun
@@ -168,9 +168,9 @@ def wrong_links(crowd: Crowd) -> list[str]:
         if len(mine) != crowd.count:
             wrong.append(f"{schema}: {len(mine)} migrations, not {crowd.count}")
         wrong += [
-            f"{one.source} {one.version} has {by_id[one.commit_id].changed}"
+            f"{one.source} {one.version} has {one.changed}"
             for one in mine
-            if one.commit_id is not None and _makers(by_id[one.commit_id]) != {f"{schema} {_number(one):02}"}
+            if one.commit_id is not None and _makers(one.changed) != {f"{schema} {_number(one):02}"}
         ]
         wrong += [f"{one}" for one in mine if one.commit_id is not None and by_id[one.commit_id].kind != "migration"]
     for hand in crowd.hands:
@@ -195,10 +195,10 @@ def _number(migration: Migration) -> int:
     return int(parts[1] if len(parts) > 1 else parts[0])
 
 
-def _makers(commit: Commit) -> set[str]:
-    """Who made what a commit changed, as its names say: {"one 07"}."""
+def _makers(changed: Iterable[str]) -> set[str]:
+    """Who made these objects, as their names say: {"one 07"}."""
     found = set()
-    for name in commit.changed:
+    for name in changed:
         match = re.search(r"(?:^| )(\w+)\.m(\d\d)_[ab]", name) or re.search(r" on (\w+)\.m(\d\d)_", name)
         found.add(f"{match[1]} {match[2]}" if match else name)
     return found

@@ -30,6 +30,7 @@ RESULTS = (
     "pggit_daemon.link",
     "pggit_daemon.history_event",
     "pggit_daemon.progress",
+    "pggit_daemon.attribution",
     "pggit_daemon.quarantine",
 )
 """All that the daemon writes, in the order of its foreign keys."""
@@ -40,8 +41,8 @@ _numbers = itertools.count(1)
 Saved = dict[str, bytes]
 
 _RECORDED = {
-    "commits": "SELECT hash, parent_commit_hash, kind, message, author, authored_at, tree_hash, metadata, source_lsn,"
-    " source_xid, occurred_at, objects_changed FROM pggit.commits ORDER BY id",
+    "commits": "SELECT hash, parent_commit_hash, kind, message, summary, author, authored_at, tree_hash, metadata,"
+    " source_lsn, source_xid, occurred_at, objects_changed FROM pggit.commits ORDER BY id",
     "heads": "SELECT name, head_commit_hash FROM pggit.branches ORDER BY name",
     "objects": "SELECT v.type, v.schema_name, v.identity, v.classid, v.objid, v.blob, b.hash, e.hash"
     " FROM pggit_daemon.object_version v JOIN pggit.commits b ON b.id = v.from_commit"
@@ -49,7 +50,7 @@ _RECORDED = {
     "migrations": "SELECT m.tool_name, m.source, m.migration_id, m.version, m.migration_name, m.checksum, m.status,"
     " m.success, m.evidence, m.rollback_of, m.sequence, m.applied_at, m.source_lsn, c.hash"
     " FROM pggit.external_migrations m LEFT JOIN pggit.commits c ON c.id = m.pggit_commit_id ORDER BY 1, 2, 3",
-    "links": "SELECT l.tool_name, l.source, l.migration_id, l.evidence, l.part, c.hash"
+    "links": "SELECT l.tool_name, l.source, l.migration_id, l.evidence, l.part, l.made, l.objects, c.hash"
     " FROM pggit_daemon.link l JOIN pggit.commits c ON c.id = l.commit_id ORDER BY l.source, l.migration_id, c.id",
     "events": "SELECT h.source, h.meaning, h.operation, h.row_key, h.old_columns, h.new_columns, h.migration_id,"
     " h.evidence, c.hash, h.lsn, h.xid, h.occurred_at"

@@ -34,6 +34,7 @@ HAND = "ada"
 NOT_TRANSACTIONAL = "executeInTransaction=false"
 MEANWHILE_TIMEOUT = 30.0  # seconds until a hand that waits for a table gives up
 OUTBOX_TIMEOUT = 5.0  # seconds; the daemon tries again every second
+DECIDED_TIMEOUT = 60.0  # seconds; longer than any grace
 _numbers = itertools.count(1)
 
 _COMMITS = """
@@ -62,7 +63,7 @@ _MIGRATIONS = """
 """
 _EVENTS = """
     SELECT concat_ws(' ', meaning, operation, migration_id)
-    FROM pggit_daemon.history_event WHERE id > %s ORDER BY id
+    FROM pggit_daemon.history_event WHERE id > %s ORDER BY lsn, id
 """
 _DIFFERENCES = """
     WITH recorded AS (
@@ -178,8 +179,13 @@ class Scene:
         return str(self._one("SELECT current_database()"))
 
     def caught_up(self) -> None:
+        """Wait until all is recorded, and known whose it is."""
         assert self.daemon is not None, "the daemon was not started"
         self.daemon.wait_caught_up()
+        open_claims = "SELECT count(*) FROM pggit_daemon.attribution WHERE kind IN ('claim', 'row')"
+        deadline = time.monotonic() + DECIDED_TIMEOUT
+        while self._one(open_claims) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def commits(self, after: int | None = None) -> list[str]:
         """Every commit since the first (or since the commit `after`)."""

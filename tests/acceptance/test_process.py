@@ -64,7 +64,7 @@ class Half:
 
 
 def waiting(daemon: Daemon) -> bool:
-    return daemon.metric("pggit_pending_transactions") >= 1
+    return daemon.metric("pggit_pending_commits") >= 1
 
 
 def test_sigterm_in_the_middle_of_a_run(installed_database: str, tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pggit_daemon.attribute.queue import Correlator
+from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.interpret.history_table import Ledger, LedgerRow
 from pggit_daemon.interpret.transaction import NewTables, Reader
+from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.ddl_event import OUTBOX
-from pggit_daemon.model.decision import Decision, Settled
+from pggit_daemon.model.decision import Attribution, Fact, Link, Outcome
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.session import Profile, SessionKey
 from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableName, Transaction, Unshown
@@ -26,8 +27,10 @@ from pggit_daemon.store.statements import statements
 from pggit_daemon.tools.preset import Preset, packaged
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.source import Source
-from pggit_daemon.versioning.plan import Step, plan
+from pggit_daemon.versioning.plan import Step, closing, plan, recorded
+from pggit_daemon.versioning.recording import Recording
 from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.segments import segments
 
 PRESETS: dict[str, Preset] = dict(packaged())
 JDBC = "PostgreSQL JDBC Driver"
@@ -200,52 +203,98 @@ class Wal:
 
 
 @dataclass(slots=True)
+class Recorded:
+    """A commit as the database has it."""
+
+    lsn: LSN
+    events: tuple[int, ...]
+    kind: str
+    message: str
+    metadata: dict[str, Any]
+
+
+@dataclass(slots=True)
 class Stored:
-    """What the database holds after a step: of the store's statements only what is read again."""
+    """What the database holds: of the store's operations only what is read again or compared."""
 
     rows: dict[str, dict[str, LedgerRow]] = field(default_factory=dict)
     ids: dict[str, dict[int, str | None]] = field(default_factory=dict)
-    remembered: str = "{}"
+    facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
+    commits: dict[str, Recorded] = field(default_factory=dict)
+    links: dict[tuple[str, int, str], tuple[object, ...]] = field(default_factory=dict)
+    linked: dict[tuple[str, int], tuple[str | None, str | None]] = field(default_factory=dict)
     commit: LSN = ZERO
     head: str | None = None
     schema: Schema = field(default_factory=Schema)
 
-    def take(self, settled: Settled) -> list[Step]:
-        steps = []
-        for decision in settled.decisions:
-            step = plan(decision, self.schema, self.head)
-            self.head = step.commit.hash if step.commit is not None else self.head
+    def take(self, steps: Iterable[Step]) -> None:
+        for step in steps:
             for name, values in statements(step):
-                self._write(name, values)
-            steps.append(step)
-        self.remembered, self.commit = settled.remembered, settled.last.commit_lsn
-        return steps
+                if name == "insert_commit":
+                    said = values["kind"], values["message"], values["metadata"]
+                    self.commits[values["hash"]] = Recorded(step.lsn, step.events, *said)
+                else:
+                    self._write(name, values)
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
-        match name:
-            case "put_row":
-                row = LedgerRow(values["columns"], values["migration_id"])
-                self.rows.setdefault(values["source"], {})[values["row_key"]] = row
-            case "delete_row":
-                self.rows.get(values["source"], {}).pop(values["row_key"], None)
-            case "put_migration":
-                if values["migration_id"] >= 0:
-                    self.ids.setdefault(values["source"], {})[values["migration_id"]] = values["version"]
-            case _:
-                pass
+        write = getattr(self, f"_{name}", None)
+        if write is not None:
+            write(values)
+
+    def _put_row(self, values: dict[str, Any]) -> None:
+        row = LedgerRow(values["columns"], values["migration_id"])
+        self.rows.setdefault(values["source"], {})[values["row_key"]] = row
+
+    def _delete_row(self, values: dict[str, Any]) -> None:
+        self.rows.get(values["source"], {}).pop(values["row_key"], None)
+
+    def _put_migration(self, values: dict[str, Any]) -> None:
+        if values["migration_id"] >= 0:
+            self.ids.setdefault(values["source"], {})[values["migration_id"]] = values["version"]
+        self._link_row(values)
+
+    def _link_row(self, values: dict[str, Any]) -> None:
+        self.linked[values["source"], values["migration_id"]] = (self._named(values), values["evidence"])
+
+    def _link(self, values: dict[str, Any]) -> None:
+        key = (values["source"], values["migration_id"], self._named(values) or "")
+        self.links[key] = (values["evidence"], values["part"], values["made"], values["objects"])
+
+    def _attribute_commit(self, values: dict[str, Any]) -> None:
+        commit = self.commits[values["hash"]]
+        commit.kind, commit.message = values["kind"], values["message"]
+        commit.metadata = {**commit.metadata, **values["metadata"]}
+
+    def _remember(self, values: dict[str, Any]) -> None:
+        for kind, key, state in zip(values["kind"], values["key"], values["state"], strict=True):
+            # As the database gives it back.
+            self.facts[kind, key] = Fact(kind, key, json.loads(json.dumps(state)))
+
+    def _forget(self, values: dict[str, Any]) -> None:
+        for kind, key in zip(values["kind"], values["key"], strict=True):
+            del self.facts[kind, key]
+
+    def _named(self, values: dict[str, Any]) -> str | None:
+        if values["at"] is None:
+            return values["hash"]  # type: ignore[no-any-return]
+        return [name for name, one in self.commits.items() if str(one.lsn) == values["at"]][-1]
 
 
 class Follower:
-    """Leads transactions through reader, correlator and plan, like the pipeline; `restart` loses all but the stored."""
+    """Leads transactions through reader, recording and attribution, like the pipeline.
 
-    def __init__(self, *sources: Source, presets: dict[str, Preset] | None = None, eager: bool = True) -> None:
+    `live`: each transaction is stored by itself. `restart` loses all but the stored.
+    """
+
+    def __init__(self, *sources: Source, presets: dict[str, Preset] | None = None, live: bool = True) -> None:
         self.registry = Registry(presets if presets is not None else PRESETS, sources)
         self.stored = Stored()
-        self.decisions: list[Decision] = []
+        self.told: list[Link] = []
         self.steps: list[Step] = []
+        self.attributions: list[Attribution] = []
+        self.changesets: list[Changeset] = []
         self.seen: list[Transaction] = []
-        self.restarts = 0
-        self.eager = eager
+        self.live = live
         self._load()
 
     def _load(self) -> None:
@@ -255,104 +304,130 @@ class Follower:
             )
             for name, source in self.registry.sources.items()
         }
-        self.correlator = Correlator(self.registry.sources, self.stored.remembered)
-        self.reader = Reader(self.registry, self.ledgers, written=frozenset(self.correlator.memory.written))
+        self.correlator = Correlator(self.registry.sources, self.stored.facts.values())
+        self.reader = Reader(self.registry, self.ledgers, brackets=self.correlator.open_brackets)
+        self.recording = Recording()
 
     def restart(self) -> None:
-        """Start over from what is stored, with everything behind it fed again."""
-        self.restarts += 1
-        again = [transaction for transaction in self.seen if transaction.commit_lsn > self.stored.commit]
+        """Go on from what is stored."""
+        self.store()
         self._load()
-        for transaction in again:
-            self._handle(transaction)
 
     def feed(self, *transactions: Transaction) -> Follower:
         for transaction in transactions:
             self.seen.append(transaction)
             self._handle(transaction)
+        self.store()
         return self
 
     def _handle(self, transaction: Transaction) -> None:
         self.correlator.tick(transaction.commit_time)
-        unit = self.reader.read(transaction)
-        if isinstance(unit, NewTables):
-            self.settle()
-            self.seen = [*self.seen] if transaction in self.seen else [*self.seen, transaction]
-            self._load()
-            for again in [one for one in self.seen if self.stored.commit < one.commit_lsn <= transaction.commit_lsn]:
-                self._handle(again)
+        changeset = self.reader.read(transaction)
+        if isinstance(changeset, NewTables):
+            self.restart()
+            self._handle(transaction)
             return
-        if unit.items:
-            self.correlator.feed(unit)
-        if self.eager:
-            self.settle()
+        if changeset.items:
+            self.record(changeset)
+        if self.live:
+            self.store()
 
-    def settle(self) -> None:
-        while (settled := self.correlator.settle()) is not None:
-            self.decisions.extend(settled.decisions)
-            self.steps.extend(self.stored.take(settled))
+    def record(self, changeset: Changeset) -> None:
+        before, steps, done = self.stored.head, [], []
+        for segment in segments(changeset):
+            step = plan(segment, self.stored.schema, self.stored.head)
+            self.stored.head = step.commit.hash if step.commit is not None else self.stored.head
+            steps.append(step)
+            done.append(recorded(segment, step))
+        self.correlator.feed(changeset, done, before)
+        self.changesets.append(changeset)
+        self.recording.add([*steps, closing(changeset)], self._news())
+        self.stored.commit = changeset.commit_lsn
+
+    def _news(self) -> Outcome:
+        outcome = self.correlator.take()
+        self.told += outcome.links
+        self.attributions += outcome.attributions
+        return outcome
+
+    def store(self) -> None:
+        outcome = self._news()
+        if outcome:
+            self.recording.add([Step(None, (), (), (), START, None, self.stored.commit)], outcome)
+        self.stored.take(self.recording.steps)
+        self.steps += [step for step in self.recording.steps if step.events or step.links or step.unreadable]
+        self.recording = Recording()
 
     def tick(self, now: datetime) -> None:
         self.correlator.tick(now)
-        self.settle()
+        self.store()
 
-    def finish(self, wal: Wal) -> list[Decision]:
-        """Let an hour pass; whatever waited is free then."""
+    def gone(self, *sessions: SessionKey) -> None:
+        """These sessions ended; those that are not named are all that are watched."""
+        watched = self.correlator.watched()
+        ended = [one for one in watched if not sessions or one.session in sessions]
+        self.correlator.gone(ended, up_to=self.correlator.newest)
+        self.store()
+
+    def finish(self, wal: Wal) -> Follower:
+        """Let an hour pass, and all sessions end; whatever was pending is decided then."""
         self.tick(wal.now + timedelta(hours=1))
-        return self.decisions
+        self.gone()
+        self.tick(wal.now + timedelta(hours=2))
+        return self
 
     # -- what was decided, in short
 
     @property
-    def told(self) -> list[tuple[object, ...]]:
-        return [short(decision) for decision in self.decisions]
+    def kinds(self) -> list[str]:
+        """Of each commit, in commit order."""
+        return [commit.kind for commit in self.stored.commits.values()]
+
+    @property
+    def messages(self) -> list[str]:
+        return [commit.message for commit in self.stored.commits.values()]
 
     @property
     def taken(self) -> dict[int, str | None]:
-        """By event: the key of the row that has it, `tool:…` or `out_of_band`."""
-        found: dict[int, str | None] = {}
-        for decision in self.decisions:
-            row = decision.part_of or (decision.links[0].row if decision.links and decision.events else None)
-            label = decision.kind.value if decision.kind is not None else None
-            mine = f"{row.source} {row.principal.row_key}" if row is not None else label
-            for event in decision.events:
-                assert event.event_id not in found, "an event was decided twice"
-                found[event.event_id] = mine
+        """By event: the key of the row that has it, or its commit's kind; None where it changed nothing."""
+        identities = {
+            event.event_id: {f"{item.key.type} {item.key.identity}" for item in event.objects if item.key is not None}
+            for changeset in self.changesets
+            for event in changeset.events
+        }
+        found: dict[int, str | None] = dict.fromkeys(identities)
+        for commit in self.stored.commits.values():
+            found.update(dict.fromkeys(commit.events, commit.kind))
+        for link in (*self.told, *(step.part_of for step in self.steps if step.part_of is not None)):
+            for one in link.commits if link.evidence is not None else ():
+                name = one.commit or self.stored._named({"at": str(one.at)})
+                commit = self.stored.commits[name or ""]
+                objects = None if one.objects is None else {f"{key.type} {key.identity}" for key in one.objects}
+                for event in commit.events if one.made else ():
+                    if objects is None or objects & identities[event]:
+                        label = f"{link.row.source} {link.row.principal.row_key}"
+                        assert commit.kind in {"migration", "rollback", "tool"}, commit
+                        assert found[event] in {commit.kind, label}, "an event was given to two rows"
+                        found[event] = label
         return found
 
     @property
     def links(self) -> dict[str, str | None]:
         """By row key: the evidence of its link."""
-        found: dict[str, str | None] = {}
-        for decision in self.decisions:
-            for link in decision.links:
-                key = f"{link.row.source} {link.row.principal.row_key} {link.row.lsn}"
-                assert key not in found, "a row was decided twice"
-                found[key] = link.evidence.value if link.evidence is not None else None
-        return found
+        return {
+            f"{link.row.source} {link.row.principal.row_key} {link.row.lsn}": link.evidence and link.evidence.value
+            for link in self.told
+        }
 
+    def link(self, key: str) -> Link:
+        """What was told last of a row."""
+        return next(link for link in reversed(self.told) if f"{link.row.source} {link.row.principal.row_key}" == key)
 
-def short(decision: Decision) -> tuple[object, ...]:
-    """A decision as comparable values, without the unit's identity."""
-    return (
-        decision.kind.value if decision.kind is not None else None,
-        decision.unit.commit_lsn,
-        tuple(event.event_id for event in decision.events),
-        tuple(
-            (
-                link.row.source,
-                link.row.principal.row_key,
-                tuple(change.meaning.value for change in link.row.changes),
-                tuple(change.migration.migration_id if change.migration else None for change in link.row.changes),
-                link.evidence.value if link.evidence is not None else None,
-                link.late,
-            )
-            for link in decision.links
-        ),
-        decision.part_of.principal.row_key if decision.part_of is not None else None,
-        decision.source,
-        decision.orphan,
-    )
+    @property
+    def result(self) -> tuple[object, ...]:
+        """All that must not depend on how the log was read."""
+        commits = {name: (one.kind, one.message, one.events) for name, one in self.stored.commits.items()}
+        return commits, self.stored.links, self.stored.linked, self.links, self.stored.rows
 
 
 # -- Flyway
@@ -524,7 +599,8 @@ class Liquibase:
 
     def statements(self, *names: str, tag: str = "CREATE TABLE") -> list[int]:
         tx = self.wal.begin(self.a)
-        made_ = [tx.ddl(tag, element(name, columns=("id",))) for name in names]
+        drops = tag.startswith("DROP")
+        made_ = [tx.ddl(tag, dropped(name) if drops else element(name, columns=("id",))) for name in names]
         tx.commit()
         return made_
 

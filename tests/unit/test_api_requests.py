@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +10,8 @@ import pytest
 from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
 from pggit_daemon.interpret.sql_api import MOST_ANNOUNCED, SQL_API, Api
 from pggit_daemon.model.changeset import HistoryRowEvent
-from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.open_run import OpenRun
-from pggit_daemon.model.session import Watched
 from pggit_daemon.model.transaction import RowChange, RowOp, Value
 from tests.unit.build import START, Follower, Tx, Wal, Who, who
 
@@ -47,78 +44,30 @@ def create(wal: Wal, session: Who, name: str) -> None:
     tx.commit()
 
 
-def commits(follower: Follower) -> list[list[str]]:
-    """The tables of each commit."""
-    return [
-        [item.key.identity for event in decision.events for item in event.objects if item.key is not None]
-        for decision in follower.decisions
-        if decision.kind is not None
+# ---------------------------------------------------------------- deployments
+
+
+@pytest.mark.parametrize("auto_commit", [True, False])
+def test_a_deployment_names_its_commits_and_delays_none(*, auto_commit: bool) -> None:
+    """One commit a transaction, at once, whatever is still to come; the deployment is what they have in common."""
+    wal = Wal()
+    told(wal, ANN, "deploy", deployment="d", name="release 7", auto_commit=auto_commit)
+    create(wal, ANN, "public.a")
+    create(wal, BOB, "public.other")
+    create(wal, ANN, "public.b")
+    follower = Follower(SQL_API).feed(*wal.transactions)
+    assert follower.kinds == ["out_of_band"] * 3
+    assert follower.messages == [
+        "deployment release 7: CREATE TABLE public.a",
+        "out of band: CREATE TABLE public.other",
+        "deployment release 7: CREATE TABLE public.b",
     ]
-
-
-def follow(wal: Wal, *, live: bool) -> Follower:
-    """All at once, as a daemon that was down; or with a clock that ticks between, as one that is up."""
-    follower = Follower(SQL_API)
-    for transaction in wal.transactions:
-        if live:
-            follower.tick(transaction.commit_time - timedelta(milliseconds=1))
-        follower.feed(transaction)
-    return follower
-
-
-# ---------------------------------------------------------------- deployments with auto_commit
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_ddl_waits_for_the_end_of_its_deployment(*, live: bool) -> None:
-    wal = Wal()
-    told(wal, ANN, "deploy", deployment="d", name="both", auto_commit=True)
-    create(wal, ANN, "public.a")
-    create(wal, ANN, "public.b")
-    follower = follow(wal, live=live)
-    assert commits(follower) == []
+    named = [commit.metadata.get("deployment") for commit in follower.stored.commits.values()]
+    assert named == ["d", None, "d"]
     told(wal, ANN, "deployed", deployment="d")
-    follower.feed(wal.transactions[-1])
-    assert commits(follower) == [["public.a", "public.b"]]
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_it_waits_no_longer_than_the_grace(*, live: bool) -> None:
-    """What became of it first stays a commit of its own; what is still in time is one commit."""
-    wal = Wal()
-    told(wal, ANN, "deploy", deployment="d", name="long", auto_commit=True)
-    create(wal, ANN, "public.a")
-    create(wal, ANN, "public.b")
-    wal.sleep(25)
     create(wal, ANN, "public.c")
-    create(wal, ANN, "public.d")
-    wal.sleep(10)
-    told(wal, ANN, "deployed", deployment="d")
-    assert commits(follow(wal, live=live)) == [["public.a"], ["public.b"], ["public.c", "public.d"]]
-
-
-def test_others_wait_behind_it_and_no_longer() -> None:
-    wal = Wal()
-    told(wal, ANN, "deploy", deployment="d", name="x", auto_commit=True)
-    create(wal, ANN, "public.a")
-    create(wal, BOB, "public.b")
-    follower = follow(wal, live=True)
-    assert commits(follower) == []
-    assert Watched(ANN.key, by_lock=False) in follower.correlator.watched()
-    follower.correlator.gone([Watched(ANN.key, by_lock=False)], up_to=follower.correlator.newest)
-    follower.settle()
-    assert commits(follower) == [["public.a"], ["public.b"]]
-
-
-def test_an_ordinary_deployment_waits_for_nothing() -> None:
-    wal = Wal()
-    told(wal, ANN, "deploy", deployment="d", name="x", auto_commit=False)
-    create(wal, ANN, "public.a")
-    create(wal, BOB, "public.b")
-    follower = follow(wal, live=True)
-    assert commits(follower) == [["public.a"], ["public.b"]]
-    found = [decision.unit.deployment for decision in follower.decisions if decision.kind is CommitKind.OUT_OF_BAND]
-    assert [one and one.key for one in found] == ["d", None]
+    follower.feed(*wal.transactions[-2:])
+    assert follower.messages[-1] == "out of band: CREATE TABLE public.c"
 
 
 # ---------------------------------------------------------------- the ledger of what is open
@@ -207,8 +156,8 @@ def test_requests_that_lack_something_are_kept_for_the_quarantine() -> None:
     wal = Wal()
     for action in ("begin", "end", "link", "insert", "deploy", "deployed"):
         told(wal, ANN, action, nothing=True)
-    follower = follow(wal, live=False)
-    assert [len(decision.unreadable) for decision in follower.decisions] == [1] * 6
+    follower = Follower(SQL_API).feed(*wal.transactions)
+    assert [len(step.unreadable) for step in follower.steps] == [1] * 6
     change = wal.transactions[0].changes[0]
     assert isinstance(change, RowChange)
     assert parse_request(change).introduced is None

@@ -7,15 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from pggit_daemon.attribute.claims import Claim, claims_on, first_schema
-from pggit_daemon.attribute.state import Memory
+from pggit_daemon.attribute.claims import Claim, Seen, first_schema
+from pggit_daemon.attribute.known import Bracket, Known
+from pggit_daemon.attribute.opening import claims_on
+from pggit_daemon.attribute.sessions import KnownSessions
 from pggit_daemon.config.model import Source as Section
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import HeldLock, Session
 from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.source import Source
-from tests.unit.build import FSH, LOG_LOCK, Who, flyway_key, flyway_source, liquibase_source, who
+from tests.unit.build import FSH, LOG_LOCK, START, Who, flyway_key, flyway_source, liquibase_source, who
 
 A, B = who(100), who(101)
 
@@ -34,22 +36,17 @@ def claims(
     *locks: HeldLock,
     sources: tuple[Source, ...] = (flyway_source(), liquibase_source()),
     opened: int | None = None,
-    memory: Memory | None = None,
+    sessions: KnownSessions | None = None,
     path: str | None = None,
+    writers: frozenset[str] | None = None,
 ) -> dict[str, Claim]:
-    brackets = {LOG_LOCK: LSN(opened)} if opened is not None else {}
-    return claims_on(
-        session(one),
-        locks,
-        LSN(50),
-        sources={source.name: source for source in sources},
-        brackets=brackets,
-        memory=memory or Memory(),
-        search_path=path,
-    )
+    brackets = {LOG_LOCK: Bracket(LSN(opened), START)} if opened is not None else {}
+    known = Known(brackets, sessions or KnownSessions(), {source.name: writers for source in sources})
+    seen = Seen(session(one), locks, LSN(50), LSN(90), START, path)
+    return claims_on(seen, {source.name: source for source in sources}, known)
 
 
-def test_a_sister_of_the_holder_may_be_flyways() -> None:
+def test_a_sibling_of_the_holder_may_be_flyways() -> None:
     assert claims(B, lock(A)) == {str(FSH): Claim(str(FSH), Evidence.LOCK, A.key, certain=False)}
 
 
@@ -57,9 +54,27 @@ def test_the_holder_itself_is_flyways() -> None:
     assert claims(A, lock(A))[str(FSH)].certain
 
 
-@pytest.mark.parametrize("other", [who(7, "psql"), who(7, "billing"), who(7, user="ann"), who(7, "pgAdmin 4 - DB:x")])
-def test_sessions_that_look_otherwise_are_not_its_sisters(other: Who) -> None:
+EARLIER = "2026-02-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        who(7, "psql"),
+        who(7, "pgAdmin 4 - DB:x"),
+        who(7, "billing", user="ann"),
+        who(7, "billing", started=EARLIER),
+        who(7, user="ann", started=EARLIER),
+    ],
+)
+def test_sessions_that_look_otherwise_are_not_its_siblings(other: Who) -> None:
     assert claims(other, lock(A)) == {}
+
+
+@pytest.mark.parametrize("other", [who(7, "V2 orders"), who(7, user="owner")])
+def test_a_session_that_began_with_the_holder_may_have_another_name_or_user(other: Who) -> None:
+    """Scripts name themselves and act as others: only the order of positions may prove it."""
+    assert claims(other, lock(A))[str(FSH)].weak
 
 
 def test_locks_of_other_tables_claim_nothing() -> None:
@@ -73,19 +88,46 @@ def test_a_bracket_claims_what_begins_inside_it() -> None:
     assert claims(who(7, "psql"), opened=40) == {}
 
 
+def test_a_bracket_claims_nothing_of_sessions_that_began_after_it() -> None:
+    assert claims(who(7, started="2026-03-01T00:00:01+00:00"), opened=40) == {}
+
+
+def test_by_bracket_and_window_only_ddl_of_roles_with_a_right_on_the_table_is_claimed() -> None:
+    """A superuser has no more; by lock the session proved itself."""
+    window = {"name": "own", "table": "app.history", "tool": "own", "columns": {"id": "id"}, "ddl": "after"}
+    own = configured_source(Section.model_validate(window), timedelta(seconds=9))
+    sources = (flyway_source(), liquibase_source(), own)
+    allowed = claims(B, lock(A), sources=sources, opened=40, writers=frozenset({"deploy"}))
+    assert set(allowed) == {str(FSH), "public.databasechangelog", "own"}
+    assert set(claims(B, lock(A), sources=sources, opened=40, writers=frozenset({"app_owner"}))) == {str(FSH)}
+
+
 def test_a_known_session_is_its_own_tools_alone() -> None:
-    memory = Memory()
-    memory.learn(str(FSH), A.key, B.key, LSN(1))
-    assert {name: claim.certain for name, claim in claims(B, lock(A), opened=40, memory=memory).items()} == {
+    sessions = KnownSessions()
+    sessions.learn(str(FSH), A.key, B.key, START)
+    assert {name: claim.certain for name, claim in claims(B, lock(A), opened=40, sessions=sessions).items()} == {
         str(FSH): True
     }
-    assert list(claims(who(102), lock(A), opened=40, memory=memory)) == ["public.databasechangelog"]
+    assert list(claims(who(102), lock(A), opened=40, sessions=sessions)) == ["public.databasechangelog"]
+
+
+def test_a_known_session_is_the_tools_only_while_the_lock_is_held() -> None:
+    sessions = KnownSessions()
+    sessions.learn(str(FSH), A.key, B.key, START)
+    assert list(claims(B, opened=40, sessions=sessions)) == ["public.databasechangelog"]
+    assert claims(B, sessions=sessions) == {}
+
+
+def test_a_known_session_is_the_tools_whatever_it_calls_itself() -> None:
+    sessions = KnownSessions()
+    sessions.learn(str(FSH), A.key, B.key, START)
+    assert claims(who(101, "psql", user="ann"), lock(A), sessions=sessions)[str(FSH)].certain
 
 
 def test_a_session_that_made_the_tools_tables_is_the_tools() -> None:
-    memory = Memory()
-    memory.keeps("public.databasechangelog", B.key, LSN(1))
-    found = claims(B, lock(A), opened=40, memory=memory)
+    sessions = KnownSessions()
+    sessions.keep_house("public.databasechangelog", B.key, START, dropped=False)
+    found = claims(B, lock(A), opened=40, sessions=sessions)
     assert {name: claim.certain for name, claim in found.items()} == {"public.databasechangelog": True}
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.transaction import RowOp, TableName
 from tests.unit.build import (
     FLYWAY_COLUMNS,
@@ -46,10 +45,6 @@ def follow(wal: Wal, *sources: str) -> Follower:
     return follower.feed(*wal.transactions)
 
 
-def kinds(follower: Follower) -> list[str | None]:
-    return [decision.kind.value if decision.kind is not None else None for decision in follower.decisions]
-
-
 def test_default_mode_takes_the_ddl_of_the_other_connection(wal: Wal, run: Flyway) -> None:
     run.make_history()
     one, two = run.migrate("public.a", "public.a_i"), run.migrate("public.b")
@@ -57,11 +52,12 @@ def test_default_mode_takes_the_ddl_of_the_other_connection(wal: Wal, run: Flywa
     assert {follower.taken[event] for event in one} == {row(1)}
     assert {follower.taken[event] for event in two} == {row(2)}
     assert set(follower.links.values()) == {"lock"}
-    assert kinds(follower) == ["tool", "migration", "migration"]
+    assert follower.kinds == ["tool", "migration", "migration"]
     assert follower.correlator.waiting == 0
 
 
-def test_group_mode_is_cut_where_the_rows_stand(wal: Wal, run: Flyway) -> None:
+def test_group_mode_is_one_commit_of_which_each_migration_has_its_objects(wal: Wal, run: Flyway) -> None:
+    """One transaction holds the DDL of three migrations, and was recorded before their rows came."""
     run.lock()
     script, history = wal.begin(run.b), wal.begin(run.a)
     one = [script.create("public.a"), script.create("public.a2")]
@@ -74,7 +70,9 @@ def test_group_mode_is_cut_where_the_rows_stand(wal: Wal, run: Flyway) -> None:
     history.commit()
     follower = follow(wal)
     assert [follower.taken[event] for event in (*one, *two, *three)] == [row(1), row(1), row(2), row(3)]
-    assert kinds(follower) == ["migration"] * 3
+    assert follower.kinds == ["migration"]
+    assert follower.messages == ["flyway: 1 step 1; 2 step 2; 3 step 3"]
+    assert {link.part for told in follower.told for link in told.commits} == {False}
 
 
 def test_after_versioned_of_group_mode_is_no_migrations(wal: Wal, run: Flyway) -> None:
@@ -128,7 +126,8 @@ def test_statements_that_commit_one_by_one_are_one_migration(wal: Wal, run: Flyw
     history.commit()
     follower = follow(wal)
     assert {follower.taken[event] for event in events} == {row(1)}
-    assert kinds(follower) == ["migration"], "neighbours are one commit"
+    assert follower.kinds == ["migration", "migration"]
+    assert [one.part for one in follower.link(row(1)).commits] == [True, False]
 
 
 def test_a_statement_by_hand_between_the_parts_is_a_commit_of_its_own(wal: Wal, run: Flyway) -> None:
@@ -144,10 +143,10 @@ def test_a_statement_by_hand_between_the_parts_is_a_commit_of_its_own(wal: Wal, 
     run.insert(history)
     history.commit()
     follower = follow(wal)
-    assert kinds(follower) == ["migration", "out_of_band", "migration"]
+    assert follower.kinds == ["migration", "out_of_band", "migration"]
     assert [follower.taken[event] for event in (one, hand, two)] == [row(1), "out_of_band", row(1)]
-    part, _, last = follower.decisions
-    assert part.part_of is last.links[0].row
+    assert [one.part for one in follower.link(row(1)).commits] == [True, False]
+    assert follower.messages == ["flyway: 1 step 1 (part)", "out of band: CREATE TABLE public.mine", "flyway: 1 step 1"]
 
 
 def test_psql_under_the_lock_is_out_of_band_at_once(wal: Wal, run: Flyway) -> None:
@@ -158,12 +157,14 @@ def test_psql_under_the_lock_is_out_of_band_at_once(wal: Wal, run: Flyway) -> No
     assert follower.taken == {hand: "out_of_band"}
 
 
-def test_data_only_and_skipped_migrations_are_commits_without_ddl(wal: Wal, run: Flyway) -> None:
+def test_data_only_and_skipped_migrations_are_linked_to_the_schema_that_they_saw(wal: Wal, run: Flyway) -> None:
     run.migrate("public.a")
     run.migrate()
     follower = follow(wal)
-    assert kinds(follower) == ["migration", "migration"]
-    assert list(follower.links.values()) == ["lock", "window"]
+    assert follower.kinds == ["migration"]
+    assert list(follower.links.values()) == ["lock", "none"]
+    one, two = follower.link(row(1)).commits[0], follower.link(row(2)).commits[0]
+    assert (one.commit, one.made, two.made) == (two.commit, True, False)
 
 
 def test_ddl_whose_row_never_came_is_the_tools_once_the_next_run_holds_the_lock(wal: Wal, run: Flyway) -> None:
@@ -172,12 +173,12 @@ def test_ddl_whose_row_never_came_is_the_tools_once_the_next_run_holds_the_lock(
     lost = tx.create("public.lost")
     tx.commit()
     follower = follow(wal)
-    assert follower.taken == {}
+    assert follower.taken == {lost: "pending"}
     again = Flyway(wal, who(200), who(201))
     found = again.migrate("public.b")
     follower.feed(*wal.transactions[1:])
     assert follower.taken == {lost: "tool", found[0]: row(1)}
-    assert follower.decisions[0].orphan
+    assert follower.messages[0] == "no history row followed in public.flyway_schema_history: CREATE TABLE public.lost"
 
 
 def test_an_end_of_the_holder_frees_its_ddl(wal: Wal, run: Flyway) -> None:
@@ -188,8 +189,7 @@ def test_an_end_of_the_holder_frees_its_ddl(wal: Wal, run: Flyway) -> None:
     follower = follow(wal)
     watched = follower.correlator.watched()
     assert {one.session for one in watched} == {run.a.key}
-    follower.correlator.gone(watched, up_to=follower.correlator.newest)
-    follower.settle()
+    follower.gone()
     assert follower.taken == {lost: "tool"}
 
 
@@ -206,10 +206,9 @@ def test_a_lock_given_up_says_nothing_of_the_next_migration(wal: Wal, run: Flywa
     second.commit()
     follower.feed(*wal.transactions[-1:])
     follower.correlator.gone(watched, up_to=up_to)
-    follower.settle()
-    assert follower.taken == {lost: "tool"}
+    follower.store()
+    assert follower.taken == {lost: "tool", later: "pending"}
     assert follower.correlator.waiting == 1
-    assert later not in follower.taken
 
 
 def test_an_older_transaction_does_not_end_the_wait_for_a_newer_run(wal: Wal) -> None:
@@ -231,33 +230,57 @@ def test_an_older_transaction_does_not_end_the_wait_for_a_newer_run(wal: Wal) ->
     assert follower.taken[event] == row(1)
 
 
-@pytest.mark.parametrize("inside", [True, False], ids=["transactional", "statement by statement"])
-def test_a_row_after_its_grace_is_linked_to_the_commit_that_exists(wal: Wal, run: Flyway, *, inside: bool) -> None:
+@pytest.mark.parametrize("pause", [45, 300], ids=["45 s", "5 min"])
+def test_a_slow_script_keeps_its_statements_while_the_lock_is_held(wal: Wal, run: Flyway, pause: int) -> None:
+    """Nothing but the end of the lock ends its claim: not the grace, not what others run meanwhile."""
     run.lock()
-    script, history = wal.begin(run.b), wal.begin(run.a)
-    event = script.create("public.a")
-    if inside:
-        run.insert(history)
-    done = script.commit()
-    wal.sleep(31)
-    if not inside:
-        run.insert(history)
+    events, hands = [], []
+    follower = Follower(flyway_source())
+    for number in range(3):
+        tx = wal.begin(run.b)
+        events.append(tx.create(f"public.slow{number}"))
+        follower.feed(tx.commit())
+        wal.sleep(pause)
+        hands.append(psql(wal, f"public.by_hand{number}"))
+        follower.feed(wal.transactions[-1])
+        follower.tick(wal.now)
+    assert [follower.taken[event] for event in (*events, *hands)] == ["pending"] * 3 + ["out_of_band"] * 3
+    history = wal.begin(run.a)
+    run.insert(history)
+    follower.feed(history.commit())
+    assert {follower.taken[event] for event in events} == {row(1)}
+    assert [one.part for one in follower.link(row(1)).commits] == [True, True, False]
+    assert follower.link(row(1)).evidence == "lock"
+
+
+def test_two_indexes_made_concurrently_in_one_script_are_one_migration(wal: Wal, run: Flyway) -> None:
+    """CREATE INDEX CONCURRENTLY commits by itself, however long it takes, and the lock is the session's."""
+    run.lock()
+    events = []
+    for name in ("public.i1", "public.i2"):
+        tx = wal.begin(run.a)
+        events.append(tx.ddl("CREATE INDEX", element(name, type_="index")))
+        tx.commit()
+        wal.sleep(120)
+    history = wal.begin(run.a)
+    run.insert(history)
     history.commit()
     follower = follow(wal)
-    assert follower.taken == {event: "tool"}
-    link = follower.decisions[-1].links[0]
-    assert (link.evidence, link.late) == ("late", done.commit_lsn)
+    assert {follower.taken[event] for event in events} == {row(1)}
+    assert len(follower.link(row(1)).commits) == 2
 
 
-def test_rows_within_their_grace_are_not_late(wal: Wal, run: Flyway) -> None:
+def test_a_row_that_commits_late_is_linked_while_the_lock_is_held(wal: Wal, run: Flyway) -> None:
     run.lock()
     script, history = wal.begin(run.b), wal.begin(run.a)
     event = script.create("public.a")
     run.insert(history)
     script.commit()
-    wal.sleep(29)
+    wal.sleep(600)
     history.commit()
-    assert follow(wal).taken == {event: row(1)}
+    follower = follow(wal)
+    assert follower.taken == {event: row(1)}
+    assert list(follower.links.values()) == ["lock"]
 
 
 # -- the tool's own tables
@@ -277,7 +300,9 @@ def test_a_schema_that_is_made_with_the_history_table_is_the_tools(wal: Wal) -> 
     marker.commit()
     event = run.migrate("app.a")[0]
     follower = Follower().feed(*wal.transactions)  # found by its columns in the stream
-    assert kinds(follower) == ["tool", "tool", "migration"]
+    assert follower.kinds == ["tool", "migration"]
+    marker_link = follower.told[0].commits[0]
+    assert (marker_link.made, follower.told[0].evidence) == (False, "none")
     assert follower.taken[event] == row(1, "app.flyway_schema_history")
 
 
@@ -289,11 +314,16 @@ def test_baseline_is_a_marker_that_does_not_part_the_making_of_its_table(wal: Wa
     tx.ddl("ALTER TABLE", made(FSH, FLYWAY_COLUMNS))
     tx.commit()
     follower = Follower().feed(*wal.transactions)
-    assert kinds(follower) == ["tool", "migration"]
+    assert follower.kinds == ["tool"]
+    assert list(follower.links.values()) == ["none"]
     assert follower.correlator.waiting == 0
 
 
 def test_clean_is_the_tools_whole_transaction_and_ends_the_rows(wal: Wal, run: Flyway) -> None:
+    first = wal.begin(run.a)
+    first.ddl("CREATE SCHEMA", element("app", type_="schema"))
+    first.ddl("CREATE VIEW", element("public.v", type_="view"))
+    first.commit()
     run.make_history()
     run.migrate("public.a")
     cleaner = who(300)
@@ -310,7 +340,8 @@ def test_clean_is_the_tools_whole_transaction_and_ends_the_rows(wal: Wal, run: F
     follower = follow(wal)
     assert {follower.taken[event] for event in events} == {"tool"}
     assert follower.ledgers[SOURCE].rows == {}
-    meanings = [change.meaning for d in follower.decisions for link in d.links for change in link.row.changes]
+    assert follower.kinds[1:] == ["tool", "migration", "tool", "tool"], "what one transaction cleans up is one commit"
+    meanings = [change.meaning for link in follower.told if not link.recorded for change in link.row.changes]
     assert meanings == ["applied", "cleared"]
 
 
@@ -329,13 +360,14 @@ def test_the_history_table_comes_again_after_clean(wal: Wal, run: Flyway) -> Non
     run.migrate("public.a")
     tx = wal.begin(who(300))
     tx.ddl("DROP TABLE", dropped("public.flyway_schema_history"))
+    tx.ddl("DROP TABLE", dropped("public.a"))
     tx.commit()
     again = Flyway(wal, who(400), who(401))
     again.make_history()
     event = again.migrate("public.a")[0]
     follower = Follower().feed(*wal.transactions)
     assert follower.taken[event] == row(1)
-    applied = [change.migration for d in follower.decisions for link in d.links for change in link.row.changes]
+    applied = [change.migration for link in follower.told if not link.recorded for change in link.row.changes]
     ids = [migration.migration_id for migration in applied if migration]
     assert ids == [1, 1], "what is applied again keeps its id"
 
@@ -346,7 +378,9 @@ def test_repair_is_recorded_and_makes_no_commit(wal: Wal, run: Flyway) -> None:
     tx.row(FSH, RowOp.UPDATE, flyway_row(1, checksum=99), {"installed_rank": 1})
     run.insert(tx, type="DELETE", version="1")
     tx.commit()
-    assert kinds(follow(wal)) == ["migration", None, None]
+    follower = follow(wal)
+    assert follower.kinds == ["migration"]
+    assert [link.evidence for link in follower.told] == ["lock", None, None]
 
 
 # -- others beside it
@@ -419,10 +453,10 @@ def test_overlapping_twins_are_left_unlinked_and_never_linked_wrongly(wal: Wal) 
     follower.finish(wal)
     assert list(follower.links.values()) == [None], "that one of them expires first tells nothing"
     assert {follower.taken[event] for event in events} <= {"tool", "out_of_band"}
-    assert follower.decisions[-1].links[0].note is not None
+    assert follower.told[-1].note is not None
 
 
-def test_order_of_decisions_is_commit_order(wal: Wal, run: Flyway) -> None:
+def test_commits_stand_in_commit_order(wal: Wal, run: Flyway) -> None:
     run.lock()
     script, history = wal.begin(run.b), wal.begin(run.a)
     script.create("public.a")
@@ -432,10 +466,9 @@ def test_order_of_decisions_is_commit_order(wal: Wal, run: Flyway) -> None:
     psql(wal, "public.y")
     history.commit()
     follower = follow(wal)
-    order = [decision.unit.commit_lsn for decision in follower.decisions]
+    order = [commit.lsn for commit in follower.stored.commits.values()]
     assert order == sorted(order)
-    assert kinds(follower) == ["out_of_band", "migration", "out_of_band"]
-    assert follower.decisions[1].kind is CommitKind.MIGRATION
+    assert follower.kinds == ["out_of_band", "migration", "out_of_band"]
 
 
 def test_a_quiet_tool_does_not_make_the_other_ones_row_late(wal: Wal) -> None:
@@ -460,13 +493,67 @@ def test_a_taken_transaction_is_no_orphan_of_the_other_tool(wal: Wal) -> None:
     wal.sleep(7200)
     two.migrate()  # data only
     follower.feed(wal.transactions[-1])
-    link = follower.decisions[-1].links[0]
-    assert (link.evidence, link.late) == ("window", None)
+    assert (follower.told[-1].evidence, follower.told[-1].commits[0].made) == ("none", False)
 
 
-def test_sessions_of_another_kind_are_not_sisters(wal: Wal, run: Flyway) -> None:
+def test_sessions_of_another_kind_are_not_its_siblings(wal: Wal, run: Flyway) -> None:
     run.lock()
-    tx = wal.begin(Who(who(7).key, who(7, "billing").profile))
-    event = tx.create("public.x")
-    tx.commit()
-    assert follow(wal).taken == {event: "out_of_band"}
+    for other in (who(7, "billing", started="2026-02-27T00:00:00+00:00"), who(7, "billing", user="ann")):
+        tx = wal.begin(other)
+        tx.create(f"public.x{len(wal.transactions)}")
+        tx.commit()
+    assert set(follow(wal).taken.values()) == {"out_of_band"}
+
+
+# -- a backend is not its application_name
+
+
+@pytest.mark.parametrize("named", [who(101, "V2 orders"), who(101, user="owner")], ids=["named", "as the owner"])
+def test_a_script_may_name_itself_or_act_as_another_user(wal: Wal, run: Flyway, named: Who) -> None:
+    """The first one of its run: its row stands inside the transaction, and the rest is then known by its backend."""
+    run.lock()
+    events = []
+    for number in (1, 2):
+        script, history = wal.begin(named), wal.begin(run.a)
+        events.append(script.create(f"public.a{number}"))
+        run.insert(history)
+        script.commit()
+        history.commit()
+    loose = wal.begin(named)
+    events.append(loose.create("public.a3"))
+    loose.commit()
+    history = wal.begin(run.a)
+    run.insert(history)
+    history.commit()
+    follower = follow(wal)
+    assert [follower.taken[event] for event in events] == [row(1), row(2), row(3)]
+    assert set(follower.links.values()) == {"lock"}
+
+
+def test_what_only_may_be_a_sibling_is_linked_by_position_or_not_at_all(wal: Wal, run: Flyway) -> None:
+    """It ran DDL under the lock and looks otherwise; the migration ran no DDL that anybody saw."""
+    run.lock()
+    other = wal.begin(who(555, "nightly"))
+    event = other.create("public.x")
+    other.commit()
+    history = wal.begin(run.a)
+    run.insert(history)
+    history.commit()
+    follower = follow(wal).finish(wal)
+    assert follower.taken == {event: "out_of_band"}
+    assert list(follower.links.values()) == [None]
+    assert follower.told[-1].note is not None
+
+
+def test_a_service_goes_on_with_its_own_ddl_on_the_connections_of_flyway(wal: Wal, run: Flyway) -> None:
+    """Flyway on the service's own pool: without the lock its sessions are the service's."""
+    run.make_history()
+    mine = run.migrate("public.a")
+    follower = follow(wal)
+    later = []
+    for session in (run.a, run.b):
+        tx = wal.begin(session)
+        later.append(tx.create(f"public.later{session.key.pid}"))
+        follower.feed(tx.commit())
+    assert {follower.taken[event] for event in mine} == {row(1)}
+    assert {follower.taken[event] for event in later} == {"out_of_band"}

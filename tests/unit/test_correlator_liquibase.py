@@ -38,20 +38,16 @@ def follow(wal: Wal) -> Follower:
     return Follower(liquibase_source()).feed(*wal.transactions)
 
 
-def kinds(follower: Follower) -> list[str | None]:
-    return [decision.kind.value if decision.kind is not None else None for decision in follower.decisions]
-
-
 def row(name: str) -> str:
     return f'{SOURCE} ["{name}", "ann", "db/log.xml"]'
 
 
 def compare(follower: Follower, table: list[dict[str, str | None]]) -> None:
     """What the pipeline does when the queue waits for something that was not shown."""
-    assert follower.correlator.unseen() == {SOURCE}
+    assert follower.correlator.undecoded() == {SOURCE}
     changes = follower.ledgers[SOURCE].compare(LSN(2**40), table)
-    follower.correlator.reveal(SOURCE, changes)
-    follower.settle()
+    follower.correlator.resolve(SOURCE, changes)
+    follower.store()
 
 
 def text(number: int, **more: str | None) -> dict[str, str | None]:
@@ -68,7 +64,7 @@ def test_first_run_finds_its_tables_and_links_each_changeset(wal: Wal, run: Liqu
     assert {follower.taken[event] for event in one} == {row("1")}
     assert {follower.taken[event] for event in two} == {row("2")}
     assert set(follower.links.values()) == {"bracket"}
-    assert kinds(follower) == ["tool", "tool", "migration", "migration"]
+    assert follower.kinds == ["tool", "tool", "migration", "migration"]
 
 
 def test_the_log_may_be_made_inside_the_bracket(wal: Wal, run: Liquibase) -> None:
@@ -80,8 +76,8 @@ def test_the_log_may_be_made_inside_the_bracket(wal: Wal, run: Liquibase) -> Non
         run.insert(name=str(number))
     run.close()
     follower = Follower().feed(*wal.transactions)
-    assert kinds(follower) == ["tool", "tool", "migration", "migration"]
-    assert set(follower.links.values()) == {"window"}
+    assert follower.kinds == ["tool", "tool"]
+    assert set(follower.links.values()) == {"none"}
 
 
 def test_statements_that_commit_one_by_one_are_one_changeset(wal: Wal, run: Liquibase) -> None:
@@ -91,7 +87,7 @@ def test_statements_that_commit_one_by_one_are_one_changeset(wal: Wal, run: Liqu
     run.close()
     follower = follow(wal)
     assert {follower.taken[event] for event in events} == {row("1")}
-    assert kinds(follower) == ["migration"]
+    assert [one.part for one in follower.link(row("1")).commits] == [True, False]
 
 
 def test_a_statement_by_hand_in_the_bracket_is_out_of_band(wal: Wal, run: Liquibase) -> None:
@@ -143,7 +139,7 @@ def test_two_sessions_that_nothing_tells_apart_are_left_unlinked(wal: Wal, run: 
     assert list(follower.links.values()) == [None]
     assert follower.taken[stranger] in {"tool", "out_of_band"}
     assert follower.taken[mine[0]] in {"tool", "out_of_band"}
-    note = next(link.note for decision in follower.decisions for link in decision.links)
+    note = follower.told[-1].note
     assert note is not None
     assert "2 sessions" in note
 
@@ -163,6 +159,7 @@ def test_the_session_that_made_the_tables_is_told_from_a_stranger(wal: Wal, run:
 
 def test_drop_all_is_the_tools(wal: Wal, run: Liquibase) -> None:
     """Each object in its own transaction, the tool's tables last: the bracket ends with its table."""
+    run.make_tables()
     run.open()
     first = run.run("public.a", "public.b")
     run.close()
@@ -192,6 +189,103 @@ def test_drop_all_is_the_tools(wal: Wal, run: Liquibase) -> None:
     assert follower.taken[event] == row("1")
 
 
+# -- brackets that say too much
+
+
+def test_a_crashed_run_claims_nothing_of_sessions_that_began_later(wal: Wal, run: Liquibase) -> None:
+    """LOCKED = true stays; then a day of changes by hand and by services: none delayed, none claimed."""
+    run.open()
+    one = run.run("public.a")
+    follower = follow(wal)
+    follower.gone(run.a.key)
+    for hour in range(24):
+        wal.sleep(3600)
+        began = wal.now.isoformat()
+        tx = wal.begin(who(700 + hour, started=began))
+        event = tx.create(f"public.later{hour}")
+        follower.feed(tx.commit())
+        assert follower.taken[event] == "out_of_band", "at once"
+    assert follower.taken[one[0]] == row("1")
+    bracket = follower.stored.facts["bracket", '["public", "databasechangeloglock"]'].state
+    assert bracket is not None
+    assert bracket["abandoned"]
+
+
+def test_an_abandoned_bracket_claims_nothing_of_older_sessions_either(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    run.run("public.a")
+    follower = follow(wal)
+    follower.gone(run.a.key)
+    old = wal.begin(who(700))
+    event = old.create("public.s")
+    follower.feed(old.commit())
+    assert follower.taken[event] == "out_of_band"
+
+
+def test_a_bracket_that_no_session_is_old_enough_to_hold_is_abandoned(wal: Wal, run: Liquibase) -> None:
+    """It crashed before its first row: nothing told which session it was."""
+    run.open()
+    lost = run.statements("public.lost")
+    follower = follow(wal)
+    follower.correlator.oldest_session(wal.now, up_to=follower.correlator.newest)
+    follower.store()
+    assert follower.taken == {lost[0]: "out_of_band"}
+    later = wal.begin(who(700))
+    event = later.create("public.later")
+    follower.feed(later.commit())
+    assert follower.taken[event] == "out_of_band"
+
+
+def test_a_slow_changeset_keeps_its_statements_while_the_bracket_is_open(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    events = run.statements("public.a")
+    wal.sleep(300)
+    events += run.statements("public.a2")
+    wal.sleep(300)
+    follower = follow(wal)
+    follower.tick(wal.now)
+    assert {follower.taken[event] for event in events} == {"pending"}
+    run.insert()
+    run.close()
+    follower.feed(*wal.transactions[len(follower.seen) :])
+    assert {follower.taken[event] for event in events} == {row("1")}
+
+
+def test_whoever_makes_a_table_does_not_catch_other_peoples_ddl(wal: Wal, run: Liquibase) -> None:
+    """An ordinary role has a table of Liquibase's shape, beside which a superuser works with the same driver."""
+    run.open()
+    superuser, mine = wal.begin(who(700, user="postgres")), run.statements("public.a")
+    other = superuser.create("public.s")
+    superuser.commit()
+    run.insert()
+    run.close()
+    follower = Follower(liquibase_source())
+    follower.correlator.set_writers({SOURCE: frozenset({"deploy"})})
+    follower.feed(*wal.transactions)
+    assert follower.taken == {mine[0]: row("1"), other: "out_of_band"}
+
+
+def test_two_runs_at_once_are_told_apart_by_what_was_open_when_one_wrote(wal: Wal) -> None:
+    """Each works on one connection, so that whoever had a transaction open while a tool wrote is not that tool."""
+    one, two = Liquibase(wal, who(100), "one"), Liquibase(wal, who(200), "two")
+    one.open()
+    two.open()
+    truth: dict[int, str] = {}
+    mine, other = one, two
+    for number in (1, 2, 3, 4):
+        tx = wal.begin(other.a)
+        truth[tx.create(f"{other.schema}.t{number}")] = f'{other.table} ["{other.order + 1}", "ann", "db/log.xml"]'
+        key = mine.order + 1
+        truth[mine.run(f"{mine.schema}.u{number}")[0]] = f'{mine.table} ["{key}", "ann", "db/log.xml"]'
+        tx.commit()
+        other.insert()
+        mine, other = other, mine
+    one.close()
+    two.close()
+    follower = Follower(liquibase_source("one"), liquibase_source("two")).feed(*wal.transactions).finish(wal)
+    assert follower.taken == truth
+
+
 # -- what decoding does not show
 
 
@@ -203,13 +297,13 @@ def test_reran_is_found_by_comparing_and_takes_its_ddl(wal: Wal, run: Liquibase)
     events = run.statements("public.v", tag="CREATE VIEW")
     run.unseen()
     follower = follow(wal)
-    assert follower.correlator.unseen() == frozenset(), "not while the bracket is open"
+    assert follower.correlator.undecoded() == frozenset(), "not while the bracket is open"
     run.close()
     follower.feed(wal.transactions[-1])
     compare(follower, [text(1, exectype="RERAN", orderexecuted="2", md5sum="9:x")])
     assert follower.taken[events[0]] == row("1")
-    assert follower.decisions[-1].links[0].row.principal.meaning == "reran"
-    assert follower.decisions[-1].links[0].evidence == "bracket"
+    assert follower.told[-1].row.principal.meaning == "reran"
+    assert follower.told[-1].evidence == "bracket"
 
 
 def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibase) -> None:
@@ -226,8 +320,8 @@ def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibas
     follower = follow(wal)
     compare(follower, [])
     assert [follower.taken[newest[0]], follower.taken[oldest[0]]] == [row("2"), row("1")]
-    assert kinds(follower)[-2:] == ["rollback", "rollback"]
-    undone = [decision.links[0].row.principal.migration for decision in follower.decisions[-2:]]
+    assert follower.kinds[-2:] == ["rollback", "rollback"]
+    undone = [link.row.principal.migration for link in follower.told[-2:]]
     assert [(m.migration_id, m.rollback_of) for m in undone if m is not None] == [(-2, 2), (-1, 1)]
 
 
@@ -240,8 +334,8 @@ def test_a_tag_takes_no_ddl_and_makes_no_commit(wal: Wal, run: Liquibase) -> Non
     run.close()
     follower = follow(wal)
     compare(follower, [text(1, tag="v1")])
-    assert kinds(follower) == ["migration", None]
-    assert follower.decisions[-1].links[0].row.principal.meaning == "tagged"
+    assert follower.kinds == ["migration"]
+    assert follower.told[-1].row.principal.meaning == "tagged"
 
 
 def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: Liquibase) -> None:
@@ -260,7 +354,7 @@ def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: L
     follower = follow(wal)
     compare(follower, [text(1, exectype="RERAN", orderexecuted="3", md5sum="9:x"), text(2, tag="v1")])
     assert follower.taken[events[0]] == row("1")
-    meanings = [link.row.principal.meaning for decision in follower.decisions for link in decision.links]
+    meanings = [link.row.principal.meaning for link in follower.told]
     assert meanings[-2:] == ["reran", "tagged"]
 
 
@@ -274,13 +368,13 @@ def test_checksums_cleared_and_filled_again(wal: Wal, run: Liquibase) -> None:
     run.close()
     follower = follow(wal)
     compare(follower, [text(1, md5sum=None), text(2, md5sum=None)])
-    cleared = follower.decisions[-1].links[0].row
+    cleared = follower.told[-1].row
     assert [change.meaning for change in cleared.changes] == ["checksum_cleared"] * 2
     for _ in range(2):
         run.unseen()
     follower.feed(*wal.transactions[-2:])
     compare(follower, [text(1), text(2)])
-    meanings = [link.row.principal.meaning for decision in follower.decisions[-2:] for link in decision.links]
+    meanings = [link.row.principal.meaning for link in follower.told[-2:]]
     assert meanings == ["checksum_filled"] * 2
 
 
@@ -290,10 +384,10 @@ def test_an_unseen_change_that_changed_nothing_is_nothing(wal: Wal, run: Liquiba
     run.close()
     run.unseen()
     follower = follow(wal)
-    assert follower.correlator.waiting == 1
     compare(follower, [text(1)])
-    assert follower.correlator.waiting == 0
-    assert kinds(follower) == ["migration"]
+    assert follower.correlator.undecoded() == frozenset()
+    assert not follower.correlator.needs_looking
+    assert follower.kinds == ["migration"]
 
 
 def test_a_bracket_that_never_closes_does_not_stop_the_history(wal: Wal, run: Liquibase) -> None:
@@ -321,7 +415,7 @@ def test_truncate_of_the_log_ends_all_rows(wal: Wal, run: Liquibase) -> None:
     tx.row(LOG, RowOp.TRUNCATE)
     tx.commit()
     follower = follow(wal)
-    assert follower.decisions[-1].links[0].row.principal.meaning == "cleared"
+    assert follower.told[-1].row.principal.meaning == "cleared"
     assert follower.ledgers[SOURCE].rows == {}
 
 

@@ -95,7 +95,7 @@ def test_without_hints_two_sessions_cannot_be_told_apart(wal: Wal) -> None:
     one = ddl(wal, "app.a")
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
-    assert follower.correlator.waiting == 3
+    assert follower.taken == {hand: "pending", one: "pending"}
     follower.finish(wal)
     assert follower.taken == {hand: "out_of_band", one: "out_of_band"}
     assert list(follower.links.values()) == [None]
@@ -106,8 +106,7 @@ def test_the_end_of_the_session_frees_its_ddl(wal: Wal) -> None:
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
     watched = follower.correlator.watched()
     assert {each.session for each in watched} == {TOOL.key}
-    follower.correlator.gone(watched, up_to=follower.correlator.newest)
-    follower.settle()
+    follower.gone()
     assert follower.taken == {one: "out_of_band"}
 
 
@@ -115,18 +114,32 @@ def test_the_grace_is_the_sources_own_in_the_streams_time(wal: Wal) -> None:
     one = ddl(wal, "app.a")
     follower = Follower(source(ddl="after", grace_seconds=2)).feed(*wal.transactions)
     follower.tick(wal.now + timedelta(seconds=1))
-    assert follower.taken == {}
+    assert follower.taken == {one: "pending"}
     follower.tick(wal.now + timedelta(seconds=3))
     assert follower.taken == {one: "out_of_band"}
 
 
-def test_a_late_row_is_linked_to_the_commit_that_exists(wal: Wal) -> None:
-    ddl(wal, "app.a")
+def test_a_late_row_is_linked_to_what_is_recorded_and_corrects_it(wal: Wal) -> None:
+    one = ddl(wal, "app.a")
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
     wal.sleep(11)
+    follower.tick(wal.now)
+    assert follower.taken == {one: "out_of_band"}
+    row(wal, 1)
+    follower.feed(wal.transactions[-1])
+    assert follower.taken == {one: 'own ["1"]'}
+    assert list(follower.links.values()) == ["window"]
+    assert follower.attributions[-1].corrects == "out_of_band"
+
+
+def test_a_row_that_comes_after_many_graces_is_not_of_that_ddl(wal: Wal) -> None:
+    """Whatever ran DDL an hour ago, a migration of now is not known by it."""
+    one = ddl(wal, "app.a")
+    wal.sleep(3600)
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
-    link = follower.decisions[-1].links[0]
-    assert (link.evidence, link.late) == ("late", wal.transactions[0].commit_lsn)
+    assert follower.taken == {one: "out_of_band"}
+    assert list(follower.links.values()) == ["none"]
 
 
 def test_late_rows_that_two_sessions_may_have_run_are_not_linked(wal: Wal) -> None:
@@ -134,6 +147,28 @@ def test_late_rows_that_two_sessions_may_have_run_are_not_linked(wal: Wal) -> No
     ddl(wal, "app.b", who(200, "deployer"))
     wal.sleep(11)
     row(wal, 1)
-    link = Follower(source(ddl="after")).feed(*wal.transactions).decisions[-1].links[0]
-    assert (link.evidence, link.late) == (None, None)
-    assert link.note is not None
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    assert follower.kinds == ["out_of_band"] * 2
+    assert follower.told[-1].evidence is None
+    assert follower.told[-1].note is not None
+
+
+def test_a_long_script_of_single_statements_is_one_migration(wal: Wal) -> None:
+    """2,000 statements, each in a transaction of its own; the row comes long after the grace of the first ones."""
+    events = []
+    for number in range(2000):
+        events.append(ddl(wal, f"app.t{number}"))
+        wal.sleep(0.05)
+    row(wal, 1)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    assert {follower.taken[event] for event in events} == {'own ["1"]'}
+    assert [one.part for one in follower.link('own ["1"]').commits] == [True] * 1999 + [False]
+
+
+def test_a_script_after_a_pause_does_not_take_what_was_before(wal: Wal) -> None:
+    hand = ddl(wal, "app.hand")
+    wal.sleep(60)
+    one = ddl(wal, "app.a")
+    row(wal, 1)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions)
+    assert follower.taken == {hand: "out_of_band", one: 'own ["1"]'}

@@ -33,6 +33,34 @@ WHERE kind = 'transaction' AND lsn > (SELECT commit_lsn FROM pggit_daemon.progre
 -- Every migration id in use, so that none is given twice.
 SELECT source, migration_id, version, status, source_lsn::text FROM pggit.external_migrations WHERE migration_id >= 0;
 
+-- name: facts
+-- What attribution remembers.
+SELECT kind, key, state FROM pggit_daemon.attribution;
+
+-- name: writers
+-- Who may write a history table by a right of his own: its owner, whoever holds INSERT by a grant, and their members. Being
+-- superuser is no such right. NULL: everybody may.
+WITH RECURSIVE wanted AS (
+    SELECT named.name, class.relowner, class.relacl
+    FROM unnest(%(names)s::text[], %(schemas)s::text[], %(tables)s::text[]) AS named (name, schema_name, table_name)
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = named.schema_name
+    JOIN pg_catalog.pg_class AS class ON class.relnamespace = namespace.oid AND class.relname = named.table_name
+), granted AS (
+    SELECT wanted.name, acl.grantee
+    FROM wanted CROSS JOIN LATERAL pg_catalog.aclexplode(wanted.relacl) AS acl
+    WHERE acl.privilege_type = 'INSERT'
+), writing (name, role) AS (
+    SELECT name, relowner FROM wanted
+    UNION SELECT name, grantee FROM granted WHERE grantee <> 0
+    UNION SELECT writing.name, member.member
+    FROM writing JOIN pg_catalog.pg_auth_members AS member ON member.roleid = writing.role
+)
+SELECT wanted.name,
+       CASE WHEN EXISTS (SELECT FROM granted WHERE granted.name = wanted.name AND granted.grantee = 0) THEN NULL
+            ELSE ARRAY(SELECT role.rolname::text FROM writing JOIN pg_catalog.pg_roles AS role ON role.oid = writing.role
+                       WHERE writing.name = wanted.name) END
+FROM wanted;
+
 -- name: tables
 -- Tables that have all columns of one of these sets (JSON arrays of names), or one of these names: those that may be
 -- history tables, lock tables, or tell tools apart; and parts of such tables.
@@ -131,10 +159,16 @@ FROM waiting CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(waiting.objects)
 SELECT id FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]);
 
 -- name: alive
--- Which of these sessions are still there, and which of them hold an advisory lock; and how far the WAL is.
+-- Which of these sessions are still there, and which of them hold an advisory lock; when the oldest session of anybody
+-- else's began (NULL: there is none, or it may not be seen), and whether all may be seen; and how far the WAL is.
 SELECT coalesce(array_agg(activity.pid) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS pids,
        coalesce(array_agg(activity.backend_start) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS starts,
        coalesce(array_agg(activity.holds) FILTER (WHERE activity.pid IS NOT NULL), '{}') AS holds,
+       (SELECT min(other.backend_start) FROM pg_catalog.pg_stat_activity AS other
+        WHERE other.datname = current_database() AND other.backend_type = 'client backend'
+          AND other.application_name NOT LIKE 'pggit-daemon%%') AS oldest,
+       NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS hidden
+                   WHERE hidden.datname = current_database() AND hidden.backend_start IS NULL) AS sees_all,
        pg_catalog.pg_current_wal_insert_lsn()::text AS position
 FROM (SELECT true) AS one
 LEFT JOIN (

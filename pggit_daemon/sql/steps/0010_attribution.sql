@@ -13,15 +13,18 @@ ALTER TABLE pggit_daemon.link ADD COLUMN objects text[];
 -- What attribution must remember: open claims, history rows that wait, brackets, sessions of tools. One row is one fact,
 -- written with the results that it goes with.
 CREATE TABLE pggit_daemon.attribution (
-    kind  text NOT NULL,                   -- claim, recent, row, bracket, run, housekeeper, part
+    kind  text NOT NULL,                   -- claim, recent, row, bracket, tool, housekeeper
     key   text NOT NULL,
     state jsonb NOT NULL,
     PRIMARY KEY (kind, key)
 );
 
+-- A row that was recorded before its link was known is found by its place.
+CREATE INDEX history_event_lsn ON pggit_daemon.history_event (lsn);
+
 -- The brackets that were open when this daemon took over. Whatever waited then comes through the stream again.
 INSERT INTO pggit_daemon.attribution (kind, key, state)
-SELECT 'bracket', (open.value ->> 0) || '.' || (open.value ->> 1),
+SELECT 'bracket', jsonb_build_array(open.value -> 0, open.value -> 1)::text,
        jsonb_build_object('schema', open.value ->> 0, 'table', open.value ->> 1, 'opened', open.value ->> 2,
                           'at', NULL, 'abandoned', false)
 FROM pggit_daemon.progress AS progress

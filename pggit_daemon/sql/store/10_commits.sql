@@ -24,11 +24,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS voi
 BEGIN
     INSERT INTO pggit.commits (
         hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
-        metadata, kind, source_lsn, source_xid, occurred_at, objects_changed)
+        metadata, kind, source_lsn, source_xid, occurred_at, objects_changed, summary)
     SELECT p ->> 'hash', branch.id, p ->> 'parent', p ->> 'message', p ->> 'author',
            (p ->> 'time')::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', clock_timestamp() AT TIME ZONE 'UTC',
            p ->> 'tree_hash', p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint,
-           (p ->> 'time')::timestamptz, (p ->> 'changed')::integer
+           (p ->> 'time')::timestamptz, (p ->> 'changed')::integer, p ->> 'summary'
     FROM pggit.branches AS branch
     WHERE branch.name = 'main';
 END $$;
@@ -39,13 +39,13 @@ BEGIN
     UPDATE pggit.branches SET head_commit_hash = p ->> 'hash' WHERE name = 'main';
 END $$;
 
--- The commit that a plan means: the one of this hash, or the newest of the transaction that committed there (`late`).
+-- The commit that a plan means: the one of this hash, or the newest of the transaction that committed there (`at`).
 CREATE OR REPLACE FUNCTION pggit_daemon.stored_commit(p jsonb) RETURNS integer
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN coalesce((SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash'),
-                    (SELECT max(at.id) FROM (SELECT c.id FROM pggit.commits AS c
-                                             WHERE c.source_lsn = (p ->> 'late')::pg_lsn OFFSET 0) AS at));
+                    (SELECT max(newest.id) FROM (SELECT c.id FROM pggit.commits AS c
+                                             WHERE c.source_lsn = (p ->> 'at')::pg_lsn OFFSET 0) AS newest));
 END $$;
 
 -- The objects' former versions end with this commit.

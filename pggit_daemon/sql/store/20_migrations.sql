@@ -94,11 +94,34 @@ DECLARE
     made integer := pggit_daemon.stored_commit(p);
 BEGIN
     IF made IS NOT NULL THEN
-        INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, detail)
-        VALUES (p ->> 'tool', p ->> 'source', (p ->> 'migration_id')::bigint, made, p ->> 'evidence',
-                (p ->> 'part')::boolean, p -> 'detail')
-        ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET part = link.part AND excluded.part;
+        INSERT INTO pggit_daemon.link (
+            tool_name, source, migration_id, commit_id, evidence, part, made, objects, detail)
+        VALUES (
+            p ->> 'tool', p ->> 'source', (p ->> 'migration_id')::bigint, made, p ->> 'evidence',
+            (p ->> 'part')::boolean, (p ->> 'made')::boolean,
+            CASE WHEN jsonb_typeof(p -> 'objects') = 'array'
+                 THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'objects')) END,
+            p -> 'detail')
+        ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET
+            part = link.part AND excluded.part, made = link.made OR excluded.made;
     END IF;
+END $$;
+
+-- What a row that was recorded before is linked to now. The same number may have been applied again since: then the row
+-- is another one.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_link_row(p jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made integer := pggit_daemon.stored_commit(p);
+BEGIN
+    UPDATE pggit.external_migrations AS m
+    SET pggit_commit_id = made, evidence = p ->> 'evidence'
+    WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint
+      AND m.source_lsn = (p ->> 'lsn')::pg_lsn;
+    UPDATE pggit_daemon.history_event AS e
+    SET commit_id = made, evidence = p ->> 'evidence'
+    WHERE e.lsn = (p ->> 'lsn')::pg_lsn AND e.source = p ->> 'row_source'
+      AND e.migration_id = (p ->> 'migration_id')::bigint;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_record_event(p jsonb) RETURNS void

@@ -21,6 +21,7 @@ BEGIN
     CASE operation
         WHEN 'put_migration' THEN PERFORM pggit_daemon.store_put_migration(p);
         WHEN 'link_known' THEN PERFORM pggit_daemon.store_link_known(p);
+        WHEN 'link_row' THEN PERFORM pggit_daemon.store_link_row(p);
         WHEN 'amend_migration' THEN PERFORM pggit_daemon.store_amend_migration(p);
         WHEN 'amend_any' THEN PERFORM pggit_daemon.store_amend_any(p);
     END CASE;

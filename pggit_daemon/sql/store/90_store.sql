@@ -22,10 +22,15 @@ BEGIN
             WHEN 'close_versions' THEN PERFORM pggit_daemon.store_close_versions(p);
             WHEN 'open_versions' THEN PERFORM pggit_daemon.store_open_versions(p);
             WHEN 'move_head' THEN PERFORM pggit_daemon.store_move_head(p);
-            WHEN 'put_migration', 'link_known', 'amend_migration', 'amend_any' THEN
+            WHEN 'put_migration', 'link_known', 'link_row', 'amend_migration', 'amend_any' THEN
                 parked := pggit_daemon.store_on_migration(step ->> 0, p, parked);
             WHEN 'link' THEN PERFORM pggit_daemon.store_link(p);
             WHEN 'record_event' THEN PERFORM pggit_daemon.store_record_event(p);
+            WHEN 'remember' THEN PERFORM pggit_daemon.store_remember(p);
+            WHEN 'forget' THEN PERFORM pggit_daemon.store_forget(p);
+            WHEN 'attribute_commit' THEN PERFORM pggit_daemon.store_attribute_commit(p);
+            WHEN 'decided_out_of_band' THEN PERFORM pggit_daemon.store_decided_out_of_band(p);
+            WHEN 'decided_migration' THEN PERFORM pggit_daemon.store_decided_migration(p);
             WHEN 'put_row' THEN PERFORM pggit_daemon.store_put_row(p);
             WHEN 'delete_row' THEN PERFORM pggit_daemon.store_delete_row(p);
             WHEN 'handled_events' THEN events := events || pggit_daemon.store_handled_events(p);

@@ -1,0 +1,29 @@
+"""The ways to tell which DDL is a tool's, each in a file of its own behind one protocol."""
+
+from __future__ import annotations
+
+from pggit_daemon.attribute.proofs.advisory_lock import AdvisoryLockProof
+from pggit_daemon.attribute.proofs.base import Candidates, Found, Match, Nothing, Others, Proof, Wait
+from pggit_daemon.attribute.proofs.lock_row import LockRowProof
+from pggit_daemon.attribute.proofs.transaction import TransactionProof
+from pggit_daemon.attribute.proofs.window import WindowProof
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.meaning import Claims
+from pggit_daemon.tools.source import Source
+
+__all__ = ["PROOFS", "Candidates", "Found", "Match", "Nothing", "Others", "Proof", "Wait", "proof_of"]
+
+_BY_CLAIMS: dict[Claims, Proof] = {
+    Claims.LOCK: AdvisoryLockProof(),
+    Claims.BRACKET: LockRowProof(),
+    Claims.WINDOW: WindowProof(),
+    Claims.NONE: TransactionProof(),
+}
+
+PROOFS: dict[Evidence, Proof] = {proof.evidence: proof for proof in _BY_CLAIMS.values()}
+"""By the evidence that they give."""
+
+
+def proof_of(source: Source) -> Proof:
+    """How DDL outside of a row's own transaction is known as this source's."""
+    return _BY_CLAIMS[source.preset.claims]

@@ -1,0 +1,144 @@
+"""Proof by advisory lock: the DDL's session saw the tool's own lock, held by itself or by a sibling session.
+
+In: the locks that a transaction saw. Out: a claim that lives until the holder gives the lock up or ends, however long
+the script runs; and whose the statements before a row are. Pure.
+
+A tool that holds the lock on a second connection writes its row while the DDL's transaction is still open: the row's
+own position lies between the last statement and the commit. That tells two candidates apart, and cannot be helped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pggit_daemon.attribute.claims import Claim, Group, Seen, locks_of
+from pggit_daemon.attribute.known import Known
+from pggit_daemon.attribute.proofs.base import (
+    Candidates,
+    Found,
+    Match,
+    Nothing,
+    Others,
+    Wait,
+    claimed_elsewhere,
+    is_certain,
+)
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.sessions import Housekeeper
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.session import HeldLock, Session, SessionKey, Watched
+from pggit_daemon.tools.source import Source
+
+AFTER_DROP = timedelta(seconds=5)
+"""How long a session that dropped the tool's tables is taken for the tool's, which then drops its schemas."""
+
+TOGETHER = timedelta(seconds=60)
+"""How far apart the connections of one program begin, where nothing but that speaks for a session."""
+
+
+class AdvisoryLockProof:
+    evidence = Evidence.LOCK
+    has_siblings = True
+    is_timed = False
+    is_writers = False
+
+    def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
+        session = seen.session
+        for lock in locks_of(seen.locks, source.advisory_key):
+            own = lock.holder == session.key
+            if own or known.sessions.partner(source.name, lock.holder) == session.key:
+                return Claim(source.name, Evidence.LOCK, lock.holder, certain=True)
+            if source.preset.session.rule_out(session):
+                continue
+            if lock.profile == session.profile and lock.holder.pid != session.key.pid:
+                return Claim(source.name, Evidence.LOCK, lock.holder)
+            if _may_be_sibling(lock, session):
+                return Claim(source.name, Evidence.LOCK, lock.holder, weak=True)
+        return None
+
+    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
+        """While the lock is held, by whoever held it then."""
+        return any(lock.holder == group for lock in locks_of(seen.locks, source.advisory_key))
+
+    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
+        """While it holds the lock; and for a moment after it dropped the tables."""
+        holders = [lock.holder for lock in locks_of(seen.locks, source.advisory_key)]
+        return seen.session.key in holders or (housekeeper.dropped and seen.time - housekeeper.seen <= AFTER_DROP)
+
+    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
+        """A tool writes each row after its statements: none follows the last row of the row's transaction."""
+        return segment.last < row.last
+
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
+        strong = {
+            session: segments
+            for session, segments in candidates.items()
+            if not any(segment.claims[source.name].weak for segment in segments)
+        }
+        if not strong:
+            return self._weak(row, candidates)
+        certain = {session: segments for session, segments in strong.items() if is_certain(segments, source.name)}
+        open_then = {session: segments for session, segments in strong.items() if row_inside(row, segments)}
+        for chosen, proven in ((certain, False), (open_then, True)):
+            if len(chosen) == 1:
+                session, segments = next(iter(chosen.items()))
+                if proven and not _others_have_theirs(tuple(segments), source.name, others):
+                    return Wait("another history table's lock was held as well")
+                return Match(session, tuple(segments), Evidence.LOCK, proven)
+        if len(strong) == 1:
+            session, segments = next(iter(strong.items()))
+            if not claimed_elsewhere(segments, source.name):
+                return Match(session, tuple(segments), Evidence.LOCK, proven=False)
+        return Wait(f"{len(strong)} sessions ran DDL under the lock")
+
+    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
+        return Watched(claim.group, by_lock=True) if isinstance(claim.group, SessionKey) else None
+
+    def _weak(self, row: WaitingRow, candidates: Candidates) -> Found:
+        """Scripts may name themselves or act as another user: then only the row's place tells."""
+        if not candidates:
+            return Nothing()
+        inside = {session: segments for session, segments in candidates.items() if row_inside(row, segments)}
+        if len(inside) != 1:
+            return Wait(f"{len(candidates)} sessions of another name or user ran DDL under the lock")
+        session, segments = next(iter(inside.items()))
+        return Match(session, tuple(segments), Evidence.LOCK, proven=True)
+
+
+def row_inside(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:
+    """Whether the row was written after the statements of a transaction, and before that committed."""
+    return any(segment.commit_lsn > row.lsn for segment in segments)
+
+
+def _others_have_theirs(segments: tuple[OpenSegment, ...], source: str, others: Others) -> bool:
+    """Whether each other table whose lock was held has written a row since, inside another session's transaction.
+
+    A row of its own that stands nowhere would prove nothing: a migration may run statement by statement.
+    """
+    last = segments[-1]
+    rivals = {
+        claim.source
+        for segment in segments
+        for claim in segment.claims.values()
+        if claim.source != source and claim.evidence is Evidence.LOCK
+    }
+    return all(others(rival, last.last, last.session) for rival in rivals)
+
+
+def _may_be_sibling(lock: HeldLock, session: Session) -> bool:
+    """Whether it may be the holder's sibling under another program's or user's name: the rest is the same."""
+    mine, holders = session.profile, lock.profile
+    alike = mine.client_addr == holders.client_addr and (
+        mine.user == holders.user or mine.application_name == holders.application_name
+    )
+    return alike and lock.holder.pid != session.key.pid and _began_together(lock.holder, session.key)
+
+
+def _began_together(one: SessionKey, other: SessionKey) -> bool:
+    try:
+        apart = datetime.fromisoformat(one.started) - datetime.fromisoformat(other.started)
+    except (ValueError, TypeError):
+        return False
+    return abs(apart) <= TOGETHER

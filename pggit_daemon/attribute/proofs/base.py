@@ -1,0 +1,129 @@
+"""What a proof is asked, and what several proofs have in common.
+
+In: a row, and the segments before it that its source claims. Out: the statements that are certainly the row's, or that
+it must wait, or that it has none. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pggit_daemon.attribute.claims import Claim, Group, Seen
+from pggit_daemon.attribute.known import Known
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.sessions import Housekeeper
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import SessionKey, Watched
+from pggit_daemon.tools.source import Source
+
+Candidates = Mapping[SessionKey, Sequence[OpenSegment]]
+"""By session, in commit order, the segments that a row may take from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The segments of one session. `proven`: by the order of positions, so that the session may be learnt."""
+
+    session: SessionKey
+    segments: tuple[OpenSegment, ...]
+    evidence: Evidence
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Undecided: several sessions or several sources could be it."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No DDL that is known can be the row's."""
+
+
+Found = Match | Wait | Nothing
+
+Others = Callable[[str, LSN, SessionKey], bool]
+"""Whether another source has a row behind a place that stands inside the transaction of another session than this."""
+
+
+class Proof(Protocol):
+    """How DDL outside of a row's own transaction is known as a tool's.
+
+    `is_timed`: its claims end with the source's grace. `is_writers`: the session that writes the rows runs the DDL.
+    `has_siblings`: the tool keeps a connection that others of its connections are known by.
+    """
+
+    evidence: Evidence
+    has_siblings: bool
+    is_timed: bool
+    is_writers: bool
+
+    def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
+        """The source's claim on what this session ran, if it may have one."""
+
+    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:
+        """Whether a run that is known by `group` goes on where this was seen."""
+
+    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:
+        """Whether a session that worked on the tool's own tables is the tool's still."""
+
+    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
+        """Whether the segment may be the row's at all."""
+
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
+        """Which of the candidates the row's statements are."""
+
+    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:
+        """Whose end would mean that the claim's row cannot come; None where only time and rows can tell."""
+
+
+def after_commit(row: WaitingRow, source: Source, candidates: Candidates, evidence: Evidence) -> Found:
+    """A tool that works on one connection writes the row after the commit of its DDL."""
+    done = {
+        session: segments
+        for session, segments in candidates.items()
+        if all(segment.commit_lsn < row.lsn for segment in segments)
+    }
+    if not done:
+        return Nothing()
+    certain = {session: segments for session, segments in done.items() if is_certain(segments, source.name)}
+    if len(certain) == 1:
+        done = certain
+    sure = {session: segments for session, segments in done.items() if not claimed_elsewhere(segments, source.name)}
+    if len(sure) < len(done):
+        return Wait("another source may claim the same DDL")
+    chosen = _usual(sure, source) if len(sure) > 1 else sure
+    if len(chosen) != 1:
+        return Wait(f"{len(sure)} sessions ran DDL that may be this row's: {named(sure)}")
+    session, segments = next(iter(chosen.items()))
+    return Match(session, tuple(segments), evidence, proven=True)
+
+
+def is_certain(segments: Sequence[OpenSegment], source: str) -> bool:
+    return all(segment.claims[source].certain for segment in segments)
+
+
+def claimed_elsewhere(segments: Sequence[OpenSegment], source: str) -> bool:
+    return any(name != source for segment in segments for name in segment.claims)
+
+
+def named(candidates: Candidates, most: int = 3) -> str:
+    """The sessions, for a finding."""
+    some = [f"pid {session.pid} ({segments[0].application})" for session, segments in candidates.items()]
+    more = f" and {len(some) - most} more" if len(some) > most else ""
+    return ", ".join(some[:most]) + more
+
+
+def _usual(candidates: Candidates, source: Source) -> Candidates:
+    usual = source.preset.session.usual_application_name
+    return {
+        session: segments
+        for session, segments in candidates.items()
+        if usual is not None and segments[0].application == usual
+    }

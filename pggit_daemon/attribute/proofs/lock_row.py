@@ -1,0 +1,71 @@
+"""Proof by lock row: between the updates by which the tool took its lock row and gave it back, one session ran DDL.
+
+In: the brackets that are open. Out: a claim that lives until the bracket closes or its holder is gone. Pure.
+
+Whoever held the row was connected when he took it, so a bracket says nothing of sessions that began later: one that a
+crashed tool left open claims nothing of tomorrow's. A session with a transaction open while the tool wrote in another
+one is not the tool's, which works on one connection.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pggit_daemon.attribute.claims import Claim, Group, Seen
+from pggit_daemon.attribute.known import Bracket, Known
+from pggit_daemon.attribute.proofs.base import Candidates, Found, Others, after_commit
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.sessions import Housekeeper
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.session import SessionKey, Watched
+from pggit_daemon.tools.source import Source
+
+
+class LockRowProof:
+    evidence = Evidence.BRACKET
+    has_siblings = False
+    is_timed = False
+    is_writers = True
+
+    def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
+        session = seen.session
+        bracket = _bracket(source, known)
+        if bracket is None or bracket.abandoned or bracket.opened >= seen.first:
+            return None
+        if known.sessions.partner(source.name, bracket.opened) == session.key:
+            return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=True)
+        if source.preset.session.rule_out(session) or not known.may_write(source.name, seen):
+            return None
+        if _began_after(session.key, bracket.at):
+            return None
+        if known.sessions.of(source.name).is_stranger(session.key, bracket.opened):
+            return None
+        return Claim(source.name, Evidence.BRACKET, bracket.opened)
+
+    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
+        bracket = _bracket(source, known)
+        return bracket is not None and bracket.opened == group
+
+    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
+        return _bracket(source, known) is not None
+
+    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
+        return True
+
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
+        return after_commit(row, source, candidates, Evidence.BRACKET)
+
+    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
+        return Watched(segment.session, by_lock=False)
+
+
+def _bracket(source: Source, known: Known) -> Bracket | None:
+    return known.brackets.get(source.bracket_table) if source.bracket_table is not None else None
+
+
+def _began_after(session: SessionKey, moment: datetime | None) -> bool:
+    try:
+        return moment is not None and datetime.fromisoformat(session.started) > moment
+    except (ValueError, TypeError):
+        return False

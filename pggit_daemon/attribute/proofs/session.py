@@ -1,0 +1,38 @@
+"""Proof by session: the trigger of an integrated history table named the backend that wrote the row.
+
+In: a row that names its writer, and the candidates. Out: the statements of exactly that session, or that ran under the
+lock that it held. Pure.
+"""
+
+from __future__ import annotations
+
+from pggit_daemon.attribute.proofs.base import Candidates, Match, Proof
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.session import SessionKey
+from pggit_daemon.tools.source import Source
+
+
+def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candidates) -> Candidates:
+    """Only what the row's writer may have run."""
+    writer = row.writer
+    if writer is None:
+        return candidates
+    return {
+        session: segments
+        for session, segments in candidates.items()
+        if (session == writer if proof.is_writers else _under_lock(writer, source, segments[0]))
+    }
+
+
+def by_writer(row: WaitingRow, candidates: Candidates) -> Match | None:
+    """The one session that is left where the row names its writer."""
+    if row.writer is None or len(candidates) != 1:
+        return None
+    session, segments = next(iter(candidates.items()))
+    return Match(session, tuple(segments), Evidence.SESSION, proven=True)
+
+
+def _under_lock(writer: SessionKey, source: Source, segment: OpenSegment) -> bool:
+    return segment.claims[source.name].group == writer

@@ -1,0 +1,57 @@
+"""Proof by transaction: the row and its statements were committed together, and their order tells whose they are.
+
+In: the rows of a transaction, and a segment of it. Out: the row that takes the segment. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pggit_daemon.attribute.claims import Claim, Group, Seen
+from pggit_daemon.attribute.known import Known
+from pggit_daemon.attribute.proofs.base import Candidates, Found, Nothing, Others
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.sessions import Housekeeper
+from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import Watched
+from pggit_daemon.tools.source import Source
+
+
+class TransactionProof:
+    """For sources whose rows share a transaction with their DDL: nothing outside of it is theirs."""
+
+    evidence = Evidence.TRANSACTION
+    has_siblings = False
+    is_timed = False
+    is_writers = False
+
+    def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:  # noqa: ARG002  # the protocol
+        return None
+
+    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002
+        return False
+
+    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
+        return False
+
+    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
+        return False
+
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
+        return Nothing()
+
+    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
+        return None
+
+
+def taker(rows: Sequence[WaitingRow], statement: LSN) -> WaitingRow | None:
+    """Which row of the transaction a statement belongs to: one that says since when, a lone one, or the next."""
+    told = [row for row in rows if row.since is not None]
+    inside = [row for row in told if row.since is not None and row.since <= statement < row.lsn]
+    if inside:
+        return inside[0]
+    others = [row for row in rows if row not in told]
+    after = others if len(others) == 1 else [row for row in others if row.lsn > statement]
+    return after[0] if after else None

@@ -1,0 +1,136 @@
+"""Which sessions are known to be a tool's, and for how long.
+
+In: rows that were matched with proof, locks as they were seen, statements on a tool's own tables. Out: whose a session
+is at this moment. Mutable, private to `attribute/`; everything in it is bounded.
+
+A session is a tool's only while its lock, bracket or run lasts: a service that migrates on its own connections goes
+on with other work on them. A session is known by its backend, whatever it calls itself later.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pggit_daemon.attribute.claims import Group
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import SessionKey
+
+MEMORY = timedelta(seconds=30)
+"""How long after a tool's session was last seen at work another connection of the tool is known by it."""
+
+HOLDERS_KEPT = 4
+MARKS_KEPT = 32
+HOUSEKEEPERS_KEPT = 8
+STRANGERS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a tool, and the session that runs its DDL."""
+
+    group: Group
+    session: SessionKey
+    seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who held a tool's lock: `first` is the newest transaction's first statement that saw it."""
+
+    first: LSN
+    seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeper:
+    """A session that made, changed or (`dropped`) dropped a source's own tables."""
+
+    source: str
+    seen: datetime
+    dropped: bool
+
+
+@dataclass(slots=True)
+class ToolSessions:
+    """What is known of one source.
+
+    `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
+    """
+
+    run: Run | None = None
+    holders: OrderedDict[SessionKey, Holder] = field(default_factory=OrderedDict)
+    marks: deque[LSN] = field(default_factory=lambda: deque(maxlen=MARKS_KEPT))
+    strangers: OrderedDict[SessionKey, Group] = field(default_factory=OrderedDict)
+
+    def hold(self, holder: SessionKey, first: LSN, now: datetime) -> None:
+        """A statement saw the lock in these hands."""
+        known = self.holders.pop(holder, None)
+        self.holders[holder] = Holder(max(first, known.first) if known is not None else first, now)
+        while len(self.holders) > HOLDERS_KEPT:
+            self.holders.popitem(last=False)
+
+    def held_later(self, holder: Group, first: LSN) -> bool:
+        """Whether a later transaction saw the lock in other hands: this one was open over the end of a run."""
+        return any(other != holder and held.first > first for other, held in self.holders.items())
+
+    def mark(self, lsn: LSN) -> None:
+        """The source's own session wrote something here."""
+        if not self.marks or lsn > self.marks[-1]:
+            self.marks.append(lsn)
+
+    def wrote_within(self, begin: LSN, end: LSN) -> bool:
+        """Whether the source's session wrote in a transaction of its own between these places."""
+        marks = tuple(self.marks)
+        at = bisect_right(marks, begin)
+        return at < len(marks) and marks[at] < end
+
+    def estrange(self, session: SessionKey, group: Group) -> None:
+        self.strangers[session] = group
+        while len(self.strangers) > STRANGERS_KEPT:
+            self.strangers.popitem(last=False)
+
+    def is_stranger(self, session: SessionKey, group: Group) -> bool:
+        return session in self.strangers and self.strangers[session] == group
+
+
+@dataclass(slots=True)
+class KnownSessions:
+    """All sources' sessions."""
+
+    tools: dict[str, ToolSessions] = field(default_factory=dict)
+    housekeepers: OrderedDict[SessionKey, Housekeeper] = field(default_factory=OrderedDict)
+
+    def of(self, source: str) -> ToolSessions:
+        return self.tools.setdefault(source, ToolSessions())
+
+    def partner(self, source: str, group: Group) -> SessionKey | None:
+        """The session known to run this run's DDL."""
+        run = self.tools[source].run if source in self.tools else None
+        return run.session if run is not None and group is not None and run.group == group else None
+
+    def learn(self, source: str, group: Group, session: SessionKey, now: datetime) -> None:
+        if group is not None:
+            self.of(source).run = Run(group, session, now)
+
+    def keep_house(self, source: str, session: SessionKey, now: datetime, *, dropped: bool) -> None:
+        self.housekeepers.pop(session, None)
+        self.housekeepers[session] = Housekeeper(source, now, dropped)
+        while len(self.housekeepers) > HOUSEKEEPERS_KEPT:
+            self.housekeepers.popitem(last=False)
+
+    def housekeepers_of(self, source: str) -> list[SessionKey]:
+        return [session for session, known in self.housekeepers.items() if known.source == source]
+
+    def at_work(self, source: str, now: datetime) -> frozenset[SessionKey]:
+        """The sessions known to be the tool's, and lately seen at work: its lock holders, runners, housekeepers."""
+        tool = self.tools.get(source, ToolSessions())
+        lately = {holder for holder, held in tool.holders.items() if now - held.seen <= MEMORY}
+        if tool.run is not None and now - tool.run.seen <= MEMORY:
+            lately |= {tool.run.session} | ({tool.run.group} if isinstance(tool.run.group, SessionKey) else set())
+        kept = {
+            who for who, known in self.housekeepers.items() if known.source == source and now - known.seen <= MEMORY
+        }
+        return frozenset(lately | kept)

@@ -1,0 +1,120 @@
+"""What is told of a commit, by what is known of whose it is.
+
+In: a segment with its takers. Out: its kind, its message and what its metadata says of it. None of this is in the
+commit's hash. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pggit_daemon.attribute.segment import OpenSegment, Taker
+from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
+from pggit_daemon.model.decision import Attribution, CommitKind
+from pggit_daemon.model.meaning import Meaning
+
+LONGEST_NAME = 300
+"""Characters of a migration's version and name in the message; its row keeps all of them."""
+
+NAMED = 3
+"""Migrations of one commit that its message names."""
+
+_DECIDED = {CommitKind.OUT_OF_BAND, CommitKind.TOOL}
+_LINKED = {CommitKind.MIGRATION, CommitKind.ROLLBACK}
+
+
+def attribution(segment: OpenSegment) -> Attribution | None:
+    """What is known of the segment's commit now; None where it has none, or where that was told before."""
+    if segment.commit is None:
+        return None
+    kind = _kind(segment)
+    corrects = segment.kind if segment.kind in _DECIDED and kind in _LINKED else None
+    segment.kind = kind
+    return Attribution(segment.commit, kind, _message(segment, kind), _metadata(segment), corrects)
+
+
+def taker_of(event: HistoryRowEvent, evidence: Evidence, *, part: bool) -> Taker:
+    """How a commit tells of the migration that took it."""
+    migration = event.principal.migration
+    return Taker(
+        source=event.source,
+        tool=event.principal.tool,
+        label=_label(event),
+        kind=_kind_of(event),
+        evidence=evidence,
+        migration_id=migration.migration_id if migration is not None else None,
+        version=migration.version if migration is not None else None,
+        part=part,
+    )
+
+
+def _kind(segment: OpenSegment) -> CommitKind:
+    if segment.takers:
+        return segment.takers[-1].kind
+    if segment.is_open:
+        return CommitKind.PENDING
+    if segment.tool is not None:
+        return CommitKind.TOOL
+    # Taken by a row that decoding could not show, so that nobody knows yet what it was.
+    return CommitKind.PENDING if segment.taken else CommitKind.OUT_OF_BAND
+
+
+def _kind_of(event: HistoryRowEvent) -> CommitKind:
+    match event.principal.meaning:
+        case Meaning.ROLLED_BACK | Meaning.UNDO_FAILED:
+            return CommitKind.ROLLBACK
+        case Meaning.SCHEMA:
+            return CommitKind.TOOL
+        case _:
+            return CommitKind.MIGRATION
+
+
+def _message(segment: OpenSegment, kind: CommitKind) -> str:
+    if segment.takers:
+        labels = [taker.label + (" (part)" if taker.part else "") for taker in segment.takers]
+        more = f"; and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+        prefix = "roll back " if kind is CommitKind.ROLLBACK else ""
+        return f"{segment.takers[-1].tool}: {prefix}{'; '.join(labels[:NAMED])}{more}"
+    if kind is CommitKind.PENDING:
+        return f"pending: {segment.summary}"
+    if kind is CommitKind.TOOL:
+        what = "no history row followed in" if segment.orphan else "housekeeping of"
+        return f"{what} {segment.tool}: {segment.summary}"
+    if segment.deployment is not None:
+        return f"deployment {_short(segment.deployment)}: {segment.summary}"
+    return f"out of band: {segment.summary}"
+
+
+def _metadata(segment: OpenSegment) -> dict[str, Any]:
+    if segment.takers:
+        last = segment.takers[-1]
+        found: dict[str, Any] = {
+            "source": last.source,
+            "tool": last.tool,
+            "evidence": last.evidence.value,
+            "migration_id": last.migration_id,
+            "version": last.version,
+            "part": last.part,
+        }
+        if len(segment.takers) > 1:
+            found["migrations"] = [taker.migration_id for taker in segment.takers]
+        return found
+    if segment.is_open:
+        return {"claimed_by": sorted({*segment.claims, *segment.callback_of})}
+    if segment.tool is not None:
+        return {"source": segment.tool, **({"orphan": True} if segment.orphan else {})}
+    return {}
+
+
+def _label(event: HistoryRowEvent) -> str:
+    migration = event.principal.migration
+    if migration is None:
+        return ""
+    version = migration.way
+    if version is None and migration.version != migration.name:
+        version = migration.version
+    return _short(" ".join(filter(None, (version, migration.name)))) + ("" if migration.success else " (failed)")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
