@@ -29,7 +29,7 @@ from tests.unit.build import (
     who,
 )
 
-CHECKED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SCHEMAS = ("one", "two")
 Script = Iterator[None]
 

@@ -157,7 +157,7 @@ def test_a_long_script_of_single_statements_is_one_migration(wal: Wal) -> None:
     """2,000 statements, each in a transaction of its own; the row comes long after the grace of the first ones."""
     events = []
     for number in range(2000):
-        events.append(ddl(wal, f"app.t{number}"))
+        events.append(ddl(wal, f"app{number // 100}.t{number}"))
         wal.sleep(0.05)
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
