@@ -36,6 +36,15 @@ def init(
             help="Let that role read every table (pg_read_all_data), and so all history tables, also later ones.",
         ),
     ] = False,
+    migrator: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--migrator",
+            help="Role that records migrations (begin_migration and the like), as the database's owner does anyway;"
+            " may be given several times.",
+            metavar="NAME",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL and change nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -46,14 +55,19 @@ def init(
         raise UsageError("--read-all-data: --role NAME says who")
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="init") as conn:
+        migrators = tuple(migrator or ())
+        if installer.installed_version(conn) is None:
+            _warn_of_publications(installer.replicated_by(conn))
         if dry_run:
-            script = installer.plan(conn, daemon_role=role, read_all_data=read_all_data)
+            script = installer.plan(conn, daemon_role=role, read_all_data=read_all_data, migrators=migrators)
             if json:
                 print_json({"database": chosen.name, "sql": script})
             else:
                 sys.stdout.write(script)
             return
-        report = installer.install(conn, daemon_role=role, read_all_data=read_all_data, plugin=chosen.plugin)
+        report = installer.install(
+            conn, daemon_role=role, read_all_data=read_all_data, migrators=migrators, plugin=chosen.plugin
+        )
     if json:
         print_json({"database": chosen.name, **asdict(report), "changed": report.changed})
         return
@@ -66,6 +80,16 @@ def init(
         )
     for note in report.notes:
         print_text(f"still to do: {note}")
+
+
+def _warn_of_publications(publications: tuple[tuple[str, str], ...]) -> None:
+    """Before our tables join somebody's replication: which one it is, and what leaves them out."""
+    for name, statement in publications:
+        print(  # noqa: T201  (a warning beside the output, which may be JSON or SQL)
+            f"warning: publication {name} is FOR ALL TABLES, so it publishes the tables of pggit and pggit_daemon, too;"
+            f" a subscriber without them stops with an error\nhint: {statement}",
+            file=sys.stderr,
+        )
 
 
 def uninstall(

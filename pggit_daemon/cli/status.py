@@ -73,6 +73,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
             ("findings", _findings(document["findings"])),
             ("conflicts", _counts(document["conflicts"]) or "none"),
             ("quarantined", document["quarantined"]),
+            ("capture", "; ".join(document["capture"]) or "every statement is recorded"),
         ]
     )
     if document["sources"]:

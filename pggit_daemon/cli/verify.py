@@ -14,7 +14,7 @@ import typer
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
 from pggit_daemon.decode.wal2json import VERIFY
-from pggit_daemon.errors import NotAsRecorded, PggitDaemonError
+from pggit_daemon.errors import NotAsRecorded, PggitDaemonError, PrerequisiteError
 from pggit_daemon.model.differences import Difference, certain, read, readable
 from pggit_daemon.query.connect import Connection, connection
 from pggit_daemon.reconcile.verification import CHUNK, LOOKS
@@ -47,15 +47,19 @@ def verify(
         found = _looked_at_again(conn, found, timeout, chosen) if readable(found) else found
         different = readable(found)
         recorded = _recorded(conn, timeout) if different and not dry_run else None
+        broken = [row[0] for row in conn.execute(load_queries("cli")["capture_state"]).fetchall()]
     unreadable = [one for one in found if one.unreadable is not None]
     if json:
         document = {"database": chosen.name, "objects": len(wanted), "seconds": round(seconds, 3), "commit": recorded}
+        document["capture"] = broken
         lists = {"differences": different, "unreadable": unreadable}
         print_json(document | {name: [_as_json(one) for one in some] for name, some in lists.items()})
     else:
         print_text(f"{len(wanted)} objects compared in {seconds:.2f} s, {len(different)} differ from the record")
         for one in [*different, *unreadable]:
             print_text(f"  {one.says}")
+        for part in broken:
+            print_text(f"  {part}")
         if recorded is not None:
             print_text(f"recorded as commit {recorded[:12]}")
     if different:
@@ -65,6 +69,11 @@ def verify(
             hint="docs/operations.md has the usual reasons"
             if recorded is None
             else f"pggit-daemon show {recorded[:12]}",
+        )
+    if broken:
+        raise PrerequisiteError(
+            f"what is recorded is as the catalog is, but not every statement is recorded: {broken[0]}",
+            hint="pggit-daemon init as a superuser mends it",
         )
 
 

@@ -6,7 +6,7 @@ and by the tests. Everything happens in one transaction.
 """
 
 from pggit_daemon.install.removal import UninstallReport, uninstall
-from pggit_daemon.install.state import installed_version
+from pggit_daemon.install.state import installed_version, replicated_by
 from pggit_daemon.install.upgrade import InstallReport, install, plan
 
-__all__ = ["InstallReport", "UninstallReport", "install", "installed_version", "plan", "uninstall"]
+__all__ = ["InstallReport", "UninstallReport", "install", "installed_version", "plan", "replicated_by", "uninstall"]

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from psycopg import errors, sql
 
 from pggit_daemon.errors import InstallError
-from pggit_daemon.install.state import exclusive, installed_version, object_list, queries, rows, run_file
+from pggit_daemon.install.state import (
+    exclusive,
+    installed_version,
+    is_restored,
+    object_list,
+    queries,
+    rows,
+    run_file,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,6 +54,8 @@ class UninstallReport:
 def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
     """Remove everything of ours; objects of users that rest on it are an error that names them."""
     with exclusive(conn):
+        if is_restored(conn):
+            run_file(conn, "bookkeeping", queries["restore_bookkeeping"])
         version = installed_version(conn)
         if version is None:
             return UninstallReport(None)
@@ -60,10 +70,13 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
         _drop_added(conn, added)
         restored = _restore(conn)
         _take_back_grants(conn, had_pggit=had_pggit)
+        if had_pggit:
+            # It named an index of ours, which is gone.
+            conn.execute("ALTER TABLE pggit.external_migrations REPLICA IDENTITY DEFAULT")
         conn.execute("DROP SCHEMA pggit_daemon CASCADE")
         left = () if had_pggit else _drop_public_schema(conn)
         _refuse_others(conn, before, ours)
-        _drop_roles(conn)
+        _drop_roles(conn, frozenset(name for kind, name in added if kind == "migrator"))
         return UninstallReport(version, restored, left)
 
 
@@ -122,17 +135,20 @@ def _take_back_grants(conn: psycopg.Connection[Any], *, had_pggit: bool) -> None
     """Comments of ours on what stays, and rights on it."""
     for (statement,) in rows(conn, queries["comments_changed"]):
         conn.execute(statement.encode())
-    for role, _ours in rows(conn, queries["roles_of_ours"]):
+    for role, _ours, _members in rows(conn, queries["roles_of_ours"]):
         for what in ("ALL TABLES IN SCHEMA pggit", "ALL ROUTINES IN SCHEMA pggit", "SCHEMA pggit"):
             conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.SQL(what), sql.Identifier(role)))
     if had_pggit and rows(conn, queries["usage_added"]) == [(True,)]:
         conn.execute("REVOKE USAGE ON SCHEMA pggit FROM PUBLIC")
 
 
-def _drop_roles(conn: psycopg.Connection[Any]) -> None:
-    """Drop the roles that we made, unless another database of this server or a member still needs them."""
-    for role, ours in rows(conn, queries["roles_of_ours"]):
-        if ours:
+def _drop_roles(conn: psycopg.Connection[Any], made_members: frozenset[str]) -> None:
+    """Drop the roles that we made, unless another database of this server or a member still needs them.
+
+    `made_members` are those whom init made migrators: they need nothing.
+    """
+    for role, ours, members in rows(conn, queries["roles_of_ours"]):
+        if ours and made_members.issuperset(members):
             with suppress(errors.DependentObjectsStillExist), conn.transaction():
                 conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 

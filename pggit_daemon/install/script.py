@@ -22,10 +22,11 @@ _queries = load_queries("install")
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Who is to get rights: the daemon's role, and whether it may read every table, present and future."""
+    """Who is to get rights: the daemon's role, and whether it may read every table; who records migrations."""
 
     daemon_role: str | None = None
     read_all_data: bool = False
+    migrators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Work:
     repeatable: tuple[SqlFile, ...]
     first_time: bool
     grants: Grants = Grants()
+    restored: bool = False  # from a dump of the schema alone: the rows of the bookkeeping come first
 
     @property
     def changes(self) -> bool:
@@ -52,7 +54,7 @@ def opening(lock_timeout: str) -> tuple[SqlFile, ...]:
 
 def statements(work: Work) -> tuple[SqlFile, ...]:
     """Return what follows the opening, part by part."""
-    permitted = work.changes or work.grants.daemon_role is not None
+    permitted = work.changes or work.grants.daemon_role is not None or work.grants.migrators
     return (*(_changes(work) if work.changes else ()), *(_grants(work.grants) if permitted else ()))
 
 
@@ -63,6 +65,8 @@ def as_text(parts: tuple[SqlFile, ...]) -> str:
 
 def _changes(work: Work) -> list[SqlFile]:
     parts = [_named("bookkeeping"), _named("objects_before", "before", "objects")]
+    if work.restored:
+        parts.append(_named("restore_bookkeeping"))
     if work.first_time:
         parts.append(_named("remember_before"))
     for step in work.steps:
@@ -74,12 +78,18 @@ def _changes(work: Work) -> list[SqlFile]:
         looked_for = _filled("put_tools", tools=json.dumps(marks(dict(packaged())) | {"adds": True}))
         parts += [*work.repeatable, SqlFile("what is looked for of tools", looked_for)]
         parts += [SqlFile("repeatable files are done", _repeatable_done(work.repeatable))]
-    return [*parts, _named("close_to_public"), _named("what was added", "added_since", "objects")]
+    return [
+        *parts,
+        _named("close_to_public"),
+        _named("what was added", "added_since", "objects"),
+        _named("copy_bookkeeping"),
+    ]
 
 
 def _grants(grants: Grants) -> list[SqlFile]:
     text = _filled("permit_daemon", role=grants.daemon_role, read_all_data=grants.read_all_data)
-    return [SqlFile("the daemon's role", text)]
+    migrators = _filled("permit_migrators", migrators=list(grants.migrators))
+    return [SqlFile("the daemon's role", text), SqlFile("who records migrations", migrators)]
 
 
 def _repeatable_done(files: tuple[SqlFile, ...]) -> str:

@@ -33,6 +33,32 @@ def installed_version(conn: psycopg.Connection[Any]) -> int | None:
     return version
 
 
+def is_restored(conn: psycopg.Connection[Any]) -> bool:
+    """Whether our tables came from a dump of the schema alone: they are there, and no row says so."""
+    return bool(
+        _value(conn, queries["is_installed"])
+        and installed_version(conn) is None
+        and _value(conn, queries["is_restored"])
+    )
+
+
+def restored_steps(conn: psycopg.Connection[Any]) -> frozenset[int]:
+    """Return the steps that such a dump had."""
+    return frozenset(row[0] for row in rows(conn, queries["restored_steps"]))
+
+
+def broken_parts(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Return what of an installation was disabled, changed or dropped since, and can be mended."""
+    if not _value(conn, queries["can_tell_state"]):
+        return ("function pggit_daemon.capture_state is missing",)
+    return tuple(f"{part} {problem}" for part, problem in rows(conn, queries["mendable"]))
+
+
+def replicated_by(conn: psycopg.Connection[Any]) -> tuple[tuple[str, str], ...]:
+    """Return publications FOR ALL TABLES, each with the statements that leave our tables out."""
+    return tuple((name, statement) for name, statement in rows(conn, queries["all_tables_publications"]))
+
+
 def applied_steps(conn: psycopg.Connection[Any]) -> frozenset[int]:
     if not _value(conn, queries["is_installed"]):
         return frozenset()

@@ -13,7 +13,16 @@ from pggit_daemon.errors import InstallError
 from pggit_daemon.install import state
 from pggit_daemon.install.needs import still_to_do
 from pggit_daemon.install.script import Grants, Work, as_text, opening, statements
-from pggit_daemon.install.state import applied_steps, exclusive, installed_version, repeatable_digest, run_file
+from pggit_daemon.install.state import (
+    applied_steps,
+    broken_parts,
+    exclusive,
+    installed_version,
+    is_restored,
+    repeatable_digest,
+    restored_steps,
+    run_file,
+)
 from pggit_daemon.sql import digest, repeatable, steps
 
 if TYPE_CHECKING:
@@ -44,13 +53,15 @@ def install(
     *,
     daemon_role: str | None = None,
     read_all_data: bool = False,
+    migrators: tuple[str, ...] = (),
     plugin: str = "wal2json",
 ) -> InstallReport:
     """Install or upgrade; with `daemon_role`, also give that role what the daemon needs, making it if it is missing.
 
-    With `read_all_data` it may read every table. `plugin` is what the server must be able to load later.
+    With `read_all_data` it may read every table. `migrators` may record migrations, beside the database's owner.
+    `plugin` is what the server must be able to load later.
     """
-    grants = Grants(daemon_role, read_all_data)
+    grants = Grants(daemon_role, read_all_data, migrators)
     with exclusive(conn):
         before = installed_version(conn)
         work = _open_work(conn, grants)
@@ -65,10 +76,16 @@ def install(
         )
 
 
-def plan(conn: psycopg.Connection[Any], *, daemon_role: str | None = None, read_all_data: bool = False) -> str:
+def plan(
+    conn: psycopg.Connection[Any],
+    *,
+    daemon_role: str | None = None,
+    read_all_data: bool = False,
+    migrators: tuple[str, ...] = (),
+) -> str:
     """Return the SQL that `install` would run now, as a script for psql; changes nothing."""
     with conn.transaction(force_rollback=True):
-        work = _open_work(conn, Grants(daemon_role, read_all_data))
+        work = _open_work(conn, Grants(daemon_role, read_all_data, migrators))
         version = installed_version(conn)
     parts = statements(work)
     if not parts:
@@ -78,7 +95,8 @@ def plan(conn: psycopg.Connection[Any], *, daemon_role: str | None = None, read_
 
 def _open_work(conn: psycopg.Connection[Any], grants: Grants) -> Work:
     known = steps()
-    done = applied_steps(conn)
+    restored = is_restored(conn)
+    done = restored_steps(conn) if restored else applied_steps(conn)
     newest = max(done, default=0)
     if newest > known[-1].number:
         raise InstallError(
@@ -86,10 +104,11 @@ def _open_work(conn: psycopg.Connection[Any], grants: Grants) -> Work:
             hint="upgrade pggit-daemon on this machine",
         )
     files = repeatable()
-    current = repeatable_digest(conn) == digest(files)
+    current = repeatable_digest(conn) == digest(files) and not broken_parts(conn)
     return Work(
         steps=tuple(step for step in known if step.number not in done),
         repeatable=() if current else files,
-        first_time=installed_version(conn) is None,
+        first_time=installed_version(conn) is None and not restored,
         grants=grants,
+        restored=restored,
     )

@@ -219,6 +219,12 @@ BEGIN
                               ('pggit_daemon_members', 'ddl_command_start', 'on_ddl_command_start',
                                $w$ WHEN TAG IN ('ALTER EXTENSION')$w$)) v (name, event, function, condition)
     LOOP
+        IF EXISTS (SELECT FROM pg_catalog.pg_event_trigger e
+                    WHERE e.evtname = wanted.name
+                      AND (e.evtevent <> wanted.event OR (e.evttags IS NULL) <> (wanted.condition = '')
+                           OR e.evtfoid <> to_regprocedure(format('pggit_daemon.%I()', wanted.function)))) THEN
+            EXECUTE format('DROP EVENT TRIGGER %I', wanted.name);    -- somebody has put another one there
+        END IF;
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e WHERE e.evtname = wanted.name) THEN
             EXECUTE format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION pggit_daemon.%I()',
                            wanted.name, wanted.event, wanted.condition, wanted.function);

@@ -180,6 +180,7 @@ SELECT jsonb_build_object(
         SELECT jsonb_build_object('at', v.began_at, 'objects', v.objects, 'differing', v.differing,
                                   'unreadable', v.unreadable, 'seconds', v.seconds, 'commit', v.commit_hash)
         FROM pggit_daemon.verification AS v WHERE v.finished_at IS NOT NULL),
+    'capture', (SELECT coalesce(jsonb_agg(s.part || ' ' || s.problem), '[]') FROM pggit_daemon.capture_state() AS s),
     'quarantined', (SELECT count(*) FROM pggit_daemon.quarantine)
 ) AS document;
 
@@ -200,6 +201,9 @@ SELECT pggit.acknowledge_finding(%(finding)s, %(reason)s);
 
 -- name: reopen
 SELECT pggit.reopen_finding(%(finding)s);
+-- name: capture_state
+-- What keeps statements from being recorded; no rows: all is well.
+SELECT s.part || ' ' || s.problem FROM pggit_daemon.capture_state() AS s;
 
 -- name: slots
 -- Our slots of this database: the one of the progress, or the configured one before there is any progress.

@@ -94,6 +94,90 @@ SELECT max(number) FROM pggit_daemon.schema_step;
 -- name: applied_steps
 SELECT number FROM pggit_daemon.schema_step ORDER BY number;
 
+-- name: can_tell_state
+SELECT pg_catalog.to_regprocedure('pggit_daemon.capture_state()') IS NOT NULL;
+
+-- name: mendable
+SELECT part, problem FROM pggit_daemon.capture_state() WHERE mendable;
+
+-- name: is_restored
+-- Tables of ours without the rows that say so: restored from a dump of the schema alone. The copy of the bookkeeping is in
+-- a function, which such a dump brings along.
+SELECT pg_catalog.to_regclass('pggit_daemon.schema_step') IS NOT NULL
+   AND pg_catalog.to_regprocedure('pggit_daemon.bookkeeping_copy()') IS NOT NULL;
+
+-- name: restored_steps
+SELECT (s ->> 'number')::integer FROM jsonb_array_elements(pggit_daemon.bookkeeping_copy() -> 'steps') AS s;
+
+-- name: restore_bookkeeping
+-- The rows that an installation leaves, where a dump of the schema alone was restored.
+INSERT INTO pggit_daemon.schema_step
+SELECT * FROM jsonb_populate_recordset(NULL::pggit_daemon.schema_step, pggit_daemon.bookkeeping_copy() -> 'steps')
+    ON CONFLICT DO NOTHING;
+INSERT INTO pggit_daemon.object_before
+SELECT * FROM jsonb_populate_recordset(NULL::pggit_daemon.object_before, pggit_daemon.bookkeeping_copy() -> 'before')
+    ON CONFLICT DO NOTHING;
+INSERT INTO pggit_daemon.object_added
+SELECT * FROM jsonb_populate_recordset(NULL::pggit_daemon.object_added, pggit_daemon.bookkeeping_copy() -> 'added')
+    ON CONFLICT DO NOTHING;
+INSERT INTO pggit.branches (id, name) VALUES (1, 'main') ON CONFLICT DO NOTHING;
+SELECT setval(pg_get_serial_sequence('pggit.branches', 'id'), (SELECT max(id) FROM pggit.branches));
+INSERT INTO pggit_daemon.secret (key)
+VALUES (encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
+    ON CONFLICT DO NOTHING;
+INSERT INTO pggit_daemon.verification DEFAULT VALUES ON CONFLICT DO NOTHING;
+-- What the live event triggers wrote meanwhile belongs to no history.
+DELETE FROM pggit_daemon.ddl_event;
+DELETE FROM pggit_daemon.request;
+
+-- name: copy_bookkeeping
+DO $copy$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION pggit_daemon.bookkeeping_copy() RETURNS jsonb LANGUAGE sql IMMUTABLE '
+                   'SET search_path = pg_catalog, pg_temp AS %L', format('SELECT %L::jsonb', jsonb_build_object(
+        'steps', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.number) FROM pggit_daemon.schema_step AS s),
+        'before', (SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.type, b.identity), '[]') FROM pggit_daemon.object_before AS b),
+        'added', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.type, a.identity), '[]') FROM pggit_daemon.object_added AS a))));
+    REVOKE ALL ON FUNCTION pggit_daemon.bookkeeping_copy() FROM PUBLIC;
+END $copy$;
+
+-- name: permit_migrators
+-- Who records migrations: the database's owner, and whom init was told. Superusers may anyway.
+DO $permit$
+DECLARE
+    migrator name;
+BEGIN
+    FOR migrator IN
+        SELECT named.role FROM unnest({migrators}::name[]) AS named (role)
+        UNION
+        SELECT r.rolname FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba
+         WHERE d.datname = current_database()
+    LOOP
+        IF NOT pg_has_role(migrator, 'pggit_migrator', 'MEMBER') THEN
+            EXECUTE format('GRANT pggit_migrator TO %I', migrator);
+            INSERT INTO pggit_daemon.object_added (type, identity) VALUES ('migrator', migrator) ON CONFLICT DO NOTHING;
+        END IF;
+    END LOOP;
+END $permit$;
+
+-- name: all_tables_publications
+-- Publications FOR ALL TABLES, which take our tables along, with the statements that leave them out.
+SELECT p.pubname,
+       format('BEGIN; DROP PUBLICATION %1$I; CREATE PUBLICATION %1$I FOR %2$s WITH (publish = %3$L%4$s);'
+              ' ALTER PUBLICATION %1$I OWNER TO %5$I; COMMIT;', p.pubname,
+              CASE WHEN current_setting('server_version_num')::integer >= 150000
+                   THEN (SELECT 'TABLES IN SCHEMA ' || string_agg(quote_ident(n.nspname), ', ' ORDER BY n.nspname)
+                           FROM pg_catalog.pg_namespace AS n
+                          WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pggit', 'pggit_daemon'))
+                   ELSE (SELECT 'TABLE ' || string_agg(format('%I.%I', t.schemaname, t.tablename), ', ' ORDER BY 1)
+                           FROM pg_catalog.pg_publication_tables AS t
+                          WHERE t.pubname = p.pubname AND t.schemaname NOT IN ('pggit', 'pggit_daemon')) END,
+              concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
+                        CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
+              CASE WHEN p.pubviaroot THEN ', publish_via_partition_root = true' ELSE '' END,
+              pg_catalog.pg_get_userbyid(p.pubowner)) AS statement
+  FROM pg_catalog.pg_publication AS p WHERE p.puballtables ORDER BY 1;
+
 -- name: repeatable_digest
 SELECT sha256 FROM pggit_daemon.repeatable;
 
@@ -101,8 +185,9 @@ SELECT sha256 FROM pggit_daemon.repeatable;
 INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES ({number}, {name}, {sha256});
 
 -- name: record_repeatable
-INSERT INTO pggit_daemon.repeatable (sha256) VALUES ({sha256})
-    ON CONFLICT (singleton) DO UPDATE SET sha256 = excluded.sha256, applied_at = clock_timestamp();
+INSERT INTO pggit_daemon.repeatable (sha256, functions) VALUES ({sha256}, pggit_daemon.functions_now()::text)
+    ON CONFLICT (singleton) DO UPDATE
+    SET sha256 = excluded.sha256, functions = excluded.functions, applied_at = clock_timestamp();
 
 -- name: remember_before
 -- The definitions in schema pggit that steps and repeatable files may replace: functions, views, constraints.
@@ -166,10 +251,9 @@ SELECT format('COMMENT ON %s IS %L', now.what, o.definition)
 SELECT NOT EXISTS (SELECT FROM pggit_daemon.object_before o WHERE o.type = 'usage');
 
 -- name: roles_of_ours
--- The roles of the contract that exist and those that we made; ours = made by us, and nobody is a member.
-SELECT r.rolname,
-       coalesce(shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%', false)
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid) AS ours
+-- The roles of the contract that exist and those that we made (ours), with their members.
+SELECT r.rolname, coalesce(shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%', false) AS ours,
+       ARRAY(SELECT pg_get_userbyid(m.member)::text FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid) AS members
   FROM pg_catalog.pg_roles r WHERE r.rolname IN ('pggit_reader', 'pggit_migrator')
     OR shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%'
  ORDER BY 1;

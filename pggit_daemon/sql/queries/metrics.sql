@@ -3,6 +3,7 @@
 -- name: poll
 -- One document: the slot, commits by kind, the migrations by source and status, findings that nobody has acknowledged by
 -- source and status, open conflicts, the event triggers of the capture.
+WITH broken AS MATERIALIZED (SELECT part FROM pggit_daemon.capture_state())
 SELECT jsonb_build_object(
     'slot', (
         SELECT jsonb_build_object(
@@ -28,7 +29,10 @@ SELECT jsonb_build_object(
     'event_triggers', (
         SELECT jsonb_agg(jsonb_build_array(wanted.name, (EXISTS (
             SELECT FROM pg_catalog.pg_event_trigger AS e
-            WHERE e.evtname = wanted.name AND e.evtenabled = 'A'))::integer))
+            WHERE e.evtname = wanted.name AND e.evtenabled = 'A')
+            -- Nor does one record anything whose functions were changed or whose role lost its rights.
+            AND NOT EXISTS (SELECT FROM broken WHERE broken.part IN ('event trigger ' || wanted.name, 'event triggers')
+                               OR broken.part ~ '^(function|role) '))::integer))
         FROM (VALUES ('pggit_daemon_ddl'), ('pggit_daemon_drop'), ('pggit_daemon_rewrite'), ('pggit_daemon_members'))
              AS wanted (name)),
     'migrations', coalesce((

@@ -1,0 +1,249 @@
+"""What becomes of an installation: disabled, changed, restored elsewhere, replicated; and who keeps which right."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.conninfo import make_conninfo
+
+from pggit_daemon.install import install, installed_version, plan, replicated_by, uninstall
+from sandbox.servers import find_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.databases import Databases
+
+Connection = psycopg.Connection[Any]
+
+ANOTHER_TRIGGER = """
+    DROP EVENT TRIGGER pggit_daemon_ddl;
+    CREATE EVENT TRIGGER pggit_daemon_ddl ON ddl_command_end EXECUTE FUNCTION pggit_daemon.on_sql_drop();
+    ALTER EVENT TRIGGER pggit_daemon_ddl ENABLE ALWAYS
+"""
+ANOTHER_FUNCTION = """
+    CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_end() RETURNS event_trigger LANGUAGE plpgsql
+        AS 'BEGIN RETURN; END'
+"""
+STATE = "SELECT part, problem FROM pggit_daemon.capture_state()"
+
+
+@pytest.fixture
+def conn(installed_database: str) -> Iterator[Connection]:
+    with psycopg.connect(installed_database, autocommit=True) as connection:
+        yield connection
+
+
+def test_a_new_installation_is_whole(conn: Connection) -> None:
+    assert conn.execute(STATE).fetchall() == []
+    assert plan(conn).startswith("-- Nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("harm", "part", "problem"),
+    [
+        ("ALTER EVENT TRIGGER pggit_daemon_ddl DISABLE", "event trigger pggit_daemon_ddl", "is disabled"),
+        (
+            "ALTER EVENT TRIGGER pggit_daemon_drop ENABLE",
+            "event trigger pggit_daemon_drop",
+            "does not fire in every session",
+        ),
+        ("DROP EVENT TRIGGER pggit_daemon_rewrite", "event trigger pggit_daemon_rewrite", "is missing"),
+        (
+            ANOTHER_TRIGGER,
+            "event trigger pggit_daemon_ddl",
+            "was made otherwise",
+        ),
+        (
+            ANOTHER_FUNCTION,
+            "function pggit_daemon.on_ddl_command_end()",
+            "was changed",
+        ),
+        (
+            "DROP FUNCTION pggit_daemon.read_dropped(boolean)",
+            "function pggit_daemon.read_dropped(boolean)",
+            "is missing",
+        ),
+        (
+            "REVOKE INSERT ON pggit_daemon.ddl_event FROM pggit_capture",
+            "role pggit_capture",
+            "lacks INSERT on pggit_daemon.ddl_event",
+        ),
+    ],
+)
+def test_what_is_disabled_dropped_or_changed_is_named_and_mended(
+    conn: Connection, harm: str, part: str, problem: str
+) -> None:
+    conn.execute(harm.encode())
+    assert (part, problem) in [(row[0].replace("pg_catalog.", ""), row[1]) for row in conn.execute(STATE).fetchall()]
+    assert install(conn).changed
+    assert conn.execute(STATE).fetchall() == []
+    assert not install(conn).changed
+
+
+def test_the_capture_outlives_the_installers_right(database: str) -> None:
+    """Who installs may be a superuser for that moment only: functions and event triggers belong to others."""
+    with psycopg.connect(database, autocommit=True) as postgres:
+        postgres.execute("DROP ROLE IF EXISTS installs_once; CREATE ROLE installs_once LOGIN SUPERUSER")
+        try:
+            with psycopg.connect(make_conninfo(database, user="installs_once"), autocommit=True) as installer:
+                install(installer)
+            postgres.execute("ALTER ROLE installs_once NOSUPERUSER")
+            postgres.execute(
+                "CREATE SCHEMA hidden; CREATE DOMAIN hidden.d AS int CONSTRAINT c CHECK (VALUE > 0);"
+                "ALTER DOMAIN hidden.d DROP CONSTRAINT c; CREATE TABLE hidden.t (a hidden.d);"
+                "CREATE SUBSCRIPTION s CONNECTION 'host=h password=word' PUBLICATION p WITH (connect = false);"
+            )
+            assert postgres.execute(STATE).fetchall() == []
+            said = postgres.execute("SELECT kind, failure FROM pggit_daemon.ddl_event ORDER BY id").fetchall()
+            assert {kind for kind, _ in said} == {"ddl", "drop"}
+            assert {failure for _, failure in said} == {None}
+        finally:
+            postgres.execute("ALTER SUBSCRIPTION s SET (slot_name = NONE)")
+            postgres.execute("DROP SUBSCRIPTION s")
+            uninstall(postgres)
+            postgres.execute("DROP OWNED BY installs_once; DROP ROLE installs_once")
+
+
+# ------------------------------------------------------------------ restored elsewhere
+
+
+@pytest.fixture
+def restored(conn: Connection, cluster: Databases) -> Iterator[Connection]:
+    """Give a database made of a dump of another one's schema: triggers live, our tables without a row."""
+    conn.execute("CREATE TABLE public.orders (id int PRIMARY KEY)")
+    command = [str(find_server() / "pg_dump"), "--schema-only", "-d", cluster.dsn(conn.info.dbname)]
+    dumped = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    cluster.create_database("restored_schema")
+    try:
+        dsn = cluster.dsn("restored_schema")
+        script = [str(find_server() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", dsn]
+        subprocess.run(script, input=dumped, text=True, capture_output=True, check=True)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield connection
+    finally:
+        cluster.drop_database("restored_schema")
+
+
+def test_init_repairs_a_database_restored_from_a_dump_of_the_schema(restored: Connection) -> None:
+    assert installed_version(restored) is None
+    report = install(restored)
+    assert report.steps == ()
+    assert installed_version(restored) == report.to_version
+    assert restored.execute(STATE).fetchall() == []
+    assert restored.execute("SELECT name FROM pggit.branches").fetchall() == [("main",)]
+    assert restored.execute("SELECT count(*) FROM pggit_daemon.secret").fetchone() == (1,)
+    restored.execute("CREATE TABLE public.more (id int)")
+    assert restored.execute("SELECT command_tag FROM pggit_daemon.ddl_event").fetchall() == [("CREATE TABLE",)]
+    assert not install(restored).changed
+
+
+def test_uninstall_removes_what_such_a_dump_brought_along(restored: Connection) -> None:
+    assert uninstall(restored).left == ()
+    left = restored.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pggit%'").fetchall()
+    assert left == []
+    assert restored.execute("SELECT count(*) FROM pg_event_trigger").fetchone() == (0,)
+    assert restored.execute("SELECT to_regclass('public.orders') IS NOT NULL").fetchone() == (True,)
+
+
+# ------------------------------------------------------------------ publications FOR ALL TABLES
+
+
+def test_every_table_of_ours_has_a_replica_identity(conn: Connection) -> None:
+    bare = conn.execute(
+        "SELECT c.oid::regclass::text FROM pg_class AS c"
+        " WHERE c.relnamespace IN ('pggit'::regnamespace, 'pggit_daemon'::regnamespace) AND c.relkind IN ('r', 'p')"
+        " AND NOT (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid"
+        " AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END))"
+    ).fetchall()
+    assert bare == []
+
+
+def test_statements_go_on_under_a_publication_for_all_tables(conn: Connection) -> None:
+    conn.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+    conn.execute("INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (1, 'x')")
+    conn.execute("UPDATE pggit.external_migrations SET success = false")
+    conn.execute("DELETE FROM pggit.external_migrations")
+    conn.execute("CREATE TABLE t (a int PRIMARY KEY); DROP TABLE t")
+    conn.execute("DELETE FROM pggit_daemon.ddl_event")
+
+
+def test_the_statement_that_leaves_us_out_of_a_publication_works(conn: Connection) -> None:
+    conn.execute("CREATE SCHEMA app; CREATE TABLE app.t (a int PRIMARY KEY); CREATE TABLE public.u (a int PRIMARY KEY)")
+    conn.execute("CREATE PUBLICATION every_thing FOR ALL TABLES WITH (publish = 'insert, update')")
+    [(name, statement)] = replicated_by(conn)
+    assert name == "every_thing"
+    conn.execute(statement.encode())
+    assert replicated_by(conn) == ()
+    published = conn.execute("SELECT schemaname || '.' || tablename FROM pg_publication_tables ORDER BY 1").fetchall()
+    assert published == [("app.t",), ("public.u",)]
+    row = conn.execute("SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication").fetchone()
+    assert row == (True, True, False, False)
+
+
+# ------------------------------------------------------------------ who records migrations
+
+
+def test_the_owner_of_the_database_and_named_roles_become_migrators(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        name = conn.info.dbname
+        conn.execute("DROP ROLE IF EXISTS owns_it, deploys; CREATE ROLE owns_it LOGIN; CREATE ROLE deploys LOGIN")
+        conn.execute(f'ALTER DATABASE "{name}" OWNER TO owns_it'.encode())
+        try:
+            assert "deploys" in plan(conn, migrators=("deploys",))
+            install(conn, migrators=("deploys",))
+            for role in ("owns_it", "deploys"):
+                with psycopg.connect(make_conninfo(database, user=role), autocommit=True) as migrator:
+                    migrator.execute("SELECT pggit.begin_migration(1, 'custom'); SELECT pggit.end_migration(1)")
+            uninstall(conn)
+        finally:
+            conn.execute(f'ALTER DATABASE "{name}" OWNER TO CURRENT_USER'.encode())
+            conn.execute("DROP ROLE owns_it; DROP ROLE deploys")
+
+
+def test_a_migrator_that_does_not_exist_is_an_error(conn: Connection) -> None:
+    with pytest.raises(Exception, match="no_such_role"):
+        install(conn, migrators=("no_such_role",))
+
+
+# ------------------------------------------------------------------ cancels
+
+
+@pytest.mark.parametrize(
+    "function",
+    ["read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb", "tool_locks() RETURNS jsonb"],
+)
+def test_a_cancel_that_an_extension_raises_is_none_of_the_users(conn: Connection, function: str) -> None:
+    """As plpgsql_check does in its passive mode: the statement goes on, and the outbox says what happened."""
+    conn.execute(
+        f"CREATE OR REPLACE FUNCTION pggit_daemon.{function} LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE 'the check found errors' USING ERRCODE = 'query_canceled'; END $$".encode()
+    )
+    conn.execute("CREATE TABLE t (a int)")
+    assert conn.execute("SELECT to_regclass('t') IS NOT NULL").fetchone() == (True,)
+
+
+def test_a_timeout_of_the_user_ends_his_statement(conn: Connection) -> None:
+    conn.execute(
+        "CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb"
+        " LANGUAGE plpgsql AS $$ BEGIN IF tag = 'CREATE TABLE' THEN PERFORM pg_sleep(30); END IF; RETURN NULL; END $$"
+    )
+    conn.execute("SET statement_timeout = '300ms'")
+    with pytest.raises(errors.QueryCanceled):
+        conn.execute("CREATE TABLE t (a int)")
+
+
+def test_a_statement_takes_no_number_of_a_subtransaction(conn: Connection) -> None:
+    """Others would have to look each of them up, in a cache that overflows, as long as the transaction is open."""
+    with conn.transaction():
+        conn.execute("CREATE TABLE t (a int PRIMARY KEY)")
+        conn.execute("ALTER TABLE t ADD b int")
+        conn.execute("CREATE VIEW v AS SELECT a FROM t")
+        top = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()[0][0]
+        conn.execute("DROP VIEW v")
+        xids = conn.execute("SELECT DISTINCT xmin::text::bigint FROM pggit_daemon.ddl_event").fetchall()
+    assert xids == [(top % 2**32,)]
