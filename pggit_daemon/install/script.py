@@ -54,8 +54,10 @@ def opening(lock_timeout: str) -> tuple[SqlFile, ...]:
 
 def statements(work: Work) -> tuple[SqlFile, ...]:
     """Return what follows the opening, part by part."""
-    permitted = work.changes or work.grants.daemon_role is not None or work.grants.migrators
-    return (*(_changes(work) if work.changes else ()), *(_grants(work.grants) if permitted else ()))
+    # The repeatable files make their role.
+    migrators = _migrators(work.grants) if work.repeatable or (work.grants.migrators and not work.steps) else []
+    permitted = work.changes or work.grants.daemon_role is not None
+    return (*(_changes(work) if work.changes else ()), *(_grants(work.grants) if permitted else ()), *migrators)
 
 
 def as_text(parts: tuple[SqlFile, ...]) -> str:
@@ -88,8 +90,11 @@ def _changes(work: Work) -> list[SqlFile]:
 
 def _grants(grants: Grants) -> list[SqlFile]:
     text = _filled("permit_daemon", role=grants.daemon_role, read_all_data=grants.read_all_data)
-    migrators = _filled("permit_migrators", migrators=list(grants.migrators))
-    return [SqlFile("the daemon's role", text), SqlFile("who records migrations", migrators)]
+    return [SqlFile("the daemon's role", text)]
+
+
+def _migrators(grants: Grants) -> list[SqlFile]:
+    return [SqlFile("who records migrations", _filled("permit_migrators", migrators=list(grants.migrators)))]
 
 
 def _repeatable_done(files: tuple[SqlFile, ...]) -> str:

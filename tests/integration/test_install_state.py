@@ -38,6 +38,14 @@ def conn(installed_database: str) -> Iterator[Connection]:
         yield connection
 
 
+def test_an_upgrade_is_no_news_of_its_own(conn: Connection) -> None:
+    """The capture is at work while its functions are made anew: it has nothing to tell, and fails at nothing."""
+    conn.execute("UPDATE pggit_daemon.repeatable SET sha256 = 'of an earlier version'")
+    install(conn)
+    assert conn.execute("SELECT command_tag, failure FROM pggit_daemon.ddl_event").fetchall() == []
+    assert conn.execute(STATE).fetchall() == []
+
+
 def test_a_new_installation_is_whole(conn: Connection) -> None:
     assert conn.execute(STATE).fetchall() == []
     assert plan(conn).startswith("-- Nothing to do")
@@ -97,6 +105,7 @@ def test_the_capture_outlives_the_installers_right(database: str) -> None:
                 "CREATE SCHEMA hidden; CREATE DOMAIN hidden.d AS int CONSTRAINT c CHECK (VALUE > 0);"
                 "ALTER DOMAIN hidden.d DROP CONSTRAINT c; CREATE TABLE hidden.t (a hidden.d);"
                 "CREATE SUBSCRIPTION s CONNECTION 'host=h password=word' PUBLICATION p WITH (connect = false);"
+                "DROP TABLE hidden.t"
             )
             assert postgres.execute(STATE).fetchall() == []
             said = postgres.execute("SELECT kind, failure FROM pggit_daemon.ddl_event ORDER BY id").fetchall()

@@ -30,10 +30,15 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What is SECURITY INVOKER gives no right to who calls it. In one statement and before all others: the capture is at work
+-- meanwhile, and some of its functions may just have been made anew.
+GRANT USAGE ON SCHEMA pggit_daemon TO pggit_capture, pggit_api;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pggit_daemon TO pggit_capture, pggit_api;
+
 GRANT USAGE ON SCHEMA pggit TO PUBLIC;
 -- What migrators call runs with their own rights and calls what only they may call; export_migration_schema likewise.
 -- They get no right to any table there.
-GRANT USAGE ON SCHEMA pggit_daemon TO pggit_reader, pggit_migrator, pggit_capture, pggit_api;
+GRANT USAGE ON SCHEMA pggit_daemon TO pggit_reader, pggit_migrator;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pggit_daemon FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pggit_daemon.migration_script(bigint, text), pggit_daemon.write_file(text, text, bigint),
     pggit_daemon.impact_level(text, text, text, text, boolean) TO pggit_reader, pggit_migrator;
@@ -98,17 +103,18 @@ CREATE OR REPLACE FUNCTION pggit_daemon.definers() RETURNS TABLE (name text, own
         ('on_history_table', 'superuser', 'makes triggers on tables of others')
 $$;
 
--- What is SECURITY INVOKER gives no right to who calls it. Before the owners change, as the capture is at work meanwhile.
+-- Of what runs with others' rights, each role calls only what it needs.
 DO $$
 DECLARE
     ours record;
 BEGIN
     FOR ours IN
-        SELECT p.oid::regprocedure AS signature FROM pg_catalog.pg_proc AS p
-         WHERE p.pronamespace = 'pggit_daemon'::regnamespace AND p.prokind = 'f' AND NOT p.prosecdef
-           AND p.prorettype NOT IN ('event_trigger'::regtype, 'trigger'::regtype)
+        SELECT p.oid::regprocedure AS signature, r.name AS role FROM pg_catalog.pg_proc AS p
+         CROSS JOIN unnest('{pggit_capture,pggit_api}'::name[]) AS r (name)
+         WHERE p.pronamespace = 'pggit_daemon'::regnamespace AND p.prokind = 'f' AND p.prosecdef
+           AND pg_get_userbyid(p.proowner) <> r.name
     LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pggit_capture, pggit_api', ours.signature);
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I', ours.signature, ours.role);
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION pggit_daemon.harmless_connection(oid), pggit_daemon.harmless_mapping_options(oid),
