@@ -201,6 +201,7 @@ SELECT pggit.acknowledge_finding(%(finding)s, %(reason)s);
 
 -- name: reopen
 SELECT pggit.reopen_finding(%(finding)s);
+
 -- name: capture_state
 -- What keeps statements from being recorded; no rows: all is well.
 SELECT s.part || ' ' || s.problem FROM pggit_daemon.capture_state() AS s;

@@ -111,8 +111,9 @@ SELECT (s ->> 'number')::integer FROM jsonb_array_elements(pggit_daemon.bookkeep
 
 -- name: restore_bookkeeping
 -- The rows that an installation leaves, where a dump of the schema alone was restored.
-INSERT INTO pggit_daemon.schema_step
-SELECT * FROM jsonb_populate_recordset(NULL::pggit_daemon.schema_step, pggit_daemon.bookkeeping_copy() -> 'steps')
+INSERT INTO pggit_daemon.schema_step (number, name, sha256)
+SELECT s.number, s.name, s.sha256
+  FROM jsonb_populate_recordset(NULL::pggit_daemon.schema_step, pggit_daemon.bookkeeping_copy() -> 'steps') AS s
     ON CONFLICT DO NOTHING;
 INSERT INTO pggit_daemon.object_before
 SELECT * FROM jsonb_populate_recordset(NULL::pggit_daemon.object_before, pggit_daemon.bookkeeping_copy() -> 'before')
@@ -135,7 +136,7 @@ DO $copy$
 BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION pggit_daemon.bookkeeping_copy() RETURNS jsonb LANGUAGE sql IMMUTABLE '
                    'SET search_path = pg_catalog, pg_temp AS %L', format('SELECT %L::jsonb', jsonb_build_object(
-        'steps', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.number) FROM pggit_daemon.schema_step AS s),
+        'steps', (SELECT jsonb_agg(to_jsonb(s) - 'applied_at' ORDER BY s.number) FROM pggit_daemon.schema_step AS s),
         'before', (SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.type, b.identity), '[]') FROM pggit_daemon.object_before AS b),
         'added', (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.type, a.identity), '[]') FROM pggit_daemon.object_added AS a))));
     REVOKE ALL ON FUNCTION pggit_daemon.bookkeeping_copy() FROM PUBLIC;
