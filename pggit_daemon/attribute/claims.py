@@ -11,7 +11,7 @@ table first on the connection that migrates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -78,6 +78,6 @@ def as_certain(claim: Claim) -> Claim:
     return replace(claim, certain=True, weak=False)
 
 
-def locks_of(locks: Iterable[HeldLock], key: tuple[int, int] | None) -> list[HeldLock]:
-    """Those of the locks that have this key."""
-    return [lock for lock in locks if key is not None and (lock.classid, lock.objid) == key]
+def locks_of(locks: Iterable[HeldLock], keys: Collection[tuple[int, int]]) -> list[HeldLock]:
+    """Those of the locks that have one of these keys."""
+    return [lock for lock in locks if (lock.classid, lock.objid) in keys]

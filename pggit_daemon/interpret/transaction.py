@@ -173,7 +173,7 @@ class Reader:
         for source in self._registry.histories:
             hints = source.preset.session
             if any(
-                (lock.classid, lock.objid) == source.advisory_key and lock.profile == session.profile
+                (lock.classid, lock.objid) in source.advisory_keys and lock.profile == session.profile
                 for lock in request.locks
             ):
                 return True

@@ -22,9 +22,10 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
         tables.setdefault(source.preset_name, []).append(source.table)
     locks: set[tuple[int, int, int]] = set()
     applications = set()  # of tools that run DDL on several connections
-    for stem, preset in presets.items():
-        advisory = preset.advisory
-        if advisory is None or advisory.holder is Holder.OWN:
+    for stem, preset, advisory in (
+        (stem, one, advisory) for stem, one in presets.items() for advisory in one.advisories
+    ):
+        if advisory.holder is Holder.OWN:
             continue  # what a session holds itself is told in any case
         classes = advisory.key.classes()
         if classes is not None and not advisory.key.is_fixed:

@@ -190,8 +190,9 @@ class Preset(_Model):
         return next((proof for proof in self.proof if isinstance(proof, LockRowProof)), None)
 
     @property
-    def advisory(self) -> AdvisoryProof | None:
-        return next((proof for proof in self.proof if isinstance(proof, AdvisoryProof)), None)
+    def advisories(self) -> tuple[AdvisoryProof, ...]:
+        """Its advisory locks; several where the key depends on how the tool is called."""
+        return tuple(proof for proof in self.proof if isinstance(proof, AdvisoryProof))
 
     @property
     def claims(self) -> Claims:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pggit_daemon.model.proof import AdvisoryLock, InTransaction, InWindow, LockRow, Place, Proof
+from pggit_daemon.model.proof import AdvisoryLock, Holder, InTransaction, InWindow, LockRow, Place, Proof
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.hints import SessionHints
-from pggit_daemon.tools.keys import LockKey
 from pggit_daemon.tools.preset import AdvisoryProof, LockRowProof, Preset, ProofRule, TransactionProof
 
 DEFAULT_GRACE = timedelta(seconds=30)
@@ -60,10 +59,15 @@ class Source:
         return tuple(self._proof(rule) for rule in self.preset.proof)
 
     @property
-    def advisory_key(self) -> tuple[int, int] | None:
-        """(classid, objid) as pg_locks shows the tool's lock for this table; None where it takes none."""
-        key = self._key()
-        return (key.classid, key.objid) if key is not None else None
+    def advisory_keys(self) -> frozenset[tuple[int, int]]:
+        """(classid, objid) as pg_locks shows the tool's locks for this table; empty where it takes none."""
+        keys = (proof.key.of_table(self.database, self.table) for proof in self.preset.advisories)
+        return frozenset((key.classid, key.objid) for key in keys)
+
+    @property
+    def holds_lock_itself(self) -> bool:
+        """Whether the session that runs the tool's DDL is always the one that holds its lock."""
+        return all(proof.holder is Holder.OWN for proof in self.preset.advisories)
 
     @property
     def tables(self) -> tuple[TableName, ...]:
@@ -74,10 +78,6 @@ class Source:
     def holds(self, table: TableName) -> bool:
         """Whether rows of this table are rows of the source."""
         return table == self.table or table in self.parts or table in self.former
-
-    def _key(self) -> LockKey | None:
-        advisory = self.preset.advisory
-        return advisory.key.of_table(self.database, self.table) if advisory is not None else None
 
     def _proof(self, rule: ProofRule) -> Proof:
         if isinstance(rule, TransactionProof):

@@ -438,8 +438,7 @@ FSH = TableName("public", "flyway_schema_history")
 
 def flyway_key(table: TableName) -> tuple[int, int]:
     """Flyway's lock for this table: classid and objid."""
-    advisory = PRESETS["flyway"].advisory
-    assert advisory is not None
+    [advisory] = PRESETS["flyway"].advisories
     return advisory.key.of_table("", table)[:2]
 
 

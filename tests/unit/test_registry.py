@@ -211,11 +211,11 @@ def test_a_table_keeps_its_source_under_another_name(to: TableName) -> None:
     registry = Registry(PRESETS)
     whole = shape(FLYWAY, "installed_rank")
     registry.look(seen(FSH, whole))
-    key = registry.sources[str(FSH)].advisory_key
+    keys = registry.sources[str(FSH)].advisory_keys
     assert registry.look(seen(to, whole, at=2)), "it is streamed under its new name"
     assert list(registry.sources) == [str(FSH)]
     assert registry.sources[str(FSH)].table == to
-    assert registry.sources[str(FSH)].advisory_key != key, "the tool makes its lock of the new name"
+    assert registry.sources[str(FSH)].advisory_keys != keys, "the tool makes its lock of the new name"
     assert set(registry.tables) == {FSH, to}, "rows from before the renaming may still come"
     assert registry.at(FSH) is registry.at(to)
 
@@ -358,3 +358,20 @@ def test_companions_are_the_tools_own(preset: str, name: str, type_: str, owner:
 def test_what_a_tool_makes_before_its_history_table_is_its_own(name: str, type_: str, owner: str | None) -> None:
     """Each in a transaction of its own, so that nothing else tells yet."""
     assert Registry(PRESETS).keeper(event(element(name, type_=type_))) == owner
+
+
+@pytest.mark.parametrize(
+    ("preset", "table", "keys"),
+    [
+        ("flyway", FSH, {77433833903597}),
+        ("golang-migrate", ROWS, {1726534663, 1787120056}),
+        ("rails", ROWS, {0x604E621F69157653}),
+        ("prisma", ROWS, {72707369}),
+        ("postgres-migrations", ROWS, {2**64 - 8525285245963000605}),
+        ("dbmate", ROWS, set()),
+    ],
+)
+def test_the_keys_of_locks(preset: str, table: TableName, keys: set[int]) -> None:
+    """As seen in pg_locks, or computed from the tool's own formula, in a database called app."""
+    source = Source("s", PRESETS[preset], table, database="app")
+    assert {(high << 32) + low for high, low in source.advisory_keys} == keys

@@ -25,7 +25,7 @@ def test_a_row_says_what_the_preset_says(stem: str) -> None:
     table, model, proofs, exact = ROWS[stem].split(" | ")
     assert table == f"`{preset.table.name}`"
     assert model == preset.model
-    assert proofs == ", ".join(_WORDS.get(proof.by, proof.by) for proof in preset.proof)
+    assert proofs == ", ".join(dict.fromkeys(_WORDS.get(proof.by, proof.by) for proof in preset.proof))
     ways = {proof.by for proof in preset.proof}
     assert not exact.startswith("yes") or "window" not in ways, "what may be guessed is not exact"
 

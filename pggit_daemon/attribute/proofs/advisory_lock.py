@@ -46,11 +46,11 @@ class AdvisoryLockProof:
 
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
         session = seen.session
-        for lock in locks_of(seen.locks, source.advisory_key):
+        for lock in locks_of(seen.locks, source.advisory_keys):
             own = lock.holder == session.key
             if own or known.sessions.partner(source.name, lock.holder) == session.key:
                 return Claim(source.name, Evidence.LOCK, lock.holder, certain=True)
-            if source.preset.session.rule_out(session):
+            if source.holds_lock_itself or source.preset.session.rule_out(session):
                 continue
             if lock.profile == session.profile and lock.holder.pid != session.key.pid:
                 return Claim(source.name, Evidence.LOCK, lock.holder)
@@ -60,11 +60,11 @@ class AdvisoryLockProof:
 
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         """While the lock is held, by whoever held it then."""
-        return any(lock.holder == group for lock in locks_of(seen.locks, source.advisory_key))
+        return any(lock.holder == group for lock in locks_of(seen.locks, source.advisory_keys))
 
     def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
         """While it holds the lock; and for a moment after it dropped the tables."""
-        holders = [lock.holder for lock in locks_of(seen.locks, source.advisory_key)]
+        holders = [lock.holder for lock in locks_of(seen.locks, source.advisory_keys)]
         return seen.session.key in holders or (housekeeper.dropped and seen.time - housekeeper.seen <= AFTER_DROP)
 
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
