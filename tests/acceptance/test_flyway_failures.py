@@ -63,7 +63,7 @@ def test_repair_changes_checksums_and_marks_missing(scene: Scene) -> None:
     scene.scripts(V1__a="CREATE TABLE a (id int); -- edited", V2__b=None)
     before = len(scene.commits())
     scene.flyway().repair().check()
-    assert scene.migrations() == ["1 1 a applied lock", "2 2 b deleted lock", "3 3 c applied window"]
+    assert scene.migrations() == ["1 1 a applied lock", "2 2 b deleted lock", "3 3 c applied none"]
     assert scene.events()[3:] == ["deleted insert 2", "checksum_changed update 1"]
     assert scene.value("SELECT string_agg(conflict_type || ' ' || object_identifier, ',') FROM pggit.conflicts") == (
         f"checksum_changed {TABLE} 1"

@@ -34,15 +34,20 @@ def test_versioned_and_repeatable(scene: Scene, version: str, mode: str) -> None
     flyway.migrate().check()
     scene.moment("the second run")
     account = "table constraint account_pkey on public.account, table public.account"
-    assert scene.commits() == [
-        FLYWAY_TABLE,
+    first = [
         f"migration 1/{evidence}: index public.account_idx, {account}",
         f"migration 2/{evidence}: table public.account, table public.orders",
         f"migration names/{evidence}: view public.names",
-        "out_of_band ada: table public.by_hand",
-        f"migration 3/{evidence}: type public.mood",
-        f"migration names/{evidence}: view public.names",
     ]
+    second = [f"migration 3/{evidence}: type public.mood", f"migration names/{evidence}: view public.names"]
+    if mode == "group":
+        # One transaction held the DDL of all, and was recorded before their rows came.
+        first = [
+            f"migration 1/{evidence} 2/{evidence} names/{evidence}: "
+            f"index public.account_idx, {account}, table public.orders, view public.names"
+        ]
+        second = [f"migration 3/{evidence} names/{evidence}: type public.mood, view public.names"]
+    assert scene.commits() == [FLYWAY_TABLE, *first, "out_of_band ada: table public.by_hand", *second]
     assert scene.migrations() == [
         f"1 1 accounts applied {evidence}",
         f"2 2 orders applied {evidence}",

@@ -24,7 +24,7 @@ def test_out_of_order(scene: Scene) -> None:
 
 
 def test_scripts_that_change_no_object(scene: Scene) -> None:
-    """Data, nothing at all, and a drop of what an earlier one made: each is a migration with its own commit."""
+    """Data, nothing at all, and a drop of what an earlier one made: each is a migration; what changes nothing is linked to what it saw."""
     scene.scripts(
         V1__a="CREATE TABLE a (id int);",
         V2__data="INSERT INTO a SELECT 1;",
@@ -34,23 +34,20 @@ def test_scripts_that_change_no_object(scene: Scene) -> None:
     )
     scene.flyway().migrate().check()
     assert scene.commits()[1:] == [
-        "migration 1/lock: table public.a",
-        "migration 2/window: ",
-        "migration 3/window: ",
-        "migration 4/lock: table public.a",
-        "migration data/window: ",
+        "migration 1/lock 2/none 3/none: table public.a",
+        "migration 4/lock data/none: table public.a",
     ]
 
 
 def test_skipped_execution(scene: Scene) -> None:
     scene.scripts(V1__a="CREATE TABLE a (id int);", V2__b="CREATE TABLE b (id int);")
     scene.flyway().migrate(skipExecutingMigrations="true").check()
-    assert scene.commits() == [FLYWAY_TABLE, "migration 1/window: ", "migration 2/window: "]
-    assert scene.migrations() == ["1 1 a applied window", "2 2 b applied window"]
+    assert scene.commits() == [FLYWAY_TABLE.replace("tool:", "tool 1/none 2/none:")]
+    assert scene.migrations() == ["1 1 a applied none", "2 2 b applied none"]
 
 
 def test_a_script_of_several_transactions(scene: Scene) -> None:
-    """Statements that commit one by one are one commit; where a hand came between, each side is a part."""
+    """Statements that commit one by one are commits of one migration, also where a hand came between."""
     scene.scripts(
         V1__a="CREATE TABLE a (id int);",
         V2__b="CREATE TABLE b1 (id int);\nSELECT pg_sleep(1.5);\nCREATE TABLE b2 (id int);",
@@ -66,7 +63,8 @@ def test_a_script_of_several_transactions(scene: Scene) -> None:
         "migration 2/lock+: table public.b1",
         "out_of_band ada: table public.by_hand",
         "migration 2/lock: table public.b2",
-        "migration 3/lock: table public.c1, table public.c2",
+        "migration 3/lock+: table public.c1",
+        "migration 3/lock: table public.c2",
     ]
     assert scene.migrations() == ["1 1 a applied lock", "2 2 b applied lock", "3 3 c applied lock"]
 
@@ -103,11 +101,11 @@ def test_callbacks(scene: Scene, mode: dict[str, str]) -> None:
 
 
 def test_a_row_after_its_grace(unfollowed: Scene) -> None:
-    """Grace shorter than the script: the DDL becomes a commit, the row is linked to it when it comes."""
+    """The script is longer than the grace: its lock is held, so that its DDL stays its own."""
     scene = unfollowed
     scene.follow(grace_seconds=0.5)
     scene.scripts(V1__a="CREATE TABLE a (id int);\nSELECT pg_sleep(3);")
     scene.configure("V1__a", NOT_TRANSACTIONAL)
     scene.flyway().migrate().check()
-    assert scene.migrations() == ["1 1 a applied late"]
-    assert scene.commits() == [FLYWAY_TABLE, "tool 1/late: table public.a"]
+    assert scene.migrations() == ["1 1 a applied lock"]
+    assert scene.commits() == [FLYWAY_TABLE, "migration 1/lock: table public.a"]

@@ -21,7 +21,7 @@ VIEW_CHANGED = VIEW.replace("SELECT id", "SELECT id, 1 AS more")
 
 
 def test_first_and_second_update(scene: Scene) -> None:
-    """DDL, data only, DDL: each changeset its own commit; a run with nothing to do leaves nothing."""
+    """DDL, data only, DDL: what ran no DDL is linked to the schema that it saw; a run with nothing to do leaves nothing."""
     scene.liquibase(ONE, VIEW).update().check()
     scene.moment("the first run")
     scene.hand("CREATE TABLE by_hand (id int)")
@@ -34,8 +34,7 @@ def test_first_and_second_update(scene: Scene) -> None:
         LOCK,
         "migration one/bracket: table public.one",
         "migration view/bracket: view public.v",
-        "out_of_band ada: table public.by_hand",
-        "migration data/window: ",
+        "out_of_band ada data/none: table public.by_hand",
         "migration two/bracket: index public.two_i, table public.two",
     ]
     assert scene.migrations() == [
@@ -135,9 +134,7 @@ def test_changelog_sync(scene: Scene) -> None:
     scene.liquibase(ONE, TWO, VIEW).update().check()
     assert scene.commits()[3:] == [
         LOCK,
-        OWN,
-        "migration one/window: ",
-        "migration two/window: ",
+        OWN.replace("tool:", "tool one/none two/none:"),
         "migration view/bracket: view public.v",
     ]
 
@@ -156,13 +153,14 @@ def test_a_failing_changeset(scene: Scene) -> None:
 
 
 def test_without_transaction(scene: Scene) -> None:
-    """Statements that commit one by one are one commit; what a failing one left is the tool's orphan."""
+    """Statements that commit one by one are parts of one changeset; what a failing one left is the tool's orphan."""
     several = "anna:several runInTransaction:false\nCREATE TABLE a1 (id int);\nCREATE INDEX CONCURRENTLY i ON a1 (id);"
     failing = "anna:bad runInTransaction:false\nCREATE TABLE left_over (id int);\nSELECT 1/0;"
     assert scene.liquibase(several, failing).update().exit_code != 0
     scene.moment("the run")
     assert scene.commits()[2:] == [
-        "migration several/bracket: index public.i, table public.a1",
+        "migration several/bracket+: table public.a1",
+        "migration several/bracket: index public.i",
         "tool: table public.left_over",
     ]
     assert scene.value("SELECT metadata -> 'orphan' FROM pggit.commits ORDER BY id DESC LIMIT 1") is True
@@ -172,8 +170,8 @@ def test_marked_as_run(scene: Scene) -> None:
     condition = "--preconditions onFail:MARK_RAN\n--precondition-sql-check expectedResult:1 SELECT 0"
     marked = f"anna:marked\n{condition}\nCREATE TABLE m (id int);"
     scene.liquibase(marked, ONE).update().check()
-    assert scene.commits()[2:] == ["migration marked/window: ", "migration one/bracket: table public.one"]
-    assert scene.migrations() == ["1 marked marked window", "2 one applied bracket"]
+    assert scene.commits()[2:] == ["migration one/bracket: table public.one"]
+    assert scene.migrations() == ["1 marked marked none", "2 one applied bracket"]
 
 
 def test_drop_all_and_again(scene: Scene) -> None:
