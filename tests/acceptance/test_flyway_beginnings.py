@@ -21,7 +21,7 @@ def test_baseline_then_migrate(scene: Scene) -> None:
         FLYWAY_TABLE.replace("tool:", "tool 1/none:"),
         "migration 2/lock: table public.b",
     ]
-    assert scene.migrations() == ["1 1 << Flyway Baseline >> baseline window", "2 2 b applied lock"]
+    assert scene.migrations() == ["1 1 << Flyway Baseline >> baseline none", "2 2 b applied lock"]
 
 
 @pytest.mark.parametrize("version", FLYWAY_VERSIONS)

@@ -43,8 +43,8 @@ def test_versioned_and_repeatable(scene: Scene, version: str, mode: str) -> None
     if mode == "group":
         # One transaction held the DDL of all, and was recorded before their rows came.
         first = [
-            f"migration 1/{evidence} 2/{evidence} names/{evidence}: "
-            f"index public.account_idx, {account}, table public.orders, view public.names"
+            "migration 1/lock 2/lock names/lock: "
+            + f"index public.account_idx, {account}, table public.orders, view public.names"
         ]
         second = [f"migration 3/{evidence} names/{evidence}: type public.mood, view public.names"]
     assert scene.commits() == [FLYWAY_TABLE, *first, "out_of_band ada: table public.by_hand", *second]

@@ -21,7 +21,7 @@ VIEW_CHANGED = VIEW.replace("SELECT id", "SELECT id, 1 AS more")
 
 
 def test_first_and_second_update(scene: Scene) -> None:
-    """DDL, data only, DDL: what ran no DDL is linked to the schema that it saw; a run with nothing to do leaves nothing."""
+    """DDL, data only, DDL: what ran none is linked to the schema it saw; a run with nothing to do leaves nothing."""
     scene.liquibase(ONE, VIEW).update().check()
     scene.moment("the first run")
     scene.hand("CREATE TABLE by_hand (id int)")
