@@ -42,10 +42,8 @@ def test_versioned_and_repeatable(scene: Scene, version: str, mode: str) -> None
     second = [f"migration 3/{evidence}: type public.mood", f"migration names/{evidence}: view public.names"]
     if mode == "group":
         # One transaction held the DDL of all, and was recorded before their rows came.
-        first = [
-            "migration 1/lock 2/lock names/lock: "
-            + f"index public.account_idx, {account}, table public.orders, view public.names"
-        ]
+        all_three = f"index public.account_idx, {account}, table public.orders, view public.names"
+        first = [f"migration 1/lock 2/lock names/lock: {all_three}"]
         second = [f"migration 3/{evidence} names/{evidence}: type public.mood, view public.names"]
     assert scene.commits() == [FLYWAY_TABLE, *first, "out_of_band ada: table public.by_hand", *second]
     assert scene.migrations() == [
