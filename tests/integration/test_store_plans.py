@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 FEW = 6
 MANY = 3000
-LOOKED_AT = 20
-"""Rows of one table or index that one statement may look at."""
+LOOKED_AT = 40
+"""Rows of one table or index that one operation may look at."""
 
 FILL = """
     INSERT INTO pggit_daemon.blob
@@ -55,6 +55,8 @@ FILL = """
     INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, pid, application_name, session_user_name,
                                         current_user_name, objects) OVERRIDING SYSTEM VALUE
     SELECT n, now(), 'ddl', 'CREATE TABLE', 1, '', 'u', 'u', '[]' FROM generate_series(1, %(rows)s) AS n;
+    INSERT INTO pggit_daemon.attribution (kind, key, state)
+    SELECT 'claim', lpad(n::text, 32, '0')::uuid, '{}' FROM generate_series(1, %(rows)s) AS n;
     INSERT INTO pggit_daemon.open_run (run_key, state, pid, backend_start, user_name, started_at, tool_name, wrapped,
                                        waits)
     SELECT lpad(n::text, 32, '0')::uuid, 'open', n, now(), 'u', now(), 'x', false, false
@@ -64,7 +66,7 @@ FILL = """
     SELECT n, now(), 'link', 1, now(), 'u', '{}' FROM generate_series(1, %(rows)s) AS n;
 """
 EMPTY = """
-    DELETE FROM pggit_daemon.open_run;
+    DELETE FROM pggit_daemon.open_run; DELETE FROM pggit_daemon.attribution;
     DELETE FROM pggit_daemon.request; DELETE FROM pggit_daemon.ddl_event; DELETE FROM pggit.deployments;
     DELETE FROM pggit_daemon.quarantine; DELETE FROM pggit.conflicts; DELETE FROM pggit_daemon.source_row;
     DELETE FROM pggit_daemon.history_event; DELETE FROM pggit_daemon.link; DELETE FROM pggit.external_migrations;
@@ -90,7 +92,7 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
     event = dict.fromkeys(("row_key", "old", "new", "evidence", "xid"))
     event |= {"source": "history", "meaning": "applied", "operation": "insert", "migration_id": n}
     event |= {"lsn": lsn, "occurred_at": NOW}
-    at = ({"hash": commit, "late": None}, {"hash": None, "late": lsn}, {"hash": None, "late": None})
+    at = ({"hash": commit, "at": None}, {"hash": None, "at": lsn}, {"hash": None, "at": None})
 
     blob = (n + 100_000).to_bytes(32)
     yield "insert_blobs", {"sha256": [blob], "definition": ["x"], "later": [None], "depends": [[]]}
@@ -112,7 +114,14 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
         yield "put_migration", migration | commit_is
         yield "link_known", migration | commit_is | {"anywhere": True, "records": True}
         yield "record_event", event | commit_is
-        yield "link", of | commit_is | {"evidence": "lock", "part": False, "detail": {}}
+        yield "link", of | commit_is | {"evidence": "lock", "part": False, "made": True, "objects": None, "detail": {}}
+        yield "link_row", of | commit_is | {"row_source": "history", "lsn": lsn, "evidence": "lock"}
+    yield "attribute_commit", {"hash": commit, "kind": "migration", "message": "m", "metadata": {}}
+    yield "decided_out_of_band", {"hash": commit}
+    yield "decided_migration", {"hash": commit}
+    fact = {"kind": ["claim"], "key": [key]}
+    yield "remember", fact | {"state": [{}]}
+    yield "forget", fact
     yield "amend_any", {"tool": "flyway", "migration_id": n, "status": "rolled_back", "sources": ["sql"]}
     yield "amend_migration", of | {"status": None, "sets_checksum": True, "checksum": "c", "name": None}
     yield "abandon", {"keys": [key]}

@@ -3,6 +3,8 @@
 -- What the statements of a commit did, in one line. The hash covers it; the message says whose they are.
 ALTER TABLE pggit.commits ADD COLUMN IF NOT EXISTS summary text;
 CREATE INDEX IF NOT EXISTS commits_pending ON pggit.commits (id) WHERE kind = 'pending';
+-- What a commit was taken for is taken back when it turns out to be a migration's.
+CREATE INDEX IF NOT EXISTS conflicts_commit ON pggit.conflicts (commit_id);
 
 -- made: false where the migration ran no DDL, and this is the commit whose schema it saw.
 -- objects: what of the commit is the migration's, as 'type identity'; NULL: all of it. Several migrations in one

@@ -120,8 +120,11 @@ BEGIN
       AND m.source_lsn = (p ->> 'lsn')::pg_lsn;
     UPDATE pggit_daemon.history_event AS e
     SET commit_id = made, evidence = p ->> 'evidence'
-    WHERE e.lsn = (p ->> 'lsn')::pg_lsn AND e.source = p ->> 'row_source'
-      AND e.migration_id = (p ->> 'migration_id')::bigint;
+    WHERE e.id = ANY (ARRAY(
+        SELECT there.id
+        FROM (SELECT h.id, h.source, h.migration_id FROM pggit_daemon.history_event AS h
+              WHERE h.lsn = (p ->> 'lsn')::pg_lsn OFFSET 0) AS there
+        WHERE there.source = p ->> 'row_source' AND there.migration_id = (p ->> 'migration_id')::bigint));
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_record_event(p jsonb) RETURNS void

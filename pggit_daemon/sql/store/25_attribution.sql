@@ -31,9 +31,10 @@ BEGIN
     UPDATE pggit.conflicts AS conflict
     SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the change turned out to be a migration''s'
     WHERE conflict.conflict_id = ANY (ARRAY(
-        SELECT c.conflict_id FROM pggit.conflicts AS c
-        WHERE c.status = 'unresolved' AND c.conflict_type = 'out_of_band' AND c.commit_id = made
-        FOR UPDATE SKIP LOCKED));
+        SELECT own.conflict_id
+        FROM (SELECT c.conflict_id, c.conflict_type, c.status FROM pggit.conflicts AS c
+              WHERE c.commit_id = made OFFSET 0 FOR UPDATE SKIP LOCKED) AS own
+        WHERE own.conflict_type = 'out_of_band' AND own.status = 'unresolved'));
     PERFORM pggit_daemon.store_settle_conflicts(pggit_daemon.objects_of_commit(made, ended => true));
 END $$;
 
@@ -65,6 +66,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.store_forget(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM pggit_daemon.attribution AS known
-    USING ROWS FROM (jsonb_array_elements_text(p -> 'kind'), jsonb_array_elements_text(p -> 'key')) AS gone (kind, key)
-    WHERE known.kind = gone.kind AND known.key = gone.key;
+    WHERE known.ctid = ANY (ARRAY(
+        SELECT found.place
+        FROM ROWS FROM (jsonb_array_elements_text(p -> 'kind'), jsonb_array_elements_text(p -> 'key')) AS gone (kind, key)
+        CROSS JOIN LATERAL (
+            SELECT a.ctid AS place FROM pggit_daemon.attribution AS a
+            WHERE a.kind = gone.kind AND a.key = gone.key OFFSET 0) AS found));
 END $$;

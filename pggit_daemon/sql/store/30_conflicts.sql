@@ -12,11 +12,12 @@ BEGIN
          AS changed (type, identity)
     CROSS JOIN (SELECT c.id, c.author FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made
     WHERE EXISTS (
-        SELECT FROM pggit_daemon.object_version AS version
+        SELECT
+        FROM (SELECT v.from_commit FROM pggit_daemon.object_version AS v
+              WHERE hashtextextended(v.identity, 0) = hashtextextended(changed.identity, 0)
+                AND v.type = changed.type AND v.identity = changed.identity OFFSET 0) AS version
         CROSS JOIN LATERAL (SELECT c.kind FROM pggit.commits AS c WHERE c.id = version.from_commit OFFSET 0) AS earlier
-        WHERE hashtextextended(version.identity, 0) = hashtextextended(changed.identity, 0)
-          AND version.type = changed.type AND version.identity = changed.identity AND version.from_commit < made.id
-          AND earlier.kind IN ('migration', 'rollback') OFFSET 0)
+        WHERE version.from_commit < made.id AND earlier.kind IN ('migration', 'rollback') OFFSET 0)
       AND NOT EXISTS (
         SELECT FROM pggit.conflicts AS open
         WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band' AND open.object_type = changed.type
