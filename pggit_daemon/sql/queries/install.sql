@@ -362,8 +362,10 @@ BEGIN
             EXECUTE format('GRANT pg_read_all_data TO %I', daemon);
         END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA pggit, pggit_daemon TO %I', daemon);
+        -- One statement for many objects: each fires the event triggers, ours among them.
         FOR ours IN
-            SELECT n.nspname, c.relname, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word,
+            SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word,
+                   string_agg(format('%I.%I', n.nspname, c.relname), ', ') AS names,
                    CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
                         WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
                         WHEN c.relkind = 'S' THEN 'USAGE'
@@ -386,21 +388,20 @@ BEGIN
                AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
                                                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
                                                        AND d.deptype = 'i'))
-             ORDER BY 1, 2
+             GROUP BY 1, 3
         LOOP
-            EXECUTE format('GRANT %s ON %s %I.%I TO %I', ours.rights, ours.word, ours.nspname, ours.relname, daemon);
+            EXECUTE format('GRANT %s ON %s %s TO %I', ours.rights, ours.word, ours.names, daemon);
         END LOOP;
         FOR ours IN
-            SELECT p.oid::regprocedure AS signature
+            SELECT string_agg(p.oid::regprocedure::text, ', ') AS signatures
               FROM pg_catalog.pg_proc p
               JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
              WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
                AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
                -- Those that write as another role are for migrators.
                AND NOT (p.prosecdef AND p.provolatile = 'v')
-             ORDER BY p.oid
         LOOP
-            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signature, daemon);
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signatures, daemon);
         END LOOP;
     END LOOP;
 END $permit$;
