@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from pggit_daemon.model.session import Session
 
+PEOPLE = ("psql", "pgAdmin *", "DBeaver *", "DataGrip *")
+"""Programs in which people type; a tool that is one of them says so in its preset."""
+
 
 class SessionHints(BaseModel):
     """`usual_application_name` is that of the sessions which run DDL, `row_application_name` of those that write the
@@ -18,7 +21,7 @@ class SessionHints(BaseModel):
 
     usual_application_name: str | None = None
     row_application_name: str | None = None
-    never: tuple[str, ...] = ()
+    never: tuple[str, ...] = PEOPLE
     user: str | None = None
     application_name: str | None = None
 

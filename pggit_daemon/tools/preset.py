@@ -217,7 +217,7 @@ class Preset(_Model):
 def custom(
     tool: str, columns: MigrationColumns, *, claims: Claims, session: SessionHints, key: tuple[str, ...] | None = None
 ) -> Preset:
-    """The preset of a table described in the user's configuration."""
+    """The preset of a table described in the user's configuration. Scripts of one's own may well run in psql."""
     failed = {columns.success: ("false", "f", "0")} if columns.success is not None else None
     inserts: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
     deletes: tuple[Rule, ...] = (Rule(means=Meaning.ROLLED_BACK),)
@@ -232,7 +232,7 @@ def custom(
         table=TableRule(columns=dict.fromkeys(sorted(columns.used), "*"), more=True),
         key=key or columns.version,
         proof=(TransactionProof(by="transaction"), *((WindowProof(by="window"),) if claims is Claims.WINDOW else ())),
-        session=session,
+        session=session.model_copy(update={"never": ()}),
         migration=columns,
         insert=inserts,
         update=updates,

@@ -8,9 +8,11 @@ from importlib import resources
 import pytest
 from pydantic import ValidationError
 
+from pggit_daemon.model.meaning import Claims
+from pggit_daemon.model.session import Profile, Session, SessionKey
 from pggit_daemon.model.shape import Column, Shape, TableKind
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.preset import Preset, packaged
+from pggit_daemon.tools.preset import MigrationColumns, Preset, SessionHints, custom, packaged
 from pggit_daemon.tools.registry import Registry, Seen
 from tests.unit.build import PRESETS
 from tests.unit.shapes import KNOWN, LOCK_TABLES, STRANGERS, Known
@@ -108,6 +110,14 @@ def test_every_file_says_where_its_facts_come_from() -> None:
             first = file.read_text("utf-8").partition("tool = ")[0]
             assert first.startswith("# "), file.name
             assert any(word in first.lower() for word in ("run with", "source", "documentation")), file.name
+
+
+def test_what_people_type_is_no_tools_but_sqitchs() -> None:
+    """Its DDL is run by psql; sources of somebody's own may be scripts for psql, too."""
+    typed = Session(SessionKey(1, "now"), Profile("ann", "psql", None), "ann")
+    assert {stem for stem, preset in packaged() if not preset.session.rule_out(typed)} == {"sqitch"}
+    own = custom("own", MigrationColumns(version=("a",)), claims=Claims.WINDOW, session=SessionHints())
+    assert not own.session.rule_out(typed)
 
 
 def test_every_tool_can_be_proven_somehow() -> None:
