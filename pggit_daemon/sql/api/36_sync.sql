@@ -47,7 +47,6 @@ BEGIN
         END IF;
         -- A daemon that only comes up now makes its slot first.
         slot := coalesce(slot, (SELECT p.slot_name FROM pggit_daemon.progress AS p));
-        -- A transaction that waits for its row holds back what the slot confirms: where this is confirmed, none waits.
         IF EXISTS (SELECT FROM pg_replication_slots AS s WHERE s.slot_name = slot AND s.confirmed_flush_lsn >= target)
            -- A snapshot of the caller's own shows what was parked then, and will not show that it is done.
            AND (current_setting('transaction_isolation') <> 'read committed' OR NOT pggit_daemon.is_behind()) THEN
