@@ -1,5 +1,25 @@
 -- What the daemon writes: conflicts, opened and settled. Whoever resolves one right now is not waited for.
 
+-- Whether a migration made a version of the object before this commit.
+CREATE OR REPLACE FUNCTION pggit_daemon.made_by_migration(of_type text, named text, before integer) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM (SELECT v.from_commit FROM pggit_daemon.object_version AS v
+              WHERE hashtextextended(v.identity, 0) = hashtextextended(named, 0)
+                AND v.type = of_type AND v.identity = named OFFSET 0) AS version
+        CROSS JOIN LATERAL (SELECT c.kind FROM pggit.commits AS c WHERE c.id = version.from_commit OFFSET 0) AS earlier
+        WHERE version.from_commit < before AND earlier.kind IN ('migration', 'rollback') OFFSET 0);
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.told_out_of_band(of_type text, named text, made integer) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT format('%s %s was changed outside migrations by %s', of_type, named, c.author)
+            FROM pggit.commits AS c WHERE c.id = made);
+END $$;
+
 -- An object that migrations made was changed by something else. An open conflict is looked for, not run into: a session
 -- that resolves it right now would be waited for.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_out_of_band_conflicts(p jsonb) RETURNS void
@@ -7,17 +27,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.store_out_of_band_conflicts(p jsonb) RET
 BEGIN
     INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
     SELECT 'out_of_band', changed.type, changed.identity,
-           format('%s %s was changed outside migrations by %s', changed.type, changed.identity, made.author), made.id
+           pggit_daemon.told_out_of_band(changed.type, changed.identity, made.id), made.id
     FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
          AS changed (type, identity)
-    CROSS JOIN (SELECT c.id, c.author FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made
-    WHERE EXISTS (
-        SELECT
-        FROM (SELECT v.from_commit FROM pggit_daemon.object_version AS v
-              WHERE hashtextextended(v.identity, 0) = hashtextextended(changed.identity, 0)
-                AND v.type = changed.type AND v.identity = changed.identity OFFSET 0) AS version
-        CROSS JOIN LATERAL (SELECT c.kind FROM pggit.commits AS c WHERE c.id = version.from_commit OFFSET 0) AS earlier
-        WHERE version.from_commit < made.id AND earlier.kind IN ('migration', 'rollback') OFFSET 0)
+    CROSS JOIN (SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made
+    WHERE pggit_daemon.made_by_migration(changed.type, changed.identity, made.id)
       AND NOT EXISTS (
         SELECT FROM pggit.conflicts AS open
         WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band' AND open.object_type = changed.type
@@ -56,7 +70,7 @@ BEGIN
     ON CONFLICT (conflict_type, object_type, hashtextextended(object_identifier, 0)) WHERE status = 'unresolved' DO NOTHING;
 END $$;
 
--- A migration changed the object since: it says again what the object is.
+-- A migration changed the object since: it says again what the object is. `by` is its commit where others followed it.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_settle_conflicts(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -71,10 +85,11 @@ BEGIN
             WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
               AND hashtextextended(c.object_identifier, 0) = hashtextextended(changed.identity, 0)
               AND c.object_type = changed.type AND c.object_identifier = changed.identity
+              AND (p -> 'by' IS NULL OR c.commit_id < (p ->> 'by')::integer)
             OFFSET 0 FOR UPDATE SKIP LOCKED) AS open));
 END $$;
 
--- The object is again what it was before the change that made the conflict.
+-- The object is again what it was before the change that made the conflict: now, or as the commit `by` left it.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_undone_conflicts(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -89,11 +104,18 @@ BEGIN
             WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
               AND hashtextextended(c.object_identifier, 0) = hashtextextended(changed.identity, 0)
               AND c.object_type = changed.type AND c.object_identifier = changed.identity
+              AND (p -> 'by' IS NULL OR c.commit_id < (p ->> 'by')::integer)
               AND EXISTS (
                 SELECT FROM pggit_daemon.object_version AS before
                 CROSS JOIN LATERAL (
                     SELECT v.blob FROM pggit_daemon.object_version AS v
-                    WHERE v.to_commit IS NULL AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
+                    WHERE p -> 'by' IS NULL AND v.to_commit IS NULL
+                      AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
+                      AND v.type = before.type AND v.identity = before.identity
+                    UNION ALL
+                    SELECT v.blob FROM pggit_daemon.object_version AS v
+                    WHERE v.from_commit = (p ->> 'by')::integer
+                      AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
                       AND v.type = before.type AND v.identity = before.identity OFFSET 0) AS now
                 WHERE hashtextextended(before.identity, 0) = hashtextextended(c.object_identifier, 0)
                   AND before.type = c.object_type AND before.identity = c.object_identifier
