@@ -66,23 +66,23 @@ GRANT INSERT ON pggit_daemon.request TO pggit_api;
 GRANT INSERT, DELETE ON pggit_daemon.acknowledgement TO pggit_api;
 GRANT UPDATE ON pggit.conflicts TO pggit_api;
 
+-- One statement for many functions: each fires the event triggers, also those of other extensions.
 DO $$
 DECLARE
     ours record;
 BEGIN
     FOR ours IN
-        SELECT p.oid::regprocedure AS signature, c.audience, p.prosecdef
+        SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid) AS signatures,
+               CASE WHEN c.audience = 'reader' THEN 'pggit_reader, pggit_migrator'
+                    -- Everybody: the function itself gives no right, and tells a stranger what is missing.
+                    WHEN p.prosecdef THEN 'pggit_migrator' ELSE 'PUBLIC' END AS callers
           FROM pggit_daemon.contract() AS c
           JOIN pg_catalog.pg_proc AS p ON p.proname = c.name AND p.pronamespace = 'pggit'::regnamespace
            AND pg_catalog.pg_get_function_arguments(p.oid) = c.arguments
+         GROUP BY callers
     LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, pggit_reader, pggit_migrator', ours.signature);
-        CASE ours.audience
-            WHEN 'reader' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pggit_reader, pggit_migrator', ours.signature);
-            -- Everybody: the function itself gives no right, and tells a stranger what is missing.
-            WHEN 'migrator' THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', ours.signature,
-                                                CASE WHEN ours.prosecdef THEN 'pggit_migrator' ELSE 'PUBLIC' END);
-        END CASE;
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, pggit_reader, pggit_migrator', ours.signatures);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', ours.signatures, ours.callers);
     END LOOP;
 END $$;
 
@@ -109,12 +109,14 @@ DECLARE
     ours record;
 BEGIN
     FOR ours IN
-        SELECT p.oid::regprocedure AS signature, r.name AS role FROM pg_catalog.pg_proc AS p
+        SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid) AS signatures, r.name AS role
+          FROM pg_catalog.pg_proc AS p
          CROSS JOIN unnest('{pggit_capture,pggit_api}'::name[]) AS r (name)
          WHERE p.pronamespace = 'pggit_daemon'::regnamespace AND p.prokind = 'f' AND p.prosecdef
            AND pg_get_userbyid(p.proowner) <> r.name
+         GROUP BY r.name
     LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I', ours.signature, ours.role);
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I', ours.signatures, ours.role);
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION pggit_daemon.harmless_connection(oid), pggit_daemon.harmless_mapping_options(oid),
@@ -140,25 +142,10 @@ BEGIN
             EXECUTE format('ALTER FUNCTION %s OWNER TO %I', ours.signature, ours.owner);
         END IF;
         -- A table of ours under row security would be read in part; so it is an error. And our own SQL is read as it is
-        -- written, whatever the session says of backslashes. The trigger functions of the capture have no settings of their own, so that the user's search_path is seen in them.
+        -- written, whatever the session says of backslashes. The trigger functions of the capture have no settings of
+        -- their own, so that the user's search_path is seen in them.
         IF ours.proconfig IS NOT NULL THEN
-            EXECUTE format('ALTER FUNCTION %s SET row_security = off', ours.signature);
-            EXECUTE format('ALTER FUNCTION %s SET standard_conforming_strings = on', ours.signature);
+            EXECUTE format('ALTER FUNCTION %s SET row_security = off SET standard_conforming_strings = on', ours.signature);
         END IF;
-    END LOOP;
-END $$;
--- Nobody but a superuser can make or mend an event trigger, so they belong to the one who made the cluster: who installs
--- may lose that right afterwards.
-DO $$
-DECLARE
-    ours record;
-BEGIN
-    FOR ours IN
-        SELECT e.evtname, r.rolname FROM pg_catalog.pg_event_trigger AS e
-          JOIN pg_catalog.pg_proc AS p ON p.oid = e.evtfoid
-         CROSS JOIN pg_catalog.pg_roles AS r
-         WHERE p.pronamespace = 'pggit_daemon'::regnamespace AND r.oid = 10 AND e.evtowner <> r.oid AND r.rolsuper
-    LOOP
-        EXECUTE format('ALTER EVENT TRIGGER %I OWNER TO %I', ours.evtname, ours.rolname);
     END LOOP;
 END $$;

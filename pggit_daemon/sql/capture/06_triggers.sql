@@ -1,6 +1,7 @@
--- The event triggers. Nothing in them may raise or wait in the user's transaction: every error is caught, every
--- wait for a lock ends after lock_timeout, and only a cancel of the user's own statement passes through (also his
--- statement_timeout, when it ends while we read: the one way in which a capture can be seen).
+-- What the event triggers do (api/93_event_triggers.sql makes them). Nothing in them may raise or wait in the user's
+-- transaction: every error is caught, every wait for a lock ends after lock_timeout, and only a cancel of the user's own
+-- statement passes through (also his statement_timeout, when it ends while we read: the one way in which a capture can be
+-- seen).
 
 -- An extension may raise query_canceled, too, which no handler catches but one that names it.
 
@@ -204,34 +205,4 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pggit_daemon.capture_rewrite(tg_tag, pg_catalog.current_setting('search_path'));
-END $$;
-
--- Only what is missing is made, so that installing again changes nothing. ALWAYS: also where
--- session_replication_role = replica, as restores and replication set it.
-DO $$
-DECLARE
-    wanted record;
-BEGIN
-    FOR wanted IN
-        SELECT * FROM (VALUES ('pggit_daemon_ddl', 'ddl_command_end', 'on_ddl_command_end', ''),
-                              ('pggit_daemon_drop', 'sql_drop', 'on_sql_drop', ''),
-                              ('pggit_daemon_rewrite', 'table_rewrite', 'on_table_rewrite', ''),
-                              ('pggit_daemon_members', 'ddl_command_start', 'on_ddl_command_start',
-                               $w$ WHEN TAG IN ('ALTER EXTENSION')$w$)) v (name, event, function, condition)
-    LOOP
-        IF EXISTS (SELECT FROM pg_catalog.pg_event_trigger e
-                    WHERE e.evtname = wanted.name
-                      AND (e.evtevent <> wanted.event OR (e.evttags IS NULL) <> (wanted.condition = '')
-                           OR e.evtfoid <> to_regprocedure(format('pggit_daemon.%I()', wanted.function)))) THEN
-            EXECUTE format('DROP EVENT TRIGGER %I', wanted.name);    -- somebody has put another one there
-        END IF;
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e WHERE e.evtname = wanted.name) THEN
-            EXECUTE format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION pggit_daemon.%I()',
-                           wanted.name, wanted.event, wanted.condition, wanted.function);
-        END IF;
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e
-                        WHERE e.evtname = wanted.name AND e.evtenabled = 'A') THEN
-            EXECUTE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', wanted.name);
-        END IF;
-    END LOOP;
 END $$;

@@ -43,9 +43,10 @@ NEWEST = "SELECT max(id) FROM pggit.commits"
 MENDED = "SELECT id, kind, message FROM pggit.commits WHERE kind IN ('snapshot', 'gap')"
 QUARANTINE = "SELECT count(*) FROM pggit_daemon.quarantine"
 # The event triggers of ours are in the dump of the original, as pg_dump leaves out schemas only. The copy gets them
-# from the same file that `init` runs; it has nothing else of ours.
-OURS = "CREATE SCHEMA pggit_daemon;\n" + (
-    resources.files("pggit_daemon").joinpath("sql/capture/06_triggers.sql").read_text(encoding="utf-8")
+# from the same files that `init` runs; it has nothing else of ours.
+OURS = "CREATE SCHEMA pggit_daemon;\n" + "".join(
+    resources.files("pggit_daemon").joinpath("sql", *name).read_text(encoding="utf-8")
+    for name in (("capture", "06_triggers.sql"), ("api", "93_event_triggers.sql"))
 )
 # Without the rest of ours they would be in the way of what follows. What is done to event triggers fires none.
 NO_TRIGGERS = r"""
