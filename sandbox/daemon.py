@@ -29,6 +29,9 @@ READY_TIMEOUT = 60.0  # seconds; a baseline of a big catalog on a busy machine
 CAUGHT_UP_TIMEOUT = 60.0  # seconds; more than the grace time of a source
 STOP_TIMEOUT = 15.0  # seconds; the daemon itself promises 10
 
+OPEN = "SELECT count(*) FROM pggit_daemon.attribution WHERE kind IN ('claim', 'row')"
+"""Commits that somebody may still claim, and history rows that wait for theirs."""
+
 
 class DaemonFailed(AssertionError):
     """The daemon did not do what the test waited for; the message carries the end of its log."""
@@ -123,7 +126,7 @@ class Daemon:
         self.wait_for(lambda: self.page("/readyz")[0] == 200, "ready", timeout)
 
     def wait_caught_up(self, timeout: float = CAUGHT_UP_TIMEOUT, *, slot: str | None = None) -> None:
-        """Wait until everything that is committed now is stored and acknowledged; nothing waits for its row.
+        """Wait until everything that is committed now is stored and acknowledged, whosever it is.
 
         Of all slots of the database, or of one.
         """
@@ -138,6 +141,12 @@ class Daemon:
             self.wait_for(
                 lambda: conn.execute(acknowledged, [target, slot]).fetchone() == (True,), f"at {target}", timeout
             )
+
+    def wait_decided(self, timeout: float = CAUGHT_UP_TIMEOUT, *, slot: str | None = None) -> None:
+        """Wait until everything that is committed now is stored, and known whose it is."""
+        self.wait_caught_up(timeout, slot=slot)
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            self.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), "sure whose each commit is", timeout)
 
     def wait_for(self, reached: Callable[[], bool], what: str, timeout: float) -> None:
         """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over."""

@@ -88,7 +88,7 @@ class Tape:
         config = folder / f"again_{number}.toml"
         config.write_text(f'[[database]]\nname = "again"\nslot = "{slot}"\ndsn = "{self.dsn}"\n')
         with Daemon(self.dsn, folder, ["--config", str(config)], name=f"again_{number}") as daemon:
-            daemon.wait_caught_up(slot=slot)
+            daemon.wait_decided(slot=slot)
         return everything(self.dsn)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import psycopg
 
-from sandbox.daemon import Daemon
+from sandbox.daemon import OPEN, Daemon
 from sandbox.databases import Databases
 from sandbox.flyway import Flyway
 from sandbox.liquibase import Liquibase
@@ -182,9 +182,8 @@ class Scene:
         """Wait until all is recorded, and known whose it is."""
         assert self.daemon is not None, "the daemon was not started"
         self.daemon.wait_caught_up()
-        open_claims = "SELECT count(*) FROM pggit_daemon.attribution WHERE kind IN ('claim', 'row')"
         deadline = time.monotonic() + DECIDED_TIMEOUT
-        while self._one(open_claims) and time.monotonic() < deadline:
+        while self._one(OPEN) and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def commits(self, after: int | None = None) -> list[str]:

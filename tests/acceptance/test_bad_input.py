@@ -92,7 +92,7 @@ def test_no_such_database_and_no_init(database: str, tmp_path: Path) -> None:
 
 
 def test_a_role_without_rights_is_told_which(installed_database: str, tmp_path: Path) -> None:
-    """Each named by the error: all rights, which init gives; REPLICATION, taken away since. Then it runs as that role."""
+    """Each named by the error before it: all rights, which init gives, and REPLICATION, which somebody took away."""
     with psycopg.connect(installed_database, autocommit=True) as conn:
         make(conn, "DROP ROLE IF EXISTS {}", "Wor ker")
         make(conn, "CREATE ROLE {} LOGIN", "Wor ker")

@@ -46,7 +46,7 @@ def test_the_same_history_whenever_it_is_read(installed_database: str, tmp_path:
         daemon.start()
         daemon.wait_ready()
         crowd.run(beside=snap)
-        daemon.wait_caught_up(slot=SLOT)
+        daemon.wait_decided(slot=SLOT)
     throughout = everything(installed_database)
     assert wrong_links(crowd) == []
     assert differences(throughout, tape.again(tape.start, tmp_path)) == []
@@ -71,14 +71,14 @@ def test_what_was_dropped_before_it_was_read(installed_database: str, tmp_path: 
         daemon.wait_ready()
         liquibase.update().check()
         flyway.migrate().check()
-        daemon.wait_caught_up(slot=SLOT)
+        daemon.wait_decided(slot=SLOT)
         daemon.stop()
         before = save(installed_database)
         daemon.start()
         daemon.wait_ready()
         liquibase.drop_all().check()
         flyway.clean().check()
-        daemon.wait_caught_up(slot=SLOT)
+        daemon.wait_decided(slot=SLOT)
     throughout = everything(installed_database)
     assert {commit.kind for commit in commits(installed_database)} == {"baseline", "migration", "tool"}
     for state in (before, tape.start):

@@ -59,7 +59,7 @@ def test_kill_9_at_twenty_moments(installed_database: str, tmp_path: Path) -> No
         while len(lives) < KILLS:
             kill()
         daemon.wait_ready()
-        daemon.wait_caught_up(slot=SLOT)
+        daemon.wait_decided(slot=SLOT)
         killed = everything(installed_database)
         assert daemon.log_file.read_text().count('"event": "streaming"') > KILLS // 4, "too many died before they read"
         assert wrong_links(crowd) == [], seed
@@ -96,7 +96,7 @@ def test_its_connections_are_ended(installed_database: str, tmp_path: Path) -> N
         crowd.run(beside=end_one)
         assert all(ended.values()), ended
         daemon.wait_ready()
-        daemon.wait_caught_up(slot=SLOT)
+        daemon.wait_decided(slot=SLOT)
         disturbed = everything(installed_database)
         assert wrong_links(crowd) == []
         assert [event.get("exception", event) for event in daemon.events() if _unexpected(event)] == []
@@ -124,7 +124,7 @@ def test_the_server_crashes(tmp_path: Path) -> None:
             with psycopg.connect(dsn, autocommit=True) as conn:
                 conn.execute("CREATE TABLE by_hand (id int)")
             daemon.wait_ready()
-            daemon.wait_caught_up()
+            daemon.wait_decided()
             assert [(one.version, one.evidence, one.commit_id is not None) for one in migrations(dsn)][1:] == [
                 (str(number), "lock", True) for number in range(1, 4)
             ]

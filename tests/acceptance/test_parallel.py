@@ -28,7 +28,7 @@ def test_flyway_beside_liquibase_and_two_hands(installed_database: str, tmp_path
     with Daemon(installed_database, tmp_path) as daemon:
         crowd.prepare()
         crowd.run()
-        daemon.wait_caught_up()
+        daemon.wait_decided()
         assert wrong_links(crowd) == []
         assert_in_wal_order(installed_database)
         evidence = {(one.source, one.evidence) for one in migrations(installed_database) if one.status == "applied"}
@@ -43,7 +43,7 @@ def test_two_flyways_beside_two_hands(installed_database: str, tmp_path: Path, m
     with Daemon(installed_database, tmp_path) as daemon:
         crowd.prepare()
         crowd.run({"group": "true"} if mode == "group" else None)
-        daemon.wait_caught_up()
+        daemon.wait_decided()
         assert wrong_links(crowd) == []
         assert_in_wal_order(installed_database)
 
@@ -54,6 +54,6 @@ def test_flyway_beside_a_lookalike(installed_database: str, tmp_path: Path) -> N
     with Daemon(installed_database, tmp_path) as daemon:
         crowd.prepare()
         crowd.run()
-        daemon.wait_caught_up()
+        daemon.wait_decided()
         assert wrong_links(crowd) == []
         assert_in_wal_order(installed_database)
