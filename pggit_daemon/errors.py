@@ -23,6 +23,9 @@ Database errors are translated once, at the boundary that met them, by SQLSTATE,
 
 from __future__ import annotations
 
+RESTORED = "database {} was restored from a dump of the schema alone: what init leaves in the tables is not there"
+REPAIR = "pggit-daemon init, as a superuser, repairs it"
+
 
 class PggitDaemonError(Exception):
     """Base of all errors raised on purpose.

@@ -14,7 +14,7 @@ import typer
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
 from pggit_daemon.decode.wal2json import VERIFY
-from pggit_daemon.errors import NotAsRecorded, PggitDaemonError, PrerequisiteError
+from pggit_daemon.errors import REPAIR, RESTORED, NotAsRecorded, PggitDaemonError, PrerequisiteError
 from pggit_daemon.model.differences import Difference, certain, read, readable
 from pggit_daemon.query.connect import Connection, connection
 from pggit_daemon.reconcile.verification import CHUNK, LOOKS
@@ -41,6 +41,8 @@ def verify(
     chosen = choose_database(config, dsn, database)
     began = time.monotonic()
     with connection(chosen.dsn, purpose="verify") as conn:
+        if conn.execute(load_queries("load")["installation"]).fetchone() != (True,):
+            raise PrerequisiteError(RESTORED.format(conn.info.dbname), hint=REPAIR)
         wanted = conn.execute(load_queries("load")["addresses"]).fetchall()
         found = [one for at in range(0, len(wanted), CHUNK) for one in _differing(conn, wanted[at : at + CHUNK])]
         seconds = time.monotonic() - began

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from psycopg import errors, sql
 
 from pggit_daemon.errors import InstallError
+from pggit_daemon.install.script import restored_bookkeeping
 from pggit_daemon.install.state import (
     exclusive,
     installed_version,
     is_restored,
     object_list,
     queries,
+    restored_steps,
     rows,
     run_file,
 )
+from pggit_daemon.sql import steps
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,7 +58,9 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
     """Remove everything of ours; objects of users that rest on it are an error that names them."""
     with exclusive(conn):
         if is_restored(conn):
-            run_file(conn, "bookkeeping", queries["restore_bookkeeping"])
+            there = restored_steps(conn)
+            for part in restored_bookkeeping(step for step in steps() if step.number in there):
+                run_file(conn, part.name, part.text)
         version = installed_version(conn)
         if version is None:
             return UninstallReport(None)

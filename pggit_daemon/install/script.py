@@ -7,6 +7,7 @@ In: what is installed, and who is to get rights. Out: the statements in their or
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -38,6 +39,7 @@ class Work:
     first_time: bool
     grants: Grants = Grants()
     restored: bool = False  # from a dump of the schema alone: the rows of the bookkeeping come first
+    restored_steps: tuple[SqlFile, ...] = ()  # the steps of such a dump
 
     @property
     def changes(self) -> bool:
@@ -68,11 +70,11 @@ def as_text(parts: tuple[SqlFile, ...]) -> str:
 def _changes(work: Work) -> list[SqlFile]:
     parts = [_named("bookkeeping"), _named("objects_before", "before", "objects")]
     if work.restored:
-        parts.append(_named("restore_bookkeeping"))
+        parts += restored_bookkeeping(work.restored_steps)
     if work.first_time:
         parts.append(_named("remember_before"))
     for step in work.steps:
-        record = _filled("record_step", number=step.number, name=step.name, sha256=digest((step,)))
+        record = _filled("record_step", **_recorded(step))
         parts += [step, SqlFile(f"{step.name} is done", record)]
     if work.first_time:
         parts.append(_named("remember_heads"))
@@ -86,6 +88,17 @@ def _changes(work: Work) -> list[SqlFile]:
         _named("what was added", "added_since", "objects"),
         _named("copy_bookkeeping"),
     ]
+
+
+def restored_bookkeeping(there: Iterable[SqlFile]) -> tuple[SqlFile, ...]:
+    """Return what gives a restored database, in which these steps were, the rows that say what is installed."""
+    rows = _named("restore_bookkeeping", "restore_bookkeeping", "objects")
+    named = [SqlFile(f"{step.name} was there", _filled("restore_step", **_recorded(step))) for step in there]
+    return (rows, *named)
+
+
+def _recorded(step: SqlFile) -> dict[str, object]:
+    return {"number": step.number, "name": step.name, "sha256": digest((step,))}
 
 
 def _grants(grants: Grants) -> list[SqlFile]:

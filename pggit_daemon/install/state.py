@@ -44,7 +44,8 @@ def is_restored(conn: psycopg.Connection[Any]) -> bool:
 
 def restored_steps(conn: psycopg.Connection[Any]) -> frozenset[int]:
     """Return the steps that such a dump had."""
-    return frozenset(row[0] for row in rows(conn, queries["restored_steps"]))
+    said = "restored_steps" if _value(conn, queries["has_copy"]) else "steps_by_their_marks"
+    return frozenset(row[0] for row in rows(conn, queries[said]))
 
 
 def broken_parts(conn: psycopg.Connection[Any]) -> tuple[str, ...]:

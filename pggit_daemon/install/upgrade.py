@@ -111,4 +111,5 @@ def _open_work(conn: psycopg.Connection[Any], grants: Grants) -> Work:
         first_time=installed_version(conn) is None and not restored,
         grants=grants,
         restored=restored,
+        restored_steps=tuple(step for step in known if restored and step.number in done),
     )

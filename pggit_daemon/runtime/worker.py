@@ -30,7 +30,7 @@ from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.replication.slot import SlotFacts, loss, read_slot
-from pggit_daemon.store.loader import load_progress, load_registry, load_state
+from pggit_daemon.store.loader import check_installation, load_progress, load_registry, load_state
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
@@ -45,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 STANDBY = 1.0
 """Seconds, more or less, between looks at a slot that another process has: taking over must not be late."""
+
+MEND = "pggit-daemon init, as a superuser, mends it"
 
 CANCELLED = 1.0
 """Seconds that what was cancelled may take to end."""
@@ -76,6 +78,7 @@ class Database:
         self._log = log.bind(database=config.name)
         self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
+        self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
         self._poison = 0
 
     async def follow(self, stop: asyncio.Event) -> None:
@@ -104,6 +107,7 @@ class Database:
     async def _take_over(self, reading: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
         async with self._connections(reading) as connections:
             store = Store(connections.writing, self._config.slot)
+            await check_installation(connections.reading)
             registry = await self._registry(connections.reading)
             await self._begin(connections, store, registry)
             polling = asyncio.create_task(self._poll())
@@ -153,14 +157,22 @@ class Database:
 
     def _tell(self, registry: Registry) -> None:
         """What of the sources is not as somebody meant it."""
-        for source in registry.waiting:
-            self._log.warning("source_waits_for_its_table", source=source.name, table=str(source.table))
         for name, misses in registry.misfits.items():
             hint = "correct [[database.source]] in the configuration"
             self._log.error("source_does_not_fit_its_table", source=name, misses=list(misses), hint=hint)
         for table, presets in registry.ambiguous.items():
             hint = "pggit-daemon tools explain; or configure it as a source"
             self._log.warning("history_table_of_several_tools", table=str(table), presets=list(presets), hint=hint)
+
+    def _tell_capture(self, broken: tuple[str, ...]) -> None:
+        """Whether statements are recorded at all: what is off, changed or missing of the capture."""
+        if broken == self._broken:
+            return
+        self._broken = broken
+        if broken:
+            self._log.error("capture_broken", parts=list(broken), hint=MEND)
+        else:
+            self._log.info("capture_mended")
 
     async def _begin(self, connections: Connections, store: Store, registry: Registry) -> None:
         """Make the slot and the first commit, or close the gap, where there is need."""
@@ -283,7 +295,7 @@ class Database:
                 try:
                     async with await connect(self._config.dsn, "metrics") as conn:
                         while True:
-                            await poll(conn, self._metrics, self._config.name)
+                            self._tell_capture(await poll(conn, self._metrics, self._config.name))
                             repeats.forget()
                             await asyncio.sleep(self._config.metrics_interval_seconds)
                 except PggitDaemonError as exc:

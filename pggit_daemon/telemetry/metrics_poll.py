@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from pggit_daemon.telemetry.metrics import Metrics
 
 
-async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_label: str) -> None:
-    """Read once. ConnectError when the database does not answer; the gauges then show nothing."""
+async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_label: str) -> tuple[str, ...]:
+    """Read once, and return what of the capture is broken.
+
+    ConnectError when the database does not answer; the gauges then show nothing.
+    """
     began = time.monotonic()
     try:
         cursor = await conn.execute(load_queries("metrics")["poll"], {"kinds": [kind.value for kind in CommitKind]})
@@ -37,6 +40,7 @@ async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_la
     metrics.poll_duration_seconds.labels(database_label).set(time.monotonic() - began)
     metrics.last_poll_timestamp_seconds.labels(database_label).set(time.time())
     metrics.poll_success.labels(database_label).set(1)
+    return tuple(row[0]["broken"]) if row is not None else ()
 
 
 def show(document: dict[str, Any], metrics: Metrics, database: str) -> None:

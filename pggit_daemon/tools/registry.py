@@ -118,11 +118,6 @@ class Registry:
         )
 
     @property
-    def waiting(self) -> tuple[Source, ...]:
-        """Configured sources whose table is not there yet, once the catalog was looked at."""
-        return tuple(one for one in self.histories if one.origin == "config" and one.table not in self._seen)
-
-    @property
     def misfits(self) -> dict[str, tuple[str, ...]]:
         """By source: what its table lacks of what the configuration names."""
         found = {

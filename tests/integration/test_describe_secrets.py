@@ -64,3 +64,38 @@ def test_the_session_cannot_change_how_it_is_read(conn: psycopg.Connection[tuple
         conn.execute("SET LOCAL standard_conforming_strings = off")
         row = conn.execute("SELECT pggit_daemon.masked_connection('password=''a b'' host=h')").fetchone()
     assert row == ("password=*** host=h",)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["host=h", "dbname=it's", "fetch_size=5"], ["host=h", "dbname=it's", "fetch_size=5"]),
+        (["HOST=h", "password=word", "Password=word"], ["HOST=h"]),
+        (["pwd=word", "sas_key=word", "auth=word", "credentials=word", "a_name_of_tomorrow=word"], None),
+        (["options=-c a.secret=word", "passfile=/p", "passcode=word"], None),
+        (["database=mongodb://u:word@h/d", "host=password=word", "server=h;Pwd = word"], None),
+        (["user=bob", "password_required=no", "keytab=word"], ["user=bob", "password_required=no"]),
+        ([], None),
+    ],
+)
+def test_options_of_foreign_things_are_told_where_they_are_known_to_be_harmless(
+    conn: psycopg.Connection[tuple[str]], options: list[str], told: list[str] | None
+) -> None:
+    rows = conn.execute("SELECT unnest(pggit_daemon.harmless_options(%s::text[]))", [options]).fetchall()
+    assert [row[0] for row in rows] == (told or [])
+
+
+def test_no_option_of_an_unknown_name_leaves_the_catalog(conn: psycopg.Connection[tuple[str]]) -> None:
+    """Neither of a wrapper, nor of a server, nor of a user mapping."""
+    with conn.transaction(force_rollback=True):
+        conn.execute("""
+            CREATE FOREIGN DATA WRAPPER w OPTIONS (license 'hushhush', driver 'd');
+            CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (host 'h', pwd 'hushhush', url 'u:hushhush@h');
+            CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS ("user" 'bob', keytab 'hushhush');
+        """)
+        rows = conn.execute("SELECT definition FROM pggit_daemon.snapshot()").fetchall()
+        text = "\n".join(row[0] for row in rows)
+    assert "hush" not in text
+    assert "OPTIONS (host 'h')" in text
+    assert "OPTIONS (driver 'd')" in text
+    assert "OPTIONS (\"user\" 'bob')" in text

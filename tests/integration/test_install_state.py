@@ -11,10 +11,12 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.install import install, installed_version, plan, replicated_by, uninstall
+from sandbox.daemon import Daemon, pggit
 from sandbox.servers import find_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sandbox.databases import Databases
 
@@ -151,6 +153,68 @@ def test_init_repairs_a_database_restored_from_a_dump_of_the_schema(restored: Co
     assert not install(restored).changed
 
 
+# What an earlier version's dump had not.
+OLDER = """
+    DROP FUNCTION pggit_daemon.bookkeeping_copy();
+    DROP TABLE pggit_daemon.acknowledgement, pggit_daemon.tool_lock, pggit_daemon.tool_application,
+        pggit_daemon.tool_shape CASCADE;
+    ALTER TABLE pggit_daemon.source DROP COLUMN objid, DROP COLUMN number_order;
+"""
+
+
+def test_init_repairs_such_a_dump_of_an_earlier_version(restored: Connection) -> None:
+    """That has no copy of the bookkeeping: its steps are known by what they left, and those since run."""
+    restored.execute(OLDER.encode())
+    report = install(restored)
+    assert [name[:10] for name in report.steps][:2] == ["steps/0012", "steps/0013"]
+    assert restored.execute(STATE).fetchall() == []
+    assert not install(restored).changed
+    assert uninstall(restored).left == ()
+    assert restored.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pggit%'").fetchall() == []
+
+
+def test_a_database_restored_so_says_what_it_is(restored: Connection, tmp_path: Path) -> None:
+    """`run` names it with what repairs it, again and again without a crash; `status` tells it; `verify` ends with 4."""
+    dsn = restored.info.dsn
+    assert ("installation", "was restored from a dump of the schema alone") in restored.execute(STATE).fetchall()
+    verified = pggit("verify", "--dsn", dsn)
+    assert (verified.returncode, "pggit-daemon init, as a superuser" in verified.stderr) == (4, True), verified
+    assert "restored from a dump of the schema alone" in pggit("status", "--dsn", dsn).stdout
+    daemon = Daemon(dsn, tmp_path)
+    daemon.start()
+    try:
+        daemon.wait_for(lambda: "restored from a dump" in daemon.log_tail(), "telling what is wrong", 20)
+        assert "repairs it" in daemon.log_tail()
+        assert "Traceback" not in daemon.log_tail()
+        install(restored)
+        daemon.wait_ready()
+    finally:
+        daemon.kill()
+        restored.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+
+
+def test_a_capture_that_is_switched_off_gets_a_line_in_the_log(conn: Connection, tmp_path: Path) -> None:
+    """Once, with what is off and what mends it, and once again when it is mended; `verify` ends with 4 meanwhile."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[[database]]\nname = "app"\ndsn = "{conn.info.dsn}"\nmetrics_interval_seconds = 1\n')
+
+    def told(event: str) -> list[dict[str, Any]]:
+        return [one for one in daemon.events() if one.get("event") == event]
+
+    with Daemon(conn.info.dsn, tmp_path, ["--config", str(config)]) as daemon:
+        conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl DISABLE")
+        daemon.wait_for(lambda: bool(told("capture_broken")), "telling that it is off", 20)
+        assert told("capture_broken")[0]["parts"] == ["event trigger pggit_daemon_ddl is disabled"]
+        assert "init" in told("capture_broken")[0]["hint"]
+        assert pggit("verify", "--dsn", conn.info.dsn).returncode == 4
+        assert "pggit_daemon_ddl is disabled" in pggit("status", "--dsn", conn.info.dsn).stdout
+        conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl ENABLE ALWAYS")
+        daemon.wait_for(lambda: bool(told("capture_mended")), "telling that it is on", 20)
+        assert len(told("capture_broken")) == 1
+        assert pggit("verify", "--dsn", conn.info.dsn).returncode == 0
+    conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+
+
 def test_uninstall_removes_what_such_a_dump_brought_along(restored: Connection) -> None:
     assert uninstall(restored).left == ()
     left = restored.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pggit%'").fetchall()
@@ -256,3 +320,43 @@ def test_a_statement_takes_no_number_of_a_subtransaction(conn: Connection) -> No
         conn.execute("DROP VIEW v")
         xids = conn.execute("SELECT DISTINCT xmin::text::bigint FROM pggit_daemon.ddl_event").fetchall()
     assert xids == [(top % 2**32,)]
+
+
+HISTORY = """
+    CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version text, description text, type text,
+        script text, checksum int, installed_by text, installed_on timestamp, execution_time int, success boolean)
+"""
+TAKEN = "INSERT INTO pggit_daemon.request OVERRIDING SYSTEM VALUE"
+REST = "now(), 'x', 0, now(), 'x', '{}'"
+
+
+def test_an_integrated_history_table_takes_no_such_number_either(conn: Connection) -> None:
+    conn.execute(HISTORY.encode())
+    conn.execute("SELECT pggit.integrate_flyway()")
+    with conn.transaction():
+        conn.execute("INSERT INTO flyway_schema_history VALUES (1)")
+        top = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()[0][0]
+        conn.execute("UPDATE flyway_schema_history SET version = '1'")
+        xids = conn.execute("SELECT xmin::text::bigint, action FROM pggit_daemon.request").fetchall()
+    assert xids == [(top % 2**32, "session")] * 2
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "ALTER TABLE pggit_daemon.request ADD CHECK (id < 0)",
+        "ALTER TABLE pggit_daemon.request ADD more int NOT NULL",
+        "REVOKE INSERT ON pggit_daemon.request FROM pggit_api",
+        "DROP TABLE pggit_daemon.request CASCADE",
+        f"CREATE UNIQUE INDEX ON pggit_daemon.request ((1)); {TAKEN} SELECT 1, {REST}",
+        f"{TAKEN} SELECT n, {REST} FROM generate_series(1, 9) AS n",
+    ],
+)
+def test_a_tools_row_goes_in_whatever_became_of_the_outbox(conn: Connection, harm: str) -> None:
+    conn.execute(HISTORY.encode())
+    conn.execute("SELECT pggit.integrate_flyway()")
+    conn.execute(harm.encode())
+    # Nor does an error that we catch end a session that wants to end with its first error.
+    conn.execute("SET exit_on_error = on")
+    conn.execute("INSERT INTO flyway_schema_history VALUES (1)")
+    assert conn.execute("SELECT count(*) FROM flyway_schema_history").fetchone() == (1,)

@@ -250,11 +250,9 @@ def configured(**columns: str) -> Source:
     return configured_source(Section.model_validate(values), timedelta(seconds=1))
 
 
-def test_a_configured_table_that_is_not_there_is_waited_for() -> None:
+def test_a_configured_table_is_known_before_it_is_there() -> None:
     registry = Registry(PRESETS, [configured()])
-    assert [source.name for source in registry.waiting] == ["own"]
     assert not registry.look(seen(TableName("ops", "log"), VERSION))
-    assert registry.waiting == ()
     assert [source.name for source in registry.histories] == ["own"]
 
 

@@ -37,11 +37,19 @@ BEGIN
         'applied_by', coalesce(found.applied_by, session_user), 'may_roll_back', changeable));
 END $$;
 
+-- Whether it is the daemon that writes: a setting says that a row is a result of its own, and counts only for a role that
+-- may write results. Anybody can make the setting.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_storing() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT current_setting('pggit_daemon.storing', true) IS NOT DISTINCT FROM 'on'
+       AND has_table_privilege(pggit_daemon.caller(), to_regclass('pggit_daemon.progress'), 'UPDATE')
+$$;
+
 -- A row that somebody inserts is a full citizen: the daemon links it. Rows of the daemon itself are none of its news.
 CREATE OR REPLACE FUNCTION pggit_daemon.on_external_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF current_setting('pggit_daemon.storing', true) IS DISTINCT FROM 'on' AND NEW.pggit_commit_id IS NULL THEN
+    IF NEW.pggit_commit_id IS NULL AND NOT pggit_daemon.is_storing() THEN
         PERFORM pggit_daemon.tell('insert', jsonb_build_object(
             'migration_id', NEW.migration_id, 'tool', NEW.tool_name, 'source', NEW.source, 'version', NEW.version,
             'name', NEW.migration_name, 'success', NEW.success, 'applied_by', NEW.applied_by,

@@ -2,19 +2,51 @@
 -- never make the tool's statement fail: whatever goes wrong in it is caught, and it waits for no lock.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_history_row() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms'
+    SET exit_on_error = off AS $$
+DECLARE
+    request bigint;
+    started timestamptz;
+    table_  jsonb;
+    sure    boolean;    -- the INSERT cannot fail
+    why     text;
 BEGIN
+    -- As in the capture: all that may fail stands in a block that writes nothing.
     BEGIN
         -- A wait would count against the tool's own statement_timeout, so there is none.
         LOCK TABLE pggit_daemon.request IN ROW EXCLUSIVE MODE NOWAIT;
-        PERFORM pggit_daemon.tell('session', jsonb_build_object('schema', TG_TABLE_SCHEMA, 'table', TG_TABLE_NAME));
+        request := nextval('pggit_daemon.request_id_seq');
+        sure := pggit_daemon.shape_to_insert('pggit_daemon.request') = pggit_daemon.requests_as_made()
+                AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable');
+        IF sure THEN
+            sure := NOT EXISTS (SELECT FROM pggit_daemon.request AS r WHERE r.id = request);
+        END IF;
+        started := pggit_daemon.backend_start();
+        table_ := jsonb_build_object('schema', TG_TABLE_SCHEMA, 'table', TG_TABLE_NAME);
     EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
         IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
             RAISE;
         END IF;
-        RAISE WARNING 'pggit-daemon could not note the session of this statement: % %', SQLSTATE, SQLERRM
-            USING HINT = 'The statement itself is not affected.';
+        why := SQLSTATE || ' ' || SQLERRM;
     END;
+    IF why IS NULL AND sure THEN
+        INSERT INTO pggit_daemon.request (id, recorded_at, action, pid, backend_start, user_name, arguments)
+        OVERRIDING SYSTEM VALUE
+        VALUES (request, clock_timestamp(), 'session', pg_backend_pid(), started, session_user, table_);
+    ELSIF why IS NULL THEN
+        BEGIN
+            PERFORM pggit_daemon.tell('session', table_);
+        EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            why := SQLSTATE || ' ' || SQLERRM;
+        END;
+    END IF;
+    IF why IS NOT NULL THEN
+        RAISE WARNING 'pggit-daemon could not note the session of this statement: %', why
+            USING HINT = 'The statement itself is not affected.';
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -60,7 +92,8 @@ END $$;
 
 -- A history table that comes after its integration. The event trigger is there only while something is integrated.
 CREATE OR REPLACE FUNCTION pggit_daemon.on_history_table() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms'
+    SET exit_on_error = off AS $$
 DECLARE
     asked record;
 BEGIN

@@ -63,6 +63,7 @@ GRANT USAGE ON SEQUENCE pggit_daemon.ddl_event_id_seq TO pggit_capture;
 -- The functions of schema pggit read the history, and write what calls leave behind.
 GRANT SELECT ON ALL TABLES IN SCHEMA pggit, pggit_daemon TO pggit_api;
 GRANT INSERT ON pggit_daemon.request TO pggit_api;
+GRANT USAGE ON SEQUENCE pggit_daemon.request_id_seq TO pggit_api;
 GRANT INSERT, DELETE ON pggit_daemon.acknowledgement TO pggit_api;
 GRANT UPDATE ON pggit.conflicts TO pggit_api;
 

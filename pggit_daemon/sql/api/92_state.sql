@@ -51,6 +51,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_state() RETURNS TABLE (part text
               FROM pg_roles AS r WHERE r.rolname IN ('pggit_capture', 'pggit_api')) AS w
      WHERE w.lacks IS NOT NULL
     UNION ALL
+    SELECT 'installation', 'was restored from a dump of the schema alone', true
+     WHERE NOT EXISTS (SELECT FROM pggit_daemon.repeatable)
+    UNION ALL
     -- Since version 17 they can be switched off for the whole server.
     SELECT 'event triggers', 'are switched off: event_triggers = off', false
      WHERE current_setting('event_triggers', true) = 'off'

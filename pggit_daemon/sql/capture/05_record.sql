@@ -27,9 +27,9 @@ BEGIN
     RETURN btrim(regexp_replace(sent, '\s*;\s*$', ''));
 END $$;
 
--- What the outbox is to be like, so that an INSERT cannot fail: nothing on it but what our steps made. The INSERT stands
+-- What an outbox is to be like, so that an INSERT cannot fail: nothing on it but what our steps made. The INSERT stands
 -- outside any subtransaction then, so that no statement of a user takes a subtransaction's number because of us.
-CREATE OR REPLACE FUNCTION pggit_daemon.outbox_shape() RETURNS text
+CREATE OR REPLACE FUNCTION pggit_daemon.shape_to_insert(outbox text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT concat_ws(' ', c.relkind, c.relpersistence, c.relchecks, c.relhastriggers, c.relhasrules, c.relrowsecurity, c.relnatts,
                      (SELECT string_agg(a.attname || CASE WHEN a.attnotnull THEN '!' ELSE '' END, ',' ORDER BY a.attnum)
@@ -38,7 +38,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.outbox_shape() RETURNS text
                      (SELECT count(*) FROM pg_index AS i WHERE i.indrelid = c.oid),
                      has_table_privilege(c.oid, 'INSERT'))
       FROM pg_class AS c
-     WHERE c.oid = to_regclass('pggit_daemon.ddl_event')
+     WHERE c.oid = to_regclass(outbox)
 $$;
 
 -- The text by which the server says that the user, or his statement_timeout, cancels a statement, in every language it
@@ -81,7 +81,7 @@ BEGIN
         -- The lock stays when the block ends; who holds the table locked is given up.
         LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
         event := nextval('pggit_daemon.ddl_event_id_seq');
-        sure := pggit_daemon.outbox_shape() = pggit_daemon.outbox_as_made()
+        sure := pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made()
                 -- Reading here could make the user's transaction fail to serialize.
                 AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable');
         IF sure THEN
@@ -151,5 +151,8 @@ DO $$
 BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION pggit_daemon.outbox_as_made() RETURNS text LANGUAGE sql IMMUTABLE '
                    'SET search_path = pg_catalog, pg_temp AS %L',
-                   format('SELECT %L::text', pggit_daemon.outbox_shape()));
+                   format('SELECT %L::text', pggit_daemon.shape_to_insert('pggit_daemon.ddl_event')));
+    EXECUTE format('CREATE OR REPLACE FUNCTION pggit_daemon.requests_as_made() RETURNS text LANGUAGE sql IMMUTABLE '
+                   'SET search_path = pg_catalog, pg_temp AS %L',
+                   format('SELECT %L::text', pggit_daemon.shape_to_insert('pggit_daemon.request')));
 END $$;

@@ -15,7 +15,8 @@ BEGIN
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',
         'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',
         'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)', 'harmless_query(text)',
-        'record_failure(text, text, text, boolean)']
+        'record_failure(text, text, text, boolean)',
+        'outbox_shape()']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

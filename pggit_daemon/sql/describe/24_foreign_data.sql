@@ -1,5 +1,5 @@
--- Foreign data wrappers, servers, user mappings. No secret leaves the catalog: of a user mapping only the options that
--- are known to be none are told, of a server all but those that are known to be one.
+-- Foreign data wrappers, servers, user mappings. No secret leaves the catalog: only options are told that are known to
+-- hold none (02_harmless.sql), whatever a wrapper of tomorrow calls its others.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_foreign_data_wrapper(o oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -13,7 +13,7 @@ BEGIN
     d.definition := format(E'CREATE %s%s%s%s;\n', what,
             ' HANDLER ' || pggit_daemon.support_name(nullif(f.fdwhandler, 0)),
             ' VALIDATOR ' || pggit_daemon.support_name(nullif(f.fdwvalidator, 0)),
-            pggit_daemon.foreign_options(f.fdwoptions))
+            pggit_daemon.foreign_options(pggit_daemon.harmless_options(f.fdwoptions)))
         || pggit_daemon.owner(what, f.fdwowner)
         || pggit_daemon.comments('pg_catalog.pg_foreign_data_wrapper'::regclass, o, what)
         || pggit_daemon.grants(f.fdwacl, 'F', what, f.fdwowner);
@@ -33,11 +33,7 @@ BEGIN
     what := format('SERVER %I', s.srvname);
     d.definition := format(E'CREATE %s%s%s FOREIGN DATA WRAPPER %I%s;\n', what,
             ' TYPE ' || quote_literal(s.srvtype), ' VERSION ' || quote_literal(s.srvversion), s.fdwname,
-            pggit_daemon.foreign_options(ARRAY(
-                SELECT w FROM unnest(s.srvoptions) WITH ORDINALITY u (w, place)
-                 WHERE split_part(w, '=', 1) COLLATE "C" !~* '^(.*(password|passwd|secret|token|api_?key|access_?key).*|passphrase)$'
-                    OR lower(split_part(w, '=', 1) COLLATE "C") = 'password_required'
-                 ORDER BY place)))
+            pggit_daemon.foreign_options(pggit_daemon.harmless_options(s.srvoptions)))
         || pggit_daemon.owner(what, s.srvowner)
         || pggit_daemon.comments('pg_catalog.pg_foreign_server'::regclass, o, what)
         || pggit_daemon.grants(s.srvacl, 'S', 'FOREIGN ' || what, s.srvowner);
@@ -48,11 +44,7 @@ END $$;
 -- (api/90_privileges.sql).
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_mapping_options(mapping oid) RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
-    SELECT array_agg(w ORDER BY place)
-      FROM pg_user_mapping AS m, unnest(m.umoptions) WITH ORDINALITY AS u (w, place)
-     WHERE m.oid = mapping
-       AND lower(split_part(w, '=', 1) COLLATE "C") IN ('user', 'username', 'user_name', 'password_required',
-                                            'use_scram_passthrough', 'sslcert', 'sslkey', 'gssencmode')
+    SELECT pggit_daemon.harmless_options(m.umoptions) FROM pg_user_mapping AS m WHERE m.oid = mapping
 $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_user_mapping(o oid) RETURNS pggit_daemon.description

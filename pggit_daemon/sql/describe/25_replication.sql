@@ -45,18 +45,6 @@ BEGIN
     RETURN d;
 END $$;
 
--- What of a connection string may be told: these keywords of libpq. The values of all others are masked, whatever they
--- are called in this version or the next.
-CREATE OR REPLACE FUNCTION pggit_daemon.harmless_keywords() RETURNS text[]
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT '{host,hostaddr,port,dbname,user,application_name,fallback_application_name,client_encoding,connect_timeout,
-             keepalives,keepalives_idle,keepalives_interval,keepalives_count,tcp_user_timeout,sslmode,requiressl,
-             sslnegotiation,sslcompression,sslcert,sslkey,sslrootcert,sslcrl,sslcrldir,sslsni,sslcertmode,
-             ssl_min_protocol_version,ssl_max_protocol_version,min_protocol_version,max_protocol_version,channel_binding,
-             require_auth,requirepeer,krbsrvname,gssencmode,gsslib,gssdelegation,service,target_session_attrs,
-             load_balance_hosts,replication}'::text[]
-$$;
-
 -- A connection string with the values of all other keywords masked: `keyword=value ...` as well as an address. What is
 -- read otherwise than libpq reads it is masked as a whole.
 CREATE OR REPLACE FUNCTION pggit_daemon.masked_connection(says text) RETURNS text

@@ -3,6 +3,10 @@
 -- name: progress
 SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text, bound_lsn::text FROM pggit_daemon.progress;
 
+-- name: installation
+-- Whether the rows that init leaves are there: a dump of the schema alone brings tables and event triggers without them.
+SELECT EXISTS (SELECT FROM pggit_daemon.repeatable) AND EXISTS (SELECT FROM pggit_daemon.secret);
+
 -- name: secret
 -- By which messages are known as ours.
 SELECT key FROM pggit_daemon.secret;

@@ -3,7 +3,7 @@
 -- name: poll
 -- One document: the slot, commits by kind, the migrations by source and status, findings that nobody has acknowledged by
 -- source and status, open conflicts, the event triggers of the capture.
-WITH broken AS MATERIALIZED (SELECT part FROM pggit_daemon.capture_state())
+WITH broken AS MATERIALIZED (SELECT part, problem FROM pggit_daemon.capture_state())
 SELECT jsonb_build_object(
     'slot', (
         SELECT jsonb_build_object(
@@ -35,6 +35,7 @@ SELECT jsonb_build_object(
                                OR broken.part ~ '^(function|role) '))::integer))
         FROM (VALUES ('pggit_daemon_ddl'), ('pggit_daemon_drop'), ('pggit_daemon_rewrite'), ('pggit_daemon_members'))
              AS wanted (name)),
+    'broken', (SELECT coalesce(jsonb_agg(part || ' ' || problem ORDER BY part), '[]') FROM broken),
     'migrations', coalesce((
         SELECT jsonb_agg(jsonb_build_array(m.source, m.status, m.total))
         FROM (SELECT source, status, count(*) AS total FROM pggit.external_migrations GROUP BY source, status) AS m),
