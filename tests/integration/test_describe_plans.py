@@ -6,6 +6,7 @@ leaves it, never analyzed, and analyzed.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -93,3 +94,20 @@ def test_many_at_once_cost_no_more_each(crowded: psycopg.Connection[Any]) -> Non
     finding = looked_at(crowded, "SELECT count(*) FROM pggit_daemon.addresses()")
     looked = {name: rows - finding[name] for name, rows in looked_at(crowded, describe).items()}
     assert {name: rows for name, rows in looked.items() if rows > LOOKED_AT * objects} == {}
+
+
+def test_a_wide_table_takes_time_as_it_is_wide(installed_database: str) -> None:
+    """Not with the cube of it: whoever adds a column to a table with a thousand defaults waits for the capture."""
+
+    def seconds(columns: int) -> float:
+        list_ = ", ".join(f"a_column_with_a_long_name_{n} text DEFAULT repeat('x', {n})" for n in range(columns))
+        conn.execute(f"CREATE TABLE wide_{columns} ({list_})".encode())
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            conn.execute(f"SELECT pggit_daemon.describe('pg_class'::regclass, 'wide_{columns}'::regclass)".encode())
+            took.append(time.monotonic() - began)
+        return min(took)
+
+    with psycopg.connect(installed_database, autocommit=True) as conn:
+        assert seconds(1200) < 8 * 5 * max(seconds(150), 0.002)

@@ -75,7 +75,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.columns_of(relation oid, form text, sing
                                         THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(x.adbin, x.adrelid))
                                         WHEN a.attgenerated <> ''
                                         THEN format(' GENERATED ALWAYS AS (%s)', pg_get_expr(x.adbin, x.adrelid))
-                                        ELSE ' DEFAULT ' || pg_get_expr(x.adbin, x.adrelid) END
+                                        ELSE ' DEFAULT ' || pg_get_expr(x.adbin, 0) END
                               FROM pg_catalog.pg_attrdef x
                              WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum), '') END AS value,
                    CASE WHEN a.attidentity = '' THEN ''
@@ -180,7 +180,7 @@ BEGIN
     IF a.attgenerated <> '' THEN
         RETURN statements;
     END IF;
-    SELECT pg_get_expr(x.adbin, x.adrelid) INTO default_is FROM pg_catalog.pg_attrdef x
+    SELECT pg_get_expr(x.adbin, 0) INTO default_is FROM pg_catalog.pg_attrdef x
      WHERE x.adrelid = relation AND x.adnum = attribute;
     IF default_is IS NOT NULL THEN
         statements := statements || alter_it || format(E'SET DEFAULT %s;\n', default_is);

@@ -85,7 +85,7 @@ BEGIN
             IF v.has_defaults THEN
                 body := body || coalesce((
                     SELECT string_agg(format(E'ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;\n', name, a.attname,
-                                             pg_get_expr(x.adbin, x.adrelid)), '' ORDER BY a.attnum)
+                                             pg_get_expr(x.adbin, 0)), '' ORDER BY a.attnum)
                       FROM pg_catalog.pg_attrdef x
                       JOIN pg_catalog.pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
                      WHERE x.adrelid = v.oid), '');
