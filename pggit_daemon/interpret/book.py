@@ -65,7 +65,7 @@ class Book:
     def find_updated(self, new: TextRow, identity: TextRow) -> str:
         """The key under which the row of an UPDATE was known, or the one that it has now."""
         own = {name: new[name] for name in self.preset.key if name in new}
-        return self.find(identity) or self.find(own) or self.key_of(new)
+        return self.find(identity) or self.find(own) or self.key_of({**identity, **new})
 
     def order(self, row: TextRow) -> tuple[int, str, str]:
         """How rows of the table sort: as the tool counts them, then by key."""
@@ -88,9 +88,7 @@ class Book:
         columns = self.preset.migration
         version = self.version(row)
         number = known if known is not None else self._number(row, version)
-        self.ids[number] = version
-        if version is not None:
-            self.id_of[version] = number
+        self.name(number, version)
         self.status[number] = status
         success = boolean(cell(row, columns.success))
         return Migration(
@@ -108,6 +106,15 @@ class Book:
             status=status,
             error=cell(row, columns.error) if status == "failed" else None,
         )
+
+    def name(self, number: int, version: str | None) -> None:
+        """The migration has this version from now on; one that comes under the former version is another migration."""
+        former = self.ids.get(number)
+        if former is not None and former != version and self.id_of.get(former) == number:
+            del self.id_of[former]
+        self.ids[number] = version
+        if version is not None:
+            self.id_of[version] = number
 
     def _number(self, row: TextRow, version: str | None) -> int:
         """The migration's id: the one it had before, its own integer, or one of ours."""

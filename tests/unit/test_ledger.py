@@ -279,10 +279,35 @@ def test_odd_rows_never_raise_and_ids_are_of_one_migration(
     owners: dict[int, str | None] = {}
     for op, new, identity in changes:
         for change in of.read(RowChange(AT, op, WHERE, new, identity)):  # type: ignore[arg-type]
-            made = change.migration
+            made, amends = change.migration, change.amends
+            if amends is not None and amends.version is not None:
+                owners[amends.migration_id] = amends.version  # the row got another version: the same migration
             if made is not None and made.migration_id >= 0:
+                if change.operation == "update":
+                    owners[made.migration_id] = made.version
                 assert owners.setdefault(made.migration_id, made.version) == made.version
                 assert made.migration_id < 2**63
+
+
+def test_an_update_of_a_row_that_nobody_knew_is_not_about_another() -> None:
+    """The new row leaves out what did not change (TOAST); a row without a version has nothing to do with it."""
+    of = ledger("dbmate")
+    known = migration(insert(of, {})).migration_id
+    assert update(of, {}, {"version": "a"}).row_key == '["a"]'
+    assert {key: row.migration_id for key, row in of.rows.items()} == {"[null]": known, '["a"]': None}
+
+
+@pytest.mark.parametrize("tool", ["dbmate", "flyway"])
+def test_the_former_version_of_a_renamed_row_is_another_migration(tool: str) -> None:
+    """Somebody changes the version in the table, and a migration of the former version runs."""
+    of = ledger(tool)
+    first = migration(insert(of, {**flyway_row(1, "1"), "version": "a"})).migration_id
+    renamed = update(of, {**flyway_row(1, "1"), "version": "b"}, {"version": "a"})
+    assert renamed.amends is not None
+    assert (renamed.amends.migration_id, renamed.amends.version) == (first, "b")
+    again = migration(insert(of, {**flyway_row(2, "2"), "version": "a"})).migration_id
+    assert again != first
+    assert of.ids == {first: "b", again: "a"}
 
 
 # -- Liquibase

@@ -146,7 +146,7 @@ class Rows:
         book, columns = self._book, self._book.preset.migration
         was, version = book.version(old), book.version(new)
         if version is not None and version != was:
-            book.ids[migration_id], book.id_of[version] = version, migration_id
+            book.name(migration_id, version)
         took = cell(new, columns.execution_time)
         return Amendment(
             migration_id,
