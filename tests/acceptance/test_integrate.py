@@ -148,9 +148,9 @@ def test_a_statement_timeout_is_not_used_up_by_waiting(unfollowed: Scene) -> Non
     scene = unfollowed
     run(
         scene,
-        "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, version text, description text,"
-        " type text, script text, checksum integer, installed_by text, installed_on timestamp, execution_time integer,"
-        " success boolean)",
+        "CREATE TABLE flyway_schema_history (installed_rank integer PRIMARY KEY, version varchar(50),"
+        " description varchar(200), type varchar(20), script varchar(1000), checksum integer,"
+        " installed_by varchar(100), installed_on timestamp, execution_time integer, success boolean)",
         "SELECT pggit.integrate_flyway()",
     )
     insert = "INSERT INTO flyway_schema_history (installed_rank) VALUES (%s)"

@@ -28,8 +28,10 @@ def value(scene: Scene, query: str, table: str) -> object:
     return row[0]
 
 
-def test_a_row_takes_the_ddl_of_the_session_that_wrote_it(scene: Scene) -> None:
+def test_a_row_takes_the_ddl_of_the_session_that_wrote_it(unfollowed: Scene) -> None:
     """A hand of the same role and program runs DDL at the same time: nothing but the session tells them apart."""
+    scene = unfollowed
+    scene.follow(grace_seconds=5)
     run(scene, LARAVEL, "SELECT pggit.integrate('public.migrations')", "SELECT pggit.integrate('public.migrations')")
     with (
         psycopg.connect(scene.dsn, autocommit=True) as tool,

@@ -40,7 +40,7 @@ def test_first_and_second_update(scene: Scene) -> None:
     assert scene.migrations() == [
         "1 one applied bracket",
         "2 view applied bracket",
-        "3 data applied window",
+        "3 data applied none",
         "4 two applied bracket",
     ]
     assert scene.events() == ["applied insert 1", "applied insert 2", "applied insert 3", "applied insert 4"]
