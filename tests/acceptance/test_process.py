@@ -99,6 +99,7 @@ def test_sigterm_while_something_waits_for_its_row(installed_database: str, tmp_
         daemon.wait_for(lambda: waiting(daemon), "waiting", 10)
         end_quickly(daemon)
         daemon.start()
+        daemon.wait_ready()
         daemon.wait_for(lambda: waiting(daemon), "waiting again", 10)
         half.finish()
         daemon.wait_caught_up()
@@ -203,7 +204,7 @@ def test_one_database_that_fails_does_not_disturb_the_other(two: dict[str, str],
             user.execute("CREATE TABLE waits (id int)")
             with psycopg.connect(two["proc_a"], autocommit=True) as conn:
                 conn.execute("CREATE TABLE goes_on (id int)")
-            daemon.wait_caught_up(timeout=3, slot="proc_a")
+            daemon.wait_caught_up(timeout=15, slot="proc_a")
             assert commits(two["proc_a"])[-1].changed == ("table public.goes_on",)
             assert states(daemon)["nowhere"] == "failed"
         daemon.dsn = two["proc_b"]
