@@ -150,7 +150,7 @@ def test_a_second_daemon_stands_by_and_takes_over(installed_database: str, tmp_p
                 first.wait_caught_up()
                 first.kill()
                 conn.execute("CREATE TABLE two (id int)")
-            second.wait_for(lambda: '"streaming"' in second.page("/readyz")[1], "streaming", 10)
+            second.wait_for(lambda: '"streaming"' in second.page("/readyz")[1], "streaming", 30)
             second.wait_caught_up()
             assert not complaints(second)
         assert [one.changed for one in commits(installed_database)][1:] == [
