@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,11 +17,10 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("cold", [False, True])
 def test_a_daemon_that_ends_fails_the_wait_with_its_log(tmp_path: Path, *, cold: bool) -> None:
     (tmp_path / "broken.toml").write_text("nonsense = 1\n")
-    began = time.monotonic()
     broken = Daemon("", tmp_path, ["--config", f"{tmp_path}/broken.toml"], cold=cold)
-    with pytest.raises(DaemonFailed, match="nonsense"), broken:
+    # That it ended is what is said, not that it was not ready in time.
+    with pytest.raises(DaemonFailed, match=r"(?s)the daemon ended \(\d+\) before .*nonsense"), broken:
         pytest.fail("a daemon with a broken configuration came up")
-    assert time.monotonic() - began < 15
 
 
 def test_commands_come_back_with_their_exit_code() -> None:
