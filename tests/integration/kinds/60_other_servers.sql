@@ -31,7 +31,7 @@ CREATE SERVER srv_gone FOREIGN DATA WRAPPER fdw;
 -- created: server "srv x"
 CREATE SERVER "srv x" TYPE 'x' VERSION '1.0' FOREIGN DATA WRAPPER fdw OPTIONS (host 'h', dbname 'it''s');
 -- altered: server "srv x"
-ALTER SERVER "srv x" VERSION '2.0' OPTIONS (SET host 'i', ADD "Port" 'q', DROP dbname);
+ALTER SERVER "srv x" VERSION '2.0' OPTIONS (SET host 'i', ADD port 'q', DROP dbname);
 ALTER SERVER "srv x" OWNER TO kinds_writer;
 -- renamed: server srv
 ALTER SERVER "srv x" RENAME TO srv;
