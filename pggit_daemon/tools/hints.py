@@ -27,11 +27,17 @@ class SessionHints(BaseModel):
 
     def rule_out(self, session: Session) -> bool:
         """Whether the preset or the configuration says that such a session is never the tool's."""
+        return self.is_of_people(session) or self.excludes(session)
+
+    def is_of_people(self, session: Session) -> bool:
+        """Whether it has the name of a program of people. Behind a pooler it may have it from who had it before."""
+        return any(fnmatchcase(session.profile.application_name, pattern) for pattern in self.never)
+
+    def excludes(self, session: Session) -> bool:
+        """Whether the configuration names another user or application."""
         name = session.profile.application_name
-        return (
-            any(fnmatchcase(name, pattern) for pattern in self.never)
-            or (self.user is not None and self.user != session.profile.user)
-            or (self.application_name is not None and not fnmatchcase(name, self.application_name))
+        return (self.user is not None and self.user != session.profile.user) or (
+            self.application_name is not None and not fnmatchcase(name, self.application_name)
         )
 
     def looks_usual(self, session: Session) -> bool:

@@ -530,6 +530,29 @@ def test_a_script_may_name_itself_or_act_as_another_user(wal: Wal, run: Flyway, 
     assert set(follower.links.values()) == {"lock"}
 
 
+@pytest.mark.parametrize("name", ["psql", "billing", ""])
+def test_a_pooler_gives_flyway_sessions_that_bear_the_names_of_others(wal: Wal, name: str) -> None:
+    """Sessions that were there before, each named by whoever had it last: the row stands inside the transaction."""
+    run = Flyway(
+        wal, who(100, started="2026-02-01T00:00:00+00:00"), who(101, name, started="2026-02-02T00:00:00+00:00")
+    )
+    run.make_history()
+    mine = [*run.migrate("public.a"), *run.migrate("public.b")]
+    run.lock()
+    by_hand = psql(wal, "public.by_hand", 102)
+    tx = wal.begin(who(103, "psql"))
+    beside = tx.create("public.beside")
+    tx.commit()
+    later = run.migrate("public.c")
+    tx = wal.begin(run.b)
+    after = tx.create("public.after")
+    tx.commit()
+    follower = follow(wal).finish(wal)
+    assert [follower.taken[event] for event in (*mine, *later)] == [row(1), row(2), row(3)]
+    assert {follower.taken[event] for event in (by_hand, beside, after)} == {"out_of_band"}
+    assert set(follower.links.values()) == {"lock"}
+
+
 def test_what_only_may_be_a_sibling_is_linked_by_position_or_not_at_all(wal: Wal, run: Flyway) -> None:
     """It ran DDL under the lock and looks otherwise; the migration ran no DDL that anybody saw."""
     run.lock()

@@ -50,11 +50,13 @@ class AdvisoryLockProof:
             own = lock.holder == session.key
             if own or known.sessions.partner(source.name, lock.holder) == session.key:
                 return Claim(source.name, Evidence.LOCK, lock.holder, certain=True)
-            if source.holds_lock_itself or source.preset.session.rule_out(session):
+            hints = source.preset.session
+            if source.holds_lock_itself or hints.excludes(session) or lock.holder.pid == session.key.pid:
                 continue
-            if lock.profile == session.profile and lock.holder.pid != session.key.pid:
+            named = not hints.is_of_people(session)
+            if named and lock.profile == session.profile:
                 return Claim(source.name, Evidence.LOCK, lock.holder)
-            if _may_be_sibling(lock, session):
+            if (named and _may_be_sibling(lock, session)) or _may_share_a_pool(lock, seen):
                 return Claim(source.name, Evidence.LOCK, lock.holder, weak=True)
         return None
 
@@ -133,12 +135,22 @@ def _may_be_sibling(lock: HeldLock, session: Session) -> bool:
     alike = mine.client_addr == holders.client_addr and (
         mine.user == holders.user or mine.application_name == holders.application_name
     )
-    return alike and lock.holder.pid != session.key.pid and _began_together(lock.holder, session.key)
+    return alike and _are_together(lock.holder.started, session.key.started)
 
 
-def _began_together(one: SessionKey, other: SessionKey) -> bool:
+def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
+    """Whether a pooler may have given the tool both sessions: the holder is older than a tool that just began.
+
+    Their names then tell nothing: a client that sends none leaves the name of the client before it.
+    """
+    mine, holders = seen.session.profile, lock.profile
+    alike = (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
+    return alike and not _are_together(lock.holder.started, seen.time.isoformat())
+
+
+def _are_together(one: str, other: str) -> bool:
     try:
-        apart = datetime.fromisoformat(one.started) - datetime.fromisoformat(other.started)
+        apart = datetime.fromisoformat(one) - datetime.fromisoformat(other)
     except (ValueError, TypeError):
         return False
     return abs(apart) <= TOGETHER
