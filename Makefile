@@ -11,7 +11,7 @@ demo: .venv/ready
 
 # All checks. Real PostgreSQL, real Flyway, real Liquibase: what is missing is installed (root) or named (user).
 test: lint
-	sandbox/setup.sh server java promtool node
+	sandbox/setup.sh server java promtool node pgbouncer
 	$(RUN)/python -m sandbox.jars
 	$(RUN)/python -m sandbox.histories.fetch
 	$(RUN)/python -m sandbox.tools.fetch

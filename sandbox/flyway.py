@@ -63,5 +63,5 @@ class Flyway:
         }
         arguments = [f"flyway.{key}={value}" for key, value in keys.items()]
         libraries = jars("flyway", self.version)
-        launcher = compiled("Run", libraries=libraries)
+        launcher = compiled("Run", libraries=[libraries])
         return run_java([launcher, libraries], "Run", *commands, *arguments, resident=self.resident)

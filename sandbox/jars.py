@@ -1,7 +1,7 @@
 """The Java tools' jars: fetched once with Maven, kept in `.cache/java/` of the checkout.
 
 In: a tool's name and version, and the pom of the tool in `sandbox/java/`.
-Out: a folder of jars. Called by `flyway.py` and `liquibase.py`; `python -m sandbox.jars` fetches all.
+Out: a folder of jars. Called by `flyway.py`, `liquibase.py` and `service.py`; `python -m sandbox.jars` fetches all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ CACHE = HERE.parent / ".cache" / "java"
 
 FLYWAY_VERSIONS = ("13.7.0", "11.20.0")
 LIQUIBASE_VERSION = "4.33.0"
+HIKARI_VERSION = "6.2.1"
 
 
 class ToolMissing(Exception):
@@ -104,7 +105,7 @@ def _fetch(tool: str, version: str, folder: Path) -> None:
         capture_output=True,
         text=True,
     )
-    if done.returncode != 0 or not any(folder.glob(f"{tool}-core-{version}.jar")):
+    if done.returncode != 0 or not any(folder.glob(f"*-{version}.jar")):
         raise ToolMissing(f"Maven could not fetch {tool} {version}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
@@ -112,6 +113,7 @@ def fetch_all() -> None:
     for version in FLYWAY_VERSIONS:
         print(jars("flyway", version))
     print(jars("liquibase", LIQUIBASE_VERSION))
+    print(jars("hikari", HIKARI_VERSION))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Java programs run to their end: each in a process of its own, or one after the other in a JVM that stays.
 
-In: folders of jars and classes, the class and its arguments. Out: exit code and output. Called by `flyway.py` and
-`liquibase.py`.
+In: folders of jars and classes, the class and its arguments. Out: exit code and output. Called by `flyway.py`,
+`liquibase.py` and `service.py`.
 
 In the JVM that stays, each run has a class loader of its own, its connections are closed at its end as those of a
 process are, and runs at the same time have one JVM each: a run cannot tell, and takes a third of the processor time.
@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import threading
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox import jars
@@ -46,15 +47,15 @@ def run_java(place: list[Path], *words: str, resident: bool) -> ToolRun:
     return ToolRun(done.returncode, done.stdout)
 
 
-def compiled(*names: str, libraries: Path | None = None) -> Path:
+def compiled(*names: str, libraries: Sequence[Path] = ()) -> Path:
     """Return the folder with the classes of these sources, compiled once: doing so at each run takes longer than it."""
     sources = [HERE / "java" / f"{name}.java" for name in names]
     version = zlib.crc32(b"".join(source.read_bytes() for source in sources))
-    complete = jars.CACHE / "-".join((*([libraries.name] if libraries else []), *names, f"{version:08x}"))
+    complete = jars.CACHE / "-".join((*(folder.name for folder in libraries), *names, f"{version:08x}"))
     if not complete.exists():
         jars.CACHE.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f"{complete.name}.part-", dir=jars.CACHE))
-        path = ["-cp", f"{libraries}/*"] if libraries else []
+        path = ["-cp", ":".join(f"{folder}/*" for folder in libraries)] if libraries else []
         subprocess.run([program("javac"), *path, "-d", partial, *sources], check=True)
         publish(partial, complete)
     return complete

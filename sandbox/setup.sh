@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node|machine …
+# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node|pgbouncer|machine …
 #   python  Python 3.11+ that can make virtual environments
 #   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
 #   java    a JDK and Maven, for the real Flyway and Liquibase
 #   promtool  Prometheus' own checker, for the metrics and the alerting rules
 #   node    Node.js and npm, for a migration history of theirs
+#   pgbouncer  PgBouncer, for a tool that works through a pool of sessions
 #   machine debootstrap and systemd-nspawn, for a Debian of its own
 # Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
 set -euo pipefail
@@ -89,6 +90,11 @@ need_node() {
     command -v npm >/dev/null || install_packages "Node.js or npm is missing" nodejs npm
 }
 
+need_pgbouncer() {
+    # In /usr/sbin, which is not on everybody's PATH.
+    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v pgbouncer >/dev/null || install_packages "PgBouncer is missing" pgbouncer
+}
+
 need_machine() {
     command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null ||
         install_packages "debootstrap or systemd-nspawn is missing" debootstrap systemd-container
@@ -96,9 +102,9 @@ need_machine() {
 
 for part in "$@"; do
     case $part in
-    python | server | java | promtool | node | machine) "need_$part" ;;
+    python | server | java | promtool | node | pgbouncer | machine) "need_$part" ;;
     *)
-        echo "setup: unknown part: $part (python, server, java, promtool, node, machine)" >&2
+        echo "setup: unknown part: $part (python, server, java, promtool, node, pgbouncer, machine)" >&2
         exit 2
         ;;
     esac
