@@ -267,7 +267,7 @@ def test_the_comparison_sees_a_gap(db: Captured) -> None:
     """Without the search for what names a renamed object, the scenarios above would fail."""
     db.run("CREATE TABLE t (a int)", "CREATE VIEW v AS SELECT a FROM t")
     db.conn.execute(
-        "CREATE OR REPLACE FUNCTION pggit_daemon.naming(of_class oid, of_object oid)"
+        "CREATE OR REPLACE FUNCTION pggit_daemon.dependents_by_name(of_class oid, of_object oid)"
         " RETURNS SETOF pggit_daemon.object_address LANGUAGE plpgsql AS 'BEGIN RETURN; END'"
     )
     db.run("ALTER TABLE t RENAME TO tt")

@@ -120,7 +120,7 @@ def test_addresses_map_to_the_object_that_carries_them(
     """Whatever the server names leads to one object of the tree, or to none."""
     row = conn.execute(
         sql.SQL(
-            "SELECT d.type || ' ' || d.identity FROM pggit_daemon.normalise({}) n,"
+            "SELECT d.type || ' ' || d.identity FROM pggit_daemon.canonical_address({}) n,"
             " LATERAL pggit_daemon.describe(n.classid, n.objid) d",
         ).format(sql.SQL(address)),
     ).fetchone()

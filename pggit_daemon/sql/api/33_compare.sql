@@ -7,8 +7,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.hunk_range(before bigint, lines bigint) 
 $$;
 
 -- Two texts as a unified diff: " " for what stays (up to three lines around a change), "-" and "+" for what goes and
--- comes, "@@" before each hunk; NULL where no line differs. What lies between the first and the last difference is compared by the longest common sequence of lines; where
--- that is too long to compare quickly, all of it goes and comes.
+-- comes, "@@" before each hunk; NULL where no line differs. What lies between the first and the last difference is
+-- compared by the longest common sequence of lines; where that is too long to compare quickly, all of it goes and comes.
 CREATE OR REPLACE FUNCTION pggit_daemon.changed_lines(before text, after text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

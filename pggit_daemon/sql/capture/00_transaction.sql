@@ -2,7 +2,7 @@
 
 -- Whether a row that this snapshot sees was written by this very transaction or one of its subtransactions.
 -- A visible row is either committed or our own, and what is in progress is our own.
-CREATE OR REPLACE FUNCTION pggit_daemon.written_here(row_xmin xid) RETURNS boolean
+CREATE OR REPLACE FUNCTION pggit_daemon.is_own_xid(row_xmin xid) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     top   bigint := pg_current_xact_id_if_assigned()::text::bigint;
@@ -26,7 +26,7 @@ END $$;
 -- The command number at this transaction's newest event: what it wrote later no event has told yet.
 -- NULL before its first event. The setting is only a hint to the row (any role could set it); the row, which
 -- nobody else can write, is the proof. After ROLLBACK TO SAVEPOINT the setting is back with the rows.
-CREATE OR REPLACE FUNCTION pggit_daemon.told_until() RETURNS bigint
+CREATE OR REPLACE FUNCTION pggit_daemon.last_captured_cmin() RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     hint  text := current_setting('pggit_daemon.last_event', true);
@@ -40,7 +40,7 @@ BEGIN
         RETURN -1;
     END IF;
     SELECT e.cmin::text::bigint INTO until FROM pggit_daemon.ddl_event e
-     WHERE e.id = hint::bigint AND pggit_daemon.written_here(e.xmin);
+     WHERE e.id = hint::bigint AND pggit_daemon.is_own_xid(e.xmin);
     RETURN until;
 END $$;
 

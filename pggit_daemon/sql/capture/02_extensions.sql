@@ -28,7 +28,7 @@ BEGIN
               FROM regexp_matches(current_setting('pggit_daemon.members', true),
                                   '\m(\d{1,9}):(\d{1,10})\M', 'g') m
              WHERE m[2]::bigint < 4294967296) was
-         CROSS JOIN LATERAL pggit_daemon.naming(was.classid, was.objid) n
+         CROSS JOIN LATERAL pggit_daemon.dependents_by_name(was.classid, was.objid) n
          WHERE NOT EXISTS (SELECT FROM pg_depend d
                             WHERE d.classid = was.classid AND d.objid = was.objid AND d.deptype = 'e'
                               AND d.refclassid = 'pg_extension'::regclass);
@@ -43,7 +43,7 @@ BEGIN
             SELECT d.classid, d.objid FROM unnest(extensions) n
               JOIN pg_depend d ON d.refclassid = n.classid AND d.refobjid = n.objid AND d.deptype = 'e'
              WHERE n.classid = 'pg_extension'::regclass
-               AND d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin)
+               AND d.cmin::text::bigint > since AND pggit_daemon.is_own_xid(d.xmin)
             UNION
             SELECT d.classid, d.objid FROM gone g
               JOIN pg_depend d ON d.refclassid = g.classid AND d.refobjid = g.objid AND (d.deptype IN ('i', 'a')

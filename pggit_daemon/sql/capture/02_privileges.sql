@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     IF tag = 'ALTER DEFAULT PRIVILEGES' OR every THEN
         RETURN QUERY SELECT 'pg_default_acl'::regclass::oid, a.oid FROM pg_default_acl a
-             WHERE age(a.xmin) <= oldest AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin);
+             WHERE age(a.xmin) <= oldest AND a.cmin::text::bigint > since AND pggit_daemon.is_own_xid(a.xmin);
         IF NOT every THEN
             RETURN;
         END IF;
@@ -22,7 +22,7 @@ BEGIN
         IF every OR NOT FOUND THEN
             RETURN QUERY SELECT DISTINCT 'pg_class'::regclass::oid, a.attrelid FROM pg_attribute a
                  WHERE age(a.xmin) <= oldest AND a.cmin::text::bigint > since
-                   AND pggit_daemon.written_here(a.xmin);
+                   AND pggit_daemon.is_own_xid(a.xmin);
         END IF;
     END IF;
     catalogs := CASE
@@ -38,14 +38,14 @@ BEGIN
     FOREACH class IN ARRAY catalogs LOOP
         RETURN QUERY EXECUTE format(
             'SELECT $1::oid, c.oid FROM %s c
-              WHERE age(c.xmin) <= $2 AND c.cmin::text::bigint > $3 AND pggit_daemon.written_here(c.xmin)', class)
+              WHERE age(c.xmin) <= $2 AND c.cmin::text::bigint > $3 AND pggit_daemon.is_own_xid(c.xmin)', class)
             USING class, oldest, since;
     END LOOP;
 END $$;
 
 -- Of the objects of pg_catalog only changed privileges are recorded: what is as it was born leaves the tree, if it was
 -- ever there.
-CREATE OR REPLACE FUNCTION pggit_daemon.back_as_born(changed pggit_daemon.object_address[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.back_to_initial(changed pggit_daemon.object_address[]) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT jsonb_agg(pggit_daemon.drop_element(c.classid, c.objid, k.type, i.schema, k.identity, true)

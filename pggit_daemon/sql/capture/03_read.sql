@@ -63,7 +63,7 @@ END $$;
 -- Elements for the objects that a statement names and, after them, for those that hang on them.
 -- `one_by_one`: an object that cannot be read becomes `deferred`; otherwise it is an error (but quicker).
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_all(
-    named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], one_by_one boolean) RETURNS jsonb
+    named pggit_daemon.object_address[], dependents pggit_daemon.object_address[], one_by_one boolean) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     most     constant integer := pggit_daemon.describe_limit();
@@ -71,21 +71,21 @@ DECLARE
     crowd    pggit_daemon.object_address[] := '{}';    -- what hangs on the named ones, when that is too much to look at
     elements jsonb[];
 BEGIN
-    IF cardinality(hanging) > 0 THEN
-        hanging := ARRAY(SELECT DISTINCT h FROM unnest(hanging) h WHERE h <> ALL (named));
+    IF cardinality(dependents) > 0 THEN
+        dependents := ARRAY(SELECT DISTINCT h FROM unnest(dependents) h WHERE h <> ALL (named));
     END IF;
-    IF cardinality(hanging) > 4 * most THEN
+    IF cardinality(dependents) > 4 * most THEN
         -- Even to find out what each of them is would take the user's time.
-        crowd := hanging;
-        hanging := '{}';
-    ELSIF cardinality(hanging) > 0 THEN
-        hanging := ARRAY(
+        crowd := dependents;
+        dependents := '{}';
+    ELSIF cardinality(dependents) > 0 THEN
+        dependents := ARRAY(
             SELECT DISTINCT n
-              FROM unnest(hanging) h, pggit_daemon.normalise(h.classid, h.objid, 0) n
+              FROM unnest(dependents) h, pggit_daemon.canonical_address(h.classid, h.objid, 0) n
              WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
     END IF;
-    crowd := named[most + 1:] || hanging[greatest(most - cardinality(named), 0) + 1:] || crowd;
-    few := (named || hanging)[:most];
+    crowd := named[most + 1:] || dependents[greatest(most - cardinality(named), 0) + 1:] || crowd;
+    few := (named || dependents)[:most];
 
     IF one_by_one THEN
         elements := pggit_daemon.describe_one_by_one(few, cardinality(named));
@@ -116,7 +116,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     named   pggit_daemon.object_address[] := '{}';
-    hanging pggit_daemon.object_address[] := '{}';
+    dependents pggit_daemon.object_address[] := '{}';
     granted pggit_daemon.object_address[] := '{}';    -- whose privileges changed
     changed pggit_daemon.object_address[];
     gone    jsonb;
@@ -125,8 +125,8 @@ DECLARE
     alters  boolean := tag LIKE 'ALTER %';
 BEGIN
     IF tag = 'DROP OWNED' THEN
-        hanging := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(tag, NULL, since) a);
-        granted := hanging;
+        dependents := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(tag, NULL, since) a);
+        granted := dependents;
     END IF;
     FOR command IN
         SELECT c.classid, c.objid, c.objsubid, c.command_tag, c.object_type
@@ -139,7 +139,7 @@ BEGIN
             changed := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a);
             granted := granted || changed;
             named := named || ARRAY(SELECT DISTINCT n
-                FROM unnest(changed) a, pggit_daemon.normalise(a.classid, a.objid, 0) n
+                FROM unnest(changed) a, pggit_daemon.canonical_address(a.classid, a.objid, 0) n
                WHERE n.classid IS NOT NULL AND n <> ALL (named) ORDER BY n);
             CONTINUE;
         END IF;
@@ -152,7 +152,7 @@ BEGIN
                     AND (d.refclassid = 'pg_constraint'::regclass) IS TRUE),
                 (command.classid, command.objid)::pggit_daemon.object_address);
         ELSE
-            address := pggit_daemon.normalise(command.classid, command.objid, command.objsubid);
+            address := pggit_daemon.canonical_address(command.classid, command.objid, command.objsubid);
             -- What is none of ours may still be named by ours: a built-in language, when it is renamed.
             CONTINUE WHEN address.classid IS NULL AND NOT alters;
         END IF;
@@ -165,7 +165,7 @@ BEGIN
         IF alters OR command.classid = 'pg_class'::regclass AND command.object_type <> 'index'
            AND tag NOT IN ('COMMENT', 'SECURITY LABEL')
            OR tag IN ('CREATE INDEX', 'CREATE EXTENSION', 'CREATE FUNCTION', 'CREATE OPERATOR') THEN
-            hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
+            dependents := dependents || ARRAY(SELECT a FROM pggit_daemon.affected(command.classid, command.objid,
                 alters AND (command.objsubid <> 0 OR command.classid <> 'pg_class'::regclass
                             OR command.object_type IN ('index', 'sequence')
                             OR pggit_daemon.was_moved(command.objid, since)),
@@ -173,17 +173,17 @@ BEGIN
         END IF;
     END LOOP;
     IF tag = 'ALTER EXTENSION' THEN
-        hanging := hanging || ARRAY(SELECT a FROM pggit_daemon.given_away() a);
+        dependents := dependents || ARRAY(SELECT a FROM pggit_daemon.given_away() a);
     END IF;
     IF alters THEN
-        gone := pggit_daemon.swallowed(tag, named, hanging, since);
+        gone := pggit_daemon.absorbed(tag, named, dependents, since);
     ELSIF cardinality(granted) > 0 THEN
-        gone := coalesce(gone, '[]') || coalesce(pggit_daemon.back_as_born(granted), '[]');
+        gone := coalesce(gone, '[]') || coalesce(pggit_daemon.back_to_initial(granted), '[]');
     END IF;
-    IF cardinality(named) = 0 AND cardinality(hanging) = 0 AND coalesce(gone = '[]', true) THEN
+    IF cardinality(named) = 0 AND cardinality(dependents) = 0 AND coalesce(gone = '[]', true) THEN
         RETURN NULL;
     END IF;
-    RETURN nullif(coalesce(gone, '[]') || coalesce(pggit_daemon.describe_all(named, hanging, one_by_one), '[]'), '[]');
+    RETURN nullif(coalesce(gone, '[]') || coalesce(pggit_daemon.describe_all(named, dependents, one_by_one), '[]'), '[]');
 END $$;
 
 -- A shell type that a new relation of its name took for its row type, as a `drop` element in an array, or an empty one.
@@ -199,39 +199,39 @@ END $$;
 
 -- Objects that live on but are no objects of their own any more: an index that became a constraint's, a constraint of a
 -- partition that its parent has too, what became a member of an extension.
-CREATE OR REPLACE FUNCTION pggit_daemon.swallowed(
-    tag text, named pggit_daemon.object_address[], hanging pggit_daemon.object_address[], since bigint) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.absorbed(
+    tag text, named pggit_daemon.object_address[], dependents pggit_daemon.object_address[], since bigint) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     elements jsonb;
     merged   jsonb;
 BEGIN
-    IF tag = 'ALTER TABLE' AND cardinality(hanging) > 0 THEN
+    IF tag = 'ALTER TABLE' AND cardinality(dependents) > 0 THEN
         -- A partition's constraint that was there already is from now on part of the one that its parent has.
         SELECT jsonb_agg(pggit_daemon.drop_element('pg_constraint'::regclass, k.oid, i.type, i.schema, i.identity, false))
           INTO merged
-          FROM (SELECT DISTINCT h.objid FROM unnest(hanging) h WHERE h.classid = 'pg_constraint'::regclass) h
+          FROM (SELECT DISTINCT h.objid FROM unnest(dependents) h WHERE h.classid = 'pg_constraint'::regclass) h
           JOIN pg_constraint k ON k.oid = h.objid AND (k.contype = 'f' AND k.conparentid <> 0
                                                        OR k.contype = 'c' AND NOT k.conislocal)
          CROSS JOIN LATERAL pg_identify_object('pg_constraint'::regclass, k.oid, 0) i
          WHERE EXISTS (SELECT FROM pg_depend d
                         WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.deptype = 'a'
-                          AND NOT (d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin)));
+                          AND NOT (d.cmin::text::bigint > since AND pggit_daemon.is_own_xid(d.xmin)));
         -- The index belongs to the constraint only now, and its columns were written before this statement.
         SELECT jsonb_agg(DISTINCT pggit_daemon.drop_element('pg_class'::regclass, k.conindid, i.type, i.schema,
                                                             i.identity, false))
           INTO elements
-          FROM unnest(hanging) h
+          FROM unnest(dependents) h
           JOIN pg_constraint k ON h.classid = 'pg_constraint'::regclass AND k.oid = h.objid
                               AND k.contype IN ('p', 'u') AND k.conindid <> 0
          CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, k.conindid, 0) i
          WHERE EXISTS (SELECT FROM pg_depend d
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = k.conindid AND d.deptype = 'i'
                           AND d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid
-                          AND d.cmin::text::bigint > since AND pggit_daemon.written_here(d.xmin))
+                          AND d.cmin::text::bigint > since AND pggit_daemon.is_own_xid(d.xmin))
            AND NOT EXISTS (SELECT FROM pg_attribute a
                             WHERE a.attrelid = k.conindid AND a.attnum = 1
-                              AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin));
+                              AND a.cmin::text::bigint > since AND pggit_daemon.is_own_xid(a.xmin));
         elements := nullif(coalesce(merged, '[]') || coalesce(elements, '[]'), '[]');
     ELSIF tag = 'ALTER EXTENSION' THEN
         elements := pggit_daemon.taken_in(named, since);

@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.read_dropped(one_by_one boolean) RETURNS
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     elements jsonb;
-    bereft   pggit_daemon.object_address[];
+    survivors   pggit_daemon.object_address[];
     covered  pggit_daemon.object_address[];    -- what ddl_command_end will describe anyway
 BEGIN
     SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, d.object_type, d.schema_name, d.object_identity,
@@ -37,7 +37,7 @@ BEGIN
        AND NOT (d.object_type = 'rule' AND d.address_names[3] = '_RETURN')
        AND NOT (d.object_type = 'trigger' AND d.address_names[3] LIKE 'RI_ConstraintTrigger_%');
 
-    bereft := ARRAY(
+    survivors := ARRAY(
         SELECT DISTINCT n
           FROM pg_event_trigger_dropped_objects() d
          CROSS JOIN LATERAL (
@@ -66,7 +66,7 @@ BEGIN
                UNION ALL
                -- Its commutator and its negator name it no longer.
                SELECT 'pg_operator'::regclass, o.oid FROM pg_operator o
-                WHERE d.object_type = 'operator' AND o.oid >= 16384 AND pggit_daemon.written_here(o.xmin)
+                WHERE d.object_type = 'operator' AND o.oid >= 16384 AND pggit_daemon.is_own_xid(o.xmin)
                UNION ALL
                -- A trigger of a partitioned table says which of its copies on partitions differ from it.
                SELECT 'pg_trigger'::regclass, t.oid
@@ -74,24 +74,24 @@ BEGIN
                  JOIN pg_trigger t ON t.tgrelid = p.partrelid AND t.tgname = d.address_names[3]
                 WHERE d.object_type = 'trigger' AND NOT d.original AND NOT t.tgisinternal
          ) AS a (classid, objid)
-         CROSS JOIN LATERAL pggit_daemon.normalise(a.classid, a.objid, 0) n
+         CROSS JOIN LATERAL pggit_daemon.canonical_address(a.classid, a.objid, 0) n
          WHERE NOT d.is_temporary AND n.classid IS NOT NULL
          ORDER BY n);
-    IF cardinality(bereft) > 0 THEN
-        covered := ARRAY(SELECT pggit_daemon.normalise(c.classid, c.objid, c.objsubid)
+    IF cardinality(survivors) > 0 THEN
+        covered := ARRAY(SELECT pggit_daemon.canonical_address(c.classid, c.objid, c.objsubid)
                            FROM pg_event_trigger_ddl_commands() c WHERE c.classid IS NOT NULL);
         -- Queries that list all columns of a table lose one with it.
-        bereft := ARRAY(
-            SELECT b FROM unnest(bereft) b WHERE b <> ALL (covered)
+        survivors := ARRAY(
+            SELECT b FROM unnest(survivors) b WHERE b <> ALL (covered)
             UNION
-            SELECT n FROM unnest(bereft) b
+            SELECT n FROM unnest(survivors) b
              CROSS JOIN LATERAL pggit_daemon.listing_columns(b.objid, -1) v
-             CROSS JOIN LATERAL pggit_daemon.normalise(v.classid, v.objid, 0) n
+             CROSS JOIN LATERAL pggit_daemon.canonical_address(v.classid, v.objid, 0) n
              WHERE b <> ALL (covered) AND b.classid = 'pg_class'::regclass AND n.classid IS NOT NULL
              ORDER BY 1);
     END IF;
-    IF cardinality(bereft) > 0 THEN
-        elements := coalesce(elements, '[]') || coalesce(pggit_daemon.describe_all('{}', bereft, one_by_one), '[]');
+    IF cardinality(survivors) > 0 THEN
+        elements := coalesce(elements, '[]') || coalesce(pggit_daemon.describe_all('{}', survivors, one_by_one), '[]');
     END IF;
     RETURN nullif(elements, '[]');
 END $$;

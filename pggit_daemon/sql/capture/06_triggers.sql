@@ -23,7 +23,7 @@ DECLARE
     failure text;
 BEGIN
     BEGIN
-        told := pggit_daemon.told_until();
+        told := pggit_daemon.last_captured_cmin();
         IF told IS NULL THEN
             PERFORM pggit_daemon.remember_snapshot();
         END IF;
@@ -67,7 +67,7 @@ DECLARE
     failure text;
 BEGIN
     BEGIN
-        told := pggit_daemon.told_until();
+        told := pggit_daemon.last_captured_cmin();
         IF told IS NULL THEN
             PERFORM pggit_daemon.remember_snapshot();
         END IF;
@@ -115,7 +115,7 @@ BEGIN
         IF NOT pggit_daemon.is_ours('pg_class'::regclass, relation) THEN
             RETURN;
         END IF;
-        told := pggit_daemon.told_until();
+        told := pggit_daemon.last_captured_cmin();
         IF told IS NULL THEN
             PERFORM pggit_daemon.remember_snapshot();
         END IF;
@@ -155,8 +155,8 @@ BEGIN
     END IF;
 END $$;
 
--- The functions of the triggers. They run as their owner, pggit_capture, but without a SET clause, as that would hide the user's
--- search_path, which tells two runs of one tool apart. So everything in them is written with its schema, and no
+-- The functions of the triggers. They run as their owner, pggit_capture, but without a SET clause, as that would hide
+-- the user's search_path, which tells two runs of one tool apart. So everything in them is written with its schema, and no
 -- operator is used. A lone wreck of them, their helpers dropped, must not make DDL fail either.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.on_ddl_command_end() RETURNS event_trigger

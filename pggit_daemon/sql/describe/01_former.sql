@@ -9,7 +9,18 @@ BEGIN
         -- another result since
         'parts(oid, oid)', 'object_key(oid, oid)', 'restore_order(pggit_daemon.description[])',
         'catalog_marks()', 'view_columns(oid)', 'findings(text)',
+        -- other names of parameters since
+        'describe_all(pggit_daemon.object_address[], pggit_daemon.object_address[], boolean)',
+        'needs(pggit_daemon.description[])',
+        'needs_of_forms(pggit_daemon.description[], integer[], integer[], boolean[], boolean[], integer[], boolean[], boolean[], boolean[])',
         -- gone
+        'back_as_born(pggit_daemon.object_address[])', 'carrier(oid, oid)', 'carrier_key(oid, oid)',
+        'hollow_forms(text, text, text)', 'hollow_rank(text, text, text, text, text)', 'loops(integer, integer[], integer[])',
+        'naming(oid, oid)', 'normalise(oid, oid, integer)',
+        'open_loops(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])',
+        'opened_forms(text, text, text, text)', 'sql_pieces(text)',
+        'swallowed(text, pggit_daemon.object_address[], pggit_daemon.object_address[], bigint)',
+        'telling_catalogs()', 'told_until()', 'walk(integer, integer[], integer[], integer[])', 'written_here(xid)',
         'find_migration(bigint, text)', 'commits_of(pggit.external_migrations)', 'impact_of(integer[])',
         'depends_of(oid, oid, text, boolean)', 'depends_of(oid, oid, text, "char")', 'is_plain_index(oid)',
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',

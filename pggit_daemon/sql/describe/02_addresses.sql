@@ -22,7 +22,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_our_schema(schema oid) RETURNS boolea
 $$;
 
 -- The relkind of a table or view that belongs into the tree, '' when it does not, NULL when the relation is of another
--- kind, of the server's own or gone. What `carrier` and `belongs` say of it, in one look: such relations are most of what is asked for.
+-- kind, of the server's own or gone. What `owning_object` and `belongs` say of it, in one look: such relations are
+-- most of what is asked for.
 CREATE OR REPLACE FUNCTION pggit_daemon.our_relation(relation oid) RETURNS "char"
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -62,7 +63,7 @@ END $$;
 
 -- The object whose definition says what (of_class, of_object) is; itself when it is an object of its own,
 -- NULL when it is gone or is of a kind that no dump of a database holds. Extensions play no part here.
-CREATE OR REPLACE FUNCTION pggit_daemon.carrier(of_class oid, of_object oid) RETURNS pggit_daemon.object_address
+CREATE OR REPLACE FUNCTION pggit_daemon.owning_object(of_class oid, of_object oid) RETURNS pggit_daemon.object_address
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     own    pggit_daemon.object_address := (of_class, of_object);
@@ -93,7 +94,7 @@ BEGIN
             SELECT d.refobjid INTO parent FROM pg_catalog.pg_depend d
              WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'i' AND (d.refclassid = of_class) IS TRUE;
             IF FOUND THEN
-                RETURN pggit_daemon.carrier(of_class, parent);
+                RETURN pggit_daemon.owning_object(of_class, parent);
             END IF;
             RETURN CASE WHEN thing.relkind = 'S' THEN own END;
         WHEN 'c' THEN
@@ -111,9 +112,9 @@ BEGIN
         IF NOT FOUND THEN
             RETURN NULL;
         ELSIF thing.typrelid <> 0 AND thing.relkind <> 'c' THEN
-            RETURN pggit_daemon.carrier('pg_catalog.pg_class'::regclass, thing.typrelid);
+            RETURN pggit_daemon.owning_object('pg_catalog.pg_class'::regclass, thing.typrelid);
         ELSIF thing.typarray = of_object THEN
-            RETURN pggit_daemon.carrier(of_class, thing.typelem);
+            RETURN pggit_daemon.owning_object(of_class, thing.typelem);
         ELSIF thing.typtype = 'm' THEN
             RETURN (SELECT (of_class, r.rngtypid)::pggit_daemon.object_address
                       FROM pg_catalog.pg_range r WHERE r.rngmultitypid = of_object);
@@ -131,15 +132,15 @@ BEGIN
             RETURN (SELECT ('pg_catalog.pg_trigger'::regclass, t.oid)::pggit_daemon.object_address
                       FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = of_object LIMIT 1);
         ELSIF thing.contype = 'f' AND thing.conparentid <> 0 THEN
-            RETURN pggit_daemon.carrier(of_class, thing.conparentid);
+            RETURN pggit_daemon.owning_object(of_class, thing.conparentid);
         ELSIF thing.contype = 'n' OR (thing.contype = 'c' AND NOT thing.conislocal) THEN
-            RETURN pggit_daemon.carrier('pg_catalog.pg_class'::regclass, thing.conrelid);
+            RETURN pggit_daemon.owning_object('pg_catalog.pg_class'::regclass, thing.conrelid);
         END IF;
         RETURN own;
 
     WHEN 'pg_catalog.pg_attrdef'::regclass THEN
         SELECT a.adrelid INTO parent FROM pg_catalog.pg_attrdef a WHERE a.oid = of_object;
-        RETURN pggit_daemon.carrier('pg_catalog.pg_class'::regclass, parent);
+        RETURN pggit_daemon.owning_object('pg_catalog.pg_class'::regclass, parent);
 
     WHEN 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass THEN
         -- The constructors of a range type, and its cast to the multirange.
@@ -147,7 +148,7 @@ BEGIN
          WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'i'
            AND (d.refclassid = 'pg_catalog.pg_type'::regclass) IS TRUE LIMIT 1;
         IF FOUND THEN
-            RETURN pggit_daemon.carrier('pg_catalog.pg_type'::regclass, parent);
+            RETURN pggit_daemon.owning_object('pg_catalog.pg_type'::regclass, parent);
         END IF;
         RETURN own;
 
@@ -157,16 +158,16 @@ BEGIN
         IF NOT FOUND THEN
             RETURN NULL;
         ELSIF thing.tgparentid <> 0 THEN
-            RETURN pggit_daemon.carrier(of_class, thing.tgparentid);
+            RETURN pggit_daemon.owning_object(of_class, thing.tgparentid);
         ELSIF thing.tgisinternal THEN
-            RETURN pggit_daemon.carrier('pg_catalog.pg_constraint'::regclass, thing.tgconstraint);
+            RETURN pggit_daemon.owning_object('pg_catalog.pg_constraint'::regclass, thing.tgconstraint);
         END IF;
         RETURN own;
 
     WHEN 'pg_catalog.pg_rewrite'::regclass THEN
         SELECT r.rulename, r.ev_class INTO thing FROM pg_catalog.pg_rewrite r WHERE r.oid = of_object;
         IF thing.rulename = '_RETURN' THEN
-            RETURN pggit_daemon.carrier('pg_catalog.pg_class'::regclass, thing.ev_class);
+            RETURN pggit_daemon.owning_object('pg_catalog.pg_class'::regclass, thing.ev_class);
         END IF;
         RETURN CASE WHEN FOUND THEN own END;
 
@@ -205,7 +206,7 @@ BEGIN
     END CASE;
 END $$;
 
--- Whether an object belongs into the tree, given that it is one of its own (`carrier` says so).
+-- Whether an object belongs into the tree, given that it is one of its own (`owning_object` says so).
 CREATE OR REPLACE FUNCTION pggit_daemon.belongs(of_class oid, of_object oid) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -324,7 +325,7 @@ BEGIN
             RETURN shape <> '';
         END IF;
     END IF;
-    found_at := pggit_daemon.carrier(of_class, of_object);
+    found_at := pggit_daemon.owning_object(of_class, of_object);
     RETURN found_at.classid IS NOT NULL AND found_at.classid = of_class AND found_at.objid = of_object
        AND pggit_daemon.belongs(of_class, of_object);
 END $$;
@@ -332,7 +333,7 @@ END $$;
 -- Maps an address that the server named to the object of ours whose description it changes, or NULL.
 -- A column, default, row type, array type, constraint's index, ... goes to its table, constraint or type;
 -- a member of an extension to the extension.
-CREATE OR REPLACE FUNCTION pggit_daemon.normalise(of_class oid, of_object oid, of_part integer)
+CREATE OR REPLACE FUNCTION pggit_daemon.canonical_address(of_class oid, of_object oid, of_part integer)
     RETURNS pggit_daemon.object_address
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -349,7 +350,7 @@ BEGIN
     IF of_class = 'pg_catalog.pg_class'::regclass AND pggit_daemon.our_relation(of_object) <> '' THEN
         RETURN (of_class, of_object);
     END IF;
-    found_at := pggit_daemon.carrier(of_class, of_object);
+    found_at := pggit_daemon.owning_object(of_class, of_object);
     IF found_at.classid IS NULL THEN
         RETURN NULL;
     END IF;

@@ -65,9 +65,9 @@ BEGIN
           FROM pg_catalog.pg_type t WHERE t.oid = of_object);
 END $$;
 
--- The key of the object of ours that carries what the server names, or NULL: `normalise` and `object_key` in one, and
--- at once for the two kinds of things that most references lead to.
-CREATE OR REPLACE FUNCTION pggit_daemon.carrier_key(of_class oid, of_object oid) RETURNS text
+-- The key of the object of ours that carries what the server names, or NULL: `canonical_address` and `object_key` in
+-- one, and at once for the two kinds of things that most references lead to.
+CREATE OR REPLACE FUNCTION pggit_daemon.owning_object_key(of_class oid, of_object oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     shape "char";
@@ -84,7 +84,7 @@ BEGIN
                            WHERE d.classid = of_class AND d.objid = of_object AND d.deptype = 'e') THEN
         RETURN 'schema ' || of_object::regnamespace::text;
     END IF;
-    a := pggit_daemon.normalise(of_class, of_object, 0);
+    a := pggit_daemon.canonical_address(of_class, of_object, 0);
     RETURN CASE WHEN a.classid IS NOT NULL THEN (SELECT k.key FROM pggit_daemon.object_key(a.classid, a.objid) k) END;
 END $$;
 
@@ -179,7 +179,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs_of(of_class oid, objects oid[])
     LANGUAGE sql STABLE AS $$
     SELECT n.objid, array_agg(n.word COLLATE "C" ORDER BY n.word COLLATE "C")
       FROM (SELECT u.objid, CASE WHEN bool_and(u.can_wait) THEN '~' ELSE '' END || t.key AS word
-              FROM (SELECT pggit_daemon.carrier_key(r.refclassid, r.refobjid) AS key,
+              FROM (SELECT pggit_daemon.owning_object_key(r.refclassid, r.refobjid) AS key,
                            array_agg(r.objid) AS refs, array_agg(r.can_wait) AS waits
                       FROM pggit_daemon.references_of(of_class, objects) r
                      GROUP BY r.refclassid, r.refobjid OFFSET 0) t

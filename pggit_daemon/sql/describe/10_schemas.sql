@@ -7,7 +7,7 @@ DECLARE
     schema  pg_catalog.pg_namespace;
     what    text;
     born_by oid;        -- who owns "public" in a new database
-    born    aclitem[];  -- and what others may do there
+    initial    aclitem[];  -- and what others may do there
     words   text;
 BEGIN
     SELECT * INTO schema FROM pg_catalog.pg_namespace n WHERE n.oid = o;
@@ -21,13 +21,13 @@ BEGIN
     END IF;
 
     -- acldefault is the owner's own part of it.
-    born := pg_catalog.acldefault('n', schema.nspowner);
+    initial := pg_catalog.acldefault('n', schema.nspowner);
     IF current_setting('server_version_num')::integer >= 150000 THEN
         born_by := 6171;  -- pg_database_owner
-        born := born || pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE', false);
+        initial := initial || pg_catalog.makeaclitem(0, schema.nspowner, 'USAGE', false);
     ELSE
         born_by := 10;    -- the bootstrap superuser
-        born := born || format('=UC/"%s"', replace(pg_catalog.pg_get_userbyid(schema.nspowner), '"', '""'))::aclitem;
+        initial := initial || format('=UC/"%s"', replace(pg_catalog.pg_get_userbyid(schema.nspowner), '"', '""'))::aclitem;
     END IF;
     words := pggit_daemon.comments('pg_catalog.pg_namespace'::regclass, o, what);
     d.definition := CASE WHEN schema.nspowner <> born_by THEN pggit_daemon.owner(what, schema.nspowner) ELSE '' END
@@ -35,6 +35,6 @@ BEGIN
                       WHEN '' THEN E'COMMENT ON SCHEMA public IS NULL;\n'
                       ELSE words END
         || pggit_daemon.grants(coalesce(schema.nspacl, pg_catalog.acldefault('n', schema.nspowner)),
-                               born, 'n', what, schema.nspowner);
+                               initial, 'n', what, schema.nspowner);
     RETURN d;
 END $$;

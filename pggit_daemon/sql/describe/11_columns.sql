@@ -45,10 +45,11 @@ END $$;
 
 -- What the columns of a table say, in one look at them. `list`: what stands between the parentheses of CREATE TABLE, one
 -- column a line; NULL when no column is to be written. `names`: all columns in their order. `special`: whether some column
--- has what `column_settings` writes, `has_identity`, `has_grants`, `has_inherited`: whether some column is an identity, has privileges, is not the table's own.
--- form: 'all' columns, 'local' ones only (the others come from INHERITS), 'typed' (the type gives the columns).
--- A NOT NULL constraint has a name and a row in pg_constraint from 18 on. `single`: only this column, or NULL.
--- Without a SET clause, so that the planner can write it out where many tables are read in one query.
+-- has what `column_settings` writes, `has_identity`, `has_grants`, `has_inherited`: whether some column is an
+-- identity, has privileges, is not the table's own. form: 'all' columns, 'local' ones only (the others come from
+-- INHERITS), 'typed' (the type gives the columns). A NOT NULL constraint has a name and a row in pg_constraint from 18
+-- on. `single`: only this column, or NULL. Without a SET clause, so that the planner can write it out where many
+-- tables are read in one query.
 CREATE OR REPLACE FUNCTION pggit_daemon.columns_of(relation oid, form text, single integer)
     RETURNS TABLE (list text, names text[], special boolean, has_identity boolean, has_grants boolean, has_inherited boolean)
     LANGUAGE sql STABLE AS $$

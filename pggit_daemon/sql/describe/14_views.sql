@@ -1,7 +1,7 @@
 -- Views and materialized views. A materialized view is created empty, as in any dump of a schema.
 
 -- What the query of a view gives, as a comment of one line: export makes a view of the same shape from it where the
--- query has to wait (see `opened_forms`). JSON, because nothing in a name can break its line.
+-- query has to wait (see `partial_forms`). JSON, because nothing in a name can break its line.
 -- Without a SET clause, so that the planner can write it out where many views are read in one query.
 CREATE OR REPLACE FUNCTION pggit_daemon.view_columns(o oid) RETURNS TABLE (columns text)
     LANGUAGE sql STABLE AS $$

@@ -49,7 +49,7 @@ BEGIN
               JOIN pg_catalog.pg_operator x ON x.oid = a.amopopr
               JOIN pg_catalog.pg_namespace n ON n.oid = x.oprnamespace
              WHERE h.refclassid = of_class AND h.refobjid = of_object AND h.classid = 'pg_catalog.pg_amop'::regclass
-               AND pggit_daemon.carrier(h.classid, h.objid) = (of_class, of_object)::pggit_daemon.object_address
+               AND pggit_daemon.owning_object(h.classid, h.objid) = (of_class, of_object)::pggit_daemon.object_address
             UNION ALL
             SELECT 2, format_type(a.amproclefttype, NULL), format_type(a.amprocrighttype, NULL), a.amprocnum,
                    format('FUNCTION %s (%s, %s) %s(%s)', a.amprocnum, format_type(a.amproclefttype, NULL),
@@ -58,7 +58,7 @@ BEGIN
               FROM pg_catalog.pg_depend h
               JOIN pg_catalog.pg_amproc a ON a.oid = h.objid
              WHERE h.refclassid = of_class AND h.refobjid = of_object AND h.classid = 'pg_catalog.pg_amproc'::regclass
-               AND pggit_daemon.carrier(h.classid, h.objid) = (of_class, of_object)::pggit_daemon.object_address
+               AND pggit_daemon.owning_object(h.classid, h.objid) = (of_class, of_object)::pggit_daemon.object_address
           ) m);
 END $$;
 

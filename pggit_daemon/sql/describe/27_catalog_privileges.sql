@@ -28,7 +28,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.catalog_grants(of_class oid, of_object o
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     home constant oid := 'pg_catalog'::regnamespace;
-    born aclitem[];
+    initial aclitem[];
     x    record;
 BEGIN
     IF of_object >= 16384 THEN
@@ -66,9 +66,9 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    SELECT i.initprivs INTO born FROM pg_catalog.pg_init_privs i
+    SELECT i.initprivs INTO initial FROM pg_catalog.pg_init_privs i
      WHERE i.classoid = of_class AND i.objoid = of_object AND i.objsubid = 0;
-    RETURN pggit_daemon.grants(x.acl, coalesce(born, acldefault(x.kind, x.owner)), x.kind, x.what, x.owner);
+    RETURN pggit_daemon.grants(x.acl, coalesce(initial, acldefault(x.kind, x.owner)), x.kind, x.what, x.owner);
 END $$;
 
 -- Which of them may have privileges of their own: `describe` decides.

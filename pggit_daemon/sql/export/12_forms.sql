@@ -1,10 +1,10 @@
--- The forms of an object that needs, and is needed by, others. It can be opened: made in a first form, without what can
--- wait (see `depends_of`), and completed by the rest. And it can be begun hollow, as a mere name for functions to take:
--- the shell of a type, a table without columns. All is cut from the definition as it is recorded, so that the oldest
--- tree can be exported like the newest.
+-- The forms of an object that needs, and is needed by, others. It can be created partially: made in a first form,
+-- without what can wait (see `depends_of`), and completed by the rest. And it can be created as a stub, a mere name
+-- for functions to take: the shell of a type, a table without columns. All is cut from the definition as it is
+-- recorded, so that the oldest tree can be exported like the newest.
 
--- Whose waiting opens a loop best, the least first; NULL for what has no first form. (A view recorded without its
--- columns has none.) 0 and 5 are those of `hollow_rank`.
+-- Whose waiting breaks a cycle best, the least first; NULL for what has no first form. (A view recorded without its
+-- columns has none.) 0 and 5 are those of `stub_rank`.
 CREATE OR REPLACE FUNCTION pggit_daemon.opening_rank(type text, definition text) RETURNS integer
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
@@ -17,9 +17,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.opening_rank(type text, definition text)
         WHEN type = 'domain' THEN 6 END
 $$;
 
--- The same for what can be begun hollow, as far as a function needs it that names it as a type of its own. The shell of
+-- The same for what can be created as a stub, as far as a function needs it that names it as a type of its own. The shell of
 -- a base or range type is not enough for a function written in SQL.
-CREATE OR REPLACE FUNCTION pggit_daemon.hollow_rank(
+CREATE OR REPLACE FUNCTION pggit_daemon.stub_rank(
     type text, definition text, of_type text, of_identity text, of_definition text) RETURNS integer
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
@@ -33,8 +33,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.hollow_rank(
          AND of_definition !~ E'\n(INHERITS|PARTITION BY) ' THEN 5 END
 $$;
 
--- The object opened: its first form, and the rest.
-CREATE OR REPLACE FUNCTION pggit_daemon.opened_forms(
+-- The object created partially: its first form, and the rest.
+CREATE OR REPLACE FUNCTION pggit_daemon.partial_forms(
     type text, identity text, definition text, later text, OUT first text, OUT rest text)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -116,8 +116,8 @@ BEGIN
         || substr(definition, length(start) + 1);
 END $$;
 
--- The object begun hollow: its shell, and what fills it. Columns and attributes are added one by one, in their order.
-CREATE OR REPLACE FUNCTION pggit_daemon.hollow_forms(
+-- The object created as a stub: its shell, and what fills it. Columns and attributes are added one by one, in their order.
+CREATE OR REPLACE FUNCTION pggit_daemon.stub_forms(
     type text, identity text, definition text, OUT shell text, OUT filling text)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -135,7 +135,7 @@ BEGIN
                count(*) FILTER (WHERE s.piece = '(' AND s.depth = 1 OR s.piece = ')' AND s.depth = 0)
                    OVER (ORDER BY s.place) AS section,
                count(*) FILTER (WHERE s.piece = ',' AND s.depth = 1) OVER (ORDER BY s.place) AS item
-          FROM pggit_daemon.sql_pieces(start) s
+          FROM pggit_daemon.sql_tokens(start) s
     ), line AS (
         SELECT p.item, btrim(string_agg(p.piece, '' ORDER BY p.place)
                                  FILTER (WHERE NOT (p.depth = 1 AND p.piece IN ('(', ','))), E' \n') AS words

@@ -14,8 +14,8 @@ BEGIN
     RETURN first_of;
 END $$;
 
--- What `roots` need, each node behind the nodes it needs; in a loop, one edge is not heeded, and `looped` says so.
-CREATE OR REPLACE FUNCTION pggit_daemon.walk(
+-- What `roots` need, each node behind the nodes it needs; in a cycle, one edge is not heeded, and `looped` says so.
+CREATE OR REPLACE FUNCTION pggit_daemon.topological_order(
     total integer, roots integer[], sources integer[], targets integer[], OUT placed integer[], OUT looped boolean)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -58,18 +58,18 @@ BEGIN
     placed := placed[1 : count];
 END $$;
 
--- For each node the least node of its loop (all that need each other, over however many edges), 0 outside of loops.
+-- For each node the least node of its cycle (all that need each other, over however many edges), 0 outside of cycles.
 -- Tarjan's algorithm, without recursion.
-CREATE OR REPLACE FUNCTION pggit_daemon.loops(total integer, sources integer[], targets integer[]) RETURNS integer[]
+CREATE OR REPLACE FUNCTION pggit_daemon.cycles(total integer, sources integer[], targets integer[]) RETURNS integer[]
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     next_of integer[] := pggit_daemon.first_edges(total, sources);
     seen    integer[] := array_fill(0, ARRAY[total]);    -- when a node was met, 0 for not yet
     low     integer[] := array_fill(0, ARRAY[total]);    -- the earliest that it reaches
-    loop_of integer[] := array_fill(0, ARRAY[total]);
+    cycle_of integer[] := array_fill(0, ARRAY[total]);
     is_open boolean[] := array_fill(false, ARRAY[total]);
     path    integer[] := array_fill(0, ARRAY[total]);    -- from the root to the node in hand
-    stack   integer[] := array_fill(0, ARRAY[total]);    -- met, but not known of which loop
+    stack   integer[] := array_fill(0, ARRAY[total]);    -- met, but not known of which cycle
     depth   integer;
     height  integer := 0;
     count   integer := 0;
@@ -115,7 +115,7 @@ BEGIN
                     FOR place IN bottom .. height LOOP
                         is_open[stack[place]] := false;
                         IF height > bottom THEN
-                            loop_of[stack[place]] := least;
+                            cycle_of[stack[place]] := least;
                         END IF;
                     END LOOP;
                     height := bottom - 1;
@@ -123,5 +123,5 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    RETURN loop_of;
+    RETURN cycle_of;
 END $$;

@@ -1,11 +1,11 @@
 -- The order in which descriptions restore: by kind as pg_dump has it, then schema, then name, and whatever another
 -- object depends on is pulled before it. Nothing else moves.
 
--- Who needs whom, by places in `sorted`. `waits`: the source can exist without the target. `wish`: no catalog says so,
+-- The dependencies, by places in `sorted`. `waits`: the source can exist without the target. `soft`: no catalog says so,
 -- but the text of the source may mean something else, or nothing, without the target: what sorts or groups by an
 -- operator wants the operator's class or family, what casts wants the cast and not only its function or its types.
 CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
-    RETURNS TABLE (source integer, target integer, waits boolean, wish boolean)
+    RETURNS TABLE (source integer, target integer, waits boolean, soft boolean)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH node AS MATERIALIZED (
         SELECT u.place::integer AS place, u.type, u.type || ' ' || u.identity AS key, u.depends
@@ -23,7 +23,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
         SELECT c.source, c.target FROM edge c
          WHERE c.source_type = 'cast' AND c.target_type IN ('type', 'domain')
            AND NOT EXISTS (SELECT FROM edge f WHERE f.source = c.source AND f.target_type = 'function')
-    ), wish AS (
+    ), soft AS (
         SELECT x.source, c.source AS target, x.waits
           FROM edge c JOIN wisher x ON x.target = c.target
          WHERE c.target_type = 'operator' AND c.source_type IN ('operator class', 'operator family')
@@ -35,43 +35,43 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
         SELECT x.source, c.source, true
           FROM bare_cast c JOIN edge via ON via.target = c.target JOIN edge x ON x.target = via.source WHERE x.waits
     )
-    SELECT e.source, e.target, bool_and(e.waits), bool_and(e.wish)
-      FROM (SELECT n.source, n.target, n.waits, false AS wish FROM edge n
+    SELECT e.source, e.target, bool_and(e.waits), bool_and(e.soft)
+      FROM (SELECT n.source, n.target, n.waits, false AS soft FROM edge n
              UNION ALL
-            SELECT w.source, w.target, w.waits, true FROM wish w WHERE w.source <> w.target) e
+            SELECT w.source, w.target, w.waits, true FROM soft w WHERE w.source <> w.target) e
      GROUP BY e.source, e.target
 $$;
 
--- The edges between forms. Of n, n is the object as far as its loop needs it, n + total is the whole where it is opened,
--- n + 2 * total its shell where it is begun hollow; 3 * total + n is the whole loop of which n is the least, and what
--- stands outside waits for that. A shell needs next to nothing, and is enough for functions. `unheeded`: whose wishes
--- within their loop count for nothing.
+-- The edges between forms. Of n, n is the object as far as its cycle needs it, n + total is the whole where it is partial,
+-- n + 2 * total its shell where it is a stub; 3 * total + n is the whole cycle of which n is the least, and what
+-- stands outside waits for that. A shell needs next to nothing, and is enough for functions. `unheeded`: whose soft
+-- dependencies within their cycle count for nothing.
 CREATE OR REPLACE FUNCTION pggit_daemon.needs_of_forms(
-    sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], wish boolean[],
-    loop_of integer[], unheeded boolean[], is_open boolean[], is_hollow boolean[])
+    sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], soft boolean[],
+    cycle_of integer[], unheeded boolean[], is_open boolean[], is_hollow boolean[])
     RETURNS TABLE (source integer, target integer)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH size AS (
         SELECT cardinality(sorted) AS total
     ), node AS MATERIALIZED (
         SELECT u.place::integer AS place, u.type, is_open[u.place] AS is_open, is_hollow[u.place] AS is_hollow,
-               loop_of[u.place] AS its_loop,
-               CASE WHEN loop_of[u.place] <> 0 THEN u.identity END AS identity,
-               CASE WHEN loop_of[u.place] <> 0 THEN u.definition END AS definition
+               cycle_of[u.place] AS its_cycle,
+               CASE WHEN cycle_of[u.place] <> 0 THEN u.identity END AS identity,
+               CASE WHEN cycle_of[u.place] <> 0 THEN u.definition END AS definition
           FROM unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
     ), edge AS MATERIALIZED (
         SELECT s.place AS source, s.is_hollow, t.type AS target_type,
                CASE WHEN e.waits AND s.is_open THEN s.place + size.total ELSE s.place END AS from_form,
-               CASE WHEN t.its_loop = 0 THEN t.place
-                    WHEN s.its_loop <> t.its_loop THEN t.its_loop + 3 * size.total
+               CASE WHEN t.its_cycle = 0 THEN t.place
+                    WHEN s.its_cycle <> t.its_cycle THEN t.its_cycle + 3 * size.total
                     WHEN t.is_hollow AND NOT e.waits
-                     AND pggit_daemon.hollow_rank(s.type, s.definition, t.type, t.identity, t.definition) IS NOT NULL
+                     AND pggit_daemon.stub_rank(s.type, s.definition, t.type, t.identity, t.definition) IS NOT NULL
                     THEN t.place + 2 * size.total
                     ELSE t.place END AS to_form
-          FROM unnest(sources, targets, waits, wish) e (s, t, waits, wish)
+          FROM unnest(sources, targets, waits, soft) e (s, t, waits, soft)
           JOIN node s ON s.place = e.s JOIN node t ON t.place = e.t CROSS JOIN size
-         WHERE NOT (e.wish AND s.its_loop = t.its_loop AND unheeded[e.s])
+         WHERE NOT (e.soft AND s.its_cycle = t.its_cycle AND unheeded[e.s])
     )
     SELECT e.from_form, e.to_form FROM edge e
      UNION ALL
@@ -82,12 +82,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs_of_forms(
      UNION ALL
     SELECT n.place, n.place + 2 * size.total FROM node n CROSS JOIN size WHERE n.is_hollow
      UNION ALL
-    SELECT n.its_loop + 3 * size.total, CASE WHEN n.is_open THEN n.place + size.total ELSE n.place END
-      FROM node n CROSS JOIN size WHERE n.its_loop <> 0
+    SELECT n.its_cycle + 3 * size.total, CASE WHEN n.is_open THEN n.place + size.total ELSE n.place END
+      FROM node n CROSS JOIN size WHERE n.its_cycle <> 0
 $$;
 
 -- The descriptions in the order in which they restore. `sorted` must be in the order of kinds already. placed: places in
--- `sorted`; forms: beside each what of the object comes there, see `script_item`; stuck: the objects of each loop that
+-- `sorted`; forms: beside each what of the object comes there, see `script_item`; stuck: the objects of each cycle that
 -- nothing opens.
 CREATE OR REPLACE FUNCTION pggit_daemon.restore_order(
     sorted pggit_daemon.description[], OUT placed integer[], OUT forms text[], OUT stuck text[])
@@ -109,35 +109,35 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets,
-           array_agg(n.waits ORDER BY n.source, n.target) AS waits, array_agg(n.wish ORDER BY n.source, n.target) AS wish
+           array_agg(n.waits ORDER BY n.source, n.target) AS waits, array_agg(n.soft ORDER BY n.source, n.target) AS soft
       INTO edges FROM pggit_daemon.needs(sorted) n;
-    SELECT * INTO walked FROM pggit_daemon.walk(total, roots, edges.sources, edges.targets);
+    SELECT * INTO walked FROM pggit_daemon.topological_order(total, roots, edges.sources, edges.targets);
     IF NOT walked.looped THEN
         placed := walked.placed;
         forms := array_fill('whole'::text, ARRAY[total]);
         RETURN;
     END IF;
 
-    SELECT * INTO opening FROM pggit_daemon.open_loops(sorted, edges.sources, edges.targets, edges.waits, edges.wish);
+    SELECT * INTO opening FROM pggit_daemon.open_cycles(sorted, edges.sources, edges.targets, edges.waits, edges.soft);
     stuck := opening.stuck;
-    FOREACH place IN ARRAY opening.opened LOOP
+    FOREACH place IN ARRAY opening.partial LOOP
         is_open[place] := true;
     END LOOP;
-    FOREACH place IN ARRAY opening.hollow LOOP
+    FOREACH place IN ARRAY opening.stub LOOP
         is_hollow[place] := true;
     END LOOP;
     roots := ARRAY(SELECT CASE WHEN is_open[i] THEN i + total ELSE i END FROM generate_series(1, total) i);
     SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets
       INTO edges
-      FROM pggit_daemon.needs_of_forms(sorted, edges.sources, edges.targets, edges.waits, edges.wish,
-                                       opening.loop_of, opening.unheeded, is_open, is_hollow) n;
+      FROM pggit_daemon.needs_of_forms(sorted, edges.sources, edges.targets, edges.waits, edges.soft,
+                                       opening.cycle_of, opening.unheeded, is_open, is_hollow) n;
     SELECT array_agg(n.place ORDER BY w.place),
            array_agg(CASE n.form WHEN 1 THEN 'rest' WHEN 2 THEN 'shell'
                                  ELSE CASE WHEN is_open[n.place] AND is_hollow[n.place] THEN 'first filling'
                                            WHEN is_open[n.place] THEN 'first'
                                            WHEN is_hollow[n.place] THEN 'filling' ELSE 'whole' END END ORDER BY w.place)
       INTO placed, forms
-      FROM unnest((pggit_daemon.walk(total * 4, roots, edges.sources, edges.targets)).placed) WITH ORDINALITY w (node, place)
+      FROM unnest((pggit_daemon.topological_order(total * 4, roots, edges.sources, edges.targets)).placed) WITH ORDINALITY w (node, place)
       CROSS JOIN LATERAL (SELECT (w.node - 1) / total AS form, (w.node - 1) % total + 1 AS place) n
      WHERE n.form < 3;
 END $$;

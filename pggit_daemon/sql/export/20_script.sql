@@ -45,7 +45,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.later_is_early(type text, depends text[]
     SELECT type = 'operator family' AND EXISTS (SELECT FROM unnest(depends) k (key) WHERE k.key LIKE '~%')
 $$;
 
--- What an item of the script says: an object as a whole, or in one of the forms of `opened_forms` and `hollow_forms`.
+-- What an item of the script says: an object as a whole, or in one of the forms of `partial_forms` and `stub_forms`.
 CREATE OR REPLACE FUNCTION pggit_daemon.script_item(
     form text, type text, identity text, definition text, later text, depends text[]) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -55,14 +55,14 @@ BEGIN
     IF form = 'whole' AND pggit_daemon.later_is_early(type, depends) THEN
         says := definition || coalesce(later, '');
     ELSIF form IN ('first', 'first filling') THEN
-        says := (pggit_daemon.opened_forms(type, identity, definition, later)).first;
+        says := (pggit_daemon.partial_forms(type, identity, definition, later)).first;
     ELSIF form = 'rest' THEN
-        says := (pggit_daemon.opened_forms(type, identity, definition, later)).rest;
+        says := (pggit_daemon.partial_forms(type, identity, definition, later)).rest;
     END IF;
     IF form IN ('filling', 'first filling') THEN
-        says := (pggit_daemon.hollow_forms(type, identity, says)).filling;
+        says := (pggit_daemon.stub_forms(type, identity, says)).filling;
     ELSIF form = 'shell' THEN
-        says := (pggit_daemon.hollow_forms(type, identity, says)).shell;
+        says := (pggit_daemon.stub_forms(type, identity, says)).shell;
     END IF;
     RETURN CASE WHEN says <> '' THEN
         format(E'\n-- %s %s%s\n%s', type, pggit_daemon.one_line(identity),

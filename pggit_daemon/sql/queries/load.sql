@@ -138,9 +138,9 @@ FROM (
                     SELECT naming.classid, naming.objid
                     FROM unnest(%(classids)s::oid[], %(objids)s::oid[], %(direct)s::boolean[])
                          AS item (classid, objid, direct)
-                    CROSS JOIN LATERAL pggit_daemon.naming(item.classid, item.objid) AS naming
+                    CROSS JOIN LATERAL pggit_daemon.dependents_by_name(item.classid, item.objid) AS naming
                     WHERE item.direct) AS near (classid, objid)
-              CROSS JOIN LATERAL pggit_daemon.normalise(near.classid, near.objid, 0) AS own
+              CROSS JOIN LATERAL pggit_daemon.canonical_address(near.classid, near.objid, 0) AS own
               WHERE own.classid IS NOT NULL) AS near
     ) AS near
     GROUP BY near.place / 200
@@ -188,7 +188,7 @@ SELECT pg_catalog.pg_current_wal_insert_lsn()::text;
 
 -- name: marks
 -- What tells that a comparison is due, and from where on the next one must look.
-SELECT writes, names, writer, horizon, asked, at FROM pggit_daemon.catalog_marks();
+SELECT writes, names, writer, horizon, asked, at FROM pggit_daemon.change_counters();
 
 -- name: verified
 -- The last comparison of everything.

@@ -2,7 +2,7 @@
 -- (REASSIGN OWNED, REINDEX before 17, edits by a superuser) write rows like all others.
 
 -- Which rows of which catalog say something about which object.
-CREATE OR REPLACE FUNCTION pggit_daemon.telling_catalogs()
+CREATE OR REPLACE FUNCTION pggit_daemon.tracked_catalogs()
     RETURNS TABLE (catalog text, of_class text, of_object text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.name, quote_literal('pg_catalog.' || c.name) || '::regclass', 'x.oid'
@@ -48,15 +48,15 @@ BEGIN
         SELECT format(
             'SELECT DISTINCT n.classid, n.objid FROM (SELECT DISTINCT w.of_class, w.of_object FROM (
                  SELECT c.of_class, c.of_object FROM pggit_daemon.written_in_closed_catalogs($1) AS c UNION ALL %s) AS w) AS w
-              CROSS JOIN LATERAL pggit_daemon.normalise(w.of_class, w.of_object, 0) AS n
+              CROSS JOIN LATERAL pggit_daemon.canonical_address(w.of_class, w.of_object, 0) AS n
               WHERE n.classid IS NOT NULL',
             string_agg(format('SELECT %s::oid AS of_class, %s AS of_object FROM pg_catalog.%I AS x
                                 WHERE age(x.xmin) <= age($1::xid)', c.of_class, c.of_object, c.catalog), ' UNION ALL '))
-        FROM pggit_daemon.telling_catalogs() AS c
+        FROM pggit_daemon.tracked_catalogs() AS c
         WHERE c.catalog NOT IN ('pg_user_mapping', 'pg_subscription') AND to_regclass('pg_catalog.' || c.catalog) IS NOT NULL)
     USING horizon;
     FOR class IN SELECT c.catalog, to_regclass('pg_catalog.' || c.catalog)::oid AS oid
-                   FROM pggit_daemon.telling_catalogs() AS c
+                   FROM pggit_daemon.tracked_catalogs() AS c
                   WHERE c.of_object = 'x.oid' AND c.catalog NOT IN ('pg_user_mapping', 'pg_subscription')
                     AND to_regclass('pg_catalog.' || c.catalog) IS NOT NULL
     LOOP
@@ -77,14 +77,15 @@ END $$;
 
 -- What tells cheaply that a comparison is due, and from where on the next one must look.
 -- `writes`: how often rows of those catalogs were written, by the server's own counters; `names`: a hash over those of
--- roles and tablespaces, which stand in definitions and belong to no database; `writer`: which functions on which server describe objects; `horizon`: every transaction
--- before it has ended; `asked`: somebody wants everything compared, and that has not begun yet.
-CREATE OR REPLACE FUNCTION pggit_daemon.catalog_marks(
+-- roles and tablespaces, which stand in definitions and belong to no database; `writer`: which functions on which
+-- server describe objects; `horizon`: every transaction before it has ended; `asked`: somebody wants everything
+-- compared, and that has not begun yet.
+CREATE OR REPLACE FUNCTION pggit_daemon.change_counters(
     OUT writes bigint, OUT names bigint, OUT writer text, OUT horizon bigint, OUT asked boolean, OUT at timestamptz)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT (SELECT coalesce(sum(pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
                                 + pg_stat_get_tuples_deleted(c.oid)), 0)::bigint
-              FROM (SELECT to_regclass('pg_catalog.' || t.catalog) AS oid FROM pggit_daemon.telling_catalogs() AS t) AS c
+              FROM (SELECT to_regclass('pg_catalog.' || t.catalog) AS oid FROM pggit_daemon.tracked_catalogs() AS t) AS c
              WHERE c.oid IS NOT NULL),
            (SELECT coalesce(sum(hashtextextended(n.name, n.oid::bigint) % 1000000000000), 0)::bigint
               FROM (SELECT r.rolname, r.oid FROM pg_roles AS r

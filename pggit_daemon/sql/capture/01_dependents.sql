@@ -35,50 +35,50 @@ BEGIN
             SELECT 'pg_class'::regclass::oid, child.oid FROM pg_class child
              WHERE child.oid = ANY (family) AND child.oid <> relation
                AND (age(child.xmin) <= oldest AND child.cmin::text::bigint > since
-                        AND pggit_daemon.written_here(child.xmin)
+                        AND pggit_daemon.is_own_xid(child.xmin)
                     OR EXISTS (SELECT FROM pg_attribute a
                                 WHERE a.attrelid = child.oid AND age(a.xmin) <= oldest
-                                  AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
+                                  AND a.cmin::text::bigint > since AND pggit_daemon.is_own_xid(a.xmin))
                     OR EXISTS (SELECT FROM pg_inherits i
                                 WHERE i.inhrelid = child.oid AND age(i.xmin) <= oldest
-                                  AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)));
+                                  AND i.cmin::text::bigint > since AND pggit_daemon.is_own_xid(i.xmin)));
     END IF;
     IF c.relhasindex OR c.relhassubclass THEN
         RETURN QUERY
             SELECT 'pg_class'::regclass::oid, i.indexrelid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
              WHERE i.indrelid = ANY (family)
-               AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.written_here(i.xmin)
-                    OR age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin));
+               AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since AND pggit_daemon.is_own_xid(i.xmin)
+                    OR age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.is_own_xid(x.xmin));
     END IF;
     IF c.relhastriggers OR c.relhassubclass THEN
         RETURN QUERY
             SELECT 'pg_trigger'::regclass::oid, t.oid FROM pg_trigger t
              WHERE t.tgrelid = ANY (family) AND NOT t.tgisinternal
-               AND age(t.xmin) <= oldest AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin);
+               AND age(t.xmin) <= oldest AND t.cmin::text::bigint > since AND pggit_daemon.is_own_xid(t.xmin);
     END IF;
     IF c.relhasrules OR c.relhassubclass THEN
         RETURN QUERY
             SELECT 'pg_rewrite'::regclass::oid, r.oid FROM pg_rewrite r
              WHERE r.ev_class = ANY (family)
-               AND age(r.xmin) <= oldest AND r.cmin::text::bigint > since AND pggit_daemon.written_here(r.xmin);
+               AND age(r.xmin) <= oldest AND r.cmin::text::bigint > since AND pggit_daemon.is_own_xid(r.xmin);
     END IF;
     RETURN QUERY
         SELECT 'pg_constraint'::regclass::oid, k.oid FROM pg_constraint k
          WHERE k.conrelid = ANY (family)
-           AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since AND pggit_daemon.written_here(k.xmin)
+           AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since AND pggit_daemon.is_own_xid(k.xmin)
         UNION ALL
         SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s
          WHERE s.stxrelid = ANY (family)
-           AND age(s.xmin) <= oldest AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin)
+           AND age(s.xmin) <= oldest AND s.cmin::text::bigint > since AND pggit_daemon.is_own_xid(s.xmin)
         UNION ALL
         SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p
          WHERE p.polrelid = ANY (family)
-           AND age(p.xmin) <= oldest AND p.cmin::text::bigint > since AND pggit_daemon.written_here(p.xmin)
+           AND age(p.xmin) <= oldest AND p.cmin::text::bigint > since AND pggit_daemon.is_own_xid(p.xmin)
         UNION ALL
         SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class x ON x.oid = d.objid
          WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (family)
            AND d.classid = 'pg_class'::regclass AND d.deptype = 'a' AND x.relkind = 'S'
-           AND age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.written_here(x.xmin);
+           AND age(x.xmin) <= oldest AND x.cmin::text::bigint > since AND pggit_daemon.is_own_xid(x.xmin);
     RETURN QUERY SELECT v.* FROM unnest(family) f (relation),
                                  LATERAL pggit_daemon.listing_columns(f.relation, since) v;
 END $$;
@@ -97,7 +97,7 @@ BEGIN
                    AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_policy'::regclass)) x
          WHERE EXISTS (SELECT FROM pg_attribute a
                         WHERE a.attrelid = relation AND a.attnum > 0
-                          AND a.cmin::text::bigint > since AND pggit_daemon.written_here(a.xmin))
+                          AND a.cmin::text::bigint > since AND pggit_daemon.is_own_xid(a.xmin))
            AND CASE x.classid
                WHEN 'pg_rewrite'::regclass
                    THEN (SELECT r.ev_action::text || r.ev_qual::text FROM pg_rewrite r WHERE r.oid = x.objid)
@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     RETURN QUERY SELECT 'pg_class'::regclass::oid, c.oid FROM pg_class c
          WHERE age(c.xmin) <= oldest AND c.relkind = ANY (kinds)
-           AND c.cmin::text::bigint > since AND pggit_daemon.written_here(c.xmin);
+           AND c.cmin::text::bigint > since AND pggit_daemon.is_own_xid(c.xmin);
 END $$;
 
 -- Whether a relation got another name or schema since then: its row type is written again, which nothing else
@@ -125,19 +125,19 @@ CREATE OR REPLACE FUNCTION pggit_daemon.was_moved(relation oid, since bigint) RE
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_type t ON t.oid = c.reltype
                     WHERE c.oid = relation
-                      AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin)) THEN
+                      AND t.cmin::text::bigint > since AND pggit_daemon.is_own_xid(t.xmin)) THEN
         RETURN false;
     END IF;
     RETURN NOT EXISTS (SELECT FROM pg_shdepend s
                         WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                           AND s.classid = 'pg_class'::regclass AND s.objid = relation AND s.deptype = 'o'
-                          AND s.cmin::text::bigint > since AND pggit_daemon.written_here(s.xmin));
+                          AND s.cmin::text::bigint > since AND pggit_daemon.is_own_xid(s.xmin));
 END $$;
 
 -- Everything whose text or key can name an object that got another name, schema or column name.
 -- `moved` is what moves with it: its parts, and what has it in its own identity (a function by its arguments);
 -- then follows whatever depends on one of those. What merely depends does not move itself, so it ends there.
-CREATE OR REPLACE FUNCTION pggit_daemon.naming(of_class oid, of_object oid)
+CREATE OR REPLACE FUNCTION pggit_daemon.dependents_by_name(of_class oid, of_object oid)
     RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -202,7 +202,7 @@ BEGIN
             FOR part IN SELECT * FROM pggit_daemon.changed_parts(of_object, since) LOOP
                 RETURN NEXT part;
                 IF renamed AND part.classid = of_class THEN
-                    RETURN QUERY SELECT * FROM pggit_daemon.naming(part.classid, part.objid);
+                    RETURN QUERY SELECT * FROM pggit_daemon.dependents_by_name(part.classid, part.objid);
                 END IF;
             END LOOP;
         ELSIF relation.relkind = 'v' THEN
@@ -228,7 +228,7 @@ BEGIN
                 RETURN NEXT (of_class, typed)::pggit_daemon.object_address;
                 RETURN QUERY SELECT * FROM pggit_daemon.changed_parts(typed, since);
                 IF renamed THEN
-                    RETURN QUERY SELECT * FROM pggit_daemon.naming(of_class, typed);
+                    RETURN QUERY SELECT * FROM pggit_daemon.dependents_by_name(of_class, typed);
                 END IF;
             END LOOP;
         END IF;
@@ -236,17 +236,17 @@ BEGIN
     IF of_class = 'pg_operator'::regclass AND is_new THEN
         -- One that was there and is named as commutator or negator names the new one from now on.
         RETURN QUERY SELECT of_class, o.oid FROM pg_operator o
-             WHERE o.oid >= 16384 AND o.cmin::text::bigint > since AND pggit_daemon.written_here(o.xmin);
+             WHERE o.oid >= 16384 AND o.cmin::text::bigint > since AND pggit_daemon.is_own_xid(o.xmin);
     END IF;
     IF of_class = 'pg_extension'::regclass AND is_new THEN
         -- What CREATE EXTENSION ... CASCADE brought along; events of what their scripts drop come between.
-        RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.written_here(e.xmin);
+        RETURN QUERY SELECT of_class, e.oid FROM pg_extension e WHERE pggit_daemon.is_own_xid(e.xmin);
     END IF;
     IF of_class = 'pg_proc'::regclass AND is_new THEN
         -- The shell of a type that the function returns and nobody made.
         RETURN QUERY SELECT 'pg_type'::regclass::oid, t.oid FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
                       WHERE p.oid = of_object AND NOT t.typisdefined
-                        AND t.cmin::text::bigint > since AND pggit_daemon.written_here(t.xmin);
+                        AND t.cmin::text::bigint > since AND pggit_daemon.is_own_xid(t.xmin);
     END IF;
     IF renamed THEN
         IF of_class = 'pg_constraint'::regclass THEN
@@ -254,6 +254,6 @@ BEGIN
             RETURN QUERY SELECT p.* FROM pg_constraint k, LATERAL pggit_daemon.changed_parts(k.conrelid, since) p
                  WHERE k.oid = of_object AND k.conrelid <> 0;
         END IF;
-        RETURN QUERY SELECT * FROM pggit_daemon.naming(of_class, of_object);
+        RETURN QUERY SELECT * FROM pggit_daemon.dependents_by_name(of_class, of_object);
     END IF;
 END $$;

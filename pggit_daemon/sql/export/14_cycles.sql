@@ -1,7 +1,8 @@
--- Objects that need each other are opened, or begun hollow (see `opened_forms`, `hollow_forms`). Here is chosen which.
+-- Objects that depend on each other are created partially or as stubs, and completed later (see `partial_forms`,
+-- `stub_forms`). Here is chosen which of them.
 
--- Whether a table of the loop has columns whose types hold the domain inside (arrays, composite types, ranges): then the
--- server refuses to add a CHECK to the domain. Edges of one loop; a domain that stands in a column itself is no matter.
+-- Whether a table of the cycle has columns whose types hold the domain inside (arrays, composite types, ranges): then the
+-- server refuses to add a CHECK to the domain. Edges of one cycle; a domain that stands in a column itself is no matter.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_inside(
     sorted pggit_daemon.description[], of_domain integer, sources integer[], targets integer[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -14,64 +15,65 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_inside(
          WHERE e.t = of_domain AND (sorted[e.s]).type = 'type' AND (sorted[up.s]).type = 'table')
 $$;
 
--- Which objects have to be opened. Edges in the order of their sources, see `needs`. loop_of: for each object its loop,
--- before anything is done; opened, hollow: the objects to open and to begin hollow; unheeded: for each object whether it stands in a loop that
--- only giving up wishes opened; stuck: the objects of each loop that nothing opens.
-CREATE OR REPLACE FUNCTION pggit_daemon.open_loops(
-    sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], wish boolean[],
-    OUT loop_of integer[], OUT opened integer[], OUT hollow integer[], OUT unheeded boolean[], OUT stuck text[])
+-- Which objects have to be created partially or as stubs, which breaks dependency cycles. Edges in the order of their
+-- sources, see `needs`. cycle_of: for each object its cycle, before anything is done; partial, stub: the objects to
+-- create so; unheeded: for each object whether it stands in a cycle that only giving up soft dependencies breaks;
+-- stuck: the objects of each cycle that nothing breaks.
+CREATE OR REPLACE FUNCTION pggit_daemon.open_cycles(
+    sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], soft boolean[],
+    OUT cycle_of integer[], OUT partial integer[], OUT stub integer[], OUT unheeded boolean[], OUT stuck text[])
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    one_by_one constant integer := 8;    -- rounds; after them twice as many each time, so that the largest loop ends
+    one_by_one constant integer := 8;    -- rounds; after them twice as many each time, so that the largest cycle ends
     total  integer := cardinality(sorted);
     rounds integer := 0;
-    edges  record;       -- those that are left inside of loops; node: whose opening takes one away, negative: whose shell
-    now    integer[];    -- the loops that are left
+    edges  record;       -- those that are left inside of cycles; node: whose opening takes one away, negative: whose shell
+    now    integer[];    -- the cycles that are left
     chosen integer[];
-    closed integer[];    -- loops without a choice
-    given  integer[];    -- and those of them that have wishes
-    refused integer[];   -- loops whose choice the server will refuse
+    closed integer[];    -- cycles without a choice
+    given  integer[];    -- and those of them that have soft dependencies
+    refused integer[];   -- cycles whose choice the server will refuse
 BEGIN
-    opened := '{}';
-    hollow := '{}';
+    partial := '{}';
+    stub := '{}';
     stuck := '{}';
     unheeded := array_fill(false, ARRAY[total]);
-    loop_of := pggit_daemon.loops(total, sources, targets);
+    cycle_of := pggit_daemon.cycles(total, sources, targets);
     WITH node AS MATERIALIZED (
         SELECT u.place::integer AS place, u.type, u.identity, u.definition
           FROM unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
-         WHERE loop_of[u.place] <> 0
+         WHERE cycle_of[u.place] <> 0
     ), edge AS (
-        SELECT e.s, e.t, e.wish, CASE WHEN NOT e.waits THEN pggit_daemon.hollow_rank(s.type, s.definition, t.type, t.identity, t.definition) END AS shell,
+        SELECT e.s, e.t, e.soft, CASE WHEN NOT e.waits THEN pggit_daemon.stub_rank(s.type, s.definition, t.type, t.identity, t.definition) END AS shell,
                CASE WHEN e.waits THEN pggit_daemon.opening_rank(s.type, s.definition) END AS rank
-          FROM unnest(sources, targets, waits, wish) e (s, t, waits, wish)
+          FROM unnest(sources, targets, waits, soft) e (s, t, waits, soft)
           JOIN node s ON s.place = e.s JOIN node t ON t.place = e.t
-         WHERE loop_of[e.s] = loop_of[e.t]
+         WHERE cycle_of[e.s] = cycle_of[e.t]
     )
     SELECT array_agg(e.s ORDER BY e.s, e.t) AS s, array_agg(e.t ORDER BY e.s, e.t) AS t,
            array_agg(CASE WHEN e.shell IS NOT NULL THEN -e.t WHEN e.rank IS NOT NULL THEN e.s END ORDER BY e.s, e.t) AS node,
            array_agg(coalesce(e.shell, e.rank) ORDER BY e.s, e.t) AS rank,
-           array_agg(e.wish ORDER BY e.s, e.t) AS wish
+           array_agg(e.soft ORDER BY e.s, e.t) AS soft
       INTO edges FROM edge e;
 
     WHILE cardinality(edges.s) > 0 LOOP
         rounds := rounds + 1;
-        now := pggit_daemon.loops(total, edges.s, edges.t);
+        now := pggit_daemon.cycles(total, edges.s, edges.t);
         SELECT array_agg(c.node) FILTER (WHERE c.node IS NOT NULL),
-               array_agg(DISTINCT c.its_loop) FILTER (WHERE c.node IS NULL),
-               array_agg(DISTINCT c.its_loop) FILTER (WHERE c.node IS NULL AND c.has_wish)
+               array_agg(DISTINCT c.its_cycle) FILTER (WHERE c.node IS NULL),
+               array_agg(DISTINCT c.its_cycle) FILTER (WHERE c.node IS NULL AND c.has_wish)
           INTO chosen, closed, given
-          FROM (SELECT DISTINCT x.its_loop, x.node, x.has_wish,
-                       dense_rank() OVER (PARTITION BY x.its_loop ORDER BY abs(x.node)) AS number
-                  FROM (SELECT now[e.s] AS its_loop, e.node, e.rank, min(e.rank) OVER w AS best, bool_or(e.wish) OVER w AS has_wish
-                          FROM unnest(edges.s, edges.t, edges.node, edges.rank, edges.wish) e (s, t, node, rank, wish)
+          FROM (SELECT DISTINCT x.its_cycle, x.node, x.has_wish,
+                       dense_rank() OVER (PARTITION BY x.its_cycle ORDER BY abs(x.node)) AS number
+                  FROM (SELECT now[e.s] AS its_cycle, e.node, e.rank, min(e.rank) OVER w AS best, bool_or(e.soft) OVER w AS has_wish
+                          FROM unnest(edges.s, edges.t, edges.node, edges.rank, edges.soft) e (s, t, node, rank, soft)
                          WHERE now[e.s] = now[e.t] AND now[e.s] <> 0
                         WINDOW w AS (PARTITION BY now[e.s])) x
                  WHERE x.rank = x.best OR x.best IS NULL) c
          WHERE c.number <= 2 ^ greatest(rounds - one_by_one, 0);
-        opened := opened || ARRAY(SELECT c.node FROM unnest(chosen) c (node) WHERE c.node > 0);
-        hollow := hollow || ARRAY(SELECT -c.node FROM unnest(chosen) c (node) WHERE c.node < 0);
+        partial := partial || ARRAY(SELECT c.node FROM unnest(chosen) c (node) WHERE c.node > 0);
+        stub := stub || ARRAY(SELECT -c.node FROM unnest(chosen) c (node) WHERE c.node < 0);
         SELECT array_agg(now[c.node]) INTO refused
           FROM unnest(chosen) c (node)
          WHERE c.node > 0 AND (sorted[c.node]).type = 'domain'
@@ -90,12 +92,12 @@ BEGIN
         END LOOP;
         SELECT array_agg(e.s ORDER BY e.place) AS s, array_agg(e.t ORDER BY e.place) AS t,
                array_agg(e.node ORDER BY e.place) AS node, array_agg(e.rank ORDER BY e.place) AS rank,
-               array_agg(e.wish ORDER BY e.place) AS wish
+               array_agg(e.soft ORDER BY e.place) AS soft
           INTO edges
-          FROM unnest(edges.s, edges.t, edges.node, edges.rank, edges.wish)
-                   WITH ORDINALITY e (s, t, node, rank, wish, place)
+          FROM unnest(edges.s, edges.t, edges.node, edges.rank, edges.soft)
+                   WITH ORDINALITY e (s, t, node, rank, soft, place)
          WHERE now[e.s] = now[e.t] AND now[e.s] <> 0
            AND coalesce(e.node <> ALL (chosen), true)
-           AND (coalesce(now[e.s] <> ALL (closed), true) OR now[e.s] = ANY (given) AND NOT e.wish);
+           AND (coalesce(now[e.s] <> ALL (closed), true) OR now[e.s] = ANY (given) AND NOT e.soft);
     END LOOP;
 END $$;

@@ -1,7 +1,7 @@
--- Cutting recorded definitions: into pieces, statements, and what can stand without something.
+-- Cutting recorded definitions: into tokens, statements, and what can stand without something.
 
--- SQL in its smallest pieces: texts and quoted names whole, words, single characters; `depth` counts the open parentheses.
-CREATE OR REPLACE FUNCTION pggit_daemon.sql_pieces(words text) RETURNS TABLE (place bigint, piece text, depth bigint)
+-- The tokens of SQL: texts and quoted names whole, words, single characters; `depth` counts the open parentheses.
+CREATE OR REPLACE FUNCTION pggit_daemon.sql_tokens(words text) RETURNS TABLE (place bigint, piece text, depth bigint)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT m.place, m.piece[1],
            sum(CASE WHEN m.piece[1] IN ('(', '[') THEN 1 WHEN m.piece[1] IN (')', ']') THEN -1 ELSE 0 END)
@@ -30,7 +30,7 @@ DECLARE
 BEGIN
     first := '';
     rest := '';
-    FOR p IN SELECT s.piece, s.depth FROM pggit_daemon.sql_pieces(statement) s ORDER BY s.place LOOP
+    FOR p IN SELECT s.piece, s.depth FROM pggit_daemon.sql_tokens(statement) s ORDER BY s.place LOOP
         IF expression IS NOT NULL
            AND (p.depth = 1 AND p.piece IN (',', 'NOT', 'CONSTRAINT') OR p.depth = 0) THEN
             rest := rest || format(E'ALTER %s ALTER COLUMN %s SET DEFAULT %s;\n', what, column_name,
@@ -69,7 +69,7 @@ BEGIN
           FROM (SELECT s.place, s.piece,
                        count(*) FILTER (WHERE s.piece IN ('DEFAULT', 'CONSTRAINT') AND s.depth = 0)
                            OVER (ORDER BY s.place) AS number
-                  FROM pggit_daemon.sql_pieces(regexp_replace(statement, E';\n$', '')) s) c
+                  FROM pggit_daemon.sql_tokens(regexp_replace(statement, E';\n$', '')) s) c
          GROUP BY c.number ORDER BY c.number
     LOOP
         clause := rtrim(clause, E' \n');
