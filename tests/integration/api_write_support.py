@@ -36,6 +36,12 @@ _COMMITS = """
 """
 
 
+_WITHOUT_DDL = """
+    SELECT l.tool_name || ':' || l.migration_id || '/' || l.evidence FROM pggit_daemon.link AS l
+     WHERE l.id > %s AND NOT l.made ORDER BY l.id
+"""
+
+
 @dataclass
 class Followed:
     """A followed database. `mark` and `since` give only what a test itself made."""
@@ -43,6 +49,7 @@ class Followed:
     dsn: str
     daemon: Daemon
     mark: int = 0
+    link_mark: int = 0
 
     def connect(self, application_name: str = "deploy.py", **options: Any) -> Connection:
         return psycopg.connect(self.dsn, autocommit=True, application_name=application_name, **options)
@@ -51,11 +58,17 @@ class Followed:
         """What comes from here on is the test's."""
         self.daemon.wait_caught_up()
         self.mark = self.value("SELECT max(id) FROM pggit.commits")
+        self.link_mark = self.value("SELECT coalesce(max(id), 0) FROM pggit_daemon.link")
 
     def commits(self) -> list[str]:
         """`kind tool:id/evidence[+]: tables, views and indexes` of each commit since the start."""
         self.daemon.wait_caught_up()
         return [row[0] for row in self.rows(_COMMITS, self.mark)]
+
+    def without_ddl(self) -> list[str]:
+        """`tool:id/evidence` of each migration since the start that ran no DDL and so made no commit."""
+        self.daemon.wait_caught_up()
+        return [row[0] for row in self.rows(_WITHOUT_DDL, self.link_mark)]
 
     def migration(self, migration_id: int, *columns: str, tool: str = "custom") -> tuple[Any, ...] | None:
         """These columns of a migration that is recorded."""

@@ -100,7 +100,7 @@ def test_defaults(api: Followed, conn: Connection, number: int) -> None:
     with conn.transaction():
         conn.execute("SELECT pggit.begin_migration(%s)", [number])
         conn.execute("SELECT pggit.end_migration(%s)", [number])
-    assert api.commits() == [f"migration flyway:{number}/session: "]
+    assert (api.commits(), api.without_ddl()) == ([], [f"flyway:{number}/none"])
     assert api.migration(number, "migration_name", "checksum", "success", tool="flyway") == (None, None, True)
 
 
@@ -197,10 +197,8 @@ def test_begun_while_another_is_open(api: Followed, conn: Connection) -> None:
     create(conn, f"t{second}")
     end(conn, first)
     end(conn, second)
-    assert api.commits() == [
-        f"migration custom:{second}/session: public.t{second}",
-        f"migration custom:{first}/session: ",
-    ]
+    assert api.commits() == [f"migration custom:{second}/session: public.t{second}"]
+    assert api.without_ddl() == [f"custom:{first}/none"]
 
 
 def test_repeated(api: Followed, conn: Connection, number: int) -> None:
@@ -295,7 +293,7 @@ def test_another_session_cannot_end_it(api: Followed, conn: Connection, number: 
 def test_failure_without_a_begin(api: Followed, conn: Connection, number: int) -> None:
     end(conn, number, success=False, error="it broke")
     assert api.migration(number, "success", "status", "error_message", tool="flyway") == (False, "failed", "it broke")
-    assert api.commits() == [f"migration flyway:{number}/session: "]
+    assert (api.commits(), api.without_ddl()) == ([], [f"flyway:{number}/none"])
 
 
 def test_the_same_one_begun_twice(api: Followed, conn: Connection, number: int) -> None:
@@ -318,7 +316,8 @@ def test_a_failure_that_is_committed(api: Followed, conn: Connection, number: in
         conn.execute("CREATE TABLE oops (")
     end(conn, number, success=False, error="oops")
     create(conn, f"t{number}_by_hand")
-    assert api.commits() == [f"migration custom:{number}/session: ", f"out_of_band: public.t{number}_by_hand"]
+    assert api.commits() == [f"out_of_band: public.t{number}_by_hand"]
+    assert api.without_ddl() == [f"custom:{number}/none"]
     found = api.migration(number, "success", "status", "error_message", "migration_name")
     assert found == (False, "failed", "oops", "a name")
 
@@ -339,8 +338,8 @@ def test_a_failure_in_one_transaction_that_commits(api: Followed, conn: Connecti
         if ran:
             create(conn, f"t{number}")
         end(conn, number, success=False, error="but kept")
-    commits = api.commits()
-    assert commits[-1] == f"migration custom:{number}/{f'transaction: public.t{number}' if ran else 'session: '}"
+    assert api.commits() == ([f"migration custom:{number}/transaction: public.t{number}"] if ran else [])
+    assert api.without_ddl() == ([] if ran else [f"custom:{number}/none"])
     assert api.migration(number, "status", "error_message") == ("failed", "but kept")
 
 
@@ -360,10 +359,10 @@ def test_the_failure_of_the_wrapper_survives_its_rollback(api: Followed, conn: C
     assert found is not None
     assert found[:4] == (False, "failed", 'relation "x" already exists', "bad")
     assert found[4] >= timedelta(milliseconds=50)
-    assert api.commits() == [f"migration custom:{number}/session: "]
+    assert (api.commits(), api.without_ddl()) == ([], [f"custom:{number}/none"])
     # Mended, it runs again in the same session.
     conn.execute("SELECT run_migration(%s, 'good', %s)", [number, f"CREATE TABLE t{number} (id integer)"])
-    assert api.commits()[1:] == [f"migration custom:{number}/transaction: public.t{number}"]
+    assert api.commits() == [f"migration custom:{number}/transaction: public.t{number}"]
     assert api.migration(number, "status", "error_message") == ("applied", None)
 
 
@@ -454,20 +453,27 @@ def test_the_largest_values(api: Followed, conn: Connection) -> None:
     begin(conn, -largest)
     end(conn, -largest)
     assert api.migration(-largest, "rollback_of") == (largest,)
-    assert len(api.commits()) == 2
+    assert api.commits() == [f"migration {'t' * 200}:{largest}/session: public.largest"]
+    assert api.without_ddl() == [f"custom:-{largest}/none"]
 
 
 # ---------------------------------------------------------------- who may
 
 
 def test_a_role_without_any_right(api: Followed, number: int, cluster: Databases) -> None:
-    """It runs its migrations, tracked or not, and cannot touch what is recorded."""
+    """It is told what it lacks. As a migrator it tracks its migrations, and still cannot touch what is recorded."""
     with api.connect() as admin:
         admin.execute("DROP ROLE IF EXISTS nobody_special")
         admin.execute("CREATE ROLE nobody_special LOGIN")
         admin.execute(f"CREATE SCHEMA s{number} AUTHORIZATION nobody_special".encode())
     dsn = cluster.dsn(str(api.value("SELECT current_database()")), "nobody_special")
     with psycopg.connect(dsn, autocommit=True) as conn:
+        for call in ("begin_migration(1, 'custom')", "end_migration(1)", "begin_deployment('x')", "end_deployment()"):
+            with pytest.raises(errors.InsufficientPrivilege, match="no member of pggit_migrator") as raised:
+                conn.execute(f"SELECT pggit.{call}".encode())
+            assert "GRANT pggit_migrator TO nobody_special" in str(raised.value.diag.message_hint)
+        with api.connect() as admin:
+            admin.execute("GRANT pggit_migrator TO nobody_special")
         conn.execute("SELECT pggit.begin_migration(%s, 'custom', 'mine')", [number])
         create(conn, f"s{number}.t{number}")
         conn.execute("SELECT pggit.end_migration(%s)", [number])
