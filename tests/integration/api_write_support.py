@@ -27,7 +27,7 @@ _COMMITS = """
         (SELECT string_agg(l.tool_name || ':' || l.migration_id || '/' || l.evidence
                            || CASE WHEN l.part THEN '+' ELSE '' END,
                            ' ' ORDER BY l.id)
-         FROM pggit_daemon.link AS l WHERE l.commit_id = c.id))
+         FROM pggit_daemon.link AS l WHERE l.commit_id = c.id AND l.made))
         || ': ' || coalesce(
         (SELECT string_agg(DISTINCT v.identity, ', ')
          FROM pggit_daemon.object_version AS v

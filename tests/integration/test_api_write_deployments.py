@@ -1,4 +1,4 @@
-"""Deployments: a session's commits under one name, and with auto_commit as one commit."""
+"""Deployments: a session's commits under one name, with auto_commit as without."""
 
 from __future__ import annotations
 
@@ -84,15 +84,17 @@ def test_migrations_in_a_deployment_stay_migrations(api: Followed, conn: Connect
     assert len(deployed(api, "with migrations")) == 2
 
 
-def test_auto_commit_makes_one_commit(api: Followed, conn: Connection) -> None:
+def test_auto_commit_merges_nothing(api: Followed, conn: Connection) -> None:
     conn.execute("SELECT pggit.begin_deployment('one', auto_commit => true)")
     create(conn, "one_a")
     create(conn, "one_b")
     conn.execute("DROP TABLE one_a")
     conn.execute("SELECT pggit.end_deployment()")
-    assert api.commits() == ["out_of_band: public.one_b"]
+    assert api.commits() == ["out_of_band: public.one_a", "out_of_band: public.one_b", "out_of_band: public.one_a"]
     assert deployed(api, "one") == [
-        "deployment one: CREATE TABLE public.one_a; CREATE TABLE public.one_b; DROP TABLE public.one_a"
+        "deployment one: CREATE TABLE public.one_a",
+        "deployment one: CREATE TABLE public.one_b",
+        "deployment one: DROP TABLE public.one_a",
     ]
 
 
@@ -106,7 +108,7 @@ def test_auto_commit_in_one_transaction(api: Followed, conn: Connection) -> None
 
 
 def test_auto_commit_keeps_the_order_of_others(api: Followed, conn: Connection) -> None:
-    """A schema that never was is not recorded: where another's change stands between there are two commits."""
+    """Another's change stands at its place, and not in the deployment."""
     conn.execute("SELECT pggit.begin_deployment('crossed', true)")
     create(conn, "crossed_a")
     create(conn, "crossed_b")
@@ -115,11 +117,12 @@ def test_auto_commit_keeps_the_order_of_others(api: Followed, conn: Connection) 
     create(conn, "crossed_c")
     conn.execute("SELECT pggit.end_deployment()")
     assert api.commits() == [
-        "out_of_band: public.crossed_a, public.crossed_b",
+        "out_of_band: public.crossed_a",
+        "out_of_band: public.crossed_b",
         "out_of_band: public.crossed_a",
         "out_of_band: public.crossed_c",
     ]
-    assert len(deployed(api, "crossed")) == 2
+    assert deployed(api, "crossed") == [f"deployment crossed: CREATE TABLE public.crossed_{one}" for one in "abc"]
 
 
 def test_requests_of_others_part_nothing(api: Followed, conn: Connection) -> None:
@@ -130,11 +133,13 @@ def test_requests_of_others_part_nothing(api: Followed, conn: Connection) -> Non
         create(conn, "beside_b")
         conn.execute("SELECT pggit.end_deployment()")
         other.execute("SELECT pggit.end_migration(601)")
-    assert api.commits() == ["out_of_band: public.beside_a, public.beside_b", "migration custom:601/session: "]
+    assert api.commits() == ["out_of_band: public.beside_a", "out_of_band: public.beside_b"]
+    assert api.without_ddl() == ["custom:601/none"]
+    assert len(deployed(api, "beside")) == 2
 
 
-def test_the_end_of_the_session_ends_the_wait(api: Followed) -> None:
-    """Nobody else waits for a deployment whose session is gone; it is said to be abandoned."""
+def test_the_end_of_the_session_ends_what_it_left_open(api: Followed) -> None:
+    """Nothing waits for a deployment whose session is gone; it is said to be abandoned."""
     with api.connect() as conn:
         conn.execute("SELECT pggit.begin_deployment('gone', true)")
         conn.execute("SELECT pggit.begin_migration(701, 'custom')")
@@ -149,7 +154,8 @@ def test_the_end_of_the_session_ends_the_wait(api: Followed) -> None:
         create(conn, "gone_a")
         create(conn, "gone_b")
     started = time.monotonic()
-    assert api.commits()[1:] == ["out_of_band: public.gone_a", "out_of_band: public.gone_b"]
+    assert api.commits() == ["out_of_band: public.gone_a", "out_of_band: public.gone_b"]
+    assert api.without_ddl() == ["custom:701/none"]
     assert time.monotonic() - started < 15
     open_still = (
         "SELECT (SELECT count(*) FROM pggit.deployments WHERE status = 'open'),"
@@ -200,7 +206,8 @@ def test_restarts_give_the_same_commits(cluster: Databases, installed_template: 
     assert histories[0][0][1:] == [
         "migration custom:1/session+: public.a",
         "migration custom:1/session: public.b",
-        "out_of_band: public.c, public.d",
+        "out_of_band: public.c",
+        "out_of_band: public.d",
         "migration custom:2/session: public.e",
     ]
 
