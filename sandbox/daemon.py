@@ -131,7 +131,8 @@ class Daemon:
         Of all slots of the database, or of one.
         """
         with psycopg.connect(self.dsn, autocommit=True) as conn:
-            (target,) = conn.execute("SELECT pg_current_wal_lsn()").fetchone() or ("",)
+            # A message outside of transactions is inserted and not yet written; the nudge's commit writes it.
+            (target,) = conn.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
             # A commit of its own, so that the stream has something to bring even where nothing else happened.
             conn.execute("SELECT pggit_daemon.nudge('', true)")
             acknowledged = (

@@ -178,7 +178,8 @@ def follow_migrations(folder: Path, databases: dict[str, str], role: str) -> dic
 
 
 def _wrong(case: str, dsn: str, own: str) -> list[Any]:
-    clean = make_conninfo(dsn, client_encoding="UTF8")
+    # What the test reads afterwards is not what the settings are for.
+    clean = make_conninfo(dsn, client_encoding="UTF8", options="-c statement_timeout=0 -c lock_timeout=0")
     linked = [(one.version, one.evidence) for one in migrations(clean)]
     recorded = [(commit.kind, commit.changed) for commit in commits(clean)]
     kinds = [kind for kind, _changed in recorded]
