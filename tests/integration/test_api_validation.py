@@ -187,7 +187,8 @@ def test_four_times_the_migrations_take_about_four_times_as_long(conn: Connectio
     def took(first: int, last: int) -> float:
         conn.execute(
             "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, sequence, pggit_commit_id)"
-            " SELECT n, 'flyway', 's', n, id FROM generate_series(%s::int, %s) AS n, pggit.commits WHERE n %% 1000 <> 7",
+            " SELECT n, 'flyway', 's', n, id FROM generate_series(%s::int, %s) AS n, pggit.commits"
+            " WHERE n %% 1000 <> 7",
             (first, last),
         )
         conn.execute("ANALYZE pggit.external_migrations")

@@ -1,4 +1,4 @@
-"""link_migration and rows inserted by hand: they are linked to the commit whose schema they saw, and stay as they are."""
+"""link_migration and rows inserted by hand: linked to the commit whose schema they saw, they stay as they are."""
 
 from __future__ import annotations
 
