@@ -16,6 +16,7 @@ from tests.acceptance.oracle.watched import Watched
 from tests.integration.describe_oracle import Oracle
 
 OWN_TESTS = ("tests.acceptance.oracle.test_oracle",)  # differences made on purpose do not count
+FIRST_LOOK_TIMEOUT = 60.0  # seconds; a busy machine
 Watch = Callable[[str], AbstractContextManager[Watched]]
 
 
@@ -32,6 +33,7 @@ def watch(request: pytest.FixtureRequest, oracle: Oracle, tmp_path: Path) -> Wat
     @contextmanager
     def watching(name: str) -> Iterator[Watched]:
         with oracle.side() as side, Daemon(side.dsn, tmp_path, _never_looking(side.dsn, tmp_path)) as daemon:
+            daemon.wait_for(lambda: _has_looked(daemon), "done with its first comparison", FIRST_LOOK_TIMEOUT)
             watched = Watched(oracle, side, daemon, Figures(name))
             try:
                 yield watched
@@ -41,6 +43,11 @@ def watch(request: pytest.FixtureRequest, oracle: Oracle, tmp_path: Path) -> Wat
                     request.node.user_properties.append((PROPERTY, asdict(watched.figures)))
 
     return watching
+
+
+def _has_looked(daemon: Daemon) -> bool:
+    """Whether it has compared what it began with: what happens from then on it does not look for by itself."""
+    return any(event.get("event") == "verified" for event in daemon.events())
 
 
 def _never_looking(dsn: str, folder: Path) -> list[str]:
