@@ -41,7 +41,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a transaction shows of who ran it: `first` is where its first statement stands."""
+    """What a transaction shows of who ran it: `first` is where its first statement stands.
+
+    `alone`: it is a statement that runs in no transaction with others, or that tools run in none.
+    """
 
     session: Session
     locks: tuple[HeldLock, ...]
@@ -49,6 +52,7 @@ class Seen:
     commit: LSN
     time: datetime
     search_path: str | None = None
+    alone: bool = False
 
 
 def by_search_path(found: dict[str, Claim], sources: Mapping[str, Source], seen: Seen) -> dict[str, Claim]:

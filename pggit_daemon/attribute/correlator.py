@@ -54,6 +54,7 @@ from pggit_daemon.model.changeset import (
 from pggit_daemon.model.decision import Fact, Outcome
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.source import Source
@@ -105,7 +106,7 @@ class Correlator:
             for group in state.pool.runs_of(source.name):
                 if isinstance(group, SessionKey):
                     found.add(Watched(group, by_lock=True))
-            if proof_of(source).has_siblings:
+            if proof_of(source).has_siblings or source.place is Place.OTHER_SESSION:
                 continue
             found.update(Watched(session, by_lock=False) for session, _ in state.pool.sessions_of(source.name))
             bracket = state.known.brackets.get(source.bracket_table) if source.bracket_table is not None else None
@@ -193,7 +194,8 @@ class Correlator:
                 abandoned_by(state, one.session, up_to)
             for segment in held:
                 for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():
-                    if PROOFS[found.evidence].watched(found, segment) == one:
+                    outlived = not one.by_lock and state.sources[found.source].place is Place.OTHER_SESSION
+                    if PROOFS[found.evidence].watched(found, segment) == one and not outlived:
                         expire_unless_wanted(state, segment, found.source)
         match_rows(state)
 
@@ -267,7 +269,7 @@ class Correlator:
         if not running or not free:
             return
         for segment in free:
-            found = taker(running, segment.statements[0].lsn)
+            found = taker(running, segment.statements[0].lsn, self._state.sources)
             if found is not None:
                 found.take(segment, None)
         for row in running:
@@ -283,7 +285,11 @@ class Correlator:
                 state.deadlines.add(row.time + state.sources[row.source].grace, RowOverdue(row))
                 mark(state, row.source, row.lsn)
         if rows:
-            state.stirred.update(state.rows)
+            # A row tells those of other tables something only where its place does: among tools that hold locks.
+            mine = {row.source for row in rows}
+            state.stirred.update(
+                name for name in state.rows if name in mine or proof_of(state.sources[name]).has_siblings
+            )
 
     def _close_before(self, item: AlreadyStored, changeset: Changeset) -> None:
         row = WaitingRow(

@@ -127,6 +127,7 @@ def _segment(segment: OpenSegment) -> dict[str, Any]:
         "time": segment.time.isoformat(),
         "session": _session(segment.session),
         "application": segment.application,
+        "user": segment.user,
         "first": str(segment.first),
         "statements": [
             [str(statement.lsn), *([key.type, key.schema, key.identity] for key in statement.objects)]
@@ -154,6 +155,7 @@ def _loaded_segment(one: State_) -> OpenSegment:
         time=datetime.fromisoformat(one["time"]),
         session=_loaded_session(one["session"]),
         application=one["application"],
+        user=one.get("user", ""),
         first=LSN.parse(one["first"]),
         statements=tuple(
             Statement(LSN.parse(at), tuple(ObjectKey(*key) for key in keys)) for at, *keys in one["statements"]
@@ -297,6 +299,8 @@ def _tool(tool: ToolSessions) -> dict[str, Any]:
         "holders": [[_session(who), str(held.first), held.seen.isoformat()] for who, held in tool.holders.items()],
         "marks": [str(mark) for mark in tool.marks],
         "strangers": [[_session(who), _group(group)] for who, group in tool.strangers.items()],
+        "looks": [list(look) for look in tool.looks],
+        "shares": tool.shares,
     }
 
 
@@ -310,6 +314,8 @@ def _loaded_tool(one: State_) -> ToolSessions:
     tool.marks.extend(LSN.parse(mark) for mark in one["marks"])
     for who, group in one["strangers"]:
         tool.strangers[_loaded_session(who)] = _loaded_group(group)
+    tool.looks.update(((user, application), None) for user, application in one.get("looks", ()))
+    tool.shares = one.get("shares")
     return tool
 
 

@@ -15,6 +15,7 @@ from pggit_daemon.attribute.deadlines import CallbackEnds
 from pggit_daemon.attribute.proofs import Candidates, Match, Nothing, Wait, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
+from pggit_daemon.attribute.proofs.window import is_near
 from pggit_daemon.attribute.recent import Late
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
@@ -23,6 +24,7 @@ from pggit_daemon.attribute.told import taker_of
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
 from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
 
 MOST_CANDIDATES = 64
@@ -74,6 +76,8 @@ def match_own(state: State, row: WaitingRow) -> None:
     else:
         row.at = None if row.parts else told.late
         row.match(told.certain)
+    if row.parts:
+        _ran(state, row, shared=True)
     close(state, row.source, row)
     settle(state, row)
 
@@ -175,7 +179,7 @@ def _match(state: State, row: WaitingRow) -> bool:
     source = state.sources[row.source]
     proof = proof_of(source)
     candidates = of_writer(row, source, proof, _candidates(state, row))
-    found = by_writer(row, candidates) or (
+    found = by_writer(row, source, candidates) or (
         proof.match(row, source, candidates, lambda *about: _stands_elsewhere(state, *about))
         if candidates
         else Nothing()
@@ -235,8 +239,18 @@ def _take(state: State, row: WaitingRow, found: Match) -> None:
         row.take(segment, row.lsn)
         state.taken(segment)
     row.match(found.evidence)
-    if found.proven:
+    _ran(state, row, shared=False)
+    # Where each migration has a session of its own, one says nothing of the next.
+    if found.proven and source.place is not Place.OTHER_SESSION:
         learn(state, row.source, group, found.session, row.time)
+
+
+def _ran(state: State, row: WaitingRow, *, shared: bool) -> None:
+    """Learn from a row's DDL what that of the next may look like, where nothing else tells."""
+    if proof_of(state.sources[row.source]).is_timed:
+        looks = ((segment.user, segment.application) for segment, _, _ in row.parts)
+        if state.known.sessions.of(row.source).ran(looks, shared=shared):
+            state.changed.tools[row.source] = None
 
 
 def _match_late(state: State, row: WaitingRow) -> None:
@@ -246,6 +260,8 @@ def _match_late(state: State, row: WaitingRow) -> None:
         row.match(None, f"{len(found)} sessions ran DDL that this late row may belong to")
         return
     for lates in found.values():
+        if not is_near(row, lates[-1].segment, state.sources[row.source]):
+            break
         for late in lates:
             _take_late(state, row, late)
         row.match(lates[-1].claim.evidence)

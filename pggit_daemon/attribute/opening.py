@@ -18,6 +18,7 @@ from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment, Statement
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.changeset import Changeset, Ddl, Evidence, RecordedSegment
+from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
 from pggit_daemon.model.session import SessionKey
@@ -37,7 +38,13 @@ def seen_of(changeset: Changeset) -> Seen | None:
         commit=changeset.commit_lsn,
         time=changeset.commit_time,
         search_path=next((event.search_path for event in events if event.search_path is not None), None),
+        alone=any(map(_runs_alone, events)),
     )
+
+
+def _runs_alone(event: DdlEvent) -> bool:
+    """Whether tools run it outside of a transaction. ADD VALUE has a literal, so that its text is not recorded."""
+    return "CONCURRENTLY" in (event.statement or "").upper() or (event.tag == "ALTER TYPE" and event.statement is None)
 
 
 def opened(one: RecordedSegment, first: LSN) -> OpenSegment:
@@ -50,6 +57,7 @@ def opened(one: RecordedSegment, first: LSN) -> OpenSegment:
         time=changeset.commit_time,
         session=event.session.key,
         application=event.session.profile.application_name,
+        user=event.session.profile.user,
         first=first,
         statements=tuple(
             Statement(event.lsn, objects) for event, objects in zip(segment.events, one.objects, strict=True)
@@ -101,7 +109,7 @@ def keep_house(state: State, changeset: Changeset, seen: Seen | None) -> bool:
     if seen is None or not kept or kept[-1].keeps is None:
         return False
     source = state.sources[kept[-1].keeps]
-    if proof_of(source).is_timed or source.preset.session.rule_out(seen.session):
+    if proof_of(source).is_timed or not source.makers_migrate or source.preset.session.rule_out(seen.session):
         return False
     dropped = any(item.op is ObjectOp.DROP for ddl in kept for item in ddl.event.objects)
     session = seen.session.key

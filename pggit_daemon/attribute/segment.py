@@ -63,6 +63,7 @@ class OpenSegment:
     statements: Sequence[Statement]
     summary: str
     deployment: str | None = None
+    user: str = ""
     claims: dict[str, Claim] = field(default_factory=dict)
     may_call_back: frozenset[str] = frozenset()
     callback_of: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +26,10 @@ HOLDERS_KEPT = 4
 MARKS_KEPT = 32
 HOUSEKEEPERS_KEPT = 8
 STRANGERS_KEPT = 64
+LOOKS_KEPT = 8
+
+Look = tuple[str, str]
+"""User and application_name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,16 @@ class ToolSessions:
     """What is known of one source.
 
     `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
+    `looks`: how the sessions looked that ran its migrations. `shares`: whether its rows share a transaction with their
+    DDL, as the first one that had any did; None: there was none.
     """
 
     run: Run | None = None
     holders: OrderedDict[SessionKey, Holder] = field(default_factory=OrderedDict)
     marks: deque[LSN] = field(default_factory=lambda: deque(maxlen=MARKS_KEPT))
     strangers: OrderedDict[SessionKey, Group] = field(default_factory=OrderedDict)
+    looks: OrderedDict[Look, None] = field(default_factory=OrderedDict)
+    shares: bool | None = None
 
     def hold(self, holder: SessionKey, first: LSN, now: datetime) -> None:
         """A statement saw the lock in these hands."""
@@ -86,6 +95,15 @@ class ToolSessions:
         marks = tuple(self.marks)
         at = bisect_right(marks, begin)
         return at < len(marks) and marks[at] < end
+
+    def ran(self, looks: Iterable[Look], *, shared: bool) -> bool:
+        """A row has its DDL, which sessions of these looks ran. Whether that is news."""
+        before = (tuple(self.looks), self.shares)
+        self.shares = shared if self.shares is None else self.shares
+        self.looks.update((look, None) for look in looks if look not in self.looks)
+        while len(self.looks) > LOOKS_KEPT:
+            self.looks.popitem(last=False)
+        return before != (tuple(self.looks), self.shares)
 
     def estrange(self, session: SessionKey, group: Group) -> None:
         self.strangers[session] = group

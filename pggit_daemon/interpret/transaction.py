@@ -27,8 +27,8 @@ from pggit_daemon.model.changeset import (
 )
 from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.meaning import Claims
 from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.proof import AdvisoryLock, LockRow
 from pggit_daemon.model.transaction import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
 from pggit_daemon.tools.registry import Registry, created_tables, table_of
 from pggit_daemon.tools.source import Source
@@ -207,7 +207,7 @@ class Reader:
             return None
         source = self._registry.sources[item.keeps]
         drops = any(change.op is ObjectOp.DROP for change in item.event.objects)
-        works_alone = source.preset.claims in {Claims.LOCK, Claims.BRACKET}
+        works_alone = any(isinstance(proof, AdvisoryLock | LockRow) for proof in source.proofs)
         return source.name if drops and works_alone and not source.preset.session.rule_out(item.event.session) else None
 
     def _made(self, events: Iterable[DdlEvent]) -> str | None:

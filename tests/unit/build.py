@@ -159,6 +159,7 @@ class Wal:
             "kind": "drop" if tag.startswith("DROP") else "ddl",
             "command_tag": tag,
             "query": f"{tag} …",
+            "statement": tag,
             "session_user_name": who_.profile.user,
             "current_user_name": who_.profile.user,
             "application_name": who_.profile.application_name,

@@ -8,22 +8,23 @@ from pggit_daemon.attribute.proofs.lock_row import LockRowProof
 from pggit_daemon.attribute.proofs.transaction import TransactionProof
 from pggit_daemon.attribute.proofs.window import WindowProof
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.meaning import Claims
+from pggit_daemon.model.proof import AdvisoryLock, InTransaction, InWindow, LockRow
+from pggit_daemon.model.proof import Proof as Offered
 from pggit_daemon.tools.source import Source
 
 __all__ = ["PROOFS", "Candidates", "Found", "Match", "Nothing", "Others", "Proof", "Wait", "proof_of"]
 
-_BY_CLAIMS: dict[Claims, Proof] = {
-    Claims.LOCK: AdvisoryLockProof(),
-    Claims.BRACKET: LockRowProof(),
-    Claims.WINDOW: WindowProof(),
-    Claims.NONE: TransactionProof(),
+_BY_OFFER: dict[type[Offered], Proof] = {
+    AdvisoryLock: AdvisoryLockProof(),
+    LockRow: LockRowProof(),
+    InWindow: WindowProof(),
+    InTransaction: TransactionProof(),
 }
 
-PROOFS: dict[Evidence, Proof] = {proof.evidence: proof for proof in _BY_CLAIMS.values()}
+PROOFS: dict[Evidence, Proof] = {proof.evidence: proof for proof in _BY_OFFER.values()}
 """By the evidence that they give."""
 
 
 def proof_of(source: Source) -> Proof:
-    """How DDL outside of a row's own transaction is known as this source's."""
-    return _BY_CLAIMS[source.preset.claims]
+    """How DDL outside of a row's own transaction is known as this source's: by the strongest proof that it offers."""
+    return _BY_OFFER[next((type(one) for one in source.proofs if not isinstance(one, InTransaction)), InTransaction)]

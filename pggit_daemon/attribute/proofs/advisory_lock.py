@@ -21,6 +21,7 @@ from pggit_daemon.attribute.proofs.base import (
     Nothing,
     Others,
     Wait,
+    after_commit,
     claimed_elsewhere,
     is_certain,
 )
@@ -28,7 +29,9 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import HeldLock, Session, SessionKey, Watched
+from pggit_daemon.tools.hints import SessionHints
 from pggit_daemon.tools.source import Source
 
 AFTER_DROP = timedelta(seconds=5)
@@ -53,6 +56,10 @@ class AdvisoryLockProof:
             hints = source.preset.session
             if source.holds_lock_itself or hints.excludes(session) or lock.holder.pid == session.key.pid:
                 continue
+            if source.place is Place.OTHER_SESSION:
+                if _is_child(lock, session, hints):
+                    return Claim(source.name, Evidence.LOCK, lock.holder)
+                continue
             named = not hints.is_of_people(session)
             if named and lock.profile == session.profile:
                 return Claim(source.name, Evidence.LOCK, lock.holder)
@@ -74,6 +81,8 @@ class AdvisoryLockProof:
         return segment.last < row.last
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
+        if source.place is Place.OTHER_SESSION:
+            return after_commit(row, source, candidates, Evidence.LOCK)
         strong = {
             session: segments
             for session, segments in candidates.items()
@@ -146,6 +155,16 @@ def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
     mine, holders = seen.session.profile, lock.profile
     alike = (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
     return alike and not _are_together(lock.holder.started, seen.time.isoformat())
+
+
+def _is_child(lock: HeldLock, session: Session, hints: SessionHints) -> bool:
+    """Whether it may be the program that the lock's holder runs scripts with: both look as they usually do."""
+    mine, holders = session.profile, lock.profile
+    return (
+        hints.looks_usual(session)
+        and hints.row_application_name in {None, holders.application_name}
+        and (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
+    )
 
 
 def _are_together(one: str, other: str) -> bool:

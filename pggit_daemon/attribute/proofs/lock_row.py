@@ -18,6 +18,7 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
@@ -37,7 +38,7 @@ class LockRowProof:
             return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=True)
         if source.preset.session.rule_out(session) or not known.may_write(source.name, seen):
             return None
-        if _began_after(session.key, bracket.at):
+        if source.place is not Place.OTHER_SESSION and _began_after(session.key, bracket.at):
             return None
         if known.sessions.of(source.name).is_stranger(session.key, bracket.opened):
             return None

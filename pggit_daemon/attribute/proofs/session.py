@@ -10,6 +10,7 @@ from pggit_daemon.attribute.proofs.base import Candidates, Match, Proof
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.tools.source import Source
 
@@ -17,7 +18,7 @@ from pggit_daemon.tools.source import Source
 def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candidates) -> Candidates:
     """Only what the row's writer may have run."""
     writer = row.writer
-    if writer is None:
+    if writer is None or (proof.is_writers and source.place is Place.OTHER_SESSION):
         return candidates
     return {
         session: segments
@@ -26,9 +27,9 @@ def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candida
     }
 
 
-def by_writer(row: WaitingRow, candidates: Candidates) -> Match | None:
+def by_writer(row: WaitingRow, source: Source, candidates: Candidates) -> Match | None:
     """The one session that is left where the row names its writer."""
-    if row.writer is None or len(candidates) != 1:
+    if row.writer is None or source.place is Place.OTHER_SESSION or len(candidates) != 1:
         return None
     session, segments = next(iter(candidates.items()))
     return Match(session, tuple(segments), Evidence.SESSION, proven=True)

@@ -5,7 +5,7 @@ In: the rows of a transaction, and a segment of it. Out: the row that takes the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Known
@@ -15,6 +15,7 @@ from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.proof import InTransaction, Takes
 from pggit_daemon.model.session import Watched
 from pggit_daemon.tools.source import Source
 
@@ -46,12 +47,16 @@ class TransactionProof:
         return None
 
 
-def taker(rows: Sequence[WaitingRow], statement: LSN) -> WaitingRow | None:
-    """Which row of the transaction a statement belongs to: one that says since when, a lone one, or the next."""
+def taker(rows: Sequence[WaitingRow], statement: LSN, sources: Mapping[str, Source]) -> WaitingRow | None:
+    """Which row of the transaction a statement belongs to: one that says since when, a lone one, or the next.
+
+    A lone row takes what stands behind it only where its tool writes rows first, too.
+    """
     told = [row for row in rows if row.since is not None]
     inside = [row for row in told if row.since is not None and row.since <= statement < row.lsn]
     if inside:
         return inside[0]
     others = [row for row in rows if row not in told]
-    after = others if len(others) == 1 else [row for row in others if row.lsn > statement]
+    alone = len(others) == 1 and InTransaction(Takes.BEFORE) not in sources[others[0].source].proofs
+    after = others if alone else [row for row in others if row.lsn > statement]
     return after[0] if after else None
