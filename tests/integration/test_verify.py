@@ -130,7 +130,7 @@ def test_reassign_owned_is_found(
         assert daemon.metric("pggit_verifications_total", result="different") == 1
         assert daemon.metric("pggit_verification_differences_total") == len(found.changed)
         status = pggit("status", "--dsn", installed_database)
-        assert "objects at" in status.stdout
+        assert "objects of the catalog at" in status.stdout
         assert "3 were not as recorded" in status.stdout
 
 
