@@ -30,7 +30,7 @@ def show(console: Console, dsn: str, metrics: str, missing: frozenset[str]) -> i
     console.print(_commits(made))
     console.print(_exported(dsn, rows))
     console.print(_metrics(metrics))
-    wrong = [*_wrong_links(rows, by_id, missing), *_wrong_hands(made)]
+    wrong = [*_wrong_links(rows, missing), *_wrong_hands(made)]
     for finding in wrong:
         console.print(f"[bold red]wrong:[/] {finding}")
     if not wrong:
@@ -44,7 +44,7 @@ def _migrations(rows: list[Migration], by_id: dict[int, Commit]) -> Table:
     for row in sorted(rows, key=lambda row: row.commit_id or 0):
         commit = by_id.get(row.commit_id or 0)
         name = row.name if row.version is None or "::" in row.version else f"{row.version} {row.name}"
-        changed = "\n".join(commit.changed) if commit is not None else ""
+        changed = "\n".join(row.changed)
         short = commit.hash[:10] if commit is not None else "[red]none[/]"
         table.add_row(f"{row.tool} {name}", row.status, row.evidence or "", short, changed)
     return table
@@ -82,15 +82,14 @@ def _metrics(text: str) -> Table:
     return table
 
 
-def _wrong_links(rows: list[Migration], by_id: dict[int, Commit], missing: frozenset[str]) -> list[str]:
+def _wrong_links(rows: list[Migration], missing: frozenset[str]) -> list[str]:
     found = {}
     wrong = []
     for row in rows:
-        commit = by_id.get(row.commit_id or 0)
         # Liquibase's version is file, id and author; the story names the id. Flyway's repeatable ones have a name only.
         name = row.name if row.source == story.LIQUIBASE or row.version is None else row.version
-        found[row.source, name or ""] = frozenset(commit.changed) if commit is not None else None
-        if row.evidence not in story.EVIDENCE.get(row.source, set()):
+        found[row.source, name or ""] = frozenset(row.changed) if row.commit_id is not None else None
+        if row.evidence != "none" and row.evidence not in story.EVIDENCE.get(row.source, set()):
             wrong.append(f"{row.source} {name}: evidence {row.evidence}")
     expected = {key: objects for key, objects in story.EXPECTED.items() if key[0] not in missing}
     return wrong + [

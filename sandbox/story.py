@@ -80,7 +80,7 @@ EXPECTED: dict[tuple[str, str], frozenset[str]] = {
 }
 """By source, and by version or (where there is none) name: the objects of the migration's commit."""
 
-EVIDENCE = {FLYWAY: {"lock", "window"}, LIQUIBASE: {"bracket"}, CUSTOM: {"transaction"}}
+EVIDENCE = {FLYWAY: {"lock"}, LIQUIBASE: {"bracket"}, CUSTOM: {"transaction"}}
 
 
 def write_scripts(folder: Path) -> tuple[Path, Path]:
