@@ -13,7 +13,7 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,32 +50,43 @@ async def _measure(dsn: str, commits: int) -> None:
     await conn.execute(STORING)
     server = _backend(conn)
     store = Store(conn, "bench")
-    before = ZERO
+    before, head = ZERO, None
 
     async def stored(some: list[Any]) -> None:
-        nonlocal before
-        last = some[-1]
-        await store.apply(some, Progress(last.lsn, last.lsn, last.commit.hash, "{}"), before)
-        before = last.lsn
+        nonlocal before, head
+        head = next((step.commit.hash for step in reversed(some) if step.commit is not None), head)
+        await store.apply(some, Progress(some[-1].lsn, some[-1].lsn, head, "{}"), before)
+        before = some[-1].lsn
 
-    for step in steps[:WARM_UP]:
-        await stored([step])
-    one_by_one = steps[WARM_UP : WARM_UP + commits]
-    backlog = steps[WARM_UP + commits :]
-    await _timed("one by one", [[step] for step in one_by_one], stored, server)
-    await _timed("50 in a call", [backlog[at : at + 50] for at in range(0, len(backlog), 50)], stored, server)
+    made = _by_commit(steps)
+    for one in made[:WARM_UP]:
+        await stored(one)
+    backlog = made[WARM_UP + commits :]
+    fifties = [[step for one in backlog[at : at + 50] for step in one] for at in range(0, len(backlog), 50)]
+    await _timed("one by one", made[WARM_UP : WARM_UP + commits], stored, server)
+    await _timed("50 in a call", fifties, stored, server)
     await conn.close()
+
+
+def _by_commit(steps: Iterable[Any]) -> list[list[Any]]:
+    """Each commit with what follows from it: its row, its link, the end of its transaction."""
+    made: list[list[Any]] = []
+    for step in steps:
+        if step.commit is not None or not made:
+            made.append([])
+        made[-1].append(step)
+    return made
 
 
 async def _timed(
     name: str, calls: list[list[Any]], stored: Callable[[list[Any]], Any], server: Callable[[], float]
 ) -> None:
-    commits = sum(map(len, calls))
+    commits = sum(step.commit is not None for call in calls for step in call)
     mine, backend, taken = time.process_time(), server(), []
     for call in calls:
         began = time.perf_counter()
         await stored(call)
-        taken.append((time.perf_counter() - began) * 1000 / len(call))
+        taken.append((time.perf_counter() - began) * 1000 / sum(step.commit is not None for step in call))
     mine, backend = (time.process_time() - mine) * 1000 / commits, (server() - backend) * 1000 / commits
     cuts = statistics.quantiles(taken, n=100)
     print(
