@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from pggit_daemon.model.meaning import Claims
 from pggit_daemon.model.transaction import RowChange, TableName
+from pggit_daemon.tools.preset import TransactionProof
 from pggit_daemon.tools.source import Source
 from tests.unit.build import (
     JDBC,
@@ -325,7 +325,8 @@ def test_a_backlog_is_recorded_as_it_was_live(scene: Scene) -> None:
 def test_hashes_do_not_depend_on_whose_a_commit_is(scene: Scene) -> None:
     """Nobody claims anything where the sources claim by nothing but the transaction."""
     claimed = follower().feed(*scene.wal.transactions).finish(scene.wal)
-    nobodys = Follower(*(replace(one, preset=one.preset.model_copy(update={"claims": Claims.NONE})) for one in _all()))
+    alone = {"proof": (TransactionProof(by="transaction"),)}
+    nobodys = Follower(*(replace(one, preset=one.preset.model_copy(update=alone)) for one in _all()))
     nobodys.feed(*scene.wal.transactions).finish(scene.wal)
     assert list(nobodys.stored.commits) == list(claimed.stored.commits)
     assert len(set(claimed.stored.commits)) == len(claimed.stored.commits)
