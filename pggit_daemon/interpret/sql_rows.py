@@ -14,7 +14,7 @@ from typing import Any
 from pggit_daemon.interpret.requests import REQUESTS, Request
 from pggit_daemon.model.changeset import Deployment, Evidence, HistoryRowEvent
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.meaning import Claims, Meaning
+from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.migration import Amendment, HistoryChange, Linking, Migration
 from pggit_daemon.model.open_run import EndedRun, OpenRun
 from pggit_daemon.model.row_text import TextRow
@@ -23,9 +23,7 @@ from pggit_daemon.tools.source import DEFAULT_GRACE, Source
 
 SQL_API = Source(
     name="sql",
-    preset=custom(
-        "sql", MigrationColumns(id="id", version=("id",)), claims=Claims.NONE, session=SessionHints(), key=("id",)
-    ),
+    preset=custom("sql", MigrationColumns(id="id", version=("id",)), window=False, session=SessionHints(), key=("id",)),
     table=REQUESTS,
     grace=DEFAULT_GRACE,
     origin="api",

@@ -1,4 +1,4 @@
-"""What a change of a history row can mean, and how a tool's DDL is claimed. Values of presets, read by all folders."""
+"""What a change of a history row can mean. Values of presets, read by all folders."""
 
 from __future__ import annotations
 
@@ -39,12 +39,3 @@ class Meaning(StrEnum):
     def makes_commit(self) -> bool:
         """Whether the change is a migration of its own, with a commit even where no object changed."""
         return self.ran_ddl or self in {Meaning.BASELINE, Meaning.SCHEMA, Meaning.MARKED}
-
-
-class Claims(StrEnum):
-    """How DDL outside the row's own transaction is recognised as the tool's."""
-
-    LOCK = "lock"  # a session holds the tool's advisory lock for this table
-    BRACKET = "bracket"  # between two updates of the tool's lock row
-    WINDOW = "window"  # between two rows of the table
-    NONE = "none"  # never: rows and DDL share a transaction

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pggit_daemon.config.model import Source as Section
-from pggit_daemon.model.meaning import Claims
 from pggit_daemon.tools.preset import MigrationColumns, SessionHints, custom
 from pggit_daemon.tools.source import Source
 
@@ -28,7 +27,7 @@ def configured_source(section: Section, grace: timedelta) -> Source:
             execution_time=columns.execution_time,
             success=columns.success,
         ),
-        claims=Claims.WINDOW if section.ddl == "after" else Claims.NONE,
+        window=section.ddl == "after",
         session=SessionHints(user=section.user, application_name=section.application_name),
     )
     own = timedelta(seconds=section.grace_seconds) if section.grace_seconds is not None else grace

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pggit_daemon.model.meaning import Claims, Meaning
+from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.proof import Holder, Place, Takes
 from pggit_daemon.model.row_text import TextRow, integer
 from pggit_daemon.tools.hints import SessionHints
@@ -194,12 +194,6 @@ class Preset(_Model):
         """Its advisory locks; several where the key depends on how the tool is called."""
         return tuple(proof for proof in self.proof if isinstance(proof, AdvisoryProof))
 
-    @property
-    def claims(self) -> Claims:
-        """The strongest way in which DDL outside of the row's own transaction is claimed."""
-        ways = {"advisory_lock": Claims.LOCK, "lock_row": Claims.BRACKET, "window": Claims.WINDOW}
-        return next((ways[proof.by] for proof in self.proof if proof.by in ways), Claims.NONE)
-
     def version_of(self, row: TextRow) -> str | None:
         """The tool's own name of the migration in a row; None where a part of it is null."""
         parts = [row.get(name) for name in self.migration.version]
@@ -215,9 +209,12 @@ class Preset(_Model):
 
 
 def custom(
-    tool: str, columns: MigrationColumns, *, claims: Claims, session: SessionHints, key: tuple[str, ...] | None = None
+    tool: str, columns: MigrationColumns, *, window: bool, session: SessionHints, key: tuple[str, ...] | None = None
 ) -> Preset:
-    """The preset of a table described in the user's configuration. Scripts of one's own may well run in psql."""
+    """The preset of a table described in the user's configuration. Scripts of one's own may well run in psql.
+
+    `window`: its DDL may also stand in transactions of its own before the row.
+    """
     failed = {columns.success: ("false", "f", "0")} if columns.success is not None else None
     inserts: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
     deletes: tuple[Rule, ...] = (Rule(means=Meaning.ROLLED_BACK),)
@@ -231,7 +228,7 @@ def custom(
         tool=tool,
         table=TableRule(columns=dict.fromkeys(sorted(columns.used), "*"), more=True),
         key=key or columns.version,
-        proof=(TransactionProof(by="transaction"), *((WindowProof(by="window"),) if claims is Claims.WINDOW else ())),
+        proof=(TransactionProof(by="transaction"), *((WindowProof(by="window"),) if window else ())),
         session=session.model_copy(update={"never": ()}),
         migration=columns,
         insert=inserts,

@@ -8,7 +8,6 @@ from importlib import resources
 import pytest
 from pydantic import ValidationError
 
-from pggit_daemon.model.meaning import Claims
 from pggit_daemon.model.session import Profile, Session, SessionKey
 from pggit_daemon.model.shape import Column, Shape, TableKind
 from pggit_daemon.model.transaction import TableName
@@ -116,7 +115,7 @@ def test_what_people_type_is_no_tools_but_sqitchs() -> None:
     """Its DDL is run by psql; sources of somebody's own may be scripts for psql, too."""
     typed = Session(SessionKey(1, "now"), Profile("ann", "psql", None), "ann")
     assert {stem for stem, preset in packaged() if not preset.session.rule_out(typed)} == {"sqitch"}
-    own = custom("own", MigrationColumns(version=("a",)), claims=Claims.WINDOW, session=SessionHints())
+    own = custom("own", MigrationColumns(version=("a",)), window=True, session=SessionHints())
     assert not own.session.rule_out(typed)
 
 
