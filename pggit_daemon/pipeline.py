@@ -308,4 +308,4 @@ class Pipeline:
 
 
 def _may_change_writers(ddl: Ddl) -> bool:
-    return ddl.keeps is not None or ddl.event.tag in _CHANGES_WRITERS
+    return ddl.housekeeping is not None or ddl.event.tag in _CHANGES_WRITERS

@@ -30,7 +30,7 @@ def seen_of(changeset: Changeset) -> Seen | None:
     session, events = changeset.session, changeset.events
     if session is None:
         return None
-    free = [item.event.lsn for item in changeset.items if isinstance(item, Ddl) and item.keeps is None]
+    free = [item.event.lsn for item in changeset.items if isinstance(item, Ddl) and item.housekeeping is None]
     return Seen(
         session,
         locks=tuple(lock for event in events for lock in event.locks),
@@ -105,13 +105,13 @@ def owner_of(seen: Seen, sources: Mapping[str, Source], known: Known) -> str | N
 
 def keep_house(state: State, changeset: Changeset, seen: Seen | None) -> bool:
     """A session that works on a tool's own tables is the tool's. Whether it drops them."""
-    kept = [item for item in changeset.items if isinstance(item, Ddl) and item.keeps in state.sources]
-    if seen is None or not kept or kept[-1].keeps is None:
+    own = [item for item in changeset.items if isinstance(item, Ddl) and item.housekeeping in state.sources]
+    if seen is None or not own or own[-1].housekeeping is None:
         return False
-    source = state.sources[kept[-1].keeps]
+    source = state.sources[own[-1].housekeeping]
     if proof_of(source).is_timed or not source.makers_migrate or source.preset.session.rule_out(seen.session):
         return False
-    dropped = any(item.op is ObjectOp.DROP for ddl in kept for item in ddl.event.objects)
+    dropped = any(item.op is ObjectOp.DROP for ddl in own for item in ddl.event.objects)
     session = seen.session.key
     state.known.sessions.keep_house(source.name, session, seen.time, dropped=dropped)
     state.changed.housekeepers[session] = None

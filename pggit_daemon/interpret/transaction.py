@@ -194,18 +194,18 @@ class Reader:
 
     def _whole_drops(self, items: Sequence[Item]) -> Iterator[Item]:
         """Items in which the rest of a transaction that drops a tool's own tables is the tool's: it cleans up."""
-        keeper = next((name for item in items if (name := self._cleans_up(item)) is not None), None)
+        owner = next((name for item in items if (name := self._cleans_up(item)) is not None), None)
         for item in items:
-            if keeper is not None and isinstance(item, Ddl) and item.keeps is None and item.part_of is None:
-                yield replace(item, keeps=keeper)
+            if owner is not None and isinstance(item, Ddl) and item.housekeeping is None and item.part_of is None:
+                yield replace(item, housekeeping=owner)
             else:
                 yield item
 
     def _cleans_up(self, item: Item) -> str | None:
         """The source whose own tables a session of its tool drops here."""
-        if not isinstance(item, Ddl) or item.keeps not in self._registry.sources:
+        if not isinstance(item, Ddl) or item.housekeeping not in self._registry.sources:
             return None
-        source = self._registry.sources[item.keeps]
+        source = self._registry.sources[item.housekeeping]
         drops = any(change.op is ObjectOp.DROP for change in item.event.objects)
         works_alone = any(isinstance(proof, AdvisoryLock | LockRow) for proof in source.proofs)
         return source.name if drops and works_alone and not source.preset.session.rule_out(item.event.session) else None
@@ -224,12 +224,12 @@ class Reader:
         if isinstance(event, Unreadable):
             yield event
             return
-        keeper = self._registry.keeper(event)
-        if keeper is None and event.tag == "CREATE SCHEMA":
+        owner = self._registry.housekeeping_owner(event)
+        if owner is None and event.tag == "CREATE SCHEMA":
             # A tool that makes its schemas does so in the transaction that makes its history table.
-            keeper = maker
-        begun = self._api.innermost(event.session.key, event.lsn) if keeper is None else None
-        yield Ddl(event, keeper, begun)
+            owner = maker
+        begun = self._api.innermost(event.session.key, event.lsn) if owner is None else None
+        yield Ddl(event, owner, begun)
         for item in event.objects:
             table = table_of(item) if item.op is ObjectOp.DROP else None
             if table is not None:

@@ -34,13 +34,13 @@ class Evidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ddl:
-    """A statement; `keeps` is the source whose own tables it made, changed or dropped.
+    """A statement; `housekeeping` is the source whose own tables it made, changed or dropped.
 
     `part_of`: the migration that its session had begun, and ended in no transaction of this one's.
     """
 
     event: DdlEvent
-    keeps: str | None
+    housekeeping: str | None
     part_of: HistoryRowEvent | None = None
 
 

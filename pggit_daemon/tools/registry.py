@@ -312,7 +312,7 @@ class Registry:
 
     # -- housekeeping
 
-    def keeper(self, event: DdlEvent) -> str | None:
+    def housekeeping_owner(self, event: DdlEvent) -> str | None:
         """The source whose own objects, and nothing else, a statement made, changed or dropped."""
         return Housekeeping(self._presets, self.sources, self.brackets).owner(event)
 

@@ -28,13 +28,13 @@ def segments(changeset: Changeset) -> tuple[Segment, ...]:
         elif _cuts(item):
             cut = True
     return tuple(
-        Segment(changeset, ordinal, tuple(events), first.keeps, first.part_of)
+        Segment(changeset, ordinal, tuple(events), first.housekeeping, first.part_of)
         for ordinal, (first, events) in enumerate(found)
     )
 
 
 def _continues(first: Ddl, item: Ddl) -> bool:
-    return first.keeps == item.keeps and first.part_of is item.part_of
+    return first.housekeeping == item.housekeeping and first.part_of is item.part_of
 
 
 def _cuts(item: Item) -> bool:

@@ -111,7 +111,7 @@ def test_drop_of_a_history_table_clears_its_rows_after_the_statement(wal: Wal) -
     items(wal.transactions[0], by)
     ddl, cleared = items(wal.transactions[1], by)
     assert isinstance(ddl, Ddl)
-    assert ddl.keeps == str(FSH)
+    assert ddl.housekeeping == str(FSH)
     assert isinstance(cleared, HistoryRowEvent)
     assert cleared.principal.operation == "drop"
 

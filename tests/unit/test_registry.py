@@ -109,14 +109,16 @@ def test_the_keeper_is_whose_own_tables_alone_are_touched() -> None:
     registry = Registry(PRESETS)
     registry.learn(FSH, FLYWAY_COLUMNS)
     needs = [f"table {FSH}"]
-    assert registry.keeper(event(made(FSH, FLYWAY_COLUMNS))) == str(FSH)
-    assert registry.keeper(event(element("public.i", type_="index", depends=needs))) == str(FSH)
-    assert registry.keeper(event(dropped(str(FSH)), dropped("public.i", type_="index", direct=False))) == str(FSH)
-    assert registry.keeper(event(element("public.v", type_="view", depends=needs))) is None
-    assert registry.keeper(event(made(FSH, FLYWAY_COLUMNS), element("public.t"))) is None
-    assert registry.keeper(event(dropped(str(FSH)), dropped("public.t"))) is None
-    assert registry.keeper(event(dropped("app", type_="schema"), dropped(str(FSH), direct=False))) is None
-    assert registry.keeper(event()) is None
+    assert registry.housekeeping_owner(event(made(FSH, FLYWAY_COLUMNS))) == str(FSH)
+    assert registry.housekeeping_owner(event(element("public.i", type_="index", depends=needs))) == str(FSH)
+    assert registry.housekeeping_owner(
+        event(dropped(str(FSH)), dropped("public.i", type_="index", direct=False))
+    ) == str(FSH)
+    assert registry.housekeeping_owner(event(element("public.v", type_="view", depends=needs))) is None
+    assert registry.housekeeping_owner(event(made(FSH, FLYWAY_COLUMNS), element("public.t"))) is None
+    assert registry.housekeeping_owner(event(dropped(str(FSH)), dropped("public.t"))) is None
+    assert registry.housekeeping_owner(event(dropped("app", type_="schema"), dropped(str(FSH), direct=False))) is None
+    assert registry.housekeeping_owner(event()) is None
 
 
 def test_created_tables_are_those_with_columns() -> None:
@@ -165,7 +167,7 @@ def test_a_neighbour_that_comes_later_tells_another_tool() -> None:
     assert registry.look(seen(RAILS, beside, oid=2, at=2)), "the stream starts over: rows are read in another way"
     assert registry.sources[str(ROWS)].tool == "rails"
     assert not registry.look(seen(RAILS, beside, oid=2, at=2))
-    assert registry.keeper(event(element(str(RAILS)))) == str(ROWS)
+    assert registry.housekeeping_owner(event(element(str(RAILS)))) == str(ROWS)
 
 
 def test_neighbours_of_other_schemas_tell_nothing() -> None:
@@ -239,7 +241,7 @@ def test_rows_of_a_part_are_rows_of_the_whole(kind: TableKind) -> None:
     assert not registry.look(seen(part, replace(whole, kind=kind, parent=str(FSH)), oid=2, at=2))
     assert registry.at(part) is registry.at(FSH)
     assert part in registry.tables
-    assert registry.keeper(event(element(str(part)))) == str(FSH)
+    assert registry.housekeeping_owner(event(element(str(part)))) == str(FSH)
 
 
 # -- configured tables
@@ -314,11 +316,11 @@ def test_the_sequence_of_a_serial_column_is_the_tables() -> None:
     sequence = element("public.knex_migrations_id_seq", type_="sequence")
     owned = {**sequence, "later": "ALTER SEQUENCE public.knex_migrations_id_seq OWNED BY public.knex_migrations.id;\n"}
     whole = {**made(table, ["id"]), "depends": ["schema public", "~sequence public.knex_migrations_id_seq"]}
-    assert registry.keeper(event(owned, whole)) == str(table)
-    assert registry.keeper(event(sequence, whole)) == str(table), "of a table in the same statement"
-    assert registry.keeper(event(owned, tag="ALTER SEQUENCE")) == str(table)
-    assert registry.keeper(event(sequence, tag="CREATE SEQUENCE")) is None
-    assert registry.keeper(event(element("public.other_seq", type_="sequence"), whole)) is None
+    assert registry.housekeeping_owner(event(owned, whole)) == str(table)
+    assert registry.housekeeping_owner(event(sequence, whole)) == str(table), "of a table in the same statement"
+    assert registry.housekeeping_owner(event(owned, tag="ALTER SEQUENCE")) == str(table)
+    assert registry.housekeeping_owner(event(sequence, tag="CREATE SEQUENCE")) is None
+    assert registry.housekeeping_owner(event(element("public.other_seq", type_="sequence"), whole)) is None
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,7 @@ def test_companions_are_the_tools_own(preset: str, name: str, type_: str, owner:
     registry = Registry(PRESETS)
     known = next(one for one in KNOWN if one.preset == preset)
     registry.look(seen(known.table, known.shape))
-    assert registry.keeper(event(element(name, type_=type_))) == owner
+    assert registry.housekeeping_owner(event(element(name, type_=type_))) == owner
 
 
 @pytest.mark.parametrize(
@@ -355,7 +357,7 @@ def test_companions_are_the_tools_own(preset: str, name: str, type_: str, owner:
 )
 def test_what_a_tool_makes_before_its_history_table_is_its_own(name: str, type_: str, owner: str | None) -> None:
     """Each in a transaction of its own, so that nothing else tells yet."""
-    assert Registry(PRESETS).keeper(event(element(name, type_=type_))) == owner
+    assert Registry(PRESETS).housekeeping_owner(event(element(name, type_=type_))) == owner
 
 
 @pytest.mark.parametrize(
