@@ -19,15 +19,16 @@ from pggit_daemon.install.state import (
     installed_version,
     is_restored,
     object_list,
-    queries,
     restored_steps,
     rows,
     run_file,
 )
-from pggit_daemon.sql import steps
+from pggit_daemon.sql import load_queries, steps
 
 if TYPE_CHECKING:
     import psycopg
+
+_queries = load_queries("uninstall")
 
 DROPS = {
     # What can be dropped by its identity, in the order in which it goes.
@@ -66,12 +67,12 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
             return UninstallReport(None)
         conn.execute("SELECT set_config('check_function_bodies', 'off', true)")
         before = object_list(conn)
-        added = {(row[0], row[1]) for row in rows(conn, queries["added"])}
+        added = {(row[0], row[1]) for row in rows(conn, _queries["added"])}
         ours = added | _drop_triggers(conn)
         had_pggit = ("schema", "pggit") not in added
         if had_pggit:
             for name in ("forget_rows", "forget_heads", "forget_commits"):
-                run_file(conn, name, queries[name])
+                run_file(conn, name, _queries[name])
         _drop_added(conn, added)
         restored = _restore(conn)
         _take_back_grants(conn, had_pggit=had_pggit)
@@ -88,11 +89,11 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
 def _drop_triggers(conn: psycopg.Connection[Any]) -> set[tuple[str, str]]:
     """Drop event triggers and triggers that call us, wherever they are; return what they were."""
     gone = set()
-    for (name,) in rows(conn, queries["event_triggers_of_ours"]):
+    for (name,) in rows(conn, _queries["event_triggers_of_ours"]):
         conn.execute(sql.SQL("DROP EVENT TRIGGER {}").format(sql.Identifier(name)))
         gone.add(("event trigger", sql.Identifier(name).as_string(conn)))
         gone.add(("event trigger", name))
-    for name, schema, table, kind, identity in rows(conn, queries["triggers_of_ours"]):
+    for name, schema, table, kind, identity in rows(conn, _queries["triggers_of_ours"]):
         conn.execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(name), sql.Identifier(schema, table)))
         gone.add((kind, identity))
     return gone
@@ -117,7 +118,7 @@ def _drop_added(conn: psycopg.Connection[Any], added: set[tuple[str, str]]) -> N
 def _restore(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
     """Bring back what was there before us and was replaced or dropped by us."""
     restored = []
-    for kind, identity, definition, present in rows(conn, queries["changed_since"]):
+    for kind, identity, definition, present in rows(conn, _queries["changed_since"]):
         try:
             if present and kind == "view":
                 conn.execute(sql.SQL(f"DROP VIEW {identity}"))
@@ -138,12 +139,12 @@ def _restore(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
 
 def _take_back_grants(conn: psycopg.Connection[Any], *, had_pggit: bool) -> None:
     """Comments of ours on what stays, and rights on it."""
-    for (statement,) in rows(conn, queries["comments_changed"]):
+    for (statement,) in rows(conn, _queries["comments_changed"]):
         conn.execute(statement.encode())
-    for role, _ours, _members in rows(conn, queries["roles_of_ours"]):
+    for role, _ours, _members in rows(conn, _queries["roles_of_ours"]):
         for what in ("ALL TABLES IN SCHEMA pggit", "ALL ROUTINES IN SCHEMA pggit", "SCHEMA pggit"):
             conn.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.SQL(what), sql.Identifier(role)))
-    if had_pggit and rows(conn, queries["usage_added"]) == [(True,)]:
+    if had_pggit and rows(conn, _queries["usage_added"]) == [(True,)]:
         conn.execute("REVOKE USAGE ON SCHEMA pggit FROM PUBLIC")
 
 
@@ -152,14 +153,14 @@ def _drop_roles(conn: psycopg.Connection[Any], made_members: frozenset[str]) -> 
 
     `made_members` are those whom init made migrators: they need nothing.
     """
-    for role, ours, members in rows(conn, queries["roles_of_ours"]):
+    for role, ours, members in rows(conn, _queries["roles_of_ours"]):
         if ours and made_members.issuperset(members):
             with suppress(errors.DependentObjectsStillExist), conn.transaction():
                 conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def _drop_public_schema(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
-    left = tuple(row[0] for row in rows(conn, queries["left_in_pggit"]))
+    left = tuple(row[0] for row in rows(conn, _queries["left_in_pggit"]))
     if not left:
         conn.execute("DROP SCHEMA IF EXISTS pggit")
     return left

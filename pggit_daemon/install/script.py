@@ -18,7 +18,7 @@ from pggit_daemon.tools.preset import packaged
 
 LOCK_KEY = 0x7067676974  # "pggit": the advisory lock of whoever installs or removes
 
-_queries = load_queries("install")
+_queries = load_queries("install", "install_restored", "install_rights")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = "5s"
 OLDEST_SERVER = 140000
 
-queries = load_queries("install")
+queries = load_queries("install", "install_restored", "install_rights")
 
 
 def installed_version(conn: psycopg.Connection[Any]) -> int | None:

@@ -70,15 +70,18 @@ def digest(sql_files: tuple[SqlFile, ...]) -> str:
 
 
 @cache
-def load_queries(name: str) -> Mapping[str, str]:
-    """Return the named statements of `queries/<name>.sql`."""
-    text = (files(__name__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
-    heads = list(_BLOCK.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    queries = {head[1]: text[head.end() : end].strip() for head, end in zip(heads, ends, strict=True)}
-    if len(queries) != len(heads):
-        msg = f"queries/{name}.sql has a name twice"
-        raise ValueError(msg)
+def load_queries(*names: str) -> Mapping[str, str]:
+    """Return the named statements of `queries/<name>.sql`, of each of these files."""
+    queries: dict[str, str] = {}
+    for name in names:
+        text = (files(__name__) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+        heads = list(_BLOCK.finditer(text))
+        ends = [head.start() for head in heads[1:]] + [len(text)]
+        for head, end in zip(heads, ends, strict=True):
+            if head[1] in queries:
+                msg = f"queries/{name}.sql has {head[1]} a second time"
+                raise ValueError(msg)
+            queries[head[1]] = text[head.end() : end].strip()
     return MappingProxyType(queries)
 
 

@@ -1,0 +1,106 @@
+-- Statements of the installer: who may what.
+
+-- name: permit_migrators
+-- Who records migrations: the database's owner, and whom init was told. Superusers may anyway.
+DO $permit$
+DECLARE
+    migrator name;
+BEGIN
+    FOR migrator IN
+        SELECT named.role FROM unnest({migrators}::name[]) AS named (role)
+        UNION
+        SELECT r.rolname FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba
+         WHERE d.datname = current_database()
+    LOOP
+        IF NOT pg_has_role(migrator, 'pggit_migrator', 'MEMBER') THEN
+            EXECUTE format('GRANT pggit_migrator TO %I', migrator);
+            INSERT INTO pggit_daemon.object_added (type, identity) VALUES ('migrator', migrator) ON CONFLICT DO NOTHING;
+        END IF;
+    END LOOP;
+END $permit$;
+
+-- name: close_to_public
+-- New functions are open to everybody until somebody says otherwise.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pggit_daemon FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA pggit_daemon FROM PUBLIC;
+
+-- name: permit_daemon
+-- The daemon's role: it logs in, reads the WAL and sees since when other sessions run, so that a session is never taken
+-- for one before it with the same process id; it works on the tables of the two schemas and calls the functions that the
+-- server does not call itself. A superuser needs none of it. A role that was given this before gets what has come since.
+DO $permit$
+DECLARE
+    daemon name;
+    known  record;
+    ours   record;
+BEGIN
+    FOR daemon IN
+        SELECT {role}::name AS role WHERE {role} IS NOT NULL
+        UNION
+        SELECT pg_get_userbyid(granted.grantee)
+          FROM pg_catalog.pg_class AS c, aclexplode(c.relacl) AS granted
+         WHERE c.oid = to_regclass('pggit_daemon.progress') AND granted.privilege_type = 'INSERT'
+           AND granted.grantee NOT IN (0, c.relowner)
+    LOOP
+        IF daemon = {role} AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = daemon) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', daemon);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', daemon, 'made by pggit-daemon: it logs in as this role');
+        END IF;
+        SELECT r.rolsuper, r.rolcanlogin, r.rolreplication INTO known FROM pg_catalog.pg_roles r WHERE r.rolname = daemon;
+        IF daemon = {role} AND (NOT known.rolcanlogin OR NOT known.rolreplication AND NOT known.rolsuper) THEN
+            EXECUTE format('ALTER ROLE %I LOGIN REPLICATION', daemon);
+        END IF;
+        CONTINUE WHEN known.rolsuper;
+        IF NOT pg_has_role(daemon, 'pg_read_all_stats', 'MEMBER') THEN
+            EXECUTE format('GRANT pg_read_all_stats TO %I', daemon);
+        END IF;
+        IF {read_all_data} AND daemon = {role} AND NOT pg_has_role(daemon, 'pg_read_all_data', 'MEMBER') THEN
+            EXECUTE format('GRANT pg_read_all_data TO %I', daemon);
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA pggit, pggit_daemon TO %I', daemon);
+        -- One statement for many objects: each fires the event triggers, ours among them.
+        FOR ours IN
+            SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word,
+                   string_agg(format('%I.%I', n.nspname, c.relname), ', ') AS names,
+                   CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
+                        WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
+                        WHEN c.relkind = 'S' THEN 'USAGE'
+                        -- What functions that run as another role read is not the daemon's to write.
+                        WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added', 'integration',
+                                           'secret') THEN 'SELECT'
+                        WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
+                        ELSE 'SELECT, INSERT, UPDATE, DELETE'
+                   END AS rights
+              FROM pg_catalog.pg_class c
+              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
+               AND (n.nspname = 'pggit_daemon'
+                    OR n.nspname = 'pggit'
+                       AND (c.relname IN ('branches', 'commits', 'external_migrations')
+                            OR c.relname IN ('branches_id_seq', 'commits_id_seq')
+                            OR EXISTS (SELECT FROM pggit_daemon.object_added a
+                                        WHERE a.identity = quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+                                          AND a.type IN ('table', 'view', 'materialized view', 'sequence'))))
+               AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                                                       AND d.deptype = 'i'))
+             GROUP BY 1, 3
+        LOOP
+            EXECUTE format('GRANT %s ON %s %s TO %I', ours.rights, ours.word, ours.names, daemon);
+        END LOOP;
+        FOR ours IN
+            SELECT string_agg(p.oid::regprocedure::text, ', ') AS signatures
+              FROM pg_catalog.pg_proc p
+              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
+               AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
+               -- Those that write as another role are for migrators.
+               AND NOT (p.prosecdef AND p.provolatile = 'v')
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signatures, daemon);
+        END LOOP;
+    END LOOP;
+END $permit$;
+
+-- name: may_read_all_data
+SELECT pg_catalog.pg_has_role(%(role)s, 'pg_read_all_data', 'MEMBER');
