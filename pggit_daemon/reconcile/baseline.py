@@ -31,7 +31,7 @@ from pggit_daemon.model.transaction import Row, RowChange, RowOp
 from pggit_daemon.reconcile.snapshot import read_snapshot
 from pggit_daemon.replication.connection import CreatedSlot, ReplicationConnection
 from pggit_daemon.store.loader import State
-from pggit_daemon.store.statements import Statement
+from pggit_daemon.store.statement import Statement
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.source import Source

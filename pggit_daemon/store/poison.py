@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pggit_daemon.errors import PggitDaemonError, RefusedError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Message, Transaction
-from pggit_daemon.store.statements import Statement
+from pggit_daemon.store.statement import Statement
 
 LONGEST_RAW = 1_000_000
 """Characters of a transaction that are kept in the quarantine."""

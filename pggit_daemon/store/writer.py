@@ -20,7 +20,8 @@ import psycopg
 from pggit_daemon.errors import RefusedError, StoreError
 from pggit_daemon.model.lsn import LSN, Durable
 from pggit_daemon.model.progress import Progress
-from pggit_daemon.store.statements import Statement, statements
+from pggit_daemon.store.statement import Statement
+from pggit_daemon.store.statements import statements
 from pggit_daemon.versioning.plan import Step
 
 OUTBOXES = ("handled_events", "handled_requests")
