@@ -3,7 +3,7 @@
 -- pgGit 0.2.x, are dropped here, to be made anew by the files that follow: CREATE OR REPLACE cannot change a shape.
 
 -- audience: reader = pggit_reader and pggit_migrator, migrator = pggit_migrator; whoever else calls one of the latter
--- is told how to become one.
+-- is told how to become one, by the function that is for all.
 CREATE OR REPLACE FUNCTION pggit_daemon.contract()
     RETURNS TABLE (name text, arguments text, result text, audience text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -51,6 +51,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
          'TABLE(conflict_id bigint, conflict_type text, object_type text, object_identifier text, '
          'created_at timestamp with time zone, description text)', 'reader'),
         ('resolve_conflict', 'conflict_id bigint, resolution text', 'void', 'migrator'),
+        ('require_migrator', 'called text', 'void', 'all'),
         ('wait_for_sync', 'timeout interval DEFAULT ''00:00:10''::interval', 'boolean', 'reader')
 $$;
 

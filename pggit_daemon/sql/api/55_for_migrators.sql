@@ -1,14 +1,23 @@
 -- The writing functions as schema pggit has them. They run with their caller's rights, so they give none to anybody: who is
 -- no member of pggit_migrator is told how to become one, and could not call what they call.
 
+-- In schema pggit, as strangers have no way into pggit_daemon.
+CREATE OR REPLACE FUNCTION pggit.require_migrator(called text) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
+        RAISE EXCEPTION 'role % may not call pggit.%: it is no member of pggit_migrator', current_user, called
+            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
+    END IF;
+END $$;
+COMMENT ON FUNCTION pggit.require_migrator(text) IS
+    'Raises 42501, with the GRANT that is missing as its hint, where the caller is no member of pggit_migrator.';
+
 CREATE OR REPLACE FUNCTION pggit.begin_migration(
     migration_id bigint, tool_name text DEFAULT 'flyway', migration_name text DEFAULT NULL) RETURNS uuid
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.begin_migration: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('begin_migration');
     RETURN pggit_daemon.begin_migration(migration_id, tool_name, migration_name);
 END $$;
 COMMENT ON FUNCTION pggit.begin_migration(bigint, text, text) IS
@@ -18,10 +27,7 @@ CREATE OR REPLACE FUNCTION pggit.end_migration(
     migration_id bigint, checksum text DEFAULT NULL, success boolean DEFAULT true, error_message text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.end_migration: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('end_migration');
     PERFORM pggit_daemon.end_migration(migration_id, checksum, success, error_message);
 END $$;
 COMMENT ON FUNCTION pggit.end_migration(bigint, text, boolean, text) IS
@@ -31,10 +37,7 @@ CREATE OR REPLACE FUNCTION pggit.link_migration(
     migration_id bigint, description text DEFAULT NULL, tool_name text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.link_migration: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('link_migration');
     PERFORM pggit_daemon.link_migration(migration_id, description, tool_name);
 END $$;
 COMMENT ON FUNCTION pggit.link_migration(bigint, text, text) IS
@@ -43,10 +46,7 @@ COMMENT ON FUNCTION pggit.link_migration(bigint, text, text) IS
 CREATE OR REPLACE FUNCTION pggit.begin_deployment(deployment_name text, auto_commit boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.begin_deployment: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('begin_deployment');
     RETURN pggit_daemon.begin_deployment(deployment_name, auto_commit);
 END $$;
 COMMENT ON FUNCTION pggit.begin_deployment(text, boolean) IS
@@ -55,10 +55,7 @@ COMMENT ON FUNCTION pggit.begin_deployment(text, boolean) IS
 CREATE OR REPLACE FUNCTION pggit.end_deployment(message text DEFAULT NULL, tags text[] DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.end_deployment: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('end_deployment');
     PERFORM pggit_daemon.end_deployment(message, tags);
 END $$;
 COMMENT ON FUNCTION pggit.end_deployment(text, text[]) IS
@@ -67,10 +64,7 @@ COMMENT ON FUNCTION pggit.end_deployment(text, text[]) IS
 CREATE OR REPLACE FUNCTION pggit.integrate_flyway(schema_name text DEFAULT 'public') RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.integrate_flyway: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('integrate_flyway');
     PERFORM pggit_daemon.integrate('flyway', schema_name);
 END $$;
 COMMENT ON FUNCTION pggit.integrate_flyway(text) IS
@@ -79,10 +73,7 @@ COMMENT ON FUNCTION pggit.integrate_flyway(text) IS
 CREATE OR REPLACE FUNCTION pggit.integrate_liquibase(schema_name text DEFAULT 'public') RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.integrate_liquibase: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('integrate_liquibase');
     PERFORM pggit_daemon.integrate('liquibase', schema_name);
 END $$;
 COMMENT ON FUNCTION pggit.integrate_liquibase(text) IS
@@ -91,10 +82,7 @@ COMMENT ON FUNCTION pggit.integrate_liquibase(text) IS
 CREATE OR REPLACE FUNCTION pggit.remove_integration(tool_name text, schema_name text DEFAULT 'public') RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.remove_integration: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('remove_integration');
     PERFORM pggit_daemon.remove_integration(tool_name, schema_name);
 END $$;
 COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
@@ -103,10 +91,7 @@ COMMENT ON FUNCTION pggit.remove_integration(text, text) IS
 CREATE OR REPLACE FUNCTION pggit.integrate(history regclass) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.integrate: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('integrate');
     PERFORM pggit_daemon.integrate(history);
 END $$;
 COMMENT ON FUNCTION pggit.integrate(regclass) IS
@@ -115,10 +100,7 @@ COMMENT ON FUNCTION pggit.integrate(regclass) IS
 CREATE OR REPLACE FUNCTION pggit.remove_integration(history regclass) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.remove_integration: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('remove_integration');
     PERFORM pggit_daemon.remove_integration(history);
 END $$;
 COMMENT ON FUNCTION pggit.remove_integration(regclass) IS
@@ -127,10 +109,7 @@ COMMENT ON FUNCTION pggit.remove_integration(regclass) IS
 CREATE OR REPLACE FUNCTION pggit.resolve_conflict(conflict_id bigint, resolution text) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.resolve_conflict: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('resolve_conflict');
     PERFORM pggit_daemon.resolve_conflict(conflict_id, resolution);
 END $$;
 COMMENT ON FUNCTION pggit.resolve_conflict(bigint, text) IS
@@ -139,10 +118,7 @@ COMMENT ON FUNCTION pggit.resolve_conflict(bigint, text) IS
 CREATE OR REPLACE FUNCTION pggit.acknowledge_finding(finding text, reason text) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.acknowledge_finding: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('acknowledge_finding');
     PERFORM pggit_daemon.acknowledge_finding(finding, reason);
 END $$;
 COMMENT ON FUNCTION pggit.acknowledge_finding(text, text) IS
@@ -151,10 +127,7 @@ COMMENT ON FUNCTION pggit.acknowledge_finding(text, text) IS
 CREATE OR REPLACE FUNCTION pggit.reopen_finding(finding text) RETURNS void
     LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_has_role('pggit_migrator', 'USAGE') THEN
-        RAISE EXCEPTION 'role % may not call pggit.reopen_finding: it is no member of pggit_migrator', current_user
-            USING ERRCODE = '42501', HINT = format('As a superuser: GRANT pggit_migrator TO %I;', current_user);
-    END IF;
+    PERFORM pggit.require_migrator('reopen_finding');
     PERFORM pggit_daemon.reopen_finding(finding);
 END $$;
 COMMENT ON FUNCTION pggit.reopen_finding(text) IS

@@ -70,55 +70,54 @@ BEGIN
     ON CONFLICT (conflict_type, object_type, hashtextextended(object_identifier, 0)) WHERE status = 'unresolved' DO NOTHING;
 END $$;
 
--- A migration changed the object since: it says again what the object is. `by` is its commit where others followed it.
+-- The open conflicts of these objects, locked; of those that somebody else resolves right now, none. `by`: a commit that
+-- others have followed, so only conflicts from before it count. `undone`: only where the object is again what it was before
+-- the change that made the conflict: now, or as the commit `by` left it.
+CREATE OR REPLACE FUNCTION pggit_daemon.open_conflicts(p jsonb, undone boolean) RETURNS SETOF bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT open.conflict_id
+    FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
+         AS changed (type, identity)
+    CROSS JOIN LATERAL (
+        SELECT c.conflict_id FROM pggit.conflicts AS c
+        WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
+          AND hashtextextended(c.object_identifier, 0) = hashtextextended(changed.identity, 0)
+          AND c.object_type = changed.type AND c.object_identifier = changed.identity
+          AND (p -> 'by' IS NULL OR c.commit_id < (p ->> 'by')::integer)
+          AND (NOT undone OR EXISTS (
+            SELECT FROM pggit_daemon.object_version AS before
+            CROSS JOIN LATERAL (
+                SELECT v.blob FROM pggit_daemon.object_version AS v
+                WHERE p -> 'by' IS NULL AND v.to_commit IS NULL
+                  AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
+                  AND v.type = before.type AND v.identity = before.identity
+                UNION ALL
+                SELECT v.blob FROM pggit_daemon.object_version AS v
+                WHERE v.from_commit = (p ->> 'by')::integer
+                  AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
+                  AND v.type = before.type AND v.identity = before.identity OFFSET 0) AS now
+            WHERE hashtextextended(before.identity, 0) = hashtextextended(c.object_identifier, 0)
+              AND before.type = c.object_type AND before.identity = c.object_identifier
+              AND before.to_commit = c.commit_id AND now.blob = before.blob OFFSET 0))
+        OFFSET 0 FOR UPDATE SKIP LOCKED) AS open;
+END $$;
+
+-- A migration changed the object since: it says again what the object is.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_settle_conflicts(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE pggit.conflicts AS conflict
     SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'a later migration changed the object'
-    WHERE conflict.conflict_id = ANY (ARRAY(
-        SELECT open.conflict_id
-        FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
-             AS changed (type, identity)
-        CROSS JOIN LATERAL (
-            SELECT c.conflict_id FROM pggit.conflicts AS c
-            WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
-              AND hashtextextended(c.object_identifier, 0) = hashtextextended(changed.identity, 0)
-              AND c.object_type = changed.type AND c.object_identifier = changed.identity
-              AND (p -> 'by' IS NULL OR c.commit_id < (p ->> 'by')::integer)
-            OFFSET 0 FOR UPDATE SKIP LOCKED) AS open));
+    WHERE conflict.conflict_id = ANY (ARRAY(SELECT pggit_daemon.open_conflicts(p, undone => false)));
 END $$;
 
--- The object is again what it was before the change that made the conflict: now, or as the commit `by` left it.
+-- The object is again what it was.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_undone_conflicts(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE pggit.conflicts AS conflict
     SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the object is again as it was before'
-    WHERE conflict.conflict_id = ANY (ARRAY(
-        SELECT open.conflict_id
-        FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
-             AS changed (type, identity)
-        CROSS JOIN LATERAL (
-            SELECT c.conflict_id FROM pggit.conflicts AS c
-            WHERE c.status = 'unresolved' AND c.conflict_type IN ('out_of_band', 'tree_differs')
-              AND hashtextextended(c.object_identifier, 0) = hashtextextended(changed.identity, 0)
-              AND c.object_type = changed.type AND c.object_identifier = changed.identity
-              AND (p -> 'by' IS NULL OR c.commit_id < (p ->> 'by')::integer)
-              AND EXISTS (
-                SELECT FROM pggit_daemon.object_version AS before
-                CROSS JOIN LATERAL (
-                    SELECT v.blob FROM pggit_daemon.object_version AS v
-                    WHERE p -> 'by' IS NULL AND v.to_commit IS NULL
-                      AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
-                      AND v.type = before.type AND v.identity = before.identity
-                    UNION ALL
-                    SELECT v.blob FROM pggit_daemon.object_version AS v
-                    WHERE v.from_commit = (p ->> 'by')::integer
-                      AND hashtextextended(v.identity, 0) = hashtextextended(before.identity, 0)
-                      AND v.type = before.type AND v.identity = before.identity OFFSET 0) AS now
-                WHERE hashtextextended(before.identity, 0) = hashtextextended(c.object_identifier, 0)
-                  AND before.type = c.object_type AND before.identity = c.object_identifier
-                  AND before.to_commit = c.commit_id AND now.blob = before.blob OFFSET 0)
-            OFFSET 0 FOR UPDATE SKIP LOCKED) AS open));
+    WHERE conflict.conflict_id = ANY (ARRAY(SELECT pggit_daemon.open_conflicts(p, undone => true)));
 END $$;
