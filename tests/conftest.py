@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from sandbox.cluster import Cluster
 from sandbox.container import ContainerCluster, engine_answers
-from tests import cost
+from tests import cost, examples
 from tests.acceptance.oracle.figures import Tally
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 # How fast examples come tells of the machine, not of the code.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples.USUAL
+)
 settings.load_profile("tests")
 
 TEMPLATE = "installed_template"

@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from pggit_daemon.model.transaction import RowChange, TableName
 from pggit_daemon.tools.preset import TransactionProof
 from pggit_daemon.tools.source import Source
+from tests.examples import examples
 from tests.unit.build import (
     JDBC,
     Flyway,
@@ -29,7 +30,6 @@ from tests.unit.build import (
     who,
 )
 
-CHECKED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SCHEMAS = ("one", "two")
 Script = Iterator[None]
 
@@ -268,7 +268,7 @@ def _events(transaction: object) -> list[int]:
     return [int(change.new["id"]) for change in transaction.changes if change.table.schema == "pggit_daemon"]  # type: ignore[attr-defined]
 
 
-@CHECKED
+@examples(300)
 @given(scenes(liquibases=0))
 def test_flyways_beside_hands_no_link_is_wrong(scene: Scene) -> None:
     done = follower().feed(*scene.wal.transactions)
@@ -278,7 +278,7 @@ def test_flyways_beside_hands_no_link_is_wrong(scene: Scene) -> None:
     assert missing == 0 or not scene.told_apart
 
 
-@CHECKED
+@examples(300)
 @given(scenes(flyways=0))
 def test_liquibase_beside_hands_every_link_is_right(scene: Scene) -> None:
     done = follower().feed(*scene.wal.transactions)
@@ -286,7 +286,7 @@ def test_liquibase_beside_hands_every_link_is_right(scene: Scene) -> None:
     assert check(scene, done) == 0
 
 
-@CHECKED
+@examples(300)
 @given(scenes(sure=True))
 def test_tools_of_all_kinds_at_once_no_link_is_wrong(scene: Scene) -> None:
     done = follower().feed(*scene.wal.transactions)
@@ -296,7 +296,7 @@ def test_tools_of_all_kinds_at_once_no_link_is_wrong(scene: Scene) -> None:
     assert missing == 0 or not scene.told_apart
 
 
-@CHECKED
+@examples(150)
 @given(scenes(), st.sets(st.integers(0, 30), max_size=3) | st.just(set(range(500))))
 def test_a_restart_at_any_moment_changes_nothing(scene: Scene, restarts: set[int]) -> None:
     whole, broken = follower(), follower()
@@ -311,7 +311,7 @@ def test_a_restart_at_any_moment_changes_nothing(scene: Scene, restarts: set[int
     assert broken.result == whole.result
 
 
-@CHECKED
+@examples(300)
 @given(scenes())
 def test_a_backlog_is_recorded_as_it_was_live(scene: Scene) -> None:
     live, backlog = follower(), follower(live=False)
@@ -320,7 +320,7 @@ def test_a_backlog_is_recorded_as_it_was_live(scene: Scene) -> None:
     assert backlog.result == live.result
 
 
-@CHECKED
+@examples(300)
 @given(scenes())
 def test_hashes_do_not_depend_on_whose_a_commit_is(scene: Scene) -> None:
     """Nobody claims anything where the sources claim by nothing but the transaction."""

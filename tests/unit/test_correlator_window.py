@@ -161,7 +161,7 @@ def test_a_long_script_of_single_statements_is_one_migration(wal: Wal) -> None:
         wal.sleep(0.05)
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
-    assert {follower.taken[event] for event in events} == {'own ["1"]'}
+    assert follower.taken == dict.fromkeys(events, 'own ["1"]')
     assert [one.part for one in follower.link('own ["1"]').commits] == [True] * 1999 + [False]
 
 
