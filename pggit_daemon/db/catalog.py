@@ -24,7 +24,8 @@ from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import Row, TableName
 from pggit_daemon.sql import load_queries
-from pggit_daemon.tools.registry import Registry, Seen
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.seen import Seen
 
 _QUERIES = load_queries("load")
 

@@ -30,7 +30,9 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
 from pggit_daemon.model.proof import AdvisoryLock, LockRow
 from pggit_daemon.model.transaction import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
-from pggit_daemon.tools.registry import Registry, created_tables, table_of
+from pggit_daemon.tools.identity import table_of
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.seen import created_tables
 from pggit_daemon.tools.source import Source
 
 
@@ -242,7 +244,7 @@ class Reader:
             gone = self._ledger(source.name).cleared(lsn, "drop")
             if gone:
                 yield HistoryRowEvent(gone)
-        elif self._registry.bracket_rules(table) is not None:
+        elif self._registry.locks.rules(table) is not None:
             yield BracketMove(table, lsn, opens=False)
 
     def _rows(self, run: Sequence[RowChange]) -> Iterator[Item]:
@@ -260,7 +262,7 @@ class Reader:
             yield HistoryRowEvent(told, session=writer, since=told[-1].since)
 
     def _lock_row(self, change: RowChange) -> Iterator[Item]:
-        opens = self._registry.bracket_move(change)
+        opens = self._registry.locks.move(change)
         if opens is not None:
             (self._brackets.add if opens else self._brackets.discard)(change.table)
             yield BracketMove(change.table, change.lsn, opens=opens)

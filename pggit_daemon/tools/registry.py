@@ -6,37 +6,22 @@ and the tables that must be streamed for them. Pure; owned by the database's wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pggit_daemon.model.ddl_event import DdlEvent
-from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.objects import ObjectOp
-from pggit_daemon.model.row_text import as_text
 from pggit_daemon.model.shape import Shape
-from pggit_daemon.model.transaction import RowChange, TableName
+from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.housekeeping import Housekeeping
-from pggit_daemon.tools.identity import parse_table, split_identity, table_of
+from pggit_daemon.tools.identity import parse_table
+from pggit_daemon.tools.lock_tables import LockTables
 from pggit_daemon.tools.marks import marks
-from pggit_daemon.tools.preset import LockRowProof, Preset
-from pggit_daemon.tools.rules import matches
+from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.seen import Seen
 from pggit_daemon.tools.source import DEFAULT_GRACE, Source
-
-__all__ = ["Registry", "Seen", "created_tables", "parse_table", "split_identity", "table_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A table as a statement left it, or as it stands in the catalog (no `lsn`). `oid` stays over renames."""
-
-    table: TableName
-    shape: Shape
-    oid: int | None = None
-    lsn: LSN | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +50,7 @@ class Registry:
         self._database = database
         self._discovery = discovery or Discovery()
         self.sources: dict[str, Source] = {source.name: replace(source, database=database) for source in sources}
-        self.brackets: dict[TableName, frozenset[str]] = {
-            source.bracket_table: frozenset({source.preset_name})
-            for source in self.sources.values()
-            if source.bracket_table is not None
-        }
+        self.locks = LockTables(presets, self.sources)
         self._seen: dict[TableName, Seen] = {}
         self._silent: set[TableName] = set()  # of a source's name, and no history table now
         self.ambiguous: dict[TableName, tuple[str, ...]] = {}
@@ -82,7 +63,7 @@ class Registry:
     @property
     def tables(self) -> tuple[TableName, ...]:
         """What must be streamed."""
-        tables = {table for source in self.sources.values() for table in source.tables} | self.brackets.keys()
+        tables = {table for source in self.sources.values() for table in source.tables} | self.locks.presets_of.keys()
         return tuple(sorted(tables, key=str))
 
     def at(self, table: TableName) -> Source | None:
@@ -156,7 +137,9 @@ class Registry:
         changed = self._learn_lock_table(seen)
         for table in [table for table in self._seen if table.schema == seen.table.schema]:
             changed = self._judge(table) or changed
-        self._attach_brackets()
+        for source in list(self.sources.values()):
+            if source.preset.lock_row is not None:
+                self.sources[source.name] = replace(source, bracket_table=self.locks.beside(source))
         return changed or renamed
 
     def remember(self, table: TableName, oid: int | None) -> None:
@@ -218,16 +201,8 @@ class Registry:
         return made_again and source is not None and source.origin == "discovered" and not self.fitting(seen)
 
     def _learn_lock_table(self, seen: Seen) -> bool:
-        fitting = frozenset(
-            stem
-            for stem, preset in self._presets.items()
-            if preset.lock_row is not None and preset.lock_row.table.fits(seen.table, seen.shape)
-        )
-        if not fitting or not self._discovery.allows(seen.table):
-            return False
-        new = seen.table not in self.brackets
-        self.brackets[seen.table] = fitting
-        return new
+        fitting = self.locks.fitting(seen)
+        return bool(fitting) and self._discovery.allows(seen.table) and self.locks.learn(seen.table, fitting)
 
     def _judge(self, table: TableName) -> bool:
         """Say whose history table this is; True if it was not that before."""
@@ -266,63 +241,8 @@ class Registry:
             return str(table)
         return ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.table))
 
-    # -- lock tables
-
-    def bracket_rules(self, table: TableName) -> LockRowProof | None:
-        """What opens and closes the bracket of this lock table; None if it is no lock table."""
-        stems = self.brackets.get(table, frozenset())
-        of_sources = (one.preset for one in self.sources.values() if one.bracket_table == table)
-        of_presets = (self._presets[stem] for stem in sorted(stems) if stem in self._presets)
-        return next((one.lock_row for one in (*of_sources, *of_presets) if one.lock_row is not None), None)
-
-    def bracket_move(self, change: RowChange) -> bool | None:
-        """Whether a change of a lock table takes the lock (True) or gives it back (False); None if neither."""
-        rules = self.bracket_rules(change.table)
-        if rules is None:
-            return None
-        row = as_text(change.new or change.identity)
-        for opens, moves in ((True, rules.open), (False, rules.close)):
-            if any(change.op.value in move.on and matches(move.when, row) for move in moves):
-                return opens
-        return None
-
-    def _attach_brackets(self) -> None:
-        """Lock tables and history tables come in either order: give each source its own once both are there.
-
-        The only one in a schema may turn out to be another's when the one with the fitting name comes.
-        """
-        for source in list(self.sources.values()):
-            if source.preset.lock_row is not None:
-                self.sources[source.name] = replace(source, bracket_table=self._bracket_beside(source))
-
-    def _bracket_beside(self, source: Source) -> TableName | None:
-        """The lock table beside a history table: of the fitting name, or the only one in its schema."""
-        rule = source.preset.lock_row
-        if rule is None:
-            return None
-        near = {
-            table
-            for table, stems in self.brackets.items()
-            if table.schema == source.table.schema and source.preset_name in stems
-        }
-        patterns = [name.replace("{table}", source.table.table).lower() for name in rule.names]
-        named = {table for table in near if any(fnmatchcase(table.table.lower(), one) for one in patterns)}
-        fitting = named or near
-        return next(iter(fitting)) if len(fitting) == 1 else None
-
     # -- housekeeping
 
     def housekeeping_owner(self, event: DdlEvent) -> str | None:
         """The source whose own objects, and nothing else, a statement made, changed or dropped."""
-        return Housekeeping(self._presets, self.sources, self.brackets).owner(event)
-
-
-_COPIES = {"CREATE TABLE AS", "SELECT INTO"}
-
-
-def created_tables(event: DdlEvent) -> Iterator[Seen]:
-    """The tables that a statement made or changed."""
-    for item in event.objects:
-        table = table_of(item)
-        if item.op is ObjectOp.SET and table is not None and item.shape is not None:
-            yield Seen(table, replace(item.shape, copied=event.tag in _COPIES), item.oid.objid, event.lsn)
+        return Housekeeping(self._presets, self.sources, self.locks.presets_of).owner(event)

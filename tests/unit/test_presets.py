@@ -12,7 +12,8 @@ from pggit_daemon.model.session import Profile, Session, SessionKey
 from pggit_daemon.model.shape import Column, Shape, TableKind
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.preset import MigrationColumns, Preset, SessionHints, custom, packaged
-from pggit_daemon.tools.registry import Registry, Seen
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.seen import Seen
 from tests.unit.build import PRESETS
 from tests.unit.shapes import KNOWN, LOCK_TABLES, STRANGERS, Known
 
@@ -88,8 +89,8 @@ def test_a_part_of_somebody_elses_table_is_no_history(kind: TableKind) -> None:
 def test_lock_tables_are_known_by_their_own_tool(preset: str, table: TableName, shape: Shape) -> None:
     registry = Registry(PRESETS)
     assert registry.look(Seen(table, shape))
-    assert registry.brackets == {table: frozenset({preset})}
-    assert registry.bracket_rules(table) is PRESETS[preset].lock_row
+    assert registry.locks.presets_of == {table: frozenset({preset})}
+    assert registry.locks.rules(table) is PRESETS[preset].lock_row
 
 
 def test_two_presets_of_one_table_make_no_source_but_are_told() -> None:

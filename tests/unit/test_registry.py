@@ -17,7 +17,9 @@ from pggit_daemon.model.shape import Shape, TableKind
 from pggit_daemon.model.transaction import RowChange, RowOp, TableName, Value
 from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.discovery import Discovery
-from pggit_daemon.tools.registry import Registry, Seen, created_tables, parse_table, split_identity
+from pggit_daemon.tools.identity import parse_table, split_identity
+from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.seen import Seen, created_tables
 from pggit_daemon.tools.source import Source
 from tests.unit.build import (
     FLYWAY_COLUMNS,
@@ -296,7 +298,7 @@ def test_each_lock_table_has_the_rules_of_its_own_tool() -> None:
 
     def move(preset: str, op: RowOp, **row: Value) -> bool | None:
         new, old = ({}, row) if op is RowOp.DELETE else (row, {})
-        return registry.bracket_move(RowChange(LSN(9), op, tables[preset], new, old))
+        return registry.locks.move(RowChange(LSN(9), op, tables[preset], new, old))
 
     assert move("liquibase", RowOp.UPDATE, id=1, locked=True) is True
     assert move("liquibase", RowOp.UPDATE, id=1, locked=False) is False
@@ -306,7 +308,7 @@ def test_each_lock_table_has_the_rules_of_its_own_tool() -> None:
     assert move("knex", RowOp.INSERT, index=1, is_locked=0) is None
     assert move("knex", RowOp.UPDATE, index=1, is_locked=1) is True
     assert move("knex", RowOp.UPDATE, index=1, is_locked=0) is False
-    assert registry.bracket_move(RowChange(LSN(9), RowOp.DELETE, ROWS, {}, {})) is None
+    assert registry.locks.move(RowChange(LSN(9), RowOp.DELETE, ROWS, {}, {})) is None
 
 
 def test_the_sequence_of_a_serial_column_is_the_tables() -> None:

@@ -1,0 +1,36 @@
+"""A table that may be a history table, as it was seen.
+
+In: a statement of the stream, or a row of the catalog. Out: its name, shape and OID. Pure; the registry judges it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pggit_daemon.model.ddl_event import DdlEvent
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.shape import Shape
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.identity import table_of
+
+_COPIES = {"CREATE TABLE AS", "SELECT INTO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A table as a statement left it, or as it stands in the catalog (no `lsn`). `oid` stays over renames."""
+
+    table: TableName
+    shape: Shape
+    oid: int | None = None
+    lsn: LSN | None = None
+
+
+def created_tables(event: DdlEvent) -> Iterator[Seen]:
+    """The tables that a statement made or changed."""
+    for item in event.objects:
+        table = table_of(item)
+        if item.op is ObjectOp.SET and table is not None and item.shape is not None:
+            yield Seen(table, replace(item.shape, copied=event.tag in _COPIES), item.oid.objid, event.lsn)
