@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
+from pggit_daemon.interpret.api_calls import ApiCalls, is_request, request_of, writers
 from pggit_daemon.interpret.history_table import Ledger
-from pggit_daemon.interpret.requests import REQUESTS, Request, parse_request
-from pggit_daemon.interpret.sql_api import Api, deployment_of
+from pggit_daemon.interpret.requests import Request
+from pggit_daemon.interpret.sql_api import Api
 from pggit_daemon.model.changeset import (
     AlreadyStored,
     BracketMove,
     Changeset,
     Ddl,
-    Deployment,
     HistoryRowEvent,
     Item,
     UndecodableRow,
@@ -64,6 +63,7 @@ class Reader:
         self._written = written
         self._brackets = set(brackets)
         self._api = api or Api()
+        self._calls = ApiCalls(registry, self._api, self._brackets)
 
     def read(self, transaction: Transaction) -> Changeset | NewTables:
         events = {
@@ -83,15 +83,11 @@ class Reader:
             return NewTables(new)
         statements = [event for event in events.values() if isinstance(event, DdlEvent)]
         made = self._made(statements)
-        requests = [_request(change) for change in transaction.changes if _is_request(change)]
-        self._writers = {
-            TableName(str(told.arguments.get("schema")), str(told.arguments.get("table"))): told.session
-            for told in requests
-            if isinstance(told, Request) and told.action == "session"
-        }
+        requests = [request_of(change) for change in transaction.changes if is_request(change)]
+        self._writers = writers(requests)
         rows = (change for change in transaction.changes if isinstance(change, RowChange))
         writes = any(self._registry.at(change.table) is not None for change in rows)
-        deployment = self._deployment(statements, requests)
+        deployment = self._calls.deployment(statements, requests)
         items = self._items(transaction, events, writes=writes, made=made)
         for item in items:
             if isinstance(item, Ddl) and item.part_of is not None:
@@ -126,8 +122,8 @@ class Reader:
                 run = []
             if event is not None:
                 items.extend(self._ddl(event, made))
-            elif _is_request(change):
-                items = self._told(items, _request(change), writes=writes)
+            elif is_request(change):
+                items = self._calls.told(items, request_of(change), writes=writes)
             elif isinstance(change, RowChange) and source is not None:
                 run.append(change)
             elif isinstance(change, RowChange):
@@ -141,58 +137,8 @@ class Reader:
 
     def message(self, request: Request) -> Changeset:
         """A failure that outlived its transaction: a unit of its own, at the message's place."""
-        items = self._told([], request, writes=False)
+        items = self._calls.told([], request, writes=False)
         return Changeset(0, request.lsn, request.lsn, request.time, tuple(items))
-
-    def _told(self, items: list[Item], request: Request | Unreadable, *, writes: bool) -> list[Item]:
-        """Add what a request means; the end of a migration takes what its transaction ran since the beginning."""
-        if isinstance(request, Unreadable):
-            return [*items, request]
-        try:
-            wrapped = request.action == "begin" and (writes or self._is_tools(request))
-            ran = any(isinstance(item, Ddl) and item.part_of and _same(item.part_of, request) for item in items)
-            recorded = tuple(self._api.read(request, wrapped=wrapped, ran=ran))
-        except (KeyError, TypeError, ValueError) as exc:
-            return [*items, Unreadable(request.lsn, repr(request), f"not a request: {type(exc).__name__}: {exc}")]
-        if request.action == "end":
-            items = [
-                replace(item, part_of=None)
-                if isinstance(item, Ddl) and item.part_of is not None and _same(item.part_of, request)
-                else item
-                for item in items
-            ]
-        return [*items, *recorded]
-
-    def _is_tools(self, request: Request) -> bool:
-        """Whether a tool's own migration calls the SQL API, so that it is no migration of its own.
-
-        Its session holds, or looks like the sister of the one that holds, the lock of a history table; or is what
-        the tool's sessions usually are, while its bracket is open.
-        """
-        session = request.introduced
-        if session is None:
-            return False
-        for source in self._registry.histories:
-            hints = source.preset.session
-            if any(
-                (lock.classid, lock.objid) in source.advisory_keys and lock.profile == session.profile
-                for lock in request.locks
-            ):
-                return True
-            usual = hints.usual_application_name in {None, session.profile.application_name}
-            if source.bracket_table in self._brackets and usual and not hints.rule_out(session):
-                return True
-        return False
-
-    def _deployment(
-        self, statements: Sequence[DdlEvent], requests: Sequence[Request | Unreadable]
-    ) -> Deployment | None:
-        """The deployment that the transaction's session has open, before it or within it."""
-        known = [told for told in requests if isinstance(told, Request)]
-        sessions = [*(event.session.key for event in statements[:1]), *(told.session for told in known)]
-        was_open = self._api.deployment(sessions[0]) if sessions else None
-        begun = (told for told in known if told.action == "deploy" and "deployment" in told.arguments)
-        return was_open or next(map(deployment_of, begun), None)
 
     def _whole_drops(self, items: Sequence[Item]) -> Iterator[Item]:
         """Items in which the rest of a transaction that drops a tool's own tables is the tool's: it cleans up."""
@@ -279,27 +225,11 @@ class Reader:
         return self._ledgers[source]
 
 
-def _is_request(change: Change) -> TypeGuard[RowChange]:
-    return isinstance(change, RowChange) and change.table == REQUESTS and change.op is RowOp.INSERT
-
-
 def _goes_on(run: Sequence[RowChange], change: Change, source: Source | None) -> bool:
     """Whether a change may follow on these: it is of their table, or only names the session that wrote them."""
     if isinstance(change, RowChange) and source is not None:
         return source.holds(run[0].table)
-    return _is_request(change) and change.new.get("action") == "session"
-
-
-def _request(change: RowChange) -> Request | Unreadable:
-    try:
-        return parse_request(change)
-    except (KeyError, TypeError, ValueError) as exc:
-        raw = json.dumps(dict(change.new), default=str, ensure_ascii=False)
-        return Unreadable(change.lsn, raw, f"not a row of the outbox: {type(exc).__name__}: {exc}", change.table)
-
-
-def _same(begun: HistoryRowEvent, request: Request) -> bool:
-    return begun.principal.row_key == str(request.arguments.get("deployment"))
+    return is_request(change) and change.new.get("action") == "session"
 
 
 def _event(change: RowChange) -> DdlEvent | Unreadable:
