@@ -20,20 +20,19 @@ import psycopg
 import structlog
 
 from pggit_daemon.attribute.correlator import Correlator
-from pggit_daemon.db import catalog
-from pggit_daemon.db.catalog import Probe
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.wal2json import SYNC, VERIFY
 from pggit_daemon.errors import RefusedError
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
-from pggit_daemon.model.changeset import Changeset, Ddl
+from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statements
 from pggit_daemon.reconcile.definitions import DefinitionRefresh
 from pggit_daemon.reconcile.scheduler import Scheduler
+from pggit_daemon.reconcile.surroundings import Surroundings
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.poison import blamed, place
@@ -45,19 +44,8 @@ from pggit_daemon.versioning.segments import segments
 
 log = structlog.get_logger(__name__)
 
-PROBE_INTERVAL = 0.5
-"""Seconds between looks at the sessions whose end would decide something."""
-
-WRITERS_INTERVAL = 60.0
-"""Seconds between looks at who may write the history tables, where no statement told that it may have changed."""
-
-_CHANGES_WRITERS = {"GRANT", "REVOKE", "REASSIGN OWNED", "DROP OWNED"}
-
 REST = 0.2
 """Seconds between transactions that store nothing but how far the stream was read."""
-
-SOON = 0.02
-"""Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
 
 
 class TablesChangedError(Exception):
@@ -93,7 +81,6 @@ class Pipeline:
         self._singly = singly
         self._feed = feed
         self._store = store
-        self._conn = conn
         self._observe = observe
         self._forged = forged
         self._registry = registry
@@ -104,12 +91,9 @@ class Pipeline:
         self._head = state.progress.head
         self._scheduler = scheduler
         self._refresh = DefinitionRefresh(conn, scheduler.visibility, scheduler.suspect)
-        self._probe: Probe | None = None
-        self._probed_at = 0.0
+        self._surroundings = Surroundings(conn, self._correlator, scheduler, registry, feed.request_reply)
         self._asked: LSN | None = None
         self._advanced_at = 0.0
-        self._asking: asyncio.TimerHandle | None = None
-        self._writers_due = 0.0
 
     @property
     def waiting(self) -> int:
@@ -129,8 +113,7 @@ class Pipeline:
                     return
         finally:
             stopping.cancel()
-            if self._asking is not None:
-                self._asking.cancel()
+            self._surroundings.close()
             await batches.aclose()
 
     async def _interrupt(self, stop: asyncio.Event) -> None:
@@ -138,7 +121,7 @@ class Pipeline:
         self._feed.interrupt()
 
     async def _handle(self, batch: Batch) -> None:
-        await self._ask_who_may_write()
+        await self._surroundings.ask_who_may_write()
         items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
         for item in sorted(items, key=place):
             if place(item) in self._state.poison:
@@ -150,7 +133,7 @@ class Pipeline:
                     await self._store_recorded()
         await self._store_recorded()
         if self._correlator.needs_looking:
-            await self._look_around(batch)
+            await self._surroundings.look_around(batch.received)
             await self._store_recorded()
         if not batch.in_transaction:
             await self._reconcile(batch)
@@ -234,35 +217,6 @@ class Pipeline:
         await self._store.run(source_statements(self._registry))
         raise TablesChangedError(tables)
 
-    async def _look_around(self, batch: Batch) -> None:
-        """With something pending: let the stream's time pass, see who is gone, compare what could not be seen."""
-        probe = self._probe
-        if probe is not None and batch.received >= probe.position:
-            # Everything that was committed before the probe has been read: its time is the stream's.
-            self._correlator.tick(probe.time)
-            self._correlator.gone(probe.gone, up_to=probe.up_to)
-            if probe.sees_all:
-                self._correlator.oldest_session(probe.oldest, up_to=probe.up_to)
-            self._probe = None
-        now = asyncio.get_running_loop().time()
-        if self._probe is None and now - self._probed_at >= PROBE_INTERVAL:
-            self._probed_at = now
-            self._probe = await catalog.probe(self._conn, self._correlator.watched(), self._correlator.newest)
-        for source in self._correlator.undecoded():
-            changes = self._scheduler.differences(source, batch.received)
-            if changes is not None:
-                self._correlator.resolve(source, changes)
-        self._ask_in(SOON if self._probe is not None or self._correlator.undecoded() else PROBE_INTERVAL)
-
-    def _ask_in(self, delay: float) -> None:
-        """Have a keepalive come, so that a quiet stream moves on."""
-        if self._asking is None:
-            self._asking = asyncio.get_running_loop().call_later(delay, self._ask)
-
-    def _ask(self) -> None:
-        self._asking = None
-        self._feed.request_reply()
-
     async def _record(self, changeset: Changeset) -> None:
         """Plan a changeset's commits at once, whosever they are; then say what is known of that."""
         self._scheduler.saw(changeset)
@@ -277,8 +231,7 @@ class Pipeline:
         self._correlator.feed(changeset, done, before)
         self._recording.add([*steps, closing(changeset)], self._correlator.take())
         self._recording.changesets.append(changeset)
-        if any(_may_change_writers(item) for item in changeset.items if isinstance(item, Ddl)):
-            self._writers_due = 0.0
+        self._surroundings.saw(changeset.items)
 
     async def _store_recorded(self) -> None:
         """Store what is recorded and what became known, with the progress, and let the slot forget it."""
@@ -297,15 +250,3 @@ class Pipeline:
         state.progress = progress
         self._feed.acknowledge(durable)
         self._observe(tuple(recording.changesets), tuple(recording.steps))
-
-    async def _ask_who_may_write(self) -> None:
-        """Ask the catalog now and then who may write the history tables: brackets and windows claim only their DDL."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._writers_due:
-            self._writers_due = now + WRITERS_INTERVAL
-            tables = {source.name: source.table for source in self._registry.histories}
-            self._correlator.set_writers(await catalog.writers(self._conn, tables))
-
-
-def _may_change_writers(ddl: Ddl) -> bool:
-    return ddl.housekeeping is not None or ddl.event.tag in _CHANGES_WRITERS

@@ -1,0 +1,104 @@
+"""What the stream cannot tell while something is pending: which sessions ended, who may write the history tables.
+
+In: the correlator, a connection for reading, how far everything is stored. Out: answers of the database, told to the
+correlator once the stream has passed the moment they are of. Called by `pipeline.py` between two batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import psycopg
+
+from pggit_daemon.attribute.correlator import Correlator
+from pggit_daemon.db import catalog
+from pggit_daemon.db.catalog import Probe
+from pggit_daemon.model.changeset import Ddl, Item
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.reconcile.scheduler import Scheduler
+from pggit_daemon.tools.registry import Registry
+
+PROBE_INTERVAL = 0.5
+"""Seconds between looks at the sessions whose end would decide something."""
+
+WRITERS_INTERVAL = 60.0
+"""Seconds between looks at who may write the history tables, where no statement told that it may have changed."""
+
+SOON = 0.02
+"""Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
+
+_CHANGES_WRITERS = {"GRANT", "REVOKE", "REASSIGN OWNED", "DROP OWNED"}
+
+
+class Surroundings:
+    """`ask` has the server say how far it is, so that a quiet stream moves on."""
+
+    def __init__(
+        self,
+        conn: psycopg.AsyncConnection[Any],
+        correlator: Correlator,
+        scheduler: Scheduler,
+        registry: Registry,
+        ask: Callable[[], None],
+    ) -> None:
+        self._conn = conn
+        self._correlator = correlator
+        self._scheduler = scheduler
+        self._registry = registry
+        self._ask = ask
+        self._probe: Probe | None = None
+        self._probed_at = 0.0
+        self._asking: asyncio.TimerHandle | None = None
+        self._writers_due = 0.0
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def look_around(self, received: LSN) -> None:
+        """With something pending: let the stream's time pass, see who is gone, compare what could not be seen."""
+        probe = self._probe
+        if probe is not None and received >= probe.position:
+            # Everything that was committed before the probe has been read: its time is the stream's.
+            self._correlator.tick(probe.time)
+            self._correlator.gone(probe.gone, up_to=probe.up_to)
+            if probe.sees_all:
+                self._correlator.oldest_session(probe.oldest, up_to=probe.up_to)
+            self._probe = None
+        now = asyncio.get_running_loop().time()
+        if self._probe is None and now - self._probed_at >= PROBE_INTERVAL:
+            self._probed_at = now
+            self._probe = await catalog.probe(self._conn, self._correlator.watched(), self._correlator.newest)
+        for source in self._correlator.undecoded():
+            changes = self._scheduler.differences(source, received)
+            if changes is not None:
+                self._correlator.resolve(source, changes)
+        self._ask_in(SOON if self._probe is not None or self._correlator.undecoded() else PROBE_INTERVAL)
+
+    async def ask_who_may_write(self) -> None:
+        """Ask the catalog now and then who may write the history tables: brackets and windows claim only their DDL."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._writers_due:
+            self._writers_due = now + WRITERS_INTERVAL
+            tables = {source.name: source.table for source in self._registry.histories}
+            self._correlator.set_writers(await catalog.writers(self._conn, tables))
+
+    def saw(self, items: Iterable[Item]) -> None:
+        """Take what a transaction says: who may write the history tables may have changed."""
+        if any(_may_change_writers(item) for item in items if isinstance(item, Ddl)):
+            self._writers_due = 0.0
+
+    def _ask_in(self, delay: float) -> None:
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().call_later(delay, self._asks)
+
+    def _asks(self) -> None:
+        self._asking = None
+        self._ask()
+
+
+def _may_change_writers(ddl: Ddl) -> bool:
+    return ddl.housekeeping is not None or ddl.event.tag in _CHANGES_WRITERS
