@@ -21,7 +21,7 @@ from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.connections import STORING, connect, translated
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.wal2json import message_prefix, options
-from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, RefusedError, SlotInUse, SlotLost
+from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
@@ -29,7 +29,7 @@ from pggit_daemon.reconcile.outcome import Limits
 from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
-from pggit_daemon.replication.slot import SlotFacts, loss, read_slot
+from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.store.loader import check_installation, load_progress, load_registry, load_state
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
@@ -76,6 +76,7 @@ class Database:
         self.writing = False
         """Whether a stop should wait until the transaction in hand is stored."""
         self._log = log.bind(database=config.name)
+        self._beginning = Beginning(config, metrics, health)
         self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
         self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
@@ -93,10 +94,10 @@ class Database:
     async def _stand_by(self, conn: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
         """While another process reads from the slot: look at it now and then, with one connection and nothing else."""
         while not stop.is_set():
-            slot = await self._read_slot(conn)
+            slot = await self._beginning.read_slot(conn)
             if slot is None or slot.active_pid is None:
                 return
-            self._check_slot(slot, conn.info.dbname)
+            self._beginning.check_slot(slot, conn.info.dbname)
             reason = f"replication slot {slot.name} is in use by process {slot.active_pid}"
             if self._health.state is not State.STANDBY:
                 self._log.info("standing_by", reason=reason)
@@ -109,7 +110,7 @@ class Database:
             store = Store(connections.writing, self._config.slot)
             await check_installation(connections.reading)
             registry = await self._registry(connections.reading)
-            await self._begin(connections, store, registry)
+            self._unread = await self._beginning.begin(connections.reading, store, registry) or self._unread
             polling = asyncio.create_task(self._poll())
             try:
                 singly = False
@@ -173,64 +174,6 @@ class Database:
             self._log.error("capture_broken", parts=list(broken), hint=MEND)
         else:
             self._log.info("capture_mended")
-
-    async def _begin(self, connections: Connections, store: Store, registry: Registry) -> None:
-        """Make the slot and the first commit, or close the gap, where there is need."""
-        slot = await self._read_slot(connections.reading)
-        progress = await load_progress(connections.reading)
-        if slot is not None:
-            self._check_slot(slot, connections.reading.info.dbname)
-            if slot.active_pid is not None:
-                raise SlotInUse(f"replication slot {slot.name} is in use by process {slot.active_pid}")
-        lost = loss(slot, progress) if progress is not None else None
-        if progress is not None and lost is None:
-            self._health.has_baseline = True
-            return
-        self._check_begin(lost)
-        self._health.enter(State.BASELINE)
-        before = await load_state(connections.reading, progress, registry) if progress is not None else None
-        async with await ReplicationConnection.open(self._config.dsn) as replication:
-            if slot is not None:
-                # Ours, but without a first commit (a crash in between), or not with all that we need: it is of no use.
-                await replication.drop_slot(self._config.slot)
-            begun = await baseline.begin(
-                replication,
-                connections.reading,
-                store,
-                registry,
-                slot=self._config.slot,
-                plugin=self._config.plugin,
-                before=before,
-            )
-        self._health.has_baseline = True
-        kind = "baseline" if before is None else "gap"
-        self._metrics.commits.labels(self._config.name, kind).inc()
-        self._unread = begun.unread > 0
-        self._log.info("history_begun", kind=kind, objects=begun.objects, migrations=begun.rows, unread=begun.unread)
-
-    async def _read_slot(self, conn: psycopg.AsyncConnection[Any]) -> SlotFacts | None:
-        try:
-            return await read_slot(conn, self._config.slot)
-        except psycopg.Error as exc:
-            raise translated(exc) from exc
-
-    def _check_slot(self, slot: SlotFacts, database: str) -> None:
-        """A slot of this name may be somebody else's: then nothing may be read from it, and it must not be dropped."""
-        if slot.database != database or slot.plugin != self._config.plugin:
-            whose = f"of database {slot.database} with plugin {slot.plugin}" if slot.database else "a physical one"
-            raise PrerequisiteError(
-                f"replication slot {slot.name} is not ours: it is {whose}",
-                hint=f'give database {self._config.name} a slot of its own in the configuration: slot = "…"',
-            )
-
-    def _check_begin(self, lost: str | None) -> None:
-        if lost is not None:
-            self._log.error("slot_lost", slot=self._config.slot, reason=lost, action="a gap commit and a new slot")
-        elif not self._config.create_baseline:
-            raise PrerequisiteError(
-                f"database {self._config.name} has no baseline, and create_baseline is false",
-                hint="set create_baseline = true for one start",
-            )
 
     async def _stream(
         self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event, *, singly: bool
