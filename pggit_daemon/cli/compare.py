@@ -1,4 +1,4 @@
-"""`diff` and `export`: what lies between two commits, and the whole schema at one."""
+"""`diff` and `export`: what lies between two commits or is one migration's, and the whole schema at one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, Js
 from pggit_daemon.cli.output import print_diff, print_json, print_text
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.query import records
+from pggit_daemon.query.compare import alone, between
 from pggit_daemon.query.connect import connection
-from pggit_daemon.query.diff import pair, unified
+from pggit_daemon.query.diff import unified
 from pggit_daemon.query.references import FORMS
 from pggit_daemon.sql import load_queries
 
@@ -25,33 +26,33 @@ _FILE_MODE = 0o666  # as the shell's own redirection makes files: what the umask
 
 def diff(
     a: Annotated[str, typer.Argument(help=f"From: {FORMS}.", metavar="A")],
-    b: Annotated[str, typer.Argument(help="To: the same forms.", metavar="B")],
+    b: Annotated[str | None, typer.Argument(help="To: the same forms.", metavar="B")] = None,
     *,
     config: ConfigOption = None,
     dsn: DsnOption = None,
     database: DatabaseOption = None,
+    tool: ToolOption = None,
+    source: SourceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare the schema at two commits or migrations, object by object."""
+    """Compare the schema at two commits or migrations, object by object; of one alone, what it changed."""
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="diff") as conn:
-        first, second = records.find_commit(conn, a), records.find_commit(conn, b)
-        changes = pair(records.changed_between(conn, first, second))
+        if b is None:
+            found = alone(conn, records.find(conn, a, tool=tool, source=source))
+        else:
+            first, second = (records.find_any(conn, word, tool=tool, source=source) for word in (a, b))
+            found = between(conn, first, second)
     if json:
-        print_json(
-            {
-                "database": chosen.name,
-                "from": {"id": first.id, "hash": first.hash},
-                "to": {"id": second.id, "hash": second.hash},
-                "changes": [change.as_json() for change in changes],
-            }
-        )
+        print_json({"database": chosen.name, **found.as_json()})
         return
-    if not changes:
-        print_text(f"no difference between {first.label} and {second.label}")
-    for change in changes:
+    for note in found.notes:
+        sys.stderr.write(f"note: {note}\n")
+    if not found.changes:
+        print_text(f"no difference between {found.labels[0]} and {found.labels[1]}")
+    for change in found.changes:
         print_text(f"{change.operation.value} {change.label}")
-        print_diff([*unified(change, first.short, second.short), ""])
+        print_diff([*unified(change, *found.short), ""])
 
 
 def export(

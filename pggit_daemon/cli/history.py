@@ -87,10 +87,7 @@ def show(
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="show") as conn:
         found = records.find(conn, reference, tool=tool, source=source)
-        if found.migration is not None:
-            made = [(one.commit, pair(one.versions(conn))) for one in records.made_by(conn, found.migration)]
-        else:
-            made = [(found.commit, pair(records.changed_by(conn, found.commit)))] if found.commit is not None else []
+        made = [(one.commit, pair(records.changed_in(conn, one))) for one in records.made(conn, found)]
     if json:
         print_json(_document(chosen.name, found, made))
         return

@@ -91,6 +91,11 @@ class Migration:
     def label(self) -> str:
         return f"{self.tool}:{self.migration_id} in {self.source}"
 
+    @property
+    def key(self) -> dict[str, Any]:
+        """Name it, as parameters of a query."""
+        return {"tool": self.tool, "source": self.source, "migration_id": self.migration_id}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -119,26 +124,20 @@ class Made:
     """A commit that a migration made; only `objects` of it ('type identity') where others share it."""
 
     commit: Commit
-    objects: frozenset[str] | None
+    objects: list[str] | None
 
-    def versions(self, conn: Connection) -> list[Version]:
-        """What of the commit is the migration's."""
-        found = changed_by(conn, self.commit)
-        if self.objects is None:
-            return found
-        own = {(one.classid, one.objid) for one in found if f"{one.type} {one.identity}" in self.objects}
-        return [one for one in found if (one.classid, one.objid) in own]
+
+def made(conn: Connection, found: Found) -> list[Made]:
+    """Return the commits that a reference stands for: all of a migration, or the one that it names."""
+    if found.migration is not None:
+        return made_by(conn, found.migration)
+    return [Made(found.commit, None)] if found.commit is not None else []
 
 
 def made_by(conn: Connection, migration: Migration) -> list[Made]:
     """Return all commits of a migration, oldest first; none where it ran no DDL, or before the history began."""
-    values = {"tool": migration.tool, "source": migration.source, "migration_id": migration.migration_id}
-    rows = conn.execute(load_queries("cli")["made_by"], values).fetchall()
-    return [
-        Made(commit, frozenset(objects) if objects is not None else None)
-        for commit_id, objects in rows
-        for commit in commits(conn, id=commit_id)
-    ]
+    rows = conn.execute(load_queries("cli")["made_by"], migration.key).fetchall()
+    return [Made(commit, objects) for commit_id, objects in rows for commit in commits(conn, id=commit_id)]
 
 
 def commits(conn: Connection, **filters: object) -> list[Commit]:
@@ -147,29 +146,40 @@ def commits(conn: Connection, **filters: object) -> list[Commit]:
         return cursor.execute(load_queries("cli")["commits"], _NO_FILTER | filters).fetchall()
 
 
-def changed_by(conn: Connection, commit: Commit) -> list[Version]:
-    with conn.cursor(row_factory=class_row(Version)) as cursor:
-        return cursor.execute(load_queries("cli")["versions_of_commit"], {"commit": commit.id}).fetchall()
+def changed_in(conn: Connection, made: Made) -> list[Version]:
+    """Return what a commit changed; of one that several migrations share, what is one's own."""
+    return _versions(conn, "versions_of_commit", {"commit": made.commit.id, "objects": made.objects})
+
+
+def changed_by(conn: Connection, migration: Migration) -> list[Version]:
+    """Return what a migration changed, all its commits together."""
+    return _versions(conn, "versions_of_migration", migration.key)
 
 
 def changed_between(conn: Connection, a: Commit, b: Commit) -> list[Version]:
+    return _versions(conn, "versions_between", {"a": a.id, "b": b.id})
+
+
+def _versions(conn: Connection, query: str, values: dict[str, Any]) -> list[Version]:
     with conn.cursor(row_factory=class_row(Version)) as cursor:
-        return cursor.execute(load_queries("cli")["versions_between"], {"a": a.id, "b": b.id}).fetchall()
+        return cursor.execute(load_queries("cli")[query], values).fetchall()
+
+
+def find_any(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
+    """Follow a reference; what can only be a commit is found whatever --tool and --source say of migrations."""
+    if not any(isinstance(reference, MigrationRef) for reference in parse_reference(word)):
+        return find(conn, word)
+    return find(conn, word, tool=tool, source=source)
 
 
 def find(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
-    """Follow a reference; --tool and --source narrow down migrations."""
+    """Follow a reference; --tool and --source ask for a migration."""
     for reference in parse_reference(word):
         found = _follow(conn, reference, tool, source)
         if found is not None:
             return found
     narrowed = "".join(f", {key} {value}" for key, value in (("tool", tool), ("source", source)) if value)
     raise NotFoundError(f"nothing is recorded under {word!r}{narrowed}", hint="pggit-daemon log shows what is")
-
-
-def find_commit(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Commit:
-    """Follow a reference to a commit; a migration without one is an error."""
-    return commit_of(find(conn, word, tool=tool, source=source))
 
 
 def commit_of(found: Found) -> Commit:

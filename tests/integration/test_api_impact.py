@@ -161,6 +161,42 @@ def test_what_a_migration_did_in_several_commits_is_one_row_each(conn: Connectio
             ("index", "public.i", "CREATE", "low", "flyway", "s"),
         ]
         assert conn.execute("SELECT * FROM pggit.analyze_migration_impact(8)").fetchall() == []
+        # A table that somebody else changed between the parts is compared over all of them, and once.
+        names = "SELECT object_name, operation, impact_level, tool, source FROM pggit.migration_diff(7)"
+        assert sorted(conn.execute(names).fetchall()) == [
+            ("app.j", "CREATE", "low", "flyway", "s"),
+            ("app.q", "CREATE", "medium", "flyway", "s"),
+            ("public.i", "CREATE", "low", "flyway", "s"),
+            ("public.t", "ALTER", "high", "flyway", "s"),
+        ]
+        changes = "SELECT changes FROM pggit.migration_diff(7) WHERE object_name = 'public.t'"
+        assert conn.execute(changes).fetchall() == [
+            ("@@ -1,3 +1,3 @@\n CREATE TABLE public.t (\n-    a integer\n+    b text\n );",)
+        ]
+        assert conn.execute("SELECT * FROM pggit.migration_diff(8)").fetchall() == []
+
+
+def test_a_migration_with_a_shared_commit_and_one_of_its_own(conn: Connection) -> None:
+    """What others did in the shared one stays theirs, also what they made there and this migration altered."""
+    with conn.transaction(force_rollback=True):
+        conn.execute("""
+            INSERT INTO pggit.commits (id, hash, branch_id, kind)
+            SELECT n, 'c' || n, 1, 'migration' FROM generate_series(1, 2) n;
+            INSERT INTO pggit_daemon.blob (sha256, definition, depends) VALUES ('a', 'A', '{}'), ('b', 'B', '{}');
+            INSERT INTO pggit_daemon.object_version
+                (type, schema_name, identity, classid, objid, blob, from_commit, to_commit)
+            VALUES
+                ('view', 's', 's.mine', 1259, 1, 'a', 1, NULL), ('view', 's', 's.theirs', 1259, 2, 'a', 1, NULL),
+                ('view', 's', 's.both', 1259, 3, 'a', 1, 2), ('view', 's', 's.both', 1259, 3, 'b', 2, NULL);
+            INSERT INTO pggit.external_migrations (migration_id, tool_name, source, pggit_commit_id)
+            VALUES (1, 'flyway', 's', 2);
+            INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, objects)
+            VALUES ('flyway', 's', 1, 1, 'lock', true, '{view s.mine}'), ('flyway', 's', 1, 2, 'lock', false, NULL);
+        """)
+        expected = [("s.both", "ALTER"), ("s.mine", "CREATE")]
+        for function in ("analyze_migration_impact", "migration_diff"):
+            found = f"SELECT object_name, operation FROM pggit.{function}(1) ORDER BY 1"
+            assert conn.execute(found.encode()).fetchall() == expected, function
 
 
 def test_of_a_commit_that_several_share_each_has_its_own_objects(conn: Connection) -> None:

@@ -182,6 +182,40 @@ def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recor
     assert "flyway:8 (no schema change)" in run("log", dsn=recorded).out
 
 
+def test_diff_of_a_migration_takes_all_its_commits(recorded: str) -> None:
+    """And of a commit alone what it changed; what is not the migration's in a commit that it shares is left out."""
+    with psycopg.connect(recorded) as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations"
+            " (migration_id, tool_name, source, version, pggit_commit_id, evidence)"
+            " VALUES (7, 'flyway', 'f', '7', 3, 'lock'), (8, 'flyway', 'f', '8', 3, 'none')"
+        )
+        conn.execute(
+            "INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, made, objects)"
+            " VALUES ('flyway', 'f', 7, 2, 'lock', true, true, NULL),"
+            " ('flyway', 'f', 7, 3, 'lock', false, true, '{table public.after}'),"
+            " ('flyway', 'f', 8, 3, 'none', false, false, NULL)"
+        )
+    document = run("diff", "flyway:7", "--json", dsn=recorded).json
+    assert (document["from"]["id"], document["to"]["id"]) == (1, 3)
+    assert [(c["operation"], c["identity"]) for c in document["changes"]] == [
+        ("renamed", "public.after"),
+        ("changed", "public.users"),
+    ]
+    a, b = commit_hash(1)[:12], commit_hash(3)[:12]
+    assert f"--- a/table public.users\t{a}\n+++ b/table public.users\t{b}\n@@ " in run("diff", "7", dsn=recorded).out
+    none = run("diff", "flyway:8", dsn=recorded)
+    assert "note: flyway:8 in f changed no schema" in none.err
+    assert none.out.startswith("no difference between commit 3")
+    assert len(run("diff", "@3", "--json", dsn=recorded).json["changes"]) == 2
+    first = run("diff", "@1", "--json", dsn=recorded).json
+    assert (first["from"], first["to"]["id"], len(first["changes"])) == (None, 1, 3)
+    assert run("diff", "1", "head", dsn=recorded).code == 2
+    chosen = run("diff", "1", "head", "--tool", "liquibase", "--json", dsn=recorded).json
+    assert (chosen["from"]["id"], chosen["to"]["id"]) == (1, 3)
+    assert chosen["notes"][0].startswith("liquibase:1 in public.databasechangelog was there before the history began")
+
+
 def test_show_of_an_ambiguous_id_names_the_candidates(recorded: str) -> None:
     """Flyway's 1 and Liquibase's 1 live side by side; --tool chooses."""
     refused = run("show", "1", dsn=recorded)

@@ -39,6 +39,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
          'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text)', 'reader'),
         ('diff', 'from_commit integer, to_commit integer',
          'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text)', 'reader'),
+        ('migration_diff', 'migration_id bigint, tool_name text DEFAULT NULL::text',
+         'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text, '
+         'tool text, source text)', 'reader'),
         ('object_history', 'object_name text',
          'TABLE(commit_id integer, commit_hash text, occurred_at timestamp with time zone, kind text, author text, '
          'tool_name text, source text, migration_id bigint, migration_name text, object_type text, object_name text, '

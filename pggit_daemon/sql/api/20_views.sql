@@ -97,4 +97,4 @@ COMMENT ON COLUMN pggit.migration_history.commit_id IS 'The commit it is linked 
 COMMENT ON COLUMN pggit.migration_history.commit_hash IS 'The hash of that commit.';
 COMMENT ON COLUMN pggit.migration_history.tree_hash IS 'The same as tree_id.';
 COMMENT ON COLUMN pggit.migration_history.parent IS 'The hash of the commit before.';
-COMMENT ON COLUMN pggit.migration_history.objects_changed IS 'How many objects its commit changed.';
+COMMENT ON COLUMN pggit.migration_history.objects_changed IS 'How many objects its commit changed, the last one where it has several; analyze_migration_impact counts all.';

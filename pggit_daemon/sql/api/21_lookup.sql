@@ -72,6 +72,47 @@ CREATE OR REPLACE FUNCTION pggit_daemon.made_by(m pggit.external_migrations)
     ORDER BY c.id
 $$;
 
+-- What a commit changed: the versions that it ended (old) and those that it began. Of these only the objects that `own`
+-- names ('type identity', before or after), unless it is NULL.
+CREATE OR REPLACE FUNCTION pggit_daemon.versions_in(of_commit integer, own text[]) RETURNS TABLE (old boolean, version bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    WITH touched AS MATERIALIZED (
+        SELECT true AS old, v.id, v.classid, v.objid, v.type || ' ' || v.identity AS name
+        FROM pggit_daemon.object_version AS v WHERE v.to_commit = of_commit
+        UNION ALL
+        SELECT false, v.id, v.classid, v.objid, v.type || ' ' || v.identity
+        FROM pggit_daemon.object_version AS v WHERE v.from_commit = of_commit
+    )
+    SELECT t.old, t.id
+    FROM touched AS t
+    WHERE own IS NULL
+       OR (t.classid, t.objid) IN (SELECT named.classid, named.objid FROM touched AS named
+                                   WHERE named.name IN (SELECT unnest(own)))
+$$;
+
+-- What a migration changed, all its commits together: each object's version before the first and after the last. What was
+-- made and unmade within the migration is nothing; what others changed in between stays theirs.
+CREATE OR REPLACE FUNCTION pggit_daemon.versions_of(m pggit.external_migrations)
+    RETURNS TABLE (old boolean, version bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    WITH touched AS MATERIALIZED (
+        SELECT bool_and(t.old) AS old, t.version
+        FROM pggit_daemon.made_by(m) AS made
+        CROSS JOIN LATERAL pggit_daemon.versions_in(made.commit_id, made.objects) AS t
+        GROUP BY t.version
+        HAVING count(*) = 1
+    )
+    (SELECT DISTINCT ON (v.classid, v.objid) true, v.id
+     FROM touched AS t JOIN pggit_daemon.object_version AS v ON v.id = t.version
+     WHERE t.old
+     ORDER BY v.classid, v.objid, v.to_commit)
+    UNION ALL
+    (SELECT DISTINCT ON (v.classid, v.objid) false, v.id
+     FROM touched AS t JOIN pggit_daemon.object_version AS v ON v.id = t.version
+     WHERE NOT t.old
+     ORDER BY v.classid, v.objid, v.from_commit DESC)
+$$;
+
 -- The commit that a text names: head, a commit's id (also as @id), or 7 or more digits of its hash.
 CREATE OR REPLACE FUNCTION pggit_daemon.find_commit(said text) RETURNS integer
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -128,4 +169,20 @@ CREATE OR REPLACE FUNCTION pggit_daemon.paired(old_versions bigint[], new_versio
     LEFT JOIN pggit_daemon.blob AS was ON was.sha256 = ended.blob
     LEFT JOIN pggit_daemon.blob AS now ON now.sha256 = begun.blob
     WHERE (ended.identity, ended.blob) IS DISTINCT FROM (begun.identity, begun.blob)
+$$;
+
+-- What a migration changed, object by object, and how grave that is.
+CREATE OR REPLACE FUNCTION pggit_daemon.changes_of(m pggit.external_migrations)
+    RETURNS TABLE (type text, schema_name text, identity text, old_identity text, operation text,
+                   old_definition text, new_definition text, level text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+    WITH net AS MATERIALIZED (
+        SELECT v.old, v.version FROM pggit_daemon.versions_of(m) AS v
+    )
+    SELECT p.type, p.schema_name, p.identity, p.old_identity, p.operation, p.old_definition, p.new_definition,
+           pggit_daemon.impact_level(p.type, p.operation, p.old_definition, p.new_definition,
+               EXISTS (SELECT FROM pggit_daemon.made_by(m) AS made JOIN pggit.commits AS c ON c.id = made.commit_id
+                       WHERE c.metadata -> 'rewrites' ?| ARRAY[p.identity, p.old_identity]))
+    FROM pggit_daemon.paired(ARRAY(SELECT net.version FROM net WHERE net.old),
+                             ARRAY(SELECT net.version FROM net WHERE NOT net.old)) AS p
 $$;

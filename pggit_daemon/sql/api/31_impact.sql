@@ -10,25 +10,15 @@ CREATE OR REPLACE FUNCTION pggit_daemon.table_of(type text, identity text, defin
         END
 $$;
 
--- What commits changed together; of that only these objects ('type identity'), where they are named.
-CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[], own text[])
+-- What a migration changed, as people speak of it: a table with all that is its part.
+CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(m pggit.external_migrations)
     RETURNS TABLE (object_type text, object_name text, operation text, impact_level text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-    WITH change AS MATERIALIZED (
-        -- What was made and unmade within the migration is nothing; what others changed in between stays theirs.
-        SELECT p.*, pggit_daemon.table_of(p.type, p.identity, coalesce(p.new_definition, p.old_definition)) AS part_of,
-               pggit_daemon.impact_level(p.type, p.operation, p.old_definition, p.new_definition,
-                   EXISTS (SELECT FROM pggit.commits AS c
-                           WHERE c.id = ANY (commits) AND c.metadata -> 'rewrites' ?| ARRAY[p.identity, p.old_identity])
-               ) AS level
-        FROM pggit_daemon.paired(
-            ARRAY(SELECT DISTINCT ON (v.classid, v.objid) v.id FROM pggit_daemon.object_version AS v
-                  WHERE v.to_commit = ANY (commits) AND v.from_commit <> ALL (commits)
-                  ORDER BY v.classid, v.objid, v.to_commit),
-            ARRAY(SELECT DISTINCT ON (v.classid, v.objid) v.id FROM pggit_daemon.object_version AS v
-                  WHERE v.from_commit = ANY (commits) AND (v.to_commit IS NULL OR v.to_commit <> ALL (commits))
-                  ORDER BY v.classid, v.objid, v.from_commit DESC)) AS p
-        WHERE own IS NULL OR p.type || ' ' || p.identity = ANY (own) OR p.type || ' ' || p.old_identity = ANY (own)
+    WITH made AS MATERIALIZED (
+        SELECT min(b.commit_id) AS first, max(b.commit_id) AS last FROM pggit_daemon.made_by(m) AS b
+    ), change AS MATERIALIZED (
+        SELECT c.*, pggit_daemon.table_of(c.type, c.identity, coalesce(c.new_definition, c.old_definition)) AS part_of
+        FROM pggit_daemon.changes_of(m) AS c
     ), principal AS (
         SELECT coalesce(whole.type, CASE WHEN change.part_of IS NULL THEN change.type ELSE 'table' END) AS type,
                coalesce(whole.identity, change.part_of, change.identity) AS identity,
@@ -45,8 +35,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.impact_of(commits integer[], own text[])
                     WHERE other.type = 'index' AND other.identity <> p.identity
                       AND substr(other.identity, length(quote_ident(other.schema_name)) + 2)
                           = substr(p.identity, length(quote_ident(p.schema_name)) + 2)
-                      AND other.from_commit <= (SELECT max(c) FROM unnest(commits) AS c)
-                      AND (other.to_commit IS NULL OR other.to_commit >= (SELECT min(c) FROM unnest(commits) AS c))
+                      AND other.from_commit <= (SELECT made.last FROM made)
+                      AND (other.to_commit IS NULL OR other.to_commit >= (SELECT made.first FROM made))
                       AND other.schema_name <> p.schema_name)
                 THEN substr(p.identity, length(quote_ident(p.schema_name)) + 2) ELSE p.identity END,
            p.operation,
@@ -64,22 +54,14 @@ CREATE OR REPLACE FUNCTION pggit.analyze_migration_impact(migration_id bigint, t
 DECLARE
     m    pggit.external_migrations;
     note text;
-    made integer[];
-    own  text[];
 BEGIN
     FOR m IN SELECT f.* FROM pggit_daemon.find_migrations($1, $2) AS f LOOP
         note := pggit_daemon.not_its_own(m);
         IF note IS NOT NULL THEN
             RAISE NOTICE '%', note;
         END IF;
-        SELECT coalesce(array_agg(b.commit_id), '{}'),
-               CASE WHEN bool_and(b.objects IS NOT NULL) THEN (
-                    SELECT array_agg(o.name) FROM pggit_daemon.made_by(m) AS part CROSS JOIN unnest(part.objects) AS o (name))
-               END
-          INTO made, own
-          FROM pggit_daemon.made_by(m) AS b;
         RETURN QUERY SELECT i.object_type, i.object_name, i.operation, i.impact_level, m.tool_name, m.source
-                     FROM pggit_daemon.impact_of(made, own) AS i;
+                     FROM pggit_daemon.impact_of(m) AS i;
     END LOOP;
 END $$;
 

@@ -1,4 +1,4 @@
--- diff and object_history: what changed, with before and after.
+-- diff, migration_diff and object_history: what changed, with before and after.
 
 -- Where a hunk of a unified diff lies in one of the two texts: its first line and how many; alone before a single line.
 CREATE OR REPLACE FUNCTION pggit_daemon.hunk_range(before bigint, lines bigint) RETURNS text
@@ -126,6 +126,32 @@ COMMENT ON FUNCTION pggit.diff(text, text) IS
     'The objects that differ between two commits (head, an id, or digits of the hash), each as a unified diff of its definition.';
 COMMENT ON FUNCTION pggit.diff(integer, integer) IS
     'The objects that differ between two commits, each as a unified diff of its definition.';
+
+-- Several tools may have the id: then all of them answer, and the last two columns say which does.
+CREATE OR REPLACE FUNCTION pggit.migration_diff(migration_id bigint, tool_name text DEFAULT NULL)
+    RETURNS TABLE (object_type text, object_name text, old_name text, operation text, impact_level text, changes text,
+                   tool text, source text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    m    pggit.external_migrations;
+    note text;
+BEGIN
+    FOR m IN SELECT f.* FROM pggit_daemon.find_migrations($1, $2) AS f LOOP
+        note := pggit_daemon.not_its_own(m);
+        IF note IS NOT NULL THEN
+            RAISE NOTICE '%', note;
+        END IF;
+        RETURN QUERY
+            SELECT c.type, c.identity, c.old_identity, c.operation, c.level,
+                   pggit_daemon.changed_lines(c.old_definition, c.new_definition), m.tool_name, m.source
+            FROM pggit_daemon.changes_of(m) AS c
+            ORDER BY pggit_daemon.kind_rank(c.type), c.schema_name COLLATE "C" NULLS FIRST, c.identity COLLATE "C", c.type;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION pggit.migration_diff(bigint, text) IS
+    'The objects that a migration changed (all its commits together, and nobody else''s), each as a unified diff of its definition.';
 
 -- The recorded name that a caller means: as it stands in the record, or without its schema where that is clear.
 CREATE OR REPLACE FUNCTION pggit_daemon.find_object(said text) RETURNS text

@@ -21,7 +21,7 @@ BEGIN
         'opened_forms(text, text, text, text)', 'sql_pieces(text)',
         'swallowed(text, pggit_daemon.object_address[], pggit_daemon.object_address[], bigint)',
         'telling_catalogs()', 'told_until()', 'walk(integer, integer[], integer[], integer[])', 'written_here(xid)',
-        'find_migration(bigint, text)', 'commits_of(pggit.external_migrations)', 'impact_of(integer[])',
+        'find_migration(bigint, text)', 'commits_of(pggit.external_migrations)', 'impact_of(integer[])', 'impact_of(integer[], text[])',
         'depends_of(oid, oid, text, boolean)', 'depends_of(oid, oid, text, "char")', 'is_plain_index(oid)',
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',
         'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',

@@ -91,14 +91,27 @@ WHERE m.tool_name = %(tool)s::text AND m.source = %(source)s::text AND m.migrati
 ORDER BY made.commit_id;
 
 -- name: versions_of_commit
--- What a commit changed: the versions that it ended (old) and those that it began.
-SELECT v.to_commit IS NOT DISTINCT FROM %(commit)s::integer AS old,
+-- What a commit changed, or what of it is a migration's own.
+SELECT changed.old,
        v.type, v.schema_name, v.identity, v.classid::bigint AS classid, v.objid::bigint AS objid,
        encode(v.blob, 'hex') AS blob,
        b.definition || coalesce(b.later, '') AS definition
-FROM pggit_daemon.object_version AS v
+FROM pggit_daemon.versions_in(%(commit)s::integer, %(objects)s::text[]) AS changed
+JOIN pggit_daemon.object_version AS v ON v.id = changed.version
 JOIN pggit_daemon.blob AS b ON b.sha256 = v.blob
-WHERE %(commit)s::integer IN (v.from_commit, v.to_commit)
+ORDER BY v.type, v.identity;
+
+-- name: versions_of_migration
+-- What a migration changed, all its commits together.
+SELECT changed.old,
+       v.type, v.schema_name, v.identity, v.classid::bigint AS classid, v.objid::bigint AS objid,
+       encode(v.blob, 'hex') AS blob,
+       b.definition || coalesce(b.later, '') AS definition
+FROM pggit.external_migrations AS m
+CROSS JOIN LATERAL pggit_daemon.versions_of(m) AS changed
+JOIN pggit_daemon.object_version AS v ON v.id = changed.version
+JOIN pggit_daemon.blob AS b ON b.sha256 = v.blob
+WHERE m.tool_name = %(tool)s::text AND m.source = %(source)s::text AND m.migration_id = %(migration_id)s::bigint
 ORDER BY v.type, v.identity;
 
 -- name: versions_between
