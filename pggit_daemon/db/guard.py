@@ -2,7 +2,7 @@
 
 In: a connection that waits, and how long its socket has been silent. Out: nothing while all is well; a log line and a
 state that say what is waited for; and where the bytes are lost, an end of the connection, so that whoever waits gets an
-error. Called by `connections.py` for each query and by `replication/connection.py` for the stream.
+error. Called by `connections.py` for each query and by `replication/frames.py` for the stream.
 
 Silence proves nothing: comparing a catalog, a lock, or a huge transaction that is decoded and filtered may take
 minutes. So another session asks the same server what the silent one is doing. A peer that is dead or cut off answers

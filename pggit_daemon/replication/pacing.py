@@ -1,6 +1,6 @@
 """When to let frames gather before reading them. Pure: the clock is passed in.
 
-In: the moments at which the reader was woken. Out: seconds to wait before reading. Called by `connection.py`.
+In: the moments at which the reader was woken. Out: seconds to wait before reading. Called by `frames.py`.
 
 Waking up costs far more than reading one more frame. So a reader may wake at once a few times in a row, which
 is all that a lone transaction needs; under a steady flow that allowance is used up, and each read lets frames

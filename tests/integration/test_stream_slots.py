@@ -97,11 +97,11 @@ async def test_the_server_gives_up_by_itself_when_the_client_has_died(database: 
             other.execute("INSERT INTO t VALUES (1)")
             replication = await ReplicationConnection.open(database)
             await replication._set({"lock_timeout": "300ms"})
-            replication._pgconn.send_query(b"CREATE_REPLICATION_SLOT dead LOGICAL wal2json")
-            replication._pgconn.flush()
+            replication._conn.pgconn.send_query(b"CREATE_REPLICATION_SLOT dead LOGICAL wal2json")
+            replication._conn.pgconn.flush()
             await asyncio.sleep(0.1)
             assert slot_count(database, "dead") == 1
-            replication._pgconn.finish()
+            replication._conn.pgconn.finish()
             assert await gone(database, "dead")
 
 
