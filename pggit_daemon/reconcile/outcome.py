@@ -6,6 +6,7 @@ is remembered of it. Pure; called by `verification.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -14,7 +15,7 @@ from pggit_daemon.db.catalog import Marks
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.differences import Difference
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.objects import ObjectId, ObjectOp
+from pggit_daemon.model.objects import ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.versioning.plan import Commit, Step, make_commit
 from pggit_daemon.versioning.schema import Schema
 
@@ -59,20 +60,31 @@ class Outcome:
 
 @dataclass(slots=True)
 class Limits:
-    """What snapshots must do without, as the server refused to store them. Lives as long as the process.
+    """What snapshots must do without, as the server refused to store them.
 
     Of what differs only `most` objects become a commit at a time, half as many after each refusal, until the one is
-    found that is at fault: it is `left_out` from then on.
+    found that is at fault: it is left out for as long as it differs in the same way. Once a comparison of everything
+    finds nothing else that differs, as many as there are may be tried together again.
     """
 
     most: int | None = None
-    left_out: set[ObjectId] = field(default_factory=set)
+    _left_out: dict[ObjectId, tuple[bytes | None, ObjectKey | None]] = field(default_factory=dict)
 
     def refused(self, commit: Commit) -> None:
         """A snapshot with these changes was refused."""
         if len(commit.changes) == 1:
-            self.left_out.add(commit.changes[0].oid)
+            (change,) = commit.changes
+            self._left_out[change.oid] = (change.digest, change.key)
         self.most = max(1, len(commit.changes) // 2)
+
+    def compared(self, differing: Iterable[ObjectId], *, only: Iterable[ObjectId] | None = None) -> None:
+        """Forget what was found to be as recorded: of `only` these, or of everything."""
+        still = set(differing)
+        fine = (self._left_out.keys() if only is None else self._left_out.keys() & set(only)) - still
+        for oid in fine:
+            del self._left_out[oid]
+        if only is None and still <= self._left_out.keys():
+            self.most = None
 
     def within(self, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
         """Those that may be tried together."""
@@ -80,7 +92,11 @@ class Limits:
 
     def without(self, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
         """Those that may be tried at all."""
-        return tuple(one for one in differences if one.oid not in self.left_out)
+        return tuple(
+            one
+            for one in differences
+            if one.oid not in self._left_out or self._left_out[one.oid] != (one.digest, one.now)
+        )
 
 
 def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:

@@ -57,7 +57,7 @@ class _Look:
 
     cause: Cause | None
     marks: Marks
-    objects: int
+    compared: list[ObjectId]
     found: list[Difference] = field(default_factory=list)
     position: LSN = ZERO
     looks: int = 1
@@ -154,7 +154,7 @@ class Verification:
             todo = await catalog.addresses(conn, since=since)
             if since is not None:
                 todo = sorted({*todo, *self._unread})
-            look = _Look(cause, marks, len(todo))
+            look = _Look(cause, marks, todo)
             for at in range(0, len(todo), CHUNK):
                 look.found += await catalog.differing(conn, todo[at : at + CHUNK])
             # Whatever made these differ was committed before this position.
@@ -184,6 +184,7 @@ class Verification:
         await self._end(conn, look, {})
 
     async def _end(self, conn: psycopg.AsyncConnection[Any], look: _Look, leaves: Mapping[ObjectId, object]) -> None:
+        self._limits.compared((one.oid for one in look.found), only=look.compared if look.cause is None else None)
         differences = self._limits.without(readable(look.found))
         unreadable = tuple(one for one in look.found if one.unreadable is not None)
         explained = {self._unread.get(one.oid, Cause.WATCH) for one in differences}
@@ -198,7 +199,9 @@ class Verification:
             return
         self._marks = look.marks
         self._verify_due = self._clock() + self._intervals[0]
-        outcome = Outcome(look.cause, look.marks, look.objects, differences, unreadable, look.seconds, look.position)
+        outcome = Outcome(
+            look.cause, look.marks, len(look.compared), differences, unreadable, look.seconds, look.position
+        )
         await self._record(conn, outcome, leaves)
 
     async def _record(
