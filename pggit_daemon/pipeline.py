@@ -21,7 +21,7 @@ import structlog
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.decode.assembler import Batch
-from pggit_daemon.decode.wal2json import SYNC, VERIFY
+from pggit_daemon.decode.plugin import SYNC, VERIFY
 from pggit_daemon.errors import RefusedError
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader

@@ -13,7 +13,7 @@ import typer
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
-from pggit_daemon.decode.wal2json import VERIFY
+from pggit_daemon.decode.plugin import VERIFY
 from pggit_daemon.errors import REPAIR, RESTORED, NotAsRecorded, PggitDaemonError, PrerequisiteError
 from pggit_daemon.model.differences import Difference, certain, read, readable
 from pggit_daemon.query.connect import Connection, connection

@@ -13,16 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pggit_daemon.decode.wal2json import (
-    BEGIN,
-    COMMIT,
-    MESSAGE_PREFIX,
-    Commit,
-    oversize,
-    parse_change,
-    parse_commit,
-    unshown_table,
-)
+from pggit_daemon.decode.plugin import MESSAGE_PREFIX, Commit, Decoder
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.transaction import Change, Message, Transaction, Unreadable, Unshown
@@ -42,8 +33,6 @@ from pggit_daemon.replication.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-
-_HEAD = slice(XLOG_HEADER, XLOG_HEADER + len(BEGIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +61,17 @@ class Batch:
 
 
 class Assembler:
-    """Builds transactions out of the frames of one connection.
+    """Builds transactions out of the frames of one connection, which `decoder` reads.
 
     `after` is the commit position of the last transaction whose results are stored: what the server sends
-    again up to there is dropped and counted as `repeats`. `encoding` is the database's.
+    again up to there is dropped and counted as `repeats`.
     """
 
-    def __init__(self, *, after: LSN = ZERO, encoding: str = "utf-8") -> None:
+    def __init__(self, decoder: Decoder, *, after: LSN = ZERO) -> None:
+        self._decoder = decoder
         self._after = after
-        self._encoding = encoding
         self._open = False
+        self._begin = b""
         self._changes: list[Change] = []
         self._messages: list[Message] = []
         self._transactions: list[Transaction] = []
@@ -97,9 +87,11 @@ class Assembler:
         empties = 0
         last_empty = self._last_pulse = b""
         is_open = self._open
+        begin, commit = self._decoder.begin, self._decoder.commit
+        begins = slice(XLOG_HEADER, XLOG_HEADER + len(begin))  # as long as what commits begin with
         for frame in frames:
-            head = frame[_HEAD]
-            if head == COMMIT and frame[0] == XLOG_DATA:
+            head = frame[begins]
+            if head == commit and frame[0] == XLOG_DATA:
                 if not is_open:
                     raise ProtocolError("a commit came without its begin")
                 is_open = False
@@ -108,10 +100,11 @@ class Assembler:
                 else:
                     empties += 1
                     last_empty, self._last_pulse = frame, b""
-            elif head == BEGIN and frame[0] == XLOG_DATA:
+            elif head == begin and frame[0] == XLOG_DATA:
                 if is_open:
                     raise ProtocolError("a begin came inside an open transaction")
                 is_open = True
+                self._begin = frame
             else:
                 self._other(frame, is_open=is_open)
         self._open = is_open
@@ -130,11 +123,11 @@ class Assembler:
         elif kind == WARNING:
             self._warned(frame, is_open=is_open)
         elif kind == OVERSIZE:
-            large = protocol.oversize(frame)
-            self._change(oversize(large.head, large.start, large.size, large.digest, self._encoding), is_open=is_open)
+            for change in self._decoder.oversize(protocol.oversize(frame)):
+                self._change(change, is_open=is_open)
         else:
-            change = parse_change(payload(frame), data_start(frame), self._encoding)
-            self._change(change, is_open=is_open, frame=frame)
+            for change in self._decoder.changes(payload(frame), data_start(frame)):
+                self._change(change, is_open=is_open, frame=frame)
 
     def _change(self, change: Change, *, is_open: bool, frame: bytes = b"") -> None:
         if isinstance(change, Message) and not change.transactional:
@@ -149,9 +142,9 @@ class Assembler:
 
     def _warned(self, frame: bytes, *, is_open: bool) -> None:
         """A row that the plugin cannot show; its place is filled in when the commit is known."""
-        table = unshown_table(frame[1:].decode("utf-8", "replace"))
-        if is_open and table is not None:
-            self._changes.append(Unshown(ZERO, table))
+        row = self._decoder.undecodable(frame[1:].decode("utf-8", "replace"))
+        if is_open and row is not None:
+            self._changes.append(row)
 
     def _complete(self, frame: bytes) -> None:
         found, self._changes = self._changes, []
@@ -164,7 +157,7 @@ class Assembler:
 
     def _passed(self, frame: bytes) -> Commit:
         """Move on to the end of a commit record: its own end, as the frame's length is none in the WAL."""
-        commit = parse_commit(payload(frame))
+        commit = self._decoder.read_commit(payload(self._begin), payload(frame))
         self._received = max(self._received, commit.end)
         self._stream_time = _newer(self._stream_time, commit.time)
         self._server_time = _newer(self._server_time, commit.time)

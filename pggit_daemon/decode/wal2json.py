@@ -1,7 +1,7 @@
 """wal2json, format 2: the options we ask for, and its records as values. Pure.
 
 In: the tables to stream, and the payload of one XLogData frame. Out: the plugin's options, and a typed change
-or commit. Called by the pipeline when it starts the stream, and by `assembler.py` for each record.
+or commit. Called by `plugins.py` when the stream starts, and by `assembler.py` for each record.
 
 A change that does not parse becomes `Unreadable` with its raw text, never an exception: one odd row must not
 stop the history of all others. A commit that does not parse is a ProtocolError: its position is unknown.
@@ -9,33 +9,22 @@ stop the history of all others. A commit that does not parse is a ProtocolError:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pggit_daemon.decode.plugin import MESSAGE_PREFIX, Commit
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.transaction import Change, Message, Row, RowChange, RowOp, TableName, Unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from pggit_daemon.model.transaction import Change, Message, Row, RowChange, RowOp, TableName, Unreadable, Unshown
+from pggit_daemon.replication.protocol import Oversize
 
 PLUGIN = "wal2json"
-MESSAGE_PREFIX = "pggit_daemon"
-"""What the prefix of our messages begins with; the rest is a secret of the database (`message_prefix`)."""
-
-SYNC = ""
-"""What a message says that only asks how far we are: whoever sends it waits for the slot to be acknowledged."""
-
-VERIFY = "verify"
-"""What such a message says when somebody has asked for a comparison, too."""
-
 BEGIN = b'{"action":"B"'
 COMMIT = b'{"action":"C"'
 """How every begin and commit record starts: told apart without parsing, as most transactions are not ours."""
@@ -44,23 +33,27 @@ _OPS = {"I": RowOp.INSERT, "U": RowOp.UPDATE, "D": RowOp.DELETE, "T": RowOp.TRUN
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones as int (a guard against slow conversions)
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit record: where it starts (`lsn`) and ends (`end`), and when it was."""
+class Wal2json:
+    """Each record stands for itself. `encoding`: the plugin writes in the database's, whatever the client's is."""
 
-    xid: int
-    lsn: LSN
-    end: LSN
-    time: datetime
+    begin = BEGIN
+    commit = COMMIT
 
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
 
-def message_prefix(secret: str) -> str:
-    """The prefix of our messages; `pggit_daemon.message_prefix()` says the same.
+    def read_commit(self, begin: bytes, commit: bytes) -> Commit:  # noqa: ARG002  (the commit says it all)
+        return parse_commit(commit)
 
-    Any role may send messages, and of any size. The plugin compares prefixes before it writes anything, so that what
-    is sent by who does not know ours never reaches us.
-    """
-    return f"{MESSAGE_PREFIX}.{hashlib.sha256(f'prefix {secret}'.encode()).hexdigest()[:32]}"
+    def changes(self, record: bytes, lsn: LSN) -> Sequence[Change]:
+        return (parse_change(record, lsn, self._encoding),)
+
+    def oversize(self, large: Oversize) -> Sequence[Change]:
+        return (oversize(large.head, large.start, large.size, large.digest, self._encoding),)
+
+    def undecodable(self, warning: str) -> Unshown | None:
+        table = unshown_table(warning)
+        return Unshown(LSN(0), table) if table is not None else None
 
 
 def options(tables: Iterable[TableName], messages: str = MESSAGE_PREFIX) -> dict[str, str]:

@@ -96,8 +96,12 @@ class ReplicationConnection:
 
     @property
     def encoding(self) -> str:
-        """Python's name of the database's encoding: plugins write in it, whatever the client asks for."""
-        return pg2pyenc((self._conn.info.parameter_status("server_encoding") or "UTF8").encode())
+        """Python's name of the database's encoding: plugins write in it."""
+        return pg2pyenc(self._server_encoding.encode())
+
+    @property
+    def _server_encoding(self) -> str:
+        return self._conn.info.parameter_status("server_encoding") or "UTF8"
 
     # ------------------------------------------------------------------ slots
 
@@ -156,7 +160,8 @@ class ReplicationConnection:
             options=sql.SQL(" ({})").format(pairs) if options else sql.SQL(""),
         )
         try:
-            await self._set({"lock_timeout": "0"})
+            # pgoutput converts: what another encoding has no character for would end the stream, again and again.
+            await self._set({"lock_timeout": "0", "client_encoding": self._server_encoding})
             cursor = await self._conn.execute(command)
         except psycopg.Error as exc:
             raise await self._why(exc, f"stream from replication slot {slot}", slot) from exc

@@ -20,7 +20,8 @@ import structlog
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.connections import STORING, connect, translated
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import message_prefix, options
+from pggit_daemon.decode.plugin import message_prefix
+from pggit_daemon.decode.plugins import decoder, options
 from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
@@ -184,10 +185,11 @@ class Database:
         state = await load_state(connections.reading, progress, registry)
         observer = Observer(self._config.name, self._metrics, self._health)
         async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
-            assembler = Assembler(after=progress.commit, encoding=replication.encoding)
-            await replication.start(
-                self._config.slot, progress.end, options((OUTBOX, *registry.tables), message_prefix(state.secret))
-            )
+            prefix = message_prefix(state.secret)
+            reads = decoder(self._config.plugin, encoding=replication.encoding, messages=prefix)
+            assembler = Assembler(reads, after=progress.commit)
+            tables = (OUTBOX, *registry.tables)
+            await replication.start(self._config.slot, progress.end, options(self._config.plugin, tables, prefix))
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
             await store.run(baseline.source_statements(registry))
             self._health.enter(State.CATCHING_UP)

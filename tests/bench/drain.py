@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import options
+from pggit_daemon.decode.wal2json import Wal2json, options
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.replication.connection import ReplicationConnection
@@ -51,7 +51,7 @@ async def drain(dsn: str, slot: str, end: LSN) -> dict[str, float]:
     empties = batches = 0
     async with await ReplicationConnection.open(dsn) as connection:
         await connection.start(slot, LSN(0), options([WATCHED]))
-        async with Feed(connection, Assembler(encoding=connection.encoding), LSN(0)) as feed:
+        async with Feed(connection, Assembler(Wal2json(connection.encoding)), LSN(0)) as feed:
             async for batch in feed.batches():
                 empties += batch.empties
                 batches += 1

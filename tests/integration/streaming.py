@@ -6,9 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import PLUGIN, options
+from pggit_daemon.decode.pgoutput import CHANGES, INSERTS
+from pggit_daemon.decode.plugins import decoder, options
+from pggit_daemon.decode.wal2json import PLUGIN
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.transaction import Change, RowChange, TableName, Transaction
 from pggit_daemon.replication.connection import ReplicationConnection
@@ -27,12 +31,37 @@ def connect(dsn: str) -> psycopg.Connection:
     return psycopg.connect(dsn, autocommit=True)
 
 
-def make_slot(conn: psycopg.Connection) -> str:
-    """Make the marker table and a slot that is named like the database, as slots belong to the whole server."""
+def make_slot(conn: psycopg.Connection, plugin: str = PLUGIN, *, publish: Iterable[TableName] | None = None) -> str:
+    """Make the marker table and a slot that is named like the database, as slots belong to the whole server.
+
+    pgoutput streams the rows of its publications: of all tables that there are, or of `publish`.
+    """
     slot = f"slot_{conn.info.dbname}"
     conn.execute("CREATE TABLE IF NOT EXISTS public.marker ()")
-    conn.execute("SELECT pg_create_logical_replication_slot(%s, %s)", [slot, PLUGIN])
+    if plugin != PLUGIN:
+        make_publications(conn, publish)
+    conn.execute("SELECT pg_create_logical_replication_slot(%s, %s)", [slot, plugin])
     return slot
+
+
+def make_publications(conn: psycopg.Connection, tables: Iterable[TableName] | None) -> None:
+    """Make the publications as the database side of ours makes them: changes only of what has an identity."""
+    conn.execute(f"CREATE PUBLICATION {INSERTS} WITH (publish = 'insert, truncate')")
+    conn.execute(f"CREATE PUBLICATION {CHANGES} WITH (publish = 'update, delete')")
+    wanted = {MARKER, *tables} if tables is not None else None
+    for schema, table, has_identity in conn.execute(_TABLES).fetchall():
+        if wanted is None or TableName(schema, table) in wanted:
+            for publication in (INSERTS, CHANGES) if has_identity else (INSERTS,):
+                add = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}")
+                conn.execute(add.format(sql.Identifier(publication), sql.Identifier(schema, table)))
+
+
+_TABLES = """
+    SELECT n.nspname, c.relname,
+           c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'r' AND c.oid >= 16384
+"""
 
 
 def mark(conn: psycopg.Connection) -> None:
@@ -48,9 +77,10 @@ async def read_to_marker(
 ) -> list[Transaction]:
     """Return the slot's transactions up to the first marker, and acknowledge nothing."""
     found: list[Transaction] = []
+    plugin = plugin_of(dsn, slot)
     async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(dsn, on_notice=on_notice) as connection:
-        await connection.start(slot, ZERO, options([*tables, MARKER]))
-        assembler = Assembler(after=after, encoding=connection.encoding)
+        await connection.start(slot, ZERO, options(plugin, [*tables, MARKER]))
+        assembler = Assembler(decoder(plugin, encoding=connection.encoding), after=after)
         async with Feed(connection, assembler, ZERO) as feed:
             async for batch in feed.batches():
                 for transaction in batch.transactions:
@@ -62,3 +92,10 @@ async def read_to_marker(
 
 async def changes_to_marker(dsn: str, slot: str, *tables: TableName) -> list[Change]:
     return [change for transaction in await read_to_marker(dsn, slot, tables) for change in transaction.changes]
+
+
+def plugin_of(dsn: str, slot: str) -> str:
+    with connect(make_conninfo(dsn, options="")) as conn:
+        row = conn.execute("SELECT plugin FROM pg_replication_slots WHERE slot_name = %s", [slot]).fetchone()
+    assert row is not None
+    return str(row[0])

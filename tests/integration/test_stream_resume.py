@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import options
+from pggit_daemon.decode.wal2json import Wal2json, options
 from pggit_daemon.errors import StreamError
 from pggit_daemon.model.lsn import LSN, ZERO, Durable
 from pggit_daemon.model.transaction import RowChange, TableName
@@ -52,7 +52,7 @@ async def test_only_what_is_durable_is_acknowledged(database: str) -> None:
         first = await read_to_marker(database, slot, [T])
         async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
             await connection.start(slot, ZERO, options([T]))
-            async with Feed(connection, Assembler(), ZERO) as feed:
+            async with Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
                 async for batch in feed.batches():
                     feed.acknowledge_idle(batch, pending=True)
                     if batch.received >= first[-1].end_lsn:
@@ -70,7 +70,7 @@ async def test_an_idle_stream_lets_go_of_unrelated_wal(database: str) -> None:
         slot = prepare(conn)
         async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
             await connection.start(slot, ZERO, options([T]))
-            async with Feed(connection, Assembler(), ZERO) as feed:
+            async with Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
                 consumer = asyncio.create_task(consume_idle(feed))
                 await asyncio.to_thread(conn.execute, "INSERT INTO unrelated SELECT generate_series(1, 100000)")
                 row = conn.execute("SELECT pg_current_wal_lsn()::text").fetchone()
@@ -106,7 +106,7 @@ async def test_nothing_lost_and_nothing_twice(database: str) -> None:
                         # Without a position the server sends again all that was stored and not acknowledged.
                         position = chance.choice([end_lsn, ZERO])
                         await connection.start(slot, position, options([T, MARKER]))
-                        async with Feed(connection, Assembler(after=commit_lsn), end_lsn) as feed:
+                        async with Feed(connection, Assembler(Wal2json("utf-8"), after=commit_lsn), end_lsn) as feed:
                             async for batch in feed.batches():
                                 for transaction in batch.transactions:
                                     rows = [
@@ -157,7 +157,7 @@ async def test_a_silent_consumer_keeps_its_stream(database: str) -> None:
         async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(impatient) as connection:
             assert connection.wal_sender_timeout == 0.6
             await connection.start(slot, ZERO, options([T]))
-            async with Feed(connection, Assembler(), ZERO) as feed:
+            async with Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
                 await asyncio.sleep(1.8)
                 conn.execute("INSERT INTO t VALUES (1)")
                 async for batch in feed.batches():
@@ -171,7 +171,7 @@ async def test_a_reply_brings_the_servers_clock(database: str) -> None:
         slot = prepare(conn)
         async with await ReplicationConnection.open(database) as connection:
             await connection.start(slot, ZERO, options([T]))
-            async with asyncio.timeout(5), Feed(connection, Assembler(), ZERO) as feed:
+            async with asyncio.timeout(5), Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
                 row = None
                 async for batch in feed.batches():
                     if row is None:
@@ -189,7 +189,7 @@ async def test_reading_may_be_cancelled(database: str) -> None:
         seen: list[object] = []
         async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
             await connection.start(slot, ZERO, options([T]))
-            assembler = Assembler()
+            assembler = Assembler(Wal2json("utf-8"))
             for value in range(30):
                 reader = asyncio.create_task(connection.read())
                 await asyncio.sleep(0.001 * (value % 4))
@@ -256,7 +256,7 @@ async def test_the_server_can_stop(own_cluster: Cluster, *, pending: bool) -> No
 
 
 async def consume(connection: ReplicationConnection, ready: asyncio.Event, position: LSN, *, pending: bool) -> None:
-    async with Feed(connection, Assembler(), position) as feed:
+    async with Feed(connection, Assembler(Wal2json("utf-8")), position) as feed:
         async for batch in feed.batches():
             feed.acknowledge_idle(batch, pending=pending)
             if batch.transactions:

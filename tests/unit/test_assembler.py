@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pggit_daemon.decode.assembler import Assembler, Batch
+from pggit_daemon.decode.wal2json import Wal2json
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Message, RowChange, Unreadable, Value
@@ -73,7 +74,7 @@ def test_lots_may_be_cut_anywhere(sizes: list[int], drawn: st.DataObject) -> Non
         at = (number + 1) * 100
         frames += [begin(at), *(insert(at + i, number * 10 + i) for i in range(size)), commit(at + 50)]
     cuts = sorted(drawn.draw(st.lists(st.integers(0, len(frames)), max_size=6)))
-    assembler = Assembler()
+    assembler = Assembler(Wal2json("utf-8"))
     edges = [0, *cuts, len(frames)]
     seen = collect([assembler.feed(frames[a:b]) for a, b in itertools.pairwise(edges)])
     filled = [(n, size) for n, size in enumerate(sizes) if size]
@@ -85,32 +86,32 @@ def test_lots_may_be_cut_anywhere(sizes: list[int], drawn: st.DataObject) -> Non
 
 def test_received_holds_at_the_last_commit_while_a_transaction_is_open() -> None:
     """A keepalive inside a transaction must not let the slot forget that transaction."""
-    batch = Assembler().feed([begin(100), commit(150), begin(200), insert(210, 1), keepalive(900)])
+    batch = Assembler(Wal2json("utf-8")).feed([begin(100), commit(150), begin(200), insert(210, 1), keepalive(900)])
     assert batch.received == LSN(158)
     assert batch.in_transaction
 
 
 def test_a_keepalive_between_transactions_moves_received() -> None:
-    batch = Assembler().feed([begin(100), commit(150), keepalive(900, reply=True)])
+    batch = Assembler(Wal2json("utf-8")).feed([begin(100), commit(150), keepalive(900, reply=True)])
     assert (batch.received, batch.reply_requested, batch.in_transaction) == (LSN(900), True, False)
 
 
 def test_received_never_moves_back() -> None:
     """After a reconnect the server's first keepalives may name positions long passed."""
-    assembler = Assembler()
+    assembler = Assembler(Wal2json("utf-8"))
     assembler.feed([keepalive(900)])
     assert assembler.feed([keepalive(300)]).received == LSN(900)
 
 
 def test_a_reply_is_requested_only_in_its_own_batch() -> None:
-    assembler = Assembler()
+    assembler = Assembler(Wal2json("utf-8"))
     assert assembler.feed([keepalive(1, reply=True)]).reply_requested
     assert not assembler.feed([keepalive(2)]).reply_requested
 
 
 def test_times() -> None:
     """Commits move both times, the clock of a keepalive only the server's; empty transactions count too."""
-    assembler = Assembler()
+    assembler = Assembler(Wal2json("utf-8"))
     first = assembler.feed([begin(1)])
     assert (first.stream_time, first.server_time) == (None, None)
     batch = assembler.feed([commit(10), keepalive(20)])
@@ -121,13 +122,13 @@ def test_times() -> None:
 def test_what_is_stored_already_is_dropped_and_counted() -> None:
     """The server sends a transaction again when its acknowledgement was lost."""
     frames = [begin(1), insert(2, 1), commit(10), begin(20), insert(21, 2), commit(30)]
-    batch = Assembler(after=LSN(10)).feed(frames)
+    batch = Assembler(Wal2json("utf-8"), after=LSN(10)).feed(frames)
     assert [t.commit_lsn for t in batch.transactions] == [LSN(30)]
     assert batch.repeats == 1
 
 
 def test_an_unreadable_change_stays_in_its_transaction() -> None:
-    batch = Assembler().feed([begin(1), data(5, b"{broken"), insert(6, 1), commit(10)])
+    batch = Assembler(Wal2json("utf-8")).feed([begin(1), data(5, b"{broken"), insert(6, 1), commit(10)])
     (transaction,) = batch.transactions
     assert isinstance(transaction.changes[0], Unreadable)
     assert transaction.changes[0].lsn == LSN(5)
@@ -136,7 +137,7 @@ def test_an_unreadable_change_stays_in_its_transaction() -> None:
 
 def test_a_non_transactional_message_belongs_to_no_transaction() -> None:
     raw = b'{"action":"M","transactional":false,"prefix":"pggit_daemon","content":"x"}'
-    batch = Assembler().feed([data(7, raw)])
+    batch = Assembler(Wal2json("utf-8")).feed([data(7, raw)])
     assert batch.messages == (Message(LSN(7), transactional=False, prefix="pggit_daemon", content="x"),)
     assert batch.transactions == ()
 
@@ -159,4 +160,4 @@ def test_a_non_transactional_message_belongs_to_no_transaction() -> None:
 def test_what_does_not_fit_stops_the_stream(frames: list[bytes]) -> None:
     """Going on would mean to guess a position, and to acknowledge it."""
     with pytest.raises(ProtocolError):
-        Assembler().feed(frames)
+        Assembler(Wal2json("utf-8")).feed(frames)

@@ -6,7 +6,8 @@ import hashlib
 import json
 
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import message_prefix
+from pggit_daemon.decode.plugin import message_prefix
+from pggit_daemon.decode.wal2json import Wal2json
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import TableName, Unreadable
 from pggit_daemon.replication import protocol
@@ -30,7 +31,7 @@ def test_a_large_row_is_put_aside_in_its_place() -> None:
     small = large(row)
     assert len(small) < 5000
     commit = COMMIT.replace(b'{"action": "C"', b'{"action":"C"')
-    (transaction,) = Assembler().feed([frame(BEGIN), small, frame(commit)]).transactions
+    (transaction,) = Assembler(Wal2json("utf-8")).feed([frame(BEGIN), small, frame(commit)]).transactions
     (change,) = transaction.changes
     assert isinstance(change, Unreadable)
     assert (change.lsn, change.table) == (LSN(0x50), TableName('a"b', "t.u"))
@@ -40,7 +41,9 @@ def test_a_large_row_is_put_aside_in_its_place() -> None:
 
 
 def test_a_large_message_outside_of_transactions_is_none_of_ours() -> None:
-    (message,) = Assembler().feed([large(b'{"action":"M","transactional":false' + b"x" * 100_000)]).messages
+    (message,) = (
+        Assembler(Wal2json("utf-8")).feed([large(b'{"action":"M","transactional":false' + b"x" * 100_000)]).messages
+    )
     assert message.content
     assert len(message.content) < 5000
 

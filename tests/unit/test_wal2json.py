@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pggit_daemon.decode.wal2json import Commit, options, parse_change, parse_commit
+from pggit_daemon.decode.plugin import Commit
+from pggit_daemon.decode.wal2json import options, parse_change, parse_commit
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Message, RowChange, RowOp, TableName, Unreadable
