@@ -14,12 +14,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import psycopg
 import structlog
 
 from pggit_daemon.attribute.correlator import Correlator
+from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.plugin import SYNC, VERIFY
 from pggit_daemon.errors import RefusedError
@@ -71,7 +71,7 @@ class Pipeline:
         *,
         feed: Feed,
         store: Store,
-        conn: psycopg.AsyncConnection[Any],
+        link: OnDemand,
         observe: Callable[[tuple[Changeset, ...], tuple[Step, ...]], None],
         forged: Callable[[Message], None],
         scheduler: Scheduler,
@@ -90,8 +90,8 @@ class Pipeline:
         self._recording = Recording()
         self._head = state.progress.head
         self._scheduler = scheduler
-        self._refresh = DefinitionRefresh(conn, scheduler.visibility, scheduler.suspect)
-        self._surroundings = Surroundings(conn, self._correlator, scheduler, registry, feed.request_reply)
+        self._refresh = DefinitionRefresh(link, scheduler.visibility, scheduler.suspect)
+        self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
         self._asked: LSN | None = None
         self._advanced_at = 0.0
 
@@ -121,7 +121,8 @@ class Pipeline:
         self._feed.interrupt()
 
     async def _handle(self, batch: Batch) -> None:
-        await self._surroundings.ask_who_may_write()
+        if batch.transactions:
+            await self._surroundings.ask_who_may_write()
         items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
         for item in sorted(items, key=place):
             if place(item) in self._state.poison:

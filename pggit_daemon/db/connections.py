@@ -116,6 +116,17 @@ async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncC
     return conn
 
 
+async def connect_to_store(dsn: str) -> psycopg.AsyncConnection[Any]:
+    """Connect as `store/writer.py` needs it."""
+    conn = await connect(dsn, "store", utc=False)
+    try:
+        await conn.execute(STORING)
+    except psycopg.Error as exc:
+        await conn.close()
+        raise translated(exc) from exc
+    return conn
+
+
 def transport(dsn: str) -> str:
     """Add what holds for every connection of ours where the connection string does not say otherwise."""
     given = conninfo_to_dict(dsn)

@@ -1,6 +1,6 @@
 """What the stream cannot tell while something is pending: which sessions ended, who may write the history tables.
 
-In: the correlator, a connection for reading, how far everything is stored. Out: answers of the database, told to the
+In: the correlator, a connection on demand, how far everything is stored. Out: answers of the database, told to the
 correlator once the stream has passed the moment they are of. Called by `pipeline.py` between two batches.
 """
 
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
-
-import psycopg
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.db import catalog
 from pggit_daemon.db.catalog import Probe
+from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.changeset import Ddl, Item
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.reconcile.scheduler import Scheduler
@@ -37,13 +35,13 @@ class Surroundings:
 
     def __init__(
         self,
-        conn: psycopg.AsyncConnection[Any],
+        link: OnDemand,
         correlator: Correlator,
         scheduler: Scheduler,
         registry: Registry,
         ask: Callable[[], None],
     ) -> None:
-        self._conn = conn
+        self._link = link
         self._correlator = correlator
         self._scheduler = scheduler
         self._registry = registry
@@ -71,7 +69,8 @@ class Surroundings:
         now = asyncio.get_running_loop().time()
         if self._probe is None and now - self._probed_at >= PROBE_INTERVAL:
             self._probed_at = now
-            self._probe = await catalog.probe(self._conn, self._correlator.watched(), self._correlator.newest)
+            async with self._link.use() as conn:
+                self._probe = await catalog.probe(conn, self._correlator.watched(), self._correlator.newest)
         for source in self._correlator.undecoded():
             changes = self._scheduler.differences(source, received)
             if changes is not None:
@@ -84,7 +83,8 @@ class Surroundings:
         if now >= self._writers_due:
             self._writers_due = now + WRITERS_INTERVAL
             tables = {source.name: source.table for source in self._registry.histories}
-            self._correlator.set_writers(await catalog.writers(self._conn, tables))
+            async with self._link.use() as conn:
+                self._correlator.set_writers(await catalog.writers(conn, tables))
 
     def saw(self, items: Iterable[Item]) -> None:
         """Take what a transaction says: who may write the history tables may have changed."""

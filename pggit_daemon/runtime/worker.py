@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +17,8 @@ import psycopg
 import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.db.connections import STORING, connect, translated
+from pggit_daemon.db.connections import connect, connect_to_store
+from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
@@ -47,6 +47,10 @@ log = structlog.get_logger(__name__)
 STANDBY = 1.0
 """Seconds, more or less, between looks at a slot that another process has: taking over must not be late."""
 
+READING_KEPT = 10.0
+WRITING_KEPT = 60.0
+"""Seconds for which the two connections stay open unused. Whoever writes after a while pays for opening one."""
+
 MEND = "pggit-daemon init, as a superuser, mends it"
 
 CANCELLED = 1.0
@@ -63,8 +67,12 @@ MOST_POISON = 100
 class Connections:
     """The two ordinary connections: one only writes results, the other reads what is needed besides."""
 
-    reading: psycopg.AsyncConnection[Any]
-    writing: psycopg.AsyncConnection[Any]
+    reading: OnDemand
+    writing: OnDemand
+
+    def close(self) -> None:
+        self.reading.close()
+        self.writing.close()
 
 
 class Database:
@@ -87,18 +95,26 @@ class Database:
         """Connect, begin the history if there is none, and stream until told to stop."""
         if self._health.state is not State.STANDBY:
             self._health.enter(State.CONNECTING)
-        async with await connect(self._config.dsn, "reader") as reading:
-            await self._stand_by(reading, stop)
+        dsn = self._config.dsn
+        connections = Connections(
+            reading=OnDemand(lambda: connect(dsn, "reader"), kept=READING_KEPT),
+            writing=OnDemand(lambda: connect_to_store(dsn), kept=WRITING_KEPT),
+        )
+        try:
+            await self._stand_by(connections.reading, stop)
             if not stop.is_set():
-                await self._take_over(reading, stop)
+                await self._take_over(connections, stop)
+        finally:
+            connections.close()
 
-    async def _stand_by(self, conn: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
+    async def _stand_by(self, reading: OnDemand, stop: asyncio.Event) -> None:
         """While another process reads from the slot: look at it now and then, with one connection and nothing else."""
         while not stop.is_set():
-            slot = await self._beginning.read_slot(conn)
-            if slot is None or slot.active_pid is None:
-                return
-            self._beginning.check_slot(slot, conn.info.dbname)
+            async with reading.use() as conn:
+                slot = await self._beginning.read_slot(conn)
+                if slot is None or slot.active_pid is None:
+                    return
+                self._beginning.check_slot(slot, conn.info.dbname)
             reason = f"replication slot {slot.name} is in use by process {slot.active_pid}"
             if self._health.state is not State.STANDBY:
                 self._log.info("standing_by", reason=reason)
@@ -106,31 +122,31 @@ class Database:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), STANDBY * (0.5 + random.random()))  # noqa: S311  (jitter)
 
-    async def _take_over(self, reading: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
-        async with self._connections(reading) as connections:
-            store = Store(connections.writing, self._config.slot)
-            await check_installation(connections.reading)
-            registry = await self._registry(connections.reading)
-            self._unread = await self._beginning.begin(connections.reading, store, registry) or self._unread
-            polling = asyncio.create_task(self._poll())
-            try:
-                singly = False
-                while not stop.is_set():
-                    try:
-                        await self._stream(connections, store, registry, stop, singly=singly)
-                    except TablesChangedError as change:
-                        self._log.info("tables_added", tables=[str(table) for table in change.tables])
-                    except RefusedError as exc:
-                        if singly:
-                            raise
-                        singly = True
-                        self._log.warning("store_refused", error=exc.message, action="each transaction alone")
-                    except PoisonError as poison:
-                        singly = False
-                        await self._quarantine(store, poison)
-            finally:
-                polling.cancel()
-                await asyncio.wait([polling], timeout=CANCELLED)
+    async def _take_over(self, connections: Connections, stop: asyncio.Event) -> None:
+        store = Store(connections.writing, self._config.slot)
+        async with connections.reading.use() as conn:
+            await check_installation(conn)
+            registry = await self._registry(conn)
+            self._unread = await self._beginning.begin(conn, store, registry) or self._unread
+        polling = asyncio.create_task(self._poll())
+        try:
+            singly = False
+            while not stop.is_set():
+                try:
+                    await self._stream(connections, store, registry, stop, singly=singly)
+                except TablesChangedError as change:
+                    self._log.info("tables_added", tables=[str(table) for table in change.tables])
+                except RefusedError as exc:
+                    if singly:
+                        raise
+                    singly = True
+                    self._log.warning("store_refused", error=exc.message, action="each transaction alone")
+                except PoisonError as poison:
+                    singly = False
+                    await self._quarantine(store, poison)
+        finally:
+            polling.cancel()
+            await asyncio.wait([polling], timeout=CANCELLED)
 
     async def _quarantine(self, store: Store, poison: PoisonError) -> None:
         """Put aside what cannot be recorded, unless it is not the transactions that are at fault."""
@@ -140,15 +156,6 @@ class Database:
         await store.run([quarantined(poison)])
         self._metrics.quarantined_transactions.labels(self._config.name).inc()
         self._log.error("transaction_quarantined", lsn=str(poison.lsn), reason=poison.reason)
-
-    @asynccontextmanager
-    async def _connections(self, reading: psycopg.AsyncConnection[Any]) -> AsyncIterator[Connections]:
-        async with await connect(self._config.dsn, "store", utc=False) as writing:
-            try:
-                await writing.execute(STORING)
-            except psycopg.Error as exc:
-                raise translated(exc) from exc
-            yield Connections(reading, writing)
 
     async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
         grace = timedelta(seconds=self._config.grace_seconds)
@@ -179,10 +186,11 @@ class Database:
     async def _stream(
         self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event, *, singly: bool
     ) -> None:
-        progress = await load_progress(connections.reading)
-        if progress is None:
-            raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
-        state = await load_state(connections.reading, progress, registry)
+        async with connections.reading.use() as conn:
+            progress = await load_progress(conn)
+            if progress is None:
+                raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
+            state = await load_state(conn, progress, registry)
         observer = Observer(self._config.name, self._metrics, self._health)
         async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
             prefix = message_prefix(state.secret)
@@ -220,7 +228,7 @@ class Database:
                         registry,
                         feed=feed,
                         store=store,
-                        conn=connections.reading,
+                        link=connections.reading,
                         observe=observer.stored,
                         forged=observer.forged,
                         scheduler=scheduler,

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from pggit_daemon.db.on_demand import Lender, Lent, OnDemand
 from pggit_daemon.errors import RefusedError, StoreError
 from pggit_daemon.model.lsn import LSN, Durable
 from pggit_daemon.model.progress import Progress
@@ -37,36 +38,37 @@ REFUSED = frozenset({"22", "23", "54"})
 
 
 class Store:
-    """Writes through one connection, which nothing else uses meanwhile.
+    """Writes through a connection, or one that is opened when there is something to write.
 
     `slot` is needed where progress is written. `left` are handled rows that could not be taken out of an outbox yet: a
     commit is decoded a moment before other sessions see it. `parked`: whether something waits for a row of a user's.
     `reconcile/outbox.py` tries both again.
     """
 
-    def __init__(self, conn: psycopg.AsyncConnection[Any], slot: str = "") -> None:
-        self._conn = conn
+    def __init__(self, conn: psycopg.AsyncConnection[Any] | OnDemand, slot: str = "") -> None:
+        self._link: Lender = conn if isinstance(conn, OnDemand) else Lent(conn)
         self._slot = slot
         self.left: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
         self.parked = True  # an earlier run may have left something
 
-    async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Durable:
+    async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN, *, brief: bool = False) -> Durable:
         """Write the steps and the progress; `before` is the commit position that must be stored now.
 
         StoreError when any of it could not be written (then none of it was), or when the progress has moved
         under another daemon; RefusedError where the server would refuse the same plan again.
         """
         writes = [statement for step in steps for statement in statements(step)]
-        await self.run([*writes, self._advance(progress, before)])
+        await self.run([*writes, self._advance(progress, before)], brief=brief)
         return Durable(progress.end)
 
-    async def run(self, writes: Iterable[Statement]) -> None:
-        """Run operations in one transaction."""
+    async def run(self, writes: Iterable[Statement], *, brief: bool = False) -> None:
+        """Run operations in one transaction; `brief`: the next will be long in coming."""
         writes = list(writes)
         try:
             plan = json.dumps(writes, ensure_ascii=False, default=_spelt)
-            cursor = await self._conn.execute(STORE, [plan], prepare=True)
-            row = await cursor.fetchone()
+            async with self._link.use(brief=brief) as conn:
+                cursor = await conn.execute(STORE, [plan], prepare=True)
+                row = await cursor.fetchone()
         except UnicodeEncodeError as exc:
             raise RefusedError(f"results could not be stored: {exc.reason}") from exc
         except psycopg.Error as exc:

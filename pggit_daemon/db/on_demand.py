@@ -1,0 +1,119 @@
+"""A connection that is open while it is used, and for a while after.
+
+In: a way to open it, and how long it is kept. Out: the connection, lent to one user at a time. Called by whoever needs
+the database now and then: a process of the server for each of many idle databases is what this saves.
+
+    link = OnDemand(lambda: connect(dsn, "store"), kept=60.0)
+    async with link.use() as conn:
+        …
+
+One that is lost while nobody uses it is no error: the next use opens another. What goes wrong in use is the user's.
+Whatever a session needs is set by the way to open it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+class Lender(Protocol):
+    """Lends a connection."""
+
+    def use(self, *, brief: bool = False) -> AbstractAsyncContextManager[Connection]:
+        """Lend it; `brief`: opened for this, it is not kept."""
+
+
+class Lent:
+    """A connection that is open anyway, and somebody else's to close."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    @asynccontextmanager
+    async def use(self, *, brief: bool = False) -> AsyncIterator[Connection]:  # noqa: ARG002  (it is not ours to close)
+        yield self._conn
+
+
+class OnDemand:
+    """`kept`: seconds for which it stays open unused."""
+
+    def __init__(self, open_: Callable[[], Awaitable[Connection]], *, kept: float) -> None:
+        self._open = open_
+        self._kept = kept
+        self._conn: Connection | None = None
+        self._lock = asyncio.Lock()
+        self._used_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    @asynccontextmanager
+    async def use(self, *, brief: bool = False) -> AsyncIterator[Connection]:
+        """Lend the connection; whoever else wants it waits. `brief`: opened for this, it is not kept."""
+        async with self._lock:
+            conn = self._conn
+            if conn is not None and not _is_quiet(conn):
+                self._drop()
+                conn = None
+            opened = conn is None
+            if conn is None:
+                conn = self._conn = await self._open()
+            try:
+                yield conn
+            finally:
+                # A transaction is left open where its user was cancelled.
+                left = conn.closed or conn.info.transaction_status != TransactionStatus.IDLE
+                if self._ended or left or (brief and opened):
+                    self._drop()
+                else:
+                    self._rest()
+
+    def close(self) -> None:
+        """Close it for good; whoever uses it still is not waited for."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._drop()
+
+    def _rest(self) -> None:
+        """It is used no more. A timer that runs already finds that out by itself: most uses follow one another."""
+        loop = asyncio.get_running_loop()
+        self._used_at = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(self._kept, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._conn is None:
+            return
+        loop = asyncio.get_running_loop()
+        rest = self._used_at + self._kept - loop.time()
+        if self._lock.locked():
+            rest = self._kept
+        if rest > 0:
+            self._timer = loop.call_later(rest, self._look)
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.pgconn.finish()
+
+
+def _is_quiet(conn: Connection) -> bool:
+    """Whether it is as it was left. What the server says unasked is that it ended the session, as a rule."""
+    if conn.closed:
+        return False
+    poll = select.poll()
+    poll.register(conn.pgconn.socket, select.POLLIN)
+    return not poll.poll(0)
