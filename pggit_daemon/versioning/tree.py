@@ -37,22 +37,29 @@ def _parts(blob: Blob) -> Iterator[bytes]:
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:
-    sha = hashlib.sha256()
-    for part in parts:
-        sha.update(len(part).to_bytes(8, "big"))
-        sha.update(part)
-    return sha.digest()
+    return hashlib.sha256(b"".join(map(_framed, parts))).digest()
+
+
+def _framed(part: bytes) -> bytes:
+    return len(part).to_bytes(8, "big") + part
+
+
+def _entry(name: str, digest: bytes) -> bytes:
+    """What a node says of one child: its name and its hash, each with its length before it."""
+    return _framed(name.encode()) + _framed(digest)
 
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
+    """`entry`: what the node above says of it, kept, as each change hashes all the entries of a node."""
+
     leaves: Mapping[str, Leaf]
-    digest: bytes
+    entry: bytes
 
     @classmethod
-    def of(cls, leaves: Mapping[str, Leaf]) -> _Bucket:
-        ordered = sorted(leaves)
-        return cls(leaves, _digest(part for name in ordered for part in (name.encode(), leaves[name].blob)))
+    def of(cls, name: str, leaves: Mapping[str, Leaf]) -> _Bucket:
+        entries = [_entry(one, leaves[one].blob) for one in sorted(leaves)]
+        return cls(leaves, _entry(name, hashlib.sha256(b"".join(entries)).digest()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +67,19 @@ class _Node:
     """A level above the buckets: children by name (schema, then type, then bucket number)."""
 
     children: Mapping[str, _Node | _Bucket]
-    digest: bytes
+    entry: bytes
 
     @classmethod
-    def of(cls, children: Mapping[str, _Node | _Bucket]) -> _Node:
-        ordered = sorted(children)
-        return cls(children, _digest(part for name in ordered for part in (name.encode(), children[name].digest)))
+    def of(cls, name: str, children: Mapping[str, _Node | _Bucket]) -> _Node:
+        entries = [children[one].entry for one in sorted(children)]
+        return cls(children, _entry(name, hashlib.sha256(b"".join(entries)).digest()))
+
+    @property
+    def digest(self) -> bytes:
+        return self.entry[-hashlib.sha256().digest_size :]
 
 
-_EMPTY = _Node.of({})
+_EMPTY = _Node.of("", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ class Tree:
         grouped: dict[tuple[str, ...], dict[str, Leaf | None]] = {}
         for key, leaf in changes.items():
             grouped.setdefault(_path(key), {})[key.identity] = leaf
-        return Tree(_rebuilt(self.root, grouped) or _EMPTY) if grouped else self
+        return Tree(_rebuilt("", self.root, grouped) or _EMPTY) if grouped else self
 
 
 def _path(key: ObjectKey) -> tuple[str, str, str]:
@@ -104,7 +115,9 @@ def _path(key: ObjectKey) -> tuple[str, str, str]:
     return (key.schema or "", key.type, f"{bucket:02x}")
 
 
-def _rebuilt(node: _Node | None, grouped: Mapping[tuple[str, ...], Mapping[str, Leaf | None]]) -> _Node | None:
+def _rebuilt(
+    named: str, node: _Node | None, grouped: Mapping[tuple[str, ...], Mapping[str, Leaf | None]]
+) -> _Node | None:
     children: dict[str, _Node | _Bucket] = dict(node.children) if node else {}
     below: dict[str, dict[tuple[str, ...], Mapping[str, Leaf | None]]] = {}
     for path, leaves in grouped.items():
@@ -113,21 +126,21 @@ def _rebuilt(node: _Node | None, grouped: Mapping[tuple[str, ...], Mapping[str, 
         old = children.get(name)
         new: _Node | _Bucket | None
         if () in part:
-            new = _merged(old if isinstance(old, _Bucket) else None, part[()])
+            new = _merged(name, old if isinstance(old, _Bucket) else None, part[()])
         else:
-            new = _rebuilt(old if isinstance(old, _Node) else None, part)
+            new = _rebuilt(name, old if isinstance(old, _Node) else None, part)
         if new is None:
             children.pop(name, None)
         else:
             children[name] = new
-    return _Node.of(children) if children else None
+    return _Node.of(named, children) if children else None
 
 
-def _merged(bucket: _Bucket | None, leaves: Mapping[str, Leaf | None]) -> _Bucket | None:
+def _merged(name: str, bucket: _Bucket | None, leaves: Mapping[str, Leaf | None]) -> _Bucket | None:
     merged = dict(bucket.leaves) if bucket else {}
     for identity, leaf in leaves.items():
         if leaf is None:
             merged.pop(identity, None)
         else:
             merged[identity] = leaf
-    return _Bucket.of(merged) if merged else None
+    return _Bucket.of(name, merged) if merged else None
