@@ -6,13 +6,15 @@ the source, or of the one that is to come. Pure; called by the registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.objects import ObjectEvent
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.identity import owner_of, parse_table, split_identity, table_of
+from pggit_daemon.tools.names import Names
 from pggit_daemon.tools.preset import Preset
 from pggit_daemon.tools.source import Source
 
@@ -20,14 +22,14 @@ _BELONGS_TO_TABLE = {"table constraint", "index", "sequence", "trigger", "type",
 
 
 class Housekeeping:
-    """Looks at one statement at a time."""
+    """Looks at one statement at a time. `sources` and `brackets` are the registry's own, as they are then."""
 
     def __init__(
-        self, presets: Mapping[str, Preset], sources: Mapping[str, Source], brackets: Iterable[TableName]
+        self, presets: Mapping[str, Preset], sources: Mapping[str, Source], brackets: Container[TableName]
     ) -> None:
-        self._presets = presets
         self._sources = sources
-        self._brackets = frozenset(brackets)
+        self._brackets = brackets
+        self._to_come = _ToCome(presets.values())
 
     def owner(self, event: DdlEvent) -> str | None:
         """The source whose own objects, and nothing else, a statement made, changed or dropped."""
@@ -67,44 +69,62 @@ class Housekeeping:
         if item.key.type == "type" and len(parts) == 2:  # noqa: PLR2004  # schema and type
             return self._of_type(*parts)
         if item.key.type == "schema":
-            return self._of_schema(parts[0])
+            return self._to_come.source_of_schema(parts[0])
         return None
 
     def _of_table(self, table: TableName) -> str | None:
         for source in self._sources.values():
-            if table in source.tables:
+            if source.holds(table) or table == source.bracket_table:
                 return source.name
         for source in self._sources.values():
             if table.schema == source.table.schema and _fits(table.table, source.preset.own.tables, source.table):
                 return source.name
         if table in self._brackets:
             return str(table)
-        return self._to_come(table.schema, table.table, lambda preset: preset.own.tables)
+        return self._to_come.source_of(table.schema, table.table, lambda own: own.tables)
 
     def _of_type(self, schema: str, name: str) -> str | None:
         for source in self._sources.values():
             if schema == source.table.schema and _fits(name, source.preset.own.types, source.table):
                 return source.name
-        return self._to_come(schema, name, lambda preset: preset.own.types)
+        return self._to_come.source_of(schema, name, lambda own: own.types)
 
-    def _to_come(self, schema: str, name: str, own: Callable[[Preset], tuple[str, ...]]) -> str | None:
-        """The source whose history table is still to be made."""
-        for preset in self._presets.values():
-            known = _any(name, preset.own.first) or (_any(schema, preset.own.schemas) and _any(name, own(preset)))
-            if known and preset.table.name is not None:
-                return f"{schema}.{preset.table.name}"
-        return None
 
-    def _of_schema(self, schema: str) -> str | None:
-        for preset in self._presets.values():
-            if preset.table.name is not None and _any(schema, preset.own.schemas):
-                return f"{schema}.{preset.table.name}"
-        return None
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What one preset's tool makes before its history table, which is then called `table`."""
+
+    table: str
+    first: Names
+    schemas: Names
+    tables: Names
+    types: Names
+
+
+class _ToCome:
+    """Finds the source whose history table is still to be made. Most names are nobody's: one look tells them."""
+
+    def __init__(self, presets: Iterable[Preset]) -> None:
+        named = [(preset.table.name, preset.own) for preset in presets if preset.table.name is not None]
+        self._own = [
+            _Own(name, Names(own.first), Names(own.schemas), Names(own.tables), Names(own.types)) for name, own in named
+        ]
+        self._first = Names(pattern for _, own in named for pattern in own.first)
+        self._schemas = Names(pattern for _, own in named for pattern in own.schemas)
+
+    def source_of(self, schema: str, name: str, of: Callable[[_Own], Names]) -> str | None:
+        """Whose table or type this is."""
+        if name not in self._first and schema not in self._schemas:
+            return None
+        found = (own for own in self._own if name in own.first or (schema in own.schemas and name in of(own)))
+        return next((f"{schema}.{own.table}" for own in found), None)
+
+    def source_of_schema(self, schema: str) -> str | None:
+        """Whose schema this is."""
+        if schema not in self._schemas:
+            return None
+        return next((f"{schema}.{own.table}" for own in self._own if schema in own.schemas), None)
 
 
 def _fits(name: str, patterns: Iterable[str], table: TableName) -> bool:
-    return _any(name, (pattern.replace("{table}", table.table) for pattern in patterns))
-
-
-def _any(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    return any(fnmatchcase(name, pattern.replace("{table}", table.table)) for pattern in patterns)

@@ -34,6 +34,8 @@ def parse_table(identity: str) -> TableName | None:
 
 def split_identity(identity: str) -> tuple[str, ...]:
     """The parts of a dotted identity, unquoted: `a."b.c"` is ("a", "b.c")."""
+    if '"' not in identity:
+        return tuple(identity.split("."))
     parts, part, quoted, position = [], "", False, 0
     while position < len(identity):
         char = identity[position]

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from pggit_daemon.model.row_text import as_text
 from pggit_daemon.model.transaction import RowChange, TableName
+from pggit_daemon.tools.candidates import Candidates
 from pggit_daemon.tools.preset import LockRowProof, Preset
 from pggit_daemon.tools.rules import matches
 from pggit_daemon.tools.seen import Seen
@@ -23,6 +24,9 @@ class LockTables:
     def __init__(self, presets: Mapping[str, Preset], sources: Mapping[str, Source]) -> None:
         self._presets = presets
         self._sources = sources
+        self._candidates = Candidates(
+            {stem: preset.lock_row.table for stem, preset in presets.items() if preset.lock_row is not None}
+        )
         self.presets_of: dict[TableName, frozenset[str]] = {
             source.bracket_table: frozenset({source.preset_name})
             for source in sources.values()
@@ -31,11 +35,7 @@ class LockTables:
 
     def fitting(self, seen: Seen) -> frozenset[str]:
         """The presets whose lock table this may be."""
-        return frozenset(
-            stem
-            for stem, preset in self._presets.items()
-            if preset.lock_row is not None and preset.lock_row.table.fits(seen.table, seen.shape)
-        )
+        return frozenset(stem for stem, rule in self._candidates.of(seen.shape) if rule.fits(seen.table, seen.shape))
 
     def learn(self, table: TableName, fitting: frozenset[str]) -> bool:
         """Take a table for a lock table; True if it was none before."""

@@ -14,6 +14,7 @@ from typing import Any
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.candidates import Candidates
 from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.housekeeping import Housekeeping
 from pggit_daemon.tools.identity import parse_table
@@ -51,6 +52,8 @@ class Registry:
         self._discovery = discovery or Discovery()
         self.sources: dict[str, Source] = {source.name: replace(source, database=database) for source in sources}
         self.locks = LockTables(presets, self.sources)
+        self._candidates = Candidates({stem: preset.table for stem, preset in presets.items()})
+        self._housekeeping = Housekeeping(presets, self.sources, self.locks.presets_of)
         self._seen: dict[TableName, Seen] = {}
         self._silent: set[TableName] = set()  # of a source's name, and no history table now
         self.ambiguous: dict[TableName, tuple[str, ...]] = {}
@@ -70,7 +73,9 @@ class Registry:
         """The source whose history table this is."""
         if table in self._silent:
             return None
-        return next((source for source in self.histories if source.holds(table)), None)
+        return next(
+            (source for source in self.sources.values() if source.holds(table) and source.origin != "api"), None
+        )
 
     @property
     def presets(self) -> Mapping[str, Preset]:
@@ -188,10 +193,9 @@ class Registry:
         """Whether it can be a history or lock table, or tells others apart."""
         if seen.table.table in self._companions or any(source.table == seen.table for source in self.histories):
             return True
-        return any(
-            preset.table.fits(seen.table, seen.shape, frozenset(preset.table.beside))
-            or (preset.lock_row is not None and preset.lock_row.table.fits(seen.table, seen.shape))
-            for preset in self._presets.values()
+        of_presets = self._candidates.of(seen.shape)
+        return bool(self.locks.fitting(seen)) or any(
+            rule.fits(seen.table, seen.shape, frozenset(rule.beside)) for _, rule in of_presets
         )
 
     def _is_another(self, seen: Seen, before: Seen | None) -> bool:
@@ -229,9 +233,9 @@ class Registry:
         """The presets that fit a table best: one, none, or several that nothing tells apart."""
         beside = {one.table for one in self._seen if one.schema == seen.table.schema}
         found = [
-            (preset.rank, stem)
-            for stem, preset in self._presets.items()
-            if preset.table.fits(seen.table, seen.shape, beside)
+            (self._presets[stem].rank, stem)
+            for stem, rule in self._candidates.of(seen.shape)
+            if rule.fits(seen.table, seen.shape, beside)
         ]
         return tuple(stem for rank, stem in found if rank == max(rank for rank, _ in found))
 
@@ -245,4 +249,4 @@ class Registry:
 
     def housekeeping_owner(self, event: DdlEvent) -> str | None:
         """The source whose own objects, and nothing else, a statement made, changed or dropped."""
-        return Housekeeping(self._presets, self.sources, self.locks.presets_of).owner(event)
+        return self._housekeeping.owner(event)
