@@ -30,6 +30,7 @@ BEGIN
         why := SQLSTATE || ' ' || SQLERRM;
     END;
     IF why IS NULL AND sure THEN
+        PERFORM set_config('lock_timeout', '0', true);   -- a new page is waited for, as in the capture
         INSERT INTO pggit_daemon.request (id, recorded_at, action, pid, backend_start, user_name, arguments)
         OVERRIDING SYSTEM VALUE
         VALUES (request, clock_timestamp(), 'session', pg_backend_pid(), started, session_user, table_);

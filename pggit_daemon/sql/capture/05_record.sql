@@ -103,6 +103,8 @@ BEGIN
         why := SQLSTATE || ' ' || SQLERRM;
     END;
     IF why IS NULL AND sure THEN
+        -- Where the table grows, others wait for its new page: longer than for a lock, on a slow disk, and never long.
+        PERFORM set_config('lock_timeout', '0', true);   -- until the trigger's own setting ends
         INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, statement, pid, backend_start,
                                             application_name, session_user_name, current_user_name, client_addr, locks,
                                             search_path, sisters, snapshot, objects, failure)
