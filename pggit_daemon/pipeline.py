@@ -222,9 +222,10 @@ class Pipeline:
         """Plan a changeset's commits at once, whosever they are; then say what is known of that."""
         self._scheduler.saw(changeset)
         before, steps, done = self._head, [], []
-        handled = set(self._store.left["handled_events"])
+        own: set[int] = set()
+        handled = (own, self._recording.events, self._store.left["handled_events"])
         for segment in segments(changeset):
-            handled.update(event.event_id for event in segment.events)
+            own.update(event.event_id for event in segment.events)
             step = plan(await self._refresh.completed(segment, handled), self._state.schema, self._head)
             self._head = step.commit.hash if step.commit is not None else self._head
             steps.append(step)

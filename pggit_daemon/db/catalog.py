@@ -183,17 +183,16 @@ async def read_again(
     return [_object(row[:-1]) for row in found if row[-1] is None], unreadable
 
 
-async def unhandled(conn: psycopg.AsyncConnection[Any], ids: Iterable[int]) -> frozenset[int]:
-    """Which of these rows of the outbox are still there."""
-    return frozenset(number for (number,) in await _fetch(conn, _QUERIES["unhandled"], {"ids": list(ids)}))
-
-
-async def told_later(conn: psycopg.AsyncConnection[Any], handled: Iterable[int]) -> frozenset[ObjectId] | None:
-    """The objects of statements that are committed and not handled yet; None where those are too many to look at."""
-    rows = await _fetch(conn, _QUERIES["told_later"], {"handled": list(handled), "most": MANY})
-    if any(classid is None for classid, _ in rows):
+async def outbox_objects(
+    conn: psycopg.AsyncConnection[Any], known: Iterable[int]
+) -> dict[int, frozenset[ObjectId] | None] | None:
+    """The rows of the outbox with the objects that each names, None for `known` ones; or None if there are too many."""
+    rows = await _fetch(conn, _QUERIES["outbox_objects"], {"known": list(known), "most": MANY + 1})
+    if len(rows) > MANY:
         return None
-    return frozenset(ObjectId(classid, objid) for classid, objid in rows)
+    return {
+        number: frozenset(ObjectId(*pair) for pair in pairs) if pairs is not None else None for number, pairs in rows
+    }
 
 
 async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], up_to: LSN = ZERO) -> Probe:

@@ -3,16 +3,17 @@
 In: a segment. Out: the same with its events completed. Called by `pipeline.py`.
 
 Two cases: what the capture deferred (locked by others, or too many objects at once), and what concurrent transactions
-described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are
-now. That is as they were at the commit, unless a later statement is committed already: what such a statement names is
-left to it, so that no change is dated to an earlier commit. What others have locked is left to the comparison with
-the catalog. Nobody waits.
+described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are now. That is as they
+were at the commit, unless a later statement is committed already: what such a statement names, before we read or
+meanwhile, is left to it, so that no change is dated to an earlier commit. What others have locked is left to the
+comparison with the catalog. Nobody waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 import structlog
@@ -20,17 +21,17 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.db.on_demand import Connection, OnDemand
 from pggit_daemon.model.changeset import Segment
-from pggit_daemon.model.objects import ObjectId, ObjectOp
+from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectOp
 from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
 from pggit_daemon.reconcile.visibility import Visibility
 
 log = structlog.get_logger(__name__)
 
-VISIBLE_TRIES = 50
-"""How often, `SOON` apart, we look whether other sessions see a commit yet before its objects are read."""
+VISIBLE_AFTER = (0.001, 0.002, 0.004, 0.01, *[0.02] * 50)
+"""Seconds between looks whether other sessions see a commit yet, before its objects are read."""
 
-SOON = 0.02
-"""Seconds."""
+Handled = Sequence[Container[int]]
+"""Rows of the outbox that are no news, each in one of these."""
 
 
 class DefinitionRefresh:
@@ -41,8 +42,10 @@ class DefinitionRefresh:
         self._visibility = visibility
         self._left_over = left_over
         self._concurrent = ConcurrentDdl()
+        # What the rows of the outbox name, of those that were there at the last look: each is read once.
+        self._outbox: dict[int, frozenset[ObjectId]] = {}
 
-    async def completed(self, segment: Segment, handled: Iterable[int]) -> Segment:
+    async def completed(self, segment: Segment, handled: Handled) -> Segment:
         """Complete a segment; `handled` are the rows of the outbox that are no news, its own among them."""
         outdated = self._concurrent.outdated(segment.changeset.xid, segment.events)
         deferred = {
@@ -50,61 +53,68 @@ class DefinitionRefresh:
         }
         if not deferred and not outdated:
             return segment
+        began = time.monotonic()
         async with self._link.use() as conn:
             await self._seen_by_others(conn)
-            if outdated and not await self._is_news(conn, segment):
+            later = await self._named_later(conn, handled)
+            if later is None:
+                self._left_over()
+                return _with(segment, ())
+            if outdated and not self._is_news(segment):
+                self._left_over()
                 outdated = frozenset()
-            if not deferred and not outdated:
-                return segment
-            return await self._read_again(conn, segment, handled, deferred, outdated)
-
-    async def _is_news(self, conn: Connection, segment: Segment) -> bool:
-        """Whether the segment is handled for the first time.
-
-        Where its own rows have gone from the outbox it was handled before, and the outbox does not tell what was
-        committed since: then the comparison finds what is to be found.
-        """
-        own = {event.event_id for event in segment.events}
-        if await catalog.unhandled(conn, own) == own:
-            return True
-        self._left_over()
-        return False
-
-    async def _read_again(
-        self,
-        conn: Connection,
-        segment: Segment,
-        handled: Iterable[int],
-        deferred: Mapping[ObjectId, bool],
-        outdated: frozenset[ObjectId],
-    ) -> Segment:
-        """Read what the capture deferred, and what this segment and concurrent ones describe and may be otherwise."""
-        wanted = {**deferred, **dict.fromkeys(outdated, True)}
-        found, unreadable = await catalog.read_again(conn, wanted)
-        later = await catalog.told_later(conn, handled)
+            wanted = {**deferred, **dict.fromkeys(outdated, True)}
+            wanted = {oid: direct for oid, direct in wanted.items() if oid not in later}
+            if not wanted:
+                return _with(segment, ())
+            found, unreadable = await catalog.read_again(conn, wanted)
+            since = await self._named_later(conn, handled)
         log.info(
             "definitions_refreshed",
             deferred=len(deferred),
             outdated=len(outdated),
             found=len(found),
             unreadable=len(unreadable),
+            seconds=round(time.monotonic() - began, 4),
         )
-        if unreadable or later is None:
+        if unreadable or since is None:
             self._left_over()
-        if later is None:
-            found, gone = [], frozenset[ObjectId]()
-        else:
-            found = [item for item in found if item.oid not in later]
-            gone = outdated - later - unreadable
-        events = [
-            replace(event, objects=tuple(item for item in event.objects if item.op is not ObjectOp.DEFERRED))
-            for event in segment.events
-        ]
-        events[-1] = replace(events[-1], objects=(*events[-1].objects, *as_found(sorted(gone), found)))
-        return replace(segment, events=tuple(events))
+        if since is None:
+            return _with(segment, ())
+        later |= since
+        gone = outdated - later - unreadable
+        return _with(segment, as_found(sorted(gone), (item for item in found if item.oid not in later)))
+
+    def _is_news(self, segment: Segment) -> bool:
+        """Whether the segment is handled for the first time.
+
+        Where its own rows have gone from the outbox it was handled before, and the outbox does not tell what was
+        committed since: then the comparison finds what is to be found.
+        """
+        return all(event.event_id in self._outbox for event in segment.events)
+
+    async def _named_later(self, conn: Connection, handled: Handled) -> frozenset[ObjectId] | None:
+        """The objects of statements that are committed and not handled yet; None where there are too many."""
+        found = await catalog.outbox_objects(conn, self._outbox)
+        if found is None:
+            self._outbox = {}
+            return None
+        self._outbox = {number: self._outbox[number] if new is None else new for number, new in found.items()}
+        news = (named for number, named in self._outbox.items() if not any(number in some for some in handled))
+        return frozenset().union(*news)
 
     async def _seen_by_others(self, conn: Connection) -> None:
-        for _ in range(VISIBLE_TRIES):
+        for pause in VISIBLE_AFTER:
             if await self._visibility.is_complete(conn):
                 return
-            await asyncio.sleep(SOON)
+            await asyncio.sleep(pause)
+
+
+def _with(segment: Segment, objects: tuple[ObjectEvent, ...]) -> Segment:
+    """The segment without what was deferred, and with these objects at its end."""
+    events = [
+        replace(event, objects=tuple(item for item in event.objects if item.op is not ObjectOp.DEFERRED))
+        for event in segment.events
+    ]
+    events[-1] = replace(events[-1], objects=(*events[-1].objects, *objects))
+    return replace(segment, events=tuple(events))

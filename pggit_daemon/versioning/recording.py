@@ -17,8 +17,11 @@ from pggit_daemon.versioning.plan import Step
 
 @dataclass(slots=True)
 class Recording:
+    """`events`: the rows of the outbox that the steps handle."""
+
     steps: list[Step] = field(default_factory=list)
     changesets: list[Changeset] = field(default_factory=list)
+    events: set[int] = field(default_factory=set)
     _places: dict[str, int] = field(default_factory=dict)
 
     def add(self, steps: Iterable[Step], outcome: Outcome) -> None:
@@ -27,6 +30,7 @@ class Recording:
             if step.commit is not None:
                 self._places[step.commit.hash] = len(self.steps)
             self.steps.append(step)
+            self.events.update(step.events)
         earlier = tuple(told for told in outcome.attributions if not self._told(told))
         last = self.steps[-1]
         self.steps[-1] = replace(

@@ -35,6 +35,27 @@ def test_the_later_commit_stands_for_both(installed_database: str, tmp_path: Pat
         assert [commit.kind for commit in commits(installed_database)][1:] == ["out_of_band", "out_of_band"]
 
 
+def test_in_a_backlog_the_earlier_of_both_is_no_later_statement(installed_database: str, tmp_path: Path) -> None:
+    """Both come in one piece, so nothing of the first is stored yet when the second one reads its objects again."""
+    with (
+        psycopg.connect(installed_database, autocommit=True) as conn,
+        psycopg.connect(installed_database) as first,
+        psycopg.connect(installed_database) as second,
+        follow(installed_database, tmp_path, watch=3600) as daemon,
+    ):
+        conn.execute("CREATE SCHEMA s")
+        daemon.wait_caught_up()
+        assert daemon.stop() == 0
+        first.execute("CREATE TABLE s.t (a int)")
+        second.execute("ALTER SCHEMA s RENAME TO r")
+        first.commit()
+        second.commit()
+        daemon.start()
+        daemon.wait_ready()
+        daemon.wait_caught_up()
+        assert is_true(conn)
+
+
 def test_what_a_later_statement_changes_is_not_dated_back(installed_database: str, tmp_path: Path) -> None:
     """The daemon was away: what it reads again has changed since, by a statement that has a commit of its own."""
     with (

@@ -147,20 +147,15 @@ FROM (
 ) AS near
 CROSS JOIN LATERAL pggit_daemon.read_quietly(near.objects) AS read;
 
--- name: told_later
--- The objects of statements that are committed and not handled yet; a row of NULLs where those are too many to look at.
-WITH waiting AS MATERIALIZED (
-    SELECT event.objects FROM pggit_daemon.ddl_event AS event
-    WHERE event.id <> ALL (%(handled)s::bigint[]) LIMIT %(most)s + 1
-)
-SELECT NULL::bigint AS classid, NULL::bigint AS objid FROM waiting HAVING count(*) > %(most)s
-UNION ALL
-SELECT DISTINCT (item.value ->> 'classid')::bigint, (item.value ->> 'objid')::bigint
-FROM waiting CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(waiting.objects) AS item;
-
--- name: unhandled
--- Which of these rows of the outbox are still there.
-SELECT id FROM pggit_daemon.ddl_event WHERE id = ANY (%(ids)s::bigint[]);
+-- name: outbox_objects
+-- The rows of the outbox, at most so many, and the objects that each names; NULL for a row that is known.
+SELECT event.id,
+       CASE WHEN known.id IS NULL THEN ARRAY(
+           SELECT DISTINCT ARRAY[(item.value ->> 'classid')::bigint, (item.value ->> 'objid')::bigint]
+           FROM pg_catalog.jsonb_array_elements(event.objects) AS item
+           WHERE item.value ? 'objid') END AS objects
+FROM (SELECT e.id, e.objects FROM pggit_daemon.ddl_event AS e ORDER BY e.id LIMIT %(most)s) AS event
+LEFT JOIN unnest(%(known)s::bigint[]) AS known (id) ON known.id = event.id;
 
 -- name: alive
 -- Which of these sessions are still there, and which of them hold an advisory lock; when the oldest session of anybody
