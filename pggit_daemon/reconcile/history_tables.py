@@ -23,6 +23,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.db import catalog
+from pggit_daemon.db.activity import Gate
 from pggit_daemon.db.connections import translated
 from pggit_daemon.db.history_rows import TableReading, TableState, read_table
 from pggit_daemon.interpret.history_table import Ledger
@@ -42,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 LOOKS = 5
 """How often a table whose rows keep coming is read again before it is left to the next comparison."""
+
+_HIDDEN = {TableState.UNREADABLE, TableState.LOCKED}
 
 INVISIBLE = 0.05
 """Seconds until we look again whether everything that was decoded is visible."""
@@ -80,6 +83,7 @@ class HistoryTables:
         *,
         interval: float,
         noted: Callable[[Noted], None],
+        gate: Gate,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
@@ -88,6 +92,7 @@ class HistoryTables:
         self._visibility = visibility
         self._interval = interval
         self._noted = noted
+        self._gate = gate
         self._clock = clock
         self._compared_at = clock() - interval  # at once: a table may be new to the stream, its rows not
         self._seen: Counter[str] = Counter()
@@ -144,13 +149,15 @@ class HistoryTables:
     # ------------------------------------------------------------------ the job
 
     async def due(self) -> None:
-        if self._todo:
-            return
-        rest = self._compared_at + self._interval - self._clock()
-        try:
-            async with asyncio.timeout(max(0.0, rest)):
-                await self._asked.wait()
-        except TimeoutError:
+        while not self._todo:
+            rest = self._compared_at + self._interval - self._clock()
+            try:
+                async with asyncio.timeout(max(0.0, rest)):
+                    await self._asked.wait()
+            except TimeoutError:
+                if await self._gate.is_shut():
+                    self._compared_at = self._clock()
+                    continue
             return
 
     async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
@@ -163,9 +170,19 @@ class HistoryTables:
             self._compared_at = self._clock()
             await self._visibility.is_complete(conn)  # which forgets those that are seen, also where there is no table
             self._todo = [one.name for one in self._registry.histories]
+        comparing = bool(self._todo)
         while self._todo and not self._asked.is_set():
             if await self._compare_one(conn, self._todo[-1]):
                 self._todo.pop()
+        if comparing:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Leave out the next comparisons while nothing happens, if this one showed all there is to see."""
+        if self._wanted or any(state in _HIDDEN for state, _ in self._states.values()):
+            self._gate.failed()
+        elif not self._todo:
+            self._gate.passed()
 
     async def _compare_one(self, conn: psycopg.AsyncConnection[Any], source: str) -> bool:
         """Compare one table; False where something urgent came between."""

@@ -24,6 +24,7 @@ from typing import Any, Protocol, Self
 import psycopg
 import structlog
 
+from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.lsn import LSN
@@ -34,7 +35,7 @@ from pggit_daemon.reconcile.outbox import Outbox
 from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome
 from pggit_daemon.reconcile.sessions import StaleSessions
 from pggit_daemon.reconcile.turns import Turns
-from pggit_daemon.reconcile.verification import Verification
+from pggit_daemon.reconcile.verification import Gates, Verification
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
@@ -45,6 +46,10 @@ log = structlog.get_logger(__name__)
 
 KEPT = 10.0
 """Seconds for which an idle job keeps its connection: longer pauses are cheaper without one."""
+
+TABLES_LEFT_OUT = 11
+VERIFICATIONS_LEFT_OUT = 11
+"""Comparisons in a row that are left out where nothing was written in the database: the twelfth comes all the same."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
@@ -96,6 +101,7 @@ class Scheduler:
         *,
         store: Store,
         connect: Connect,
+        activity: Activity,
         intervals: Intervals,
         ask: Callable[[], None],
         told: Told,
@@ -107,7 +113,13 @@ class Scheduler:
         self._turns = Turns(ask)
         self.visibility = Visibility()
         self._tables = HistoryTables(
-            state, registry, self._turns, self.visibility, interval=intervals.reconcile, noted=told.noted
+            state,
+            registry,
+            self._turns,
+            self.visibility,
+            interval=intervals.reconcile,
+            noted=told.noted,
+            gate=Gate(activity, most=TABLES_LEFT_OUT),
         )
         self._verification = Verification(
             state,
@@ -117,6 +129,7 @@ class Scheduler:
             watch=intervals.watch,
             verified=told.verified,
             limits=limits,
+            gates=Gates(Gate(activity), Gate(activity, most=VERIFICATIONS_LEFT_OUT)),
         )
         self._outbox = Outbox(self._turns, store)
         self._jobs: tuple[Job, ...] = (

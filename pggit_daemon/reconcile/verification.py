@@ -16,6 +16,7 @@ A row beside an object that somebody deleted by hand leaves no trace there: the 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from typing import Any
 import psycopg
 
 from pggit_daemon.db import catalog
+from pggit_daemon.db.activity import Gate
 from pggit_daemon.db.catalog import Marks
 from pggit_daemon.model.changeset import Changeset, Ddl
 from pggit_daemon.model.ddl_event import OUTBOX
@@ -64,6 +66,14 @@ class _Look:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What leaves out looks at what was `written`, and comparisons of `everything`, of a database that is quiet."""
+
+    written: Gate
+    everything: Gate
+
+
 class Verification:
     """`verify`: seconds between comparisons of everything; `watch`: between looks at what was written."""
 
@@ -79,6 +89,7 @@ class Verification:
         watch: float,
         verified: Callable[[Outcome], None],
         limits: Limits,
+        gates: Gates,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
@@ -87,10 +98,13 @@ class Verification:
         self._verified = verified
         self._limits = limits
         self._intervals = (verify, watch)
+        self._gates = gates
         self._clock = clock
-        self._verify_due = clock() + verify
+        # Databases that were begun together do not go on being compared together.
+        self._verify_due = clock() + verify * random.uniform(0.5, 1)  # noqa: S311  (jitter)
         self._watch_due = clock()
         self._woken = asyncio.Event()
+        self._asked = False
         self._suspect: Cause | None = None
         self._marks: Marks | None = None
         self._unread: dict[ObjectId, Cause] = {}  # with why they were to be compared
@@ -111,27 +125,43 @@ class Verification:
 
     def wake(self) -> None:
         """Look at once whether something is due."""
-        self._watch_due = self._clock()
+        self._asked = True
         self._woken.set()
 
     async def due(self) -> None:
-        while not self._is_due():
-            rest = min(self._verify_due, self._watch_due) - self._clock()
+        while True:
             self._woken.clear()
+            if await self._is_due():
+                return
+            rest = min(self._verify_due, self._watch_due) - self._clock()
             try:
                 async with asyncio.timeout(max(0.0, rest)):
                     await self._woken.wait()
             except TimeoutError:
                 continue
 
-    def _is_due(self) -> bool:
-        now = self._clock()
-        if self._suspect is None and now >= self._verify_due:
-            self._suspect = Cause.TIMER
-        return self._suspect is not None or now >= self._watch_due
+    async def _is_due(self) -> bool:
+        if self._suspect is None and self._clock() >= self._verify_due:
+            if await self._gates.everything.is_shut():
+                self._verify_due = self._clock() + self._intervals[0]
+            else:
+                self._suspect = self._suspect or Cause.TIMER
+        if self._suspect is not None or self._asked:
+            return True
+        if self._clock() < self._watch_due:
+            return False
+        if self._unread or not await self._gates.written.is_shut():
+            return True
+        self._rest(0.0)
+        return False
 
     async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
-        look = await self._compared(conn)
+        asked, self._asked = self._asked, False
+        try:
+            look = await self._compared(conn)
+        except BaseException:
+            self._asked = asked
+            raise
         if look is None:
             return
         await self._settle(conn, look)
@@ -147,6 +177,7 @@ class Verification:
         cause = (told or self._suspect) if self._suspect is Cause.WATCH else (self._suspect or told)
         if cause is None and before is not None and marks.writes == before.writes and not self._unread:
             self._rest(0.0)
+            self._gates.written.passed()
             return None
         self._suspect = None
         since = before.horizon if cause is None and before is not None else None
@@ -196,8 +227,10 @@ class Verification:
                 self.suspect(explained.pop() if len(explained) == 1 else Cause.WATCH)
             elif look.looks < LOOKS:
                 self._marks = look.marks
+                self._gates.written.passed()
             return
         self._marks = look.marks
+        self._gates.everything.passed()
         self._verify_due = self._clock() + self._intervals[0]
         outcome = Outcome(
             look.cause, look.marks, len(look.compared), differences, unreadable, look.seconds, look.position

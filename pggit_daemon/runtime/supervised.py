@@ -15,6 +15,7 @@ import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.guard import SESSIONS, Sessions
+from pggit_daemon.db.server import Server
 from pggit_daemon.errors import (
     ConfigError,
     ConnectError,
@@ -43,6 +44,7 @@ async def supervise(
     config: DatabaseConfig,
     metrics: Metrics,
     health: DatabaseHealth,
+    server: Server,
     stop: asyncio.Event,
     *,
     after: asyncio.Task[None] | None = None,
@@ -54,7 +56,7 @@ async def supervise(
         await asyncio.wait([after])
     sessions = Sessions(waits=health.waits)
     SESSIONS.set(sessions)
-    database = Database(config, metrics, health)
+    database = Database(config, metrics, health, server)
     following = asyncio.create_task(_Attempts(config, metrics, health).run(database, stop))
     stopping = asyncio.create_task(stop.wait())
     try:

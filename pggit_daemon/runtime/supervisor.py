@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from pggit_daemon.config.model import Config
 from pggit_daemon.config.model import Database as DatabaseConfig
+from pggit_daemon.db.server import Servers
 from pggit_daemon.runtime.supervised import supervise
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import Health, State
@@ -36,6 +37,7 @@ class Supervisor:
     def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics = metrics
         self._health = health
+        self._servers = Servers()
         self._running: dict[str, _Running] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -76,6 +78,7 @@ class Supervisor:
                     database,
                     self._metrics,
                     self._health.database(name),
+                    self._servers.of(database.dsn),
                     stop,
                     after=ended.get(name),
                     stop_seconds=config.daemon.stop_timeout_seconds,

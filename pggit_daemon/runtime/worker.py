@@ -17,8 +17,10 @@ import psycopg
 import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
+from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.connections import connect, connect_to_store
 from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.server import Server
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
@@ -36,7 +38,7 @@ from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
-from pggit_daemon.telemetry.metrics_poll import poll
+from pggit_daemon.telemetry.metrics_poll import poll, show_slot
 from pggit_daemon.telemetry.observer import Observer
 from pggit_daemon.telemetry.repeats import Repeats
 from pggit_daemon.tools.configured import configured_source
@@ -59,6 +61,12 @@ CANCELLED = 1.0
 PULSE = 1.0
 """Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is."""
 
+POLLS_LEFT_OUT = 29
+"""How many readings of the metrics in a row are left out where nothing was written in the database."""
+
+LONGEST_KEPT = 30.0
+"""Seconds for which the connection that reads the metrics stays open between two readings, at most."""
+
 MOST_POISON = 100
 """Transactions that one process puts into quarantine; more than that are no accident of theirs."""
 
@@ -78,8 +86,9 @@ class Connections:
 class Database:
     """Follows one database. An instance outlives its connections."""
 
-    def __init__(self, config: DatabaseConfig, metrics: Metrics, health: DatabaseHealth) -> None:
+    def __init__(self, config: DatabaseConfig, metrics: Metrics, health: DatabaseHealth, server: Server) -> None:
         self._config = config
+        self._activity = Activity(server, config.dsn)
         self._metrics = metrics
         self._health = health
         self.writing = False
@@ -111,6 +120,7 @@ class Database:
         """While another process reads from the slot: look at it now and then, with one connection and nothing else."""
         while not stop.is_set():
             async with reading.use() as conn:
+                self._activity.database = conn.info.dbname
                 slot = await self._beginning.read_slot(conn)
                 if slot is None or slot.active_pid is None:
                     return
@@ -208,6 +218,7 @@ class Database:
                 registry,
                 store=store,
                 connect=lambda purpose: connect(self._config.dsn, purpose),
+                activity=self._activity,
                 intervals=Intervals(
                     reconcile=self._config.reconcile_interval_seconds,
                     verify=self._config.verify_interval_seconds,
@@ -242,21 +253,32 @@ class Database:
 
     async def _poll(self) -> None:
         """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
-        repeats = Repeats()
+        name, interval = self._config.name, self._config.metrics_interval_seconds
+        link = OnDemand(lambda: connect(self._config.dsn, "metrics"), kept=min(1.5 * interval, LONGEST_KEPT))
+        gate, repeats = Gate(self._activity, most=POLLS_LEFT_OUT), Repeats()
         try:
             while True:
                 try:
-                    async with await connect(self._config.dsn, "metrics") as conn:
-                        while True:
-                            self._tell_capture(await poll(conn, self._metrics, self._config.name))
-                            repeats.forget()
-                            await asyncio.sleep(self._config.metrics_interval_seconds)
+                    if await gate.is_shut():
+                        await self._show_slot()
+                    else:
+                        async with link.use() as conn:
+                            self._tell_capture(await poll(conn, self._metrics, name))
+                        gate.passed()
+                    repeats.forget()
                 except PggitDaemonError as exc:
                     if repeats.note(exc.message, asyncio.get_running_loop().time()) is not None:
                         self._log.warning("metrics_unreadable", error=exc.message, hint=exc.hint)
-                await asyncio.sleep(self._config.metrics_interval_seconds)
+                await asyncio.sleep(interval)
         finally:
-            self._metrics.unread(self._config.name)
+            link.close()
+            self._metrics.unread(name)
+
+    async def _show_slot(self) -> None:
+        """Nothing was written in the database: only its slot is otherwise, which the server tells for all of them."""
+        look = await self._activity.look()
+        if look is not None:
+            show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
 
     def _notice(self, severity: str, sqlstate: str, message: str) -> None:
         self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)

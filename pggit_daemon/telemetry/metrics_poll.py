@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Gauge
 
+    from pggit_daemon.db.server import SlotLook
     from pggit_daemon.telemetry.metrics import Metrics
 
 
@@ -43,16 +44,18 @@ async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_la
     return tuple(row[0]["broken"]) if row is not None else ()
 
 
+def show_slot(slot: SlotLook | None, metrics: Metrics, database: str) -> None:
+    """Set the slot's gauges alone: the others are as they were read last, for nothing was written in the database."""
+    if slot is None:
+        return
+    _show_bytes(metrics, database, slot.lag_bytes, slot.retained_bytes, slot.safe_wal_bytes)
+    metrics.last_poll_timestamp_seconds.labels(database).set(time.time())
+
+
 def show(document: dict[str, Any], metrics: Metrics, database: str) -> None:
     """Set the gauges from what the query returned."""
     slot = document["slot"] or {}
-    for gauge, key in (
-        (metrics.replication_lag_bytes, "lag_bytes"),
-        (metrics.slot_retained_bytes, "retained_bytes"),
-        (metrics.slot_safe_wal_bytes, "safe_wal_bytes"),
-    ):
-        value = slot.get(key)
-        metrics.replace(gauge, database, {} if value is None else {(): value})
+    _show_bytes(metrics, database, slot.get("lag_bytes"), slot.get("retained_bytes"), slot.get("safe_wal_bytes"))
     labelled: Iterable[tuple[Gauge, str]] = (
         (metrics.recorded_commits, "commits"),
         (metrics.last_commit_timestamp_seconds, "last_commit"),
@@ -64,3 +67,12 @@ def show(document: dict[str, Any], metrics: Metrics, database: str) -> None:
     )
     for gauge, key in labelled:
         metrics.replace(gauge, database, {tuple(labels): value for *labels, value in document[key]})
+
+
+def _show_bytes(metrics: Metrics, database: str, lag: int | None, retained: int | None, safe: int | None) -> None:
+    for gauge, value in (
+        (metrics.replication_lag_bytes, lag),
+        (metrics.slot_retained_bytes, retained),
+        (metrics.slot_safe_wal_bytes, safe),
+    ):
+        metrics.replace(gauge, database, {} if value is None else {(): value})

@@ -1,0 +1,124 @@
+"""What all databases of one server want to know of it now and then, asked once for all of them.
+
+In: connection strings. Out: `Look`s at the server: its slots, and how much was written in each database. Called by the
+worker and by the jobs beside the stream, which open no connection of their own while nothing can have changed.
+
+Whoever asks first asks for all, with his own connection string. The others wait for that answer, but not for long: a
+database that hangs costs the others nothing. No answer means that nothing is known, and everybody looks for himself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from pggit_daemon.db.connections import connect, translated
+from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.sql import load_queries
+
+KEPT = 3.0
+"""Seconds for which the connection stays open: longer than the pauses of who asks often, shorter than the others'."""
+
+PATIENCE = 2.0
+"""Seconds for which an answer is waited for."""
+
+_SAME_SERVER = ("service", "host", "hostaddr", "port", "target_session_attrs")
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLook:
+    """A slot: who reads from it, and bytes that are not acknowledged, kept, and left until it is lost.
+
+    None: nobody reads from it, nothing was acknowledged, there is no limit.
+    """
+
+    active_pid: int | None
+    lag_bytes: int | None
+    retained_bytes: int | None
+    safe_wal_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What has changed when anything that we read of a database may have: rows written there, and roles."""
+
+    written: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The server as it was at `at` (the loop's time)."""
+
+    at: float
+    slots: Mapping[str, SlotLook]
+    written: Mapping[str, int]
+    shared: int
+
+    def mark(self, database: str) -> Mark | None:
+        """What tells whether anything of a database may have changed; None where nothing is known of it."""
+        written = self.written.get(database)
+        return None if written is None else Mark(written, self.shared)
+
+
+class Server:
+    """One server."""
+
+    def __init__(self) -> None:
+        self._dsn = ""
+        self._link = OnDemand(lambda: connect(self._dsn, "server"), kept=KEPT)
+        self._latest: Look | None = None
+        self._asking: asyncio.Task[Look | None] | None = None
+
+    async def look(self, dsn: str, *, max_age: float) -> Look | None:
+        """Return a look that is at most `max_age` seconds old; None where the server does not tell in time."""
+        now = asyncio.get_running_loop().time()
+        if self._latest is not None and now - self._latest.at <= max_age:
+            return self._latest
+        if self._asking is None or self._asking.done():
+            self._dsn = dsn
+            self._asking = asyncio.create_task(self._ask(), name="server look")
+        asking = self._asking
+        # Not a wait that cancels: the others want the answer, too.
+        await asyncio.wait([asking], timeout=PATIENCE)
+        return asking.result() if asking.done() and not asking.cancelled() else None
+
+    async def _ask(self) -> Look | None:
+        at = asyncio.get_running_loop().time()
+        try:
+            async with self._link.use() as conn:
+                slots, written, shared = await _fetch(conn)
+        except PggitDaemonError:
+            return None  # who needs it meets the same error, and tells it
+        known = {name: SlotLook(*values) for name, values in slots.items()}
+        self._latest = Look(at, known, written, int(shared))
+        return self._latest
+
+
+@dataclass(slots=True)
+class Servers:
+    """All servers of the process, by what in a connection string names them."""
+
+    _known: dict[tuple[object, ...], Server] = field(default_factory=dict)
+
+    def of(self, dsn: str) -> Server:
+        """Return the server of a connection string; one that names several servers shares none."""
+        given = conninfo_to_dict(dsn)
+        key = tuple(given.get(name) for name in _SAME_SERVER)
+        if any("," in str(part) for part in key):
+            return Server()
+        return self._known.setdefault(key, Server())
+
+
+async def _fetch(conn: psycopg.AsyncConnection[Any]) -> tuple[Any, ...]:
+    try:
+        cursor = await conn.execute(load_queries("server")["look"].encode())
+        return (await cursor.fetchone()) or ({}, {}, 0)
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
