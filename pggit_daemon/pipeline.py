@@ -47,6 +47,14 @@ log = structlog.get_logger(__name__)
 REST = 0.2
 """Seconds between transactions that store nothing but how far the stream was read."""
 
+BUSY = 60.0
+"""Seconds after its beginning, and after something of ours, in which a stream is not idle."""
+
+SHORTEST_IDLE_REST = 60.0
+LONGEST_IDLE_REST = 600.0
+MOST_UNSTORED = 64 << 20
+"""The same of an idle stream, the shortest where more bytes were read meanwhile: the slot keeps so much more WAL."""
+
 
 class TablesChangedError(Exception):
     """A history table was made: the stream must start over, with it, before the transaction that made it."""
@@ -94,6 +102,12 @@ class Pipeline:
         self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
         self._asked: LSN | None = None
         self._advanced_at = 0.0
+        self._busy_until = asyncio.get_running_loop().time() + BUSY
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of ours has come for a while, and nothing is pending."""
+        return asyncio.get_running_loop().time() > self._busy_until and not self._correlator.needs_looking
 
     @property
     def waiting(self) -> int:
@@ -121,7 +135,10 @@ class Pipeline:
         self._feed.interrupt()
 
     async def _handle(self, batch: Batch) -> None:
+        if batch.transactions or batch.messages:
+            self._busy_until = asyncio.get_running_loop().time() + BUSY
         if batch.transactions:
+            self._store.expect()
             await self._surroundings.ask_who_may_write()
         items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
         for item in sorted(items, key=place):
@@ -148,14 +165,24 @@ class Pipeline:
         progress, now = self._state.progress, asyncio.get_running_loop().time()
         asked = self._asked is not None
         if progress.bound is None or batch.received > progress.bound:
-            if not asked and now - self._advanced_at < REST:
+            if not asked and not batch.reply_requested and self._rests(batch.received.value - progress.end.value):
                 return
             self._advanced_at = now
             self._state.progress = replace(progress, end=batch.received).reserving
-            await self._store.apply([], self._state.progress, progress.commit)
+            await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
         self._feed.acknowledge_idle(batch, pending=False, soon=asked)
         if self._asked is not None and batch.received > self._asked:
             self._asked = None
+
+    def _rests(self, read: int) -> bool:
+        """Whether to store only later how far was read, `read` bytes more: each such transaction is WAL itself.
+
+        Where many databases are idle, those of the others alone would never let it end.
+        """
+        rested = asyncio.get_running_loop().time() - self._advanced_at
+        if not self.is_idle:
+            return rested < REST
+        return rested < (SHORTEST_IDLE_REST if read > MOST_UNSTORED else LONGEST_IDLE_REST)
 
     async def _leave(self) -> None:
         """Remember exactly what was acknowledged, before the stream ends."""

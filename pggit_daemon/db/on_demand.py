@@ -16,17 +16,22 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import psycopg
 from psycopg.pq import TransactionStatus
+
+from pggit_daemon.errors import PggitDaemonError
 
 Connection = psycopg.AsyncConnection[Any]
 
 
 class Lender(Protocol):
     """Lends a connection."""
+
+    def expect(self) -> None:
+        """A use comes soon."""
 
     def use(self, *, brief: bool = False) -> AbstractAsyncContextManager[Connection]:
         """Lend it; `brief`: opened for this, it is not kept."""
@@ -37,6 +42,9 @@ class Lent:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
+
+    def expect(self) -> None:
+        """It is there."""
 
     @asynccontextmanager
     async def use(self, *, brief: bool = False) -> AsyncIterator[Connection]:  # noqa: ARG002  (it is not ours to close)
@@ -53,6 +61,7 @@ class OnDemand:
         self._lock = asyncio.Lock()
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._ended = False
 
     @asynccontextmanager
@@ -76,12 +85,29 @@ class OnDemand:
                 else:
                     self._rest()
 
+    def rest(self) -> None:
+        """Close it now, unless somebody uses it: the next use will be long in coming."""
+        if not self._lock.locked():
+            self._drop()
+
+    def expect(self) -> None:
+        """Have it opened meanwhile: a use comes soon. What goes wrong is told to that use."""
+        if self._conn is None and not self._lock.locked() and (self._opening is None or self._opening.done()):
+            self._opening = asyncio.create_task(self._open_meanwhile())
+
+    async def _open_meanwhile(self) -> None:
+        with suppress(PggitDaemonError):
+            async with self.use():
+                pass
+
     def close(self) -> None:
         """Close it for good; whoever uses it still is not waited for."""
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._opening is not None:
+            self._opening.cancel()
         self._drop()
 
     def _rest(self) -> None:

@@ -45,7 +45,10 @@ from pggit_daemon.versioning.plan import Step
 log = structlog.get_logger(__name__)
 
 KEPT = 10.0
-"""Seconds for which an idle job keeps its connection: longer pauses are cheaper without one."""
+"""Seconds for which the job that looks most often keeps its connection: longer pauses are cheaper without one."""
+
+SHORTLY_KEPT = 2.0
+"""The same for the others."""
 
 TABLES_LEFT_OUT = 11
 VERIFICATIONS_LEFT_OUT = 11
@@ -197,7 +200,8 @@ class Scheduler:
                 async with await self._connect(job.name) as conn:
                     await job.run(conn)
                     pause, said = FIRST_PAUSE, ""
-                    while await _is_due(job, within=KEPT):
+                    kept = KEPT if job is self._verification else SHORTLY_KEPT
+                    while await _is_due(job, within=kept):
                         await job.run(conn)
                 continue
             except PggitDaemonError as exc:

@@ -83,6 +83,8 @@ class Surroundings:
         if now >= self._writers_due:
             self._writers_due = now + WRITERS_INTERVAL
             tables = {source.name: source.table for source in self._registry.histories}
+            if not tables:
+                return
             async with self._link.use() as conn:
                 self._correlator.set_writers(await catalog.writers(conn, tables))
 

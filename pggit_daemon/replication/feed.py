@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pggit_daemon.replication.connection import ReplicationConnection
 
 STATUS_INTERVAL = 2.0  # seconds
+REPEAT = 10.0  # seconds until a status that says nothing new is sent again, unless the server wants it earlier
 SOON = 0.005  # seconds: results that are durable are acknowledged within this
 LATER = 0.2  # seconds: with nothing pending there is no hurry, and each status costs the server some work
 URGES = 5  # requests in a row for a reply that we cannot give
@@ -81,6 +82,8 @@ class Feed:
         self._ask = False
         limit = connection.wal_sender_timeout
         self._interval = min(status_interval, limit / 4) if limit else status_interval
+        self._repeat = max(self._interval, min(REPEAT, limit / 4) if limit else REPEAT)
+        self._said: LSN | None = None
         self._urges = Urges()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -154,4 +157,6 @@ class Feed:
             self._timer.cancel()
         self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask)
         self._ask = False
-        self._timer = asyncio.get_running_loop().call_later(self._interval, self._send)
+        interval = self._repeat if self._said == self._acknowledged else self._interval
+        self._said = self._acknowledged
+        self._timer = asyncio.get_running_loop().call_later(interval, self._send)

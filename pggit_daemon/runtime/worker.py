@@ -59,7 +59,11 @@ CANCELLED = 1.0
 """Seconds that what was cancelled may take to end."""
 
 PULSE = 1.0
-"""Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is."""
+IDLE_PULSE = 4.0
+"""Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is.
+
+Where it is idle, fewer do: but several until the database is not ready or somebody looks what the server is doing.
+"""
 
 POLLS_LEFT_OUT = 29
 """How many readings of the metrics in a row are left out where nothing was written in the database."""
@@ -117,7 +121,7 @@ class Database:
             connections.close()
 
     async def _stand_by(self, reading: OnDemand, stop: asyncio.Event) -> None:
-        """While another process reads from the slot: look at it now and then, with one connection and nothing else."""
+        """While another process reads from the slot: look at it now and then, and open nothing that stays."""
         while not stop.is_set():
             async with reading.use() as conn:
                 self._activity.database = conn.info.dbname
@@ -129,8 +133,19 @@ class Database:
             if self._health.state is not State.STANDBY:
                 self._log.info("standing_by", reason=reason)
             self._health.enter(State.STANDBY, reason)
+            reading.rest()
+            await self._while_read_by(slot.active_pid, stop)
+
+    async def _while_read_by(self, pid: int, stop: asyncio.Event) -> None:
+        """Look at the slot through what all databases of the server share, until that tells otherwise, or nothing."""
+        while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), STANDBY * (0.5 + random.random()))  # noqa: S311  (jitter)
+            look = await self._activity.look(max_age=STANDBY / 2) if not stop.is_set() else None
+            slot = look.slots.get(self._config.slot) if look is not None else None
+            if slot is None or slot.active_pid != pid:
+                return
+            self._health.beat()
 
     async def _take_over(self, connections: Connections, stop: asyncio.Event) -> None:
         store = Store(connections.writing, self._config.slot)
@@ -232,19 +247,19 @@ class Database:
                 scheduler.suspect()
                 self._unread = False
             async with feed, scheduler:
-                pulse = asyncio.create_task(_pulse(feed))
+                pipeline = Pipeline(
+                    state,
+                    registry,
+                    feed=feed,
+                    store=store,
+                    link=connections.reading,
+                    observe=observer.stored,
+                    forged=observer.forged,
+                    scheduler=scheduler,
+                    singly=singly,
+                )
+                pulse = asyncio.create_task(self._pulse(feed, pipeline))
                 try:
-                    pipeline = Pipeline(
-                        state,
-                        registry,
-                        feed=feed,
-                        store=store,
-                        link=connections.reading,
-                        observe=observer.stored,
-                        forged=observer.forged,
-                        scheduler=scheduler,
-                        singly=singly,
-                    )
                     self.writing = True
                     await pipeline.run(stop, observer.handled)
                 finally:
@@ -280,11 +295,10 @@ class Database:
         if look is not None:
             show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
 
+    async def _pulse(self, feed: Feed, pipeline: Pipeline) -> None:
+        while True:
+            await asyncio.sleep(min(IDLE_PULSE, self._health.stall_seconds / 3) if pipeline.is_idle else PULSE)
+            feed.request_reply()
+
     def _notice(self, severity: str, sqlstate: str, message: str) -> None:
         self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)
-
-
-async def _pulse(feed: Feed) -> None:
-    while True:
-        await asyncio.sleep(PULSE)
-        feed.request_reply()

@@ -61,6 +61,10 @@ class Store:
         await self.run([*writes, self._advance(progress, before)], brief=brief)
         return Durable(progress.end)
 
+    def expect(self) -> None:
+        """Something is to be written soon: let the connection be opened meanwhile."""
+        self._link.expect()
+
     async def run(self, writes: Iterable[Statement], *, brief: bool = False) -> None:
         """Run operations in one transaction; `brief`: the next will be long in coming."""
         writes = list(writes)

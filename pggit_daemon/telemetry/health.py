@@ -50,8 +50,9 @@ LONGEST = 1000
 class DatabaseHealth:
     """One database. The supervisor's task for it is the only writer."""
 
-    def __init__(self, name: str, *, monotonic: Clock, wall: Clock) -> None:
+    def __init__(self, name: str, *, monotonic: Clock, wall: Clock, stall: Clock) -> None:
         self.name = name
+        self._stall = stall
         self._monotonic = monotonic
         self._wall = wall
         self._state = State.STARTING
@@ -87,8 +88,13 @@ class DatabaseHealth:
         """Say whom it waits for; None when that is over."""
         self._waits_for = redact(text) if text else None
 
+    @property
+    def stall_seconds(self) -> float:
+        """The silence after which it is not ready."""
+        return self._stall()
+
     def beat(self) -> None:
-        """Give a sign of life. A stream that is followed gives one at least every second."""
+        """Give a sign of life. A stream that is followed gives one at least every few seconds."""
         self._beat_at = self._monotonic()
 
     def synced(self, until: float | None = None) -> None:
@@ -149,9 +155,12 @@ class Health:
         """Return the database of this name, new at the first call."""
         found = self._databases.get(name)
         if found is None:
-            found = DatabaseHealth(name, monotonic=self._monotonic, wall=self._wall)
+            found = DatabaseHealth(name, monotonic=self._monotonic, wall=self._wall, stall=self._stall)
             self._databases = {**self._databases, name: found}  # replaced whole: readers iterate without a lock
         return found
+
+    def _stall(self) -> float:
+        return self.stall_seconds
 
     def forget(self, name: str) -> None:
         """Drop a database that the configuration no longer has."""

@@ -239,7 +239,7 @@ def test_a_host_boots_without_its_database(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_stand_by_says_so_once(two: dict[str, str], tmp_path: Path, role: str) -> None:
-    """It holds one connection, is ready to take over all the time, and does so within a second or two."""
+    """It holds one connection for all its databases, is ready to take over, and does so in a second or two."""
     config = tmp_path / "config.toml"
     configure(config, {"hang_a": make_conninfo(two["hang_a"], user=role)})
     arguments = ["--config", str(config)]

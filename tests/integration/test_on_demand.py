@@ -99,6 +99,22 @@ async def test_a_use_that_is_cancelled_leaves_no_transaction_behind(database: st
     on_demand.close()
 
 
+async def test_one_that_is_expected_is_open_before_it_is_used(database: str) -> None:
+    """Promise: it opens while something else is done; what goes wrong with that is told to the use."""
+    on_demand = link(database)
+    on_demand.expect()
+    on_demand.expect()
+    await count(database, 1)
+    await backend(on_demand)
+    on_demand.close()
+    await count(database, 0)
+    broken = link(psycopg.conninfo.make_conninfo(database, dbname="not_there"))
+    broken.expect()
+    await asyncio.sleep(0.2)
+    with pytest.raises(ConnectError, match="not_there"):
+        await backend(broken)
+
+
 async def test_two_users_take_turns(database: str) -> None:
     """Promise: nobody gets a connection that another one uses."""
     on_demand = link(database)
