@@ -185,14 +185,14 @@ async def read_again(
 
 async def outbox_objects(
     conn: psycopg.AsyncConnection[Any], known: Iterable[int]
-) -> dict[int, frozenset[ObjectId] | None] | None:
-    """The rows of the outbox with the objects that each names, None for `known` ones; or None if there are too many."""
+) -> tuple[dict[int, frozenset[ObjectId] | None], bool]:
+    """The first rows of the outbox with the objects that each names, None for `known` ones; whether these are all."""
     rows = await _fetch(conn, _QUERIES["outbox_objects"], {"known": list(known), "most": MANY + 1})
-    if len(rows) > MANY:
-        return None
-    return {
-        number: frozenset(ObjectId(*pair) for pair in pairs) if pairs is not None else None for number, pairs in rows
+    found = {
+        number: frozenset(ObjectId(*pair) for pair in pairs) if pairs is not None else None
+        for number, pairs in rows[:MANY]
     }
+    return found, len(rows) <= MANY
 
 
 async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], up_to: LSN = ZERO) -> Probe:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -23,15 +23,13 @@ from pggit_daemon.db.on_demand import Connection, OnDemand
 from pggit_daemon.model.changeset import Segment
 from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectOp
 from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
+from pggit_daemon.reconcile.later_statements import Handled, LaterStatements
 from pggit_daemon.reconcile.visibility import Visibility
 
 log = structlog.get_logger(__name__)
 
 VISIBLE_AFTER = (0.001, 0.002, 0.004, 0.01, *[0.02] * 50)
 """Seconds between looks whether other sessions see a commit yet, before its objects are read."""
-
-Handled = Sequence[Container[int]]
-"""Rows of the outbox that are no news, each in one of these."""
 
 
 class DefinitionRefresh:
@@ -42,33 +40,37 @@ class DefinitionRefresh:
         self._visibility = visibility
         self._left_over = left_over
         self._concurrent = ConcurrentDdl()
-        # What the rows of the outbox name, of those that were there at the last look: each is read once.
-        self._outbox: dict[int, frozenset[ObjectId]] = {}
+        self._later = LaterStatements()
 
     async def completed(self, segment: Segment, handled: Handled) -> Segment:
         """Complete a segment; `handled` are the rows of the outbox that are no news, its own among them."""
+        own = frozenset(event.event_id for event in segment.events)
+        is_news = self._later.handle(own)
         outdated = self._concurrent.outdated(segment.changeset.xid, segment.events)
         deferred = {
             item.oid: item.direct for event in segment.events for item in event.objects if item.op is ObjectOp.DEFERRED
         }
         if not deferred and not outdated:
             return segment
+        if is_news and not self._wanted(deferred, outdated):
+            return _with(segment, ())
         began = time.monotonic()
         async with self._link.use() as conn:
             await self._seen_by_others(conn)
-            later = await self._named_later(conn, handled)
-            if later is None:
+            there = await self._look(conn, handled)
+            if there is None:
                 self._left_over()
                 return _with(segment, ())
-            if outdated and not self._is_news(segment):
+            if outdated and not own <= there:
+                # Its rows have gone from the outbox: it was handled before, and the outbox does not tell what was
+                # committed since. The comparison finds what is to be found.
                 self._left_over()
                 outdated = frozenset()
-            wanted = {**deferred, **dict.fromkeys(outdated, True)}
-            wanted = {oid: direct for oid, direct in wanted.items() if oid not in later}
+            wanted = self._wanted(deferred, outdated)
             if not wanted:
                 return _with(segment, ())
             found, unreadable = await catalog.read_again(conn, wanted)
-            since = await self._named_later(conn, handled)
+            complete = await self._look(conn, handled) is not None
         log.info(
             "definitions_refreshed",
             deferred=len(deferred),
@@ -77,31 +79,23 @@ class DefinitionRefresh:
             unreadable=len(unreadable),
             seconds=round(time.monotonic() - began, 4),
         )
-        if unreadable or since is None:
+        if unreadable or not complete:
             self._left_over()
-        if since is None:
+        if not complete:
             return _with(segment, ())
-        later |= since
-        gone = outdated - later - unreadable
-        return _with(segment, as_found(sorted(gone), (item for item in found if item.oid not in later)))
+        gone = (oid for oid in outdated if oid in wanted and oid not in unreadable and oid not in self._later)
+        return _with(segment, as_found(sorted(gone), (item for item in found if item.oid not in self._later)))
 
-    def _is_news(self, segment: Segment) -> bool:
-        """Whether the segment is handled for the first time.
+    def _wanted(self, deferred: Mapping[ObjectId, bool], outdated: Iterable[ObjectId]) -> dict[ObjectId, bool]:
+        """What is to be read: not what a later statement names."""
+        wanted = {**deferred, **dict.fromkeys(outdated, True)}
+        return {oid: direct for oid, direct in wanted.items() if oid not in self._later}
 
-        Where its own rows have gone from the outbox it was handled before, and the outbox does not tell what was
-        committed since: then the comparison finds what is to be found.
-        """
-        return all(event.event_id in self._outbox for event in segment.events)
-
-    async def _named_later(self, conn: Connection, handled: Handled) -> frozenset[ObjectId] | None:
-        """The objects of statements that are committed and not handled yet; None where there are too many."""
-        found = await catalog.outbox_objects(conn, self._outbox)
-        if found is None:
-            self._outbox = {}
-            return None
-        self._outbox = {number: self._outbox[number] if new is None else new for number, new in found.items()}
-        news = (named for number, named in self._outbox.items() if not any(number in some for some in handled))
-        return frozenset().union(*news)
+    async def _look(self, conn: Connection, handled: Handled) -> frozenset[int] | None:
+        """See which rows the outbox has; None where there are too many, of which only the first are known then."""
+        found, complete = await catalog.outbox_objects(conn, self._later.known)
+        self._later.saw(found, handled)
+        return frozenset(found) if complete else None
 
     async def _seen_by_others(self, conn: Connection) -> None:
         for pause in VISIBLE_AFTER:
