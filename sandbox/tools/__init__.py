@@ -1,24 +1,58 @@
 """Real migration tools beside Flyway and Liquibase, each run as its users run it, on small migrations.
 
-`project.py` says what a project is, `python_tools.py`, `node_tools.py` and `dbmate.py` are one class a tool,
-`fetch.py` brings the tools into `.cache/tools/`. What is pinned: `python.txt`, `node/`.
+`project.py` says what a project is; the other modules are one class a tool, `fetch.py` brings the tools into
+`.cache/tools/`. What is pinned: `python.txt`, `node/`, the versions in `fetch.py`.
 """
 
+from sandbox.tools.built_tools import Diesel, GolangMigrate, Goose, Refinery, SqlMigrate, Sqlx, Tern
 from sandbox.tools.dbmate import Dbmate
-from sandbox.tools.node_tools import Drizzle, Knex, NodePgMigrate, TypeOrm, Umzug
+from sandbox.tools.node_libraries import Drizzle, Marv, MikroOrm, PostgresMigrations, Postgrator, Umzug
+from sandbox.tools.node_tools import DbMigrate, GraphileMigrate, Knex, Ley, NodePgMigrate, TypeOrm
 from sandbox.tools.project import Project, Script
-from sandbox.tools.python_tools import Alembic, Django, Yoyo
+from sandbox.tools.python_tools import Alembic, Django, PeeweeMigrate, PgMigrate, Pogo, Yoyo
+from sandbox.tools.system_tools import Laravel, Mojo, MyBatis, Rails, Sequel, SequelIntegers, Sqitch
 
-TOOLS: dict[str, type[Project]] = {
+QUICK: dict[str, type[Project]] = {
     "alembic": Alembic,
     "django": Django,
     "yoyo": Yoyo,
+    "peewee-migrate": PeeweeMigrate,
+    "pgmigrate": PgMigrate,
+    "pogo": Pogo,
     "knex": Knex,
     "node-pg-migrate": NodePgMigrate,
-    "umzug": Umzug,
+    "sequelize": Umzug,
     "typeorm": TypeOrm,
     "drizzle": Drizzle,
+    "mikro-orm": MikroOrm,
+    "db-migrate": DbMigrate,
+    "ley": Ley,
+    "postgres-migrations": PostgresMigrations,
+    "marv": Marv,
+    "postgrator": Postgrator,
+    "graphile-migrate": GraphileMigrate,
     "dbmate": Dbmate,
 }
+"""By the names of their presets: those that PyPI and npm bring in seconds."""
 
-__all__ = ["TOOLS", "Project", "Script"]
+SLOW: dict[str, type[Project]] = {
+    "goose": Goose,
+    "golang-migrate": GolangMigrate,
+    "tern": Tern,
+    "sql-migrate": SqlMigrate,
+    "rails": Rails,
+    "sequel": Sequel,
+    "sequel-integers": SequelIntegers,
+    "laravel": Laravel,
+    "sqitch": Sqitch,
+    "mojo": Mojo,
+    "mybatis": MyBatis,
+    "sqlx": Sqlx,
+    "refinery": Refinery,
+    "diesel": Diesel,
+}
+"""Those that are built, or come from the distribution or Maven; see `make test-tools`."""
+
+TOOLS = QUICK | SLOW
+
+__all__ = ["QUICK", "SLOW", "TOOLS", "Project", "Script"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
-from sandbox.tools.project import Project, Script
+from sandbox.tools.project import Project, Script, lines
 
 
 class Dbmate(Project):
@@ -15,8 +15,7 @@ class Dbmate(Project):
 
     def write(self, script: Script, number: int) -> None:
         option = "" if script.transactional else " transaction:false"
-        up, down = ("".join(f"{statement};\n" for statement in way) for way in (script.up, script.down))
-        text = f"-- migrate:up{option}\n{up}\n-- migrate:down{option}\n{down}"
+        text = f"-- migrate:up{option}\n{lines(script.up)}\n-- migrate:down{option}\n{lines(script.down)}"
         self.file(f"db/migrations/202601010000{number:02}_{script.name}.sql", text)
 
     def up(self) -> ToolRun:

@@ -1,29 +1,36 @@
-"""Migration tools written in JavaScript: Knex, node-pg-migrate, Umzug, TypeORM, Drizzle."""
+"""Migration tools written in JavaScript that have a program of their own: Knex, node-pg-migrate, TypeORM and others."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
-from sandbox.tools.project import Project, Script
+from sandbox.tools.project import Project, Script, lines
 
 HERE = Path(__file__).resolve().parent
 
 
-class _NodeProject(Project):
+class NodeProject(Project):
+    """A folder with `migrations`; what is installed is found from there."""
+
     def prepare(self) -> None:
         (self.folder / "node_modules").symlink_to(fetch.node())
         self.file("package.json", "{}")
         (self.folder / "migrations").mkdir()
 
-    def node(self, program: str, *words: str) -> ToolRun:
-        return self.run("node", fetch.node() / ".bin" / program, *words)
+    def node(self, program: str, *words: str, **variables: str) -> ToolRun:
+        return self.run("node", fetch.node() / ".bin" / program, *words, **variables)
+
+    def script(self, name: str, *words: str) -> ToolRun:
+        """Run a program of `sandbox/tools/node`, as an application calls the tool."""
+        self.file(name, (HERE / "node" / name).read_text())
+        return self.run("node", name, *words)
 
 
-class Knex(_NodeProject):
+class Knex(NodeProject):
     """A row for each file, with the batch in which it ran; a table with the lock beside it."""
 
     history = "public.knex_migrations"
@@ -36,8 +43,8 @@ class Knex(_NodeProject):
         )
 
     def write(self, script: Script, number: int) -> None:
-        text = f"exports.config = {{transaction: {_js(script.transactional)}}};\n"
-        text += _ways("exports.{way} = async (knex) => {{{calls}}};\n", "await knex.raw({statement});", script)
+        text = f"exports.config = {{transaction: {as_js(script.transactional)}}};\n"
+        text += ways("exports.{way} = async (knex) => {{{calls}}};\n", "await knex.raw({statement});", script)
         self.file(f"migrations/202601010000{number:02}_{script.name}.js", text)
 
     def up(self) -> ToolRun:
@@ -47,7 +54,7 @@ class Knex(_NodeProject):
         return self.node("knex", "migrate:down")
 
 
-class NodePgMigrate(_NodeProject):
+class NodePgMigrate(NodeProject):
     """A row for each file; an advisory lock while it runs."""
 
     history = "public.pgmigrations"
@@ -55,7 +62,7 @@ class NodePgMigrate(_NodeProject):
     def write(self, script: Script, number: int) -> None:
         begin = "" if script.transactional else "pgm.noTransaction(); "
         template = "exports.{way} = (pgm) => {{" + begin + "{calls}}};\n"
-        self.file(f"migrations/176700000000{number}_{script.name}.js", _ways(template, "pgm.sql({statement});", script))
+        self.file(f"migrations/176700000000{number}_{script.name}.js", ways(template, "pgm.sql({statement});", script))
 
     def up(self) -> ToolRun:
         return self.node("node-pg-migrate", "up")
@@ -63,29 +70,14 @@ class NodePgMigrate(_NodeProject):
     def down(self) -> ToolRun:
         return self.node("node-pg-migrate", "down")
 
-
-class Umzug(_NodeProject):
-    """What Sequelize's command line uses: the names of files in `SequelizeMeta`; nothing in transactions."""
-
-    history = 'public."SequelizeMeta"'
-
-    def write(self, script: Script, number: int) -> None:
-        template = "exports.{way} = async ({{context}}) => {{{calls}}};\n"
-        call = "await context.sequelize.query({statement});"
-        self.file(f"migrations/202601010000{number:02}-{script.name}.js", _ways(template, call, script))
-
-    def up(self) -> ToolRun:
-        return self._umzug("up")
-
-    def down(self) -> ToolRun:
-        return self._umzug("down")
-
-    def _umzug(self, command: str) -> ToolRun:
-        self.file("umzug.js", (HERE / "node" / "umzug.js").read_text())
-        return self.run("node", "umzug.js", command)
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        return {
+            "fake back": lambda: self.node("node-pg-migrate", "down", "--fake"),
+            "fake": lambda: self.node("node-pg-migrate", "up", "--fake"),
+        }
 
 
-class TypeOrm(_NodeProject):
+class TypeOrm(NodeProject):
     """Classes with a time in their names; each migration in a transaction unless it says otherwise."""
 
     history = "public.migrations"
@@ -93,48 +85,129 @@ class TypeOrm(_NodeProject):
     def prepare(self) -> None:
         super().prepare()
         # No address: the driver takes libpq's variables.
-        source = "{type: 'postgres', migrations: ['migrations/*.js'], migrationsTransactionMode: 'each'}"
+        mode = "migrationsTransactionMode: process.env.MODE"
+        source = f"{{type: 'postgres', migrations: ['migrations/*.js'], {mode}}}"
         self.file("source.js", f"module.exports.source = new (require('typeorm').DataSource)({source});")
 
     def write(self, script: Script, number: int) -> None:
         name = f"{script.name}176700000000{number}"
-        ways = _ways("  async {way}(runner) {{{calls}}}\n", "await runner.query({statement});", script)
+        both = ways("  async {way}(runner) {{{calls}}}\n", "await runner.query({statement});", script)
         transaction = "" if script.transactional else "  transaction = false;\n"
-        text = f"module.exports.{name} = class {{\n  name = '{name}';\n{transaction}{ways}}};\n"
+        text = f"module.exports.{name} = class {{\n  name = '{name}';\n{transaction}{both}}};\n"
         self.file(f"migrations/176700000000{number}-{script.name}.js", text)
 
     def up(self) -> ToolRun:
-        return self.node("typeorm", "migration:run", "-d", "source.js")
+        return self._typeorm("run")
 
     def down(self) -> ToolRun:
-        return self.node("typeorm", "migration:revert", "-d", "source.js")
+        return self._typeorm("revert")
+
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        return {
+            "back without transactions": lambda: self._typeorm("revert", mode="none"),
+            "on without transactions": lambda: self._typeorm("run", mode="none"),
+            "fake back": lambda: self._typeorm("revert", "--fake"),
+            "fake": lambda: self._typeorm("run", "--fake"),
+        }
+
+    def _typeorm(self, command: str, *words: str, mode: str = "each") -> ToolRun:
+        return self.node("typeorm", f"migration:{command}", "-d", "source.js", *words, MODE=mode)
 
 
-class Drizzle(_NodeProject):
-    """Plain SQL and a journal; all that is new in one transaction, and no way back."""
+class DbMigrate(NodeProject):
+    """Functions with a driver; a transaction for each migration."""
 
-    history = "drizzle.__drizzle_migrations"
-    reverts = False
+    history = "public.migrations"
+    mixes = False
+
+    def prepare(self) -> None:
+        super().prepare()
+        (self.folder / "home").mkdir()
+
+    def write(self, script: Script, number: int) -> None:
+        template = "exports.{way} = async (db) => {{{calls}}};\n"
+        text = ways(template, "await db.runSql({statement});", script) + "exports._meta = {version: 1};\n"
+        self.file(f"migrations/202601010000{number:02}-{script.name}.js", text)
+
+    def up(self) -> ToolRun:
+        return self.node("db-migrate", "up", HOME=str(self.folder / "home"))
+
+    def down(self) -> ToolRun:
+        return self.node("db-migrate", "down", HOME=str(self.folder / "home"))
+
+
+class Ley(NodeProject):
+    """Functions with a client; a transaction for all that is new."""
+
+    history = "public.migrations"
     mixes = False
 
     def write(self, script: Script, number: int) -> None:
-        self.file(f"migrations/{number:04}_{script.name}.sql", "--> statement-breakpoint\n".join(script.up))
-        entries = [
-            {"idx": index, "version": "7", "when": 1767000000000 + index, "tag": f"{index:04}_{one.name}"}
-            for index, one in enumerate([*self.scripts, script], start=1)
-        ]
-        journal = {"version": "7", "dialect": "postgresql", "entries": [one | {"breakpoints": True} for one in entries]}
-        self.file("migrations/meta/_journal.json", json.dumps(journal))
+        template = "exports.{way} = async (db) => {{{calls}}};\n"
+        self.file(f"migrations/{number:03}-{script.name}.js", ways(template, "await db.query({statement});", script))
 
     def up(self) -> ToolRun:
-        self.file("drizzle.js", (HERE / "node" / "drizzle.js").read_text())
-        return self.run("node", "drizzle.js")
+        return self.node("ley", "up", "--driver", "pg")
 
     def down(self) -> ToolRun:
-        raise NotImplementedError("Drizzle has no way back")
+        return self.node("ley", "down", "--driver", "pg")
 
 
-def _ways(template: str, call: str, script: Script) -> str:
+class GraphileMigrate(NodeProject):
+    """One script is worked on, then committed: it runs with its row, on a database of its own before."""
+
+    history = "graphile_migrate.migrations"
+    reverts = False
+    shadow = True
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.pending: list[Script] = []
+        (self.folder / "migrations").rmdir()
+        self._graphile("init").check()
+
+    def write(self, script: Script, number: int) -> None:  # noqa: ARG002  # it is numbered when it is committed
+        self.pending.append(script)
+
+    def remove(self) -> None:
+        self.scripts.pop()
+        self.pending.pop()
+
+    def up(self) -> ToolRun:
+        done = ToolRun(0, "")
+        while self.pending and done.ok:
+            script = self.pending[0]
+            mark = "" if script.transactional else "--! no-transaction\n"
+            # What is worked on may run again and again.
+            clean = "".join(f"{one.replace('DROP TABLE', 'DROP TABLE IF EXISTS')};\n" for one in _tables(script.down))
+            self.file("migrations/current.sql", mark + clean + lines(script.up))
+            done = self._graphile("commit", "--message", script.name)
+            if done.ok:
+                del self.pending[0]
+        return done
+
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        return {"uncommit": lambda: self._graphile("uncommit")}
+
+    @classmethod
+    def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:
+        return super().labels(migration_id, (version or "").partition("-")[0], name)
+
+    def _graphile(self, *words: str) -> ToolRun:
+        server = f"postgres://{{}}@{self.parts['host']}:{self.parts['port']}/"
+        return self.node(
+            "graphile-migrate",
+            *words,
+            SHADOW_DATABASE_URL=f"{server.format(self.parts['user'])}{self.parts['dbname']}_shadow",
+            ROOT_DATABASE_URL=server.format("postgres") + "postgres",
+        )
+
+
+def _tables(statements: Iterable[str]) -> Iterable[str]:
+    return (one for one in statements if one.startswith("DROP TABLE"))
+
+
+def ways(template: str, call: str, script: Script) -> str:
     """Both functions of a script."""
     return "".join(
         template.format(way=way, calls=_calls(call, statements))
@@ -143,9 +216,9 @@ def _ways(template: str, call: str, script: Script) -> str:
 
 
 def _calls(call: str, statements: Iterable[str]) -> str:
-    return " ".join(call.format(statement=_js(statement)) for statement in statements)
+    return " ".join(call.format(statement=as_js(statement)) for statement in statements)
 
 
-def _js(value: str | bool) -> str:  # noqa: FBT001  # a value to write
+def as_js(value: str | bool) -> str:  # noqa: FBT001  # a value to write
     """Write a value as JavaScript does."""
     return json.dumps(value)

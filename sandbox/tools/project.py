@@ -7,8 +7,10 @@ Each call is a process of its own, with the tool's defaults for everything that 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -17,12 +19,15 @@ from psycopg.conninfo import conninfo_to_dict
 
 from sandbox.jars import ToolRun
 
+RUN_TIMEOUT = 60.0  # seconds; a run takes one or two
+
 
 @dataclass(frozen=True)
 class Script:
     """One migration: a name of letters, digits and underscores, and statements without a semicolon at the end.
 
-    One that is not `transactional` (CREATE INDEX CONCURRENTLY) has a single statement each way.
+    Its name and those of its objects begin with its number: `m4_index`. One that is not `transactional` (CREATE INDEX
+    CONCURRENTLY) has a single statement each way.
     """
 
     name: str
@@ -30,45 +35,50 @@ class Script:
     down: tuple[str, ...]
     transactional: bool = True
 
-
-SCRIPTS = (
-    Script("m1_users", ("CREATE TABLE m1_users (id serial PRIMARY KEY, email text)",), ("DROP TABLE m1_users",)),
-    Script(
-        "m2_orders",
-        ("CREATE TABLE m2_orders (id serial PRIMARY KEY, buyer integer REFERENCES m1_users)",),
-        ("DROP TABLE m2_orders",),
-    ),
-    Script("m3_data", ("INSERT INTO m1_users (email) VALUES ('a@b')",), ("DELETE FROM m1_users",)),
-    Script(
-        "m4_index",
-        ("CREATE INDEX CONCURRENTLY m4_users_email ON m1_users (email)",),
-        ("DROP INDEX m4_users_email",),
-        transactional=False,
-    ),
-)
-"""A table, a table that refers to it, rows without DDL, an index made outside a transaction."""
+    @property
+    def number(self) -> int:
+        found = re.match(r"m(\d+)_", self.name)
+        assert found is not None, self.name
+        return int(found[1])
 
 
 class Project(ABC):
-    """`project.add(script)`, then `project.up()`; `history` is the table that the tool writes."""
+    """`project.add(script)`, then `project.up()`.
+
+    `history` is the table that the tool writes; `application_name` that of the sessions which run its DDL.
+    """
 
     history: ClassVar[str]
+    application_name: ClassVar[str] = ""
     reverts: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     """Whether it runs scripts outside transactions, between others."""
+    leaves: ClassVar[bool] = False
+    """Whether a script that fails leaves what its statements before made."""
+
+    shadow: ClassVar[bool] = False
+    """Whether it needs a second database, whose name ends in `_shadow`."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.parts = conninfo_to_dict(dsn)
         self.folder = folder
         self.scripts: list[Script] = []
+        self._written: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
 
     def add(self, *scripts: Script) -> None:
         """Write scripts behind those that are there."""
         for script in scripts:
-            self.write(script, len(self.scripts) + 1)
+            self._written = []
+            self.write(script, script.number)
             self.scripts.append(script)
+
+    def remove(self) -> None:
+        """Take the script away that was added last."""
+        self.scripts.pop()
+        for path in self._written:
+            path.unlink()
 
     @abstractmethod
     def prepare(self) -> None:
@@ -82,9 +92,26 @@ class Project(ABC):
     def up(self) -> ToolRun:
         """Run what has not run yet."""
 
-    @abstractmethod
     def down(self) -> ToolRun:
         """Revert the script that ran last."""
+        raise NotImplementedError(f"{type(self).__name__} has no way back")
+
+    def repair(self) -> None:
+        """Do what the tool wants done after a failure before it goes on."""
+
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        """What else the tool can do to its history, without DDL: stamp, fake, mark."""
+        return {}
+
+    @classmethod
+    def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:  # noqa: ARG002
+        """The numbers of the scripts that a recorded migration is about."""
+        for text in (version or "", name or ""):
+            found = re.findall(r"(?<![a-z0-9])m(\d+)(?=_)", text.lower())
+            if found:
+                return frozenset({int(found[-1])})
+        digits = re.search(r"(\d+)(?:\.sql)?$", version or "")
+        return frozenset({int(digits[1]) % 1000}) if digits else frozenset()
 
     # ------------------------------------------------------------------ for the tools' classes
 
@@ -94,31 +121,49 @@ class Project(ABC):
         user, host, port, name = (self.parts[key] for key in ("user", "host", "port", "dbname"))
         return f"{user}@{host}:{port}/{name}"
 
+    @property
+    def url(self) -> str:
+        return f"postgres://{self.address}?sslmode=disable"
+
     def file(self, name: str, text: str) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        self._written.append(path)
 
-    def run(self, *command: str | Path, **variables: str) -> ToolRun:
-        """Run a program in the project's folder; libpq's variables and DATABASE_URL lead to the database."""
+    def run(self, *command: str | Path, answer: str = "", **variables: str) -> ToolRun:
+        """Run a program in the project's folder; libpq's variables and DATABASE_URL lead to the database.
+
+        `answer` is what it reads.
+        """
         environment = {
             **os.environ,
             "PGHOST": str(self.parts["host"]),
             "PGPORT": str(self.parts["port"]),
             "PGUSER": str(self.parts["user"]),
             "PGDATABASE": str(self.parts["dbname"]),
-            "DATABASE_URL": f"postgres://{self.address}?sslmode=disable",
+            "PGPASSWORD": "none",
+            "DATABASE_URL": self.url,
             "PYTHONDONTWRITEBYTECODE": "",  # compiling the packages takes longer than a run
             **variables,
         }
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=environment,
+                check=False,
+                input=answer,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=RUN_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as late:
+            return ToolRun(-1, f"{(late.stdout or b'').decode()}\nnot done after {RUN_TIMEOUT} s")
         return ToolRun(done.returncode, done.stdout)
+
+
+def lines(statements: tuple[str, ...]) -> str:
+    """Statements as a script of plain SQL has them."""
+    return "".join(f"{statement};\n" for statement in statements)

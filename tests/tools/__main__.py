@@ -1,0 +1,53 @@
+"""`python -m tests.tools [TOOL…] [--mode none|hands|integrated] [--verbose]`: the table of docs/tools.md.
+
+Ends with an exit code of 1 where a link is wrong, or a tool could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from sandbox.cluster import Cluster
+from sandbox.tools import TOOLS
+from tests.tools.bench import Bench, Done, Mode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help=", ".join(TOOLS))
+    parser.add_argument("--mode", action="append", choices=[one.value for one in Mode])
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    given = parser.parse_args()
+    names = given.tools or list(TOOLS)
+    results: list[Done] = []
+    settings = {"max_replication_slots": "60", "max_wal_senders": "60", "max_connections": "300"}
+    with Cluster.start(settings) as cluster, tempfile.TemporaryDirectory(prefix="tools-") as folder:
+        Path(folder).chmod(0o755)
+        bench = Bench(cluster, Path(folder))
+        for mode in given.mode or [one.value for one in Mode]:
+            for done in bench.run(names, Mode(mode), short=given.short):
+                results.append(done)
+                _print(done, verbose=given.verbose)
+    failed = [one for one in results if one.failure or one.verdict.wrong]
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    return bool(failed)
+
+
+def _print(done: Done, *, verbose: bool) -> None:
+    verdict = done.verdict
+    evidence = ", ".join(f"{count} {name}" for name, count in sorted(verdict.evidence.items()))
+    print(f"{done.tool:20} {done.mode.value:10} {verdict}; {verdict.hands} by hand; findings {verdict.findings}; {evidence}")
+    for problem in verdict.problems:
+        print(f"    {problem[:220]}")
+    if done.failure:
+        print(f"    FAILED {done.failure[-3000:]}")
+    if verbose:
+        print(done.told)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

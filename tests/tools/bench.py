@@ -1,0 +1,136 @@
+"""Many tools at once, each on a database of its own, under one daemon that runs as the documented role.
+
+In: a server, names of tools, a mode. Out: a verdict for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from sandbox.daemon import OPEN, Daemon, pggit
+from sandbox.databases import Databases
+from sandbox.tools import TOOLS, Project
+from tests.tools.hands import OTHERS, hands
+from tests.tools.story import Story
+from tests.tools.verdict import Verdict, judge
+
+ROLE = "tools_daemon"
+TEMPLATE = "tools_template"
+GRACE = 4.0  # seconds
+WORKERS = 2
+DECIDED_TIMEOUT = 60.0  # seconds
+
+
+class Mode(StrEnum):
+    """Nothing configured; hands beside it; the history table integrated, and hands beside it."""
+
+    NONE = "none"
+    HANDS = "hands"
+    INTEGRATED = "integrated"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """`told` is what the tool printed."""
+
+    tool: str
+    mode: Mode
+    verdict: Verdict
+    told: str
+    failure: str | None = None
+
+
+class Bench:
+    """One daemon for the databases of all tools."""
+
+    def __init__(self, cluster: Databases, folder: Path) -> None:
+        self.cluster = cluster
+        self.folder = folder
+        self._prepare()
+
+    def _prepare(self) -> None:
+        with psycopg.connect(self.cluster.dsn(), autocommit=True) as conn:
+            for role, options in (("ada", "LOGIN SUPERUSER"), ("deploy", "LOGIN CREATEROLE")):
+                if not conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
+                    conn.execute(f"CREATE ROLE {role} {options}".encode())
+        self.cluster.create_database(TEMPLATE)
+        dsn = self.cluster.dsn(TEMPLATE)
+        done = pggit("init", "--dsn", dsn, "--role", ROLE, "--read-all-data")
+        assert done.returncode == 0, done.stderr
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute("ALTER SCHEMA public OWNER TO deploy")
+
+    def run(self, names: list[str], mode: Mode, *, short: bool = False) -> list[Done]:
+        """Put the tools through their story, each in a new database."""
+        databases = {name: f"{name.replace('-', '_')}_{mode.value}" for name in names}
+        for name, database in databases.items():
+            self._create(database, TEMPLATE)
+            if TOOLS[name].shadow:
+                self._create(f"{database}_shadow")
+        with self._daemon(databases.values()) as daemon, ThreadPoolExecutor(WORKERS) as pool:
+            running = [pool.submit(self._one, name, database, mode, short) for name, database in databases.items()]
+            stories = [one.result() for one in running]
+            for name, database in databases.items():
+                self._wait(daemon, database)
+        return [
+            Done(name, mode, judge(self.cluster.dsn(databases[name]), TOOLS[name]), "\n".join(told), failure)
+            for name, (told, failure) in zip(names, stories, strict=True)
+        ]
+
+    def _create(self, database: str, template: str | None = None) -> None:
+        self.cluster.create_database(database, template)
+        with psycopg.connect(self.cluster.dsn(), autocommit=True) as conn:
+            conn.execute(sql.SQL("ALTER DATABASE {} OWNER TO deploy").format(sql.Identifier(database)))
+
+    @contextmanager
+    def _daemon(self, databases: Iterator[str] | object) -> Iterator[Daemon]:
+        sections = "".join(
+            f'[[database]]\nname = "{name}"\ndsn = "{self.cluster.dsn(name, ROLE)}"\nslot = "{name}"\n'
+            f"grace_seconds = {GRACE}\n\n"
+            for name in databases  # type: ignore[attr-defined]
+        )
+        config = self.folder / "config.toml"
+        config.write_text(sections)
+        with Daemon(self.cluster.dsn(), self.folder, ["--config", str(config)]) as daemon:
+            yield daemon
+
+    def _one(self, name: str, database: str, mode: Mode, short: bool) -> tuple[list[str], str | None]:
+        kind = TOOLS[name]
+        looks = OTHERS + (("deploy", kind.application_name),)
+        dsn = self.cluster.dsn(database)
+        told: list[str] = []
+        failure = None
+        try:
+            project = kind(self.cluster.dsn(database, "deploy"), self.folder / database)
+            story = Story(project, told, short=short)
+            if mode is Mode.INTEGRATED:
+                with psycopg.connect(dsn, autocommit=True) as conn:
+                    story.between = lambda: conn.execute("SELECT pggit.integrate(%s)", [project.history]) and None
+                    with hands(dsn, looks):
+                        story.run()
+            else:
+                with hands(dsn, looks if mode is Mode.HANDS else ()):
+                    story.run()
+        except Exception as exc:
+            failure = f"{type(exc).__name__}: {exc}"
+        return told, failure
+
+    def _wait(self, daemon: Daemon, database: str) -> None:
+        dsn = make_conninfo(self.cluster.dsn(database))
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            (target,) = conn.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
+            conn.execute("SELECT pggit_daemon.nudge('', true)")
+            slot = "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s"
+            daemon.wait_for(
+                lambda: conn.execute(slot, [target, database]).fetchone() == (True,), f"at {target}", DECIDED_TIMEOUT
+            )
+            daemon.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), f"sure in {database}", DECIDED_TIMEOUT)
