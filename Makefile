@@ -1,8 +1,8 @@
-# make demo | test | check | test-install | lint | bench | clean.  All is set up on the way, in .venv and .cache here.
+# make demo | test | check | test-tools | test-install | lint | bench | clean.  All is set up on the way, in .venv and .cache here.
 PYTHON ?= python3
 RUN := .venv/bin
 
-.PHONY: demo test check test-install lint bench clean
+.PHONY: demo test check test-tools test-install lint bench clean
 
 # The real tools at work: Flyway, Liquibase and a custom table, with the commits that come of them.
 demo: .venv/ready
@@ -14,13 +14,19 @@ test: lint
 	sandbox/setup.sh server java promtool node pgbouncer
 	$(RUN)/python -m sandbox.jars
 	$(RUN)/python -m sandbox.histories.fetch
-	$(RUN)/python -m sandbox.tools.fetch
+	$(RUN)/python -m sandbox.tools
 	$(RUN)/pytest -n auto --maxprocesses 4 --dist worksteal --cost
 
 # What needs no server: lint, types and the pure tests, in half a minute.
 check: lint
 	sandbox/setup.sh promtool
 	$(RUN)/pytest -n auto --maxprocesses 4 tests/unit
+
+# Every migration tool that can be had, beside hands that change the schema: the table of docs/tools.md. A quarter of an hour.
+test-tools: .venv/ready
+	sandbox/setup.sh server java node tools
+	$(RUN)/python -m sandbox.tools all
+	$(RUN)/python -m tests.tools
 
 # The README's own commands on a fresh Debian 13 under systemd, in a container; as root, some minutes.
 test-install:

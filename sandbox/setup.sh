@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node|pgbouncer|machine …
+# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node|pgbouncer|tools|machine …
 #   python  Python 3.11+ that can make virtual environments
 #   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
 #   java    a JDK and Maven, for the real Flyway and Liquibase
 #   promtool  Prometheus' own checker, for the metrics and the alerting rules
 #   node    Node.js and npm, for a migration history of theirs
 #   pgbouncer  PgBouncer, for a tool that works through a pool of sessions
+#   tools   Go, Rust, Ruby, PHP and Perl, with the migration tools that Debian has
 #   machine debootstrap and systemd-nspawn, for a Debian of its own
 # Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
 set -euo pipefail
@@ -95,6 +96,16 @@ need_pgbouncer() {
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v pgbouncer >/dev/null || install_packages "PgBouncer is missing" pgbouncer
 }
 
+need_tools() {
+    local packages=(
+        sqitch libdbd-pg-perl libmojo-pg-perl ruby-activerecord ruby-pg ruby-sequel ruby-sequel-pg php-cli php-pgsql
+        php-illuminate-database php-illuminate-filesystem php-illuminate-events php-illuminate-console libpq-dev
+    )
+    command -v go >/dev/null || packages+=(golang-go)
+    command -v cargo >/dev/null || packages+=(cargo)
+    dpkg -s "${packages[@]}" >/dev/null 2>&1 || install_packages "migration tools of Debian are missing" "${packages[@]}"
+}
+
 need_machine() {
     command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null ||
         install_packages "debootstrap or systemd-nspawn is missing" debootstrap systemd-container
@@ -102,9 +113,9 @@ need_machine() {
 
 for part in "$@"; do
     case $part in
-    python | server | java | promtool | node | pgbouncer | machine) "need_$part" ;;
+    python | server | java | promtool | node | pgbouncer | tools | machine) "need_$part" ;;
     *)
-        echo "setup: unknown part: $part (python, server, java, promtool, node, pgbouncer, machine)" >&2
+        echo "setup: unknown part: $part (python, server, java, promtool, node, pgbouncer, tools, machine)" >&2
         exit 2
         ;;
     esac

@@ -6,7 +6,7 @@
 
 from sandbox.tools.built_tools import Diesel, GolangMigrate, Goose, Refinery, SqlMigrate, Sqlx, Tern
 from sandbox.tools.dbmate import Dbmate
-from sandbox.tools.node_libraries import Drizzle, Marv, MikroOrm, PostgresMigrations, Postgrator, Umzug
+from sandbox.tools.node_libraries import Drizzle, Marv, MikroOrm, Postgrator, PostgresMigrations, Umzug
 from sandbox.tools.node_tools import DbMigrate, GraphileMigrate, Knex, Ley, NodePgMigrate, TypeOrm
 from sandbox.tools.project import Project, Script
 from sandbox.tools.python_tools import Alembic, Django, PeeweeMigrate, PgMigrate, Pogo, Yoyo

@@ -55,8 +55,8 @@ class GolangMigrate(_SqlProject):
     def down(self) -> ToolRun:
         return self._migrate("down", "1")
 
-    def repair(self) -> None:
-        self._migrate("force", "4").check()
+    def repair(self) -> ToolRun:
+        return self._migrate("force", "4")
 
     def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
         return {
@@ -91,7 +91,16 @@ class Tern(_SqlProject):
 
     def _tern(self, to: str) -> ToolRun:
         parts = self.parts
-        where = ["--host", parts["host"], "--port", parts["port"], "--user", parts["user"], "--database", parts["dbname"]]
+        where = [
+            "--host",
+            parts["host"],
+            "--port",
+            parts["port"],
+            "--user",
+            parts["user"],
+            "--database",
+            parts["dbname"],
+        ]
         words = [*map(str, where), "--version-table", self.history, "-m", "migrations", "-d", to]
         return self.run(fetch.go("tern"), "migrate", *words)
 

@@ -1,13 +1,11 @@
 """The migration tools of PyPI and npm, and those that are built: fetched once, kept in `.cache/tools/`.
 
 In: the pinned lists `python.txt`, `node/`, and the versions below. Out: programs, or folders of them. Called by the
-projects; `python -m sandbox.tools.fetch` fetches what installs in seconds, with `all` also what is built.
+projects and by `python -m sandbox.tools`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from sandbox.jars import jars
@@ -85,8 +83,3 @@ def fetch_all(*, built: bool = False) -> None:
         for program in CARGO:
             print(cargo(program))
         print(mybatis())
-
-
-if __name__ == "__main__":
-    os.nice(5)
-    fetch_all(built="all" in sys.argv[1:])

@@ -52,7 +52,7 @@ class Drizzle(NodeProject):
         return self.script("drizzle.js")
 
     @classmethod
-    def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:  # noqa: ARG002
+    def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:  # noqa: ARG003
         """By the time at which it was written; its version is a hash."""
         return frozenset({migration_id - WRITTEN})
 

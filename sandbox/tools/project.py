@@ -96,15 +96,16 @@ class Project(ABC):
         """Revert the script that ran last."""
         raise NotImplementedError(f"{type(self).__name__} has no way back")
 
-    def repair(self) -> None:
+    def repair(self) -> ToolRun:
         """Do what the tool wants done after a failure before it goes on."""
+        return ToolRun(0, "")
 
     def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
         """What else the tool can do to its history, without DDL: stamp, fake, mark."""
         return {}
 
     @classmethod
-    def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:  # noqa: ARG002
+    def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:  # noqa: ARG003  # by which of them, differs
         """The numbers of the scripts that a recorded migration is about."""
         for text in (version or "", name or ""):
             found = re.findall(r"(?<![a-z0-9])m(\d+)(?=_)", text.lower())

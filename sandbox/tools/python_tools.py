@@ -109,7 +109,7 @@ class Django(_PythonProject):
         self.file("shop/__init__.py", "")
         self.file("shop/migrations/__init__.py", "")
 
-    def write(self, script: Script, number: int) -> None:
+    def write(self, script: Script, number: int) -> None:  # noqa: ARG002  # its name has it
         before = [("shop", _django_name(self.scripts[-1]))] if self.scripts else []
         text = (
             "from django.db import migrations, models\n\n\n"
@@ -150,8 +150,8 @@ def _run_sql(script: Script) -> str:
 
 _DJANGO = {
     "m1_users": (
-        "migrations.CreateModel('User', [('id', models.BigAutoField(primary_key=True)), ('email', models.TextField(null=True))],"
-        " options={'db_table': 'm1_users'})"
+        "migrations.CreateModel('User', [('id', models.BigAutoField(primary_key=True)),"
+        " ('email', models.TextField(null=True))], options={'db_table': 'm1_users'})"
     ),
     "m2_orders": (
         "migrations.CreateModel('Order', [('id', models.BigAutoField(primary_key=True)),"
@@ -259,7 +259,7 @@ class Pogo(_PythonProject):
         config = '[tool.pogo]\nmigrations = "./migrations"\ndatabase_config = "{POGO_DATABASE}"\n'
         self.file("pyproject.toml", config)
 
-    def write(self, script: Script, number: int) -> None:
+    def write(self, script: Script, number: int) -> None:  # noqa: ARG002  # its name has it
         before = f" {_pogo_name(self.scripts[-1])}" if self.scripts else ""
         transaction = "" if script.transactional else "-- transaction: false\n"
         text = f"-- {script.name}\n-- depends:{before}\n{transaction}\n"

@@ -64,7 +64,9 @@ class Sequel(_Scripted):
     def write(self, script: Script, number: int) -> None:
         option = "" if script.transactional else "  no_transaction\n"
         both = _functions(script, "  {way} do\n{calls}  end\n", "    run %q{{{statement}}}\n")
-        self.file(f"migrations/{self.prefix.format(number)}_{script.name}.rb", f"Sequel.migration do\n{option}{both}end\n")
+        self.file(
+            f"migrations/{self.prefix.format(number)}_{script.name}.rb", f"Sequel.migration do\n{option}{both}end\n"
+        )
 
     def up(self) -> ToolRun:
         self.reverted = 0
@@ -122,7 +124,9 @@ class Sqitch(Project):
         name = self.scripts[-1].name
         super().remove()
         plan = self.folder / "sqitch.plan"
-        plan.write_text("".join(line for line in plan.read_text().splitlines(keepends=True) if line[: len(name)] != name))
+        plan.write_text(
+            "".join(line for line in plan.read_text().splitlines(keepends=True) if line[: len(name)] != name)
+        )
 
     def up(self) -> ToolRun:
         self.reverted = 0
@@ -172,9 +176,7 @@ class Mojo(_Scripted):
         return self.script(str(self.scripts[-1 - self.reverted].number))
 
     def _whole(self, scripts: list[Script]) -> None:
-        text = "".join(
-            f"-- {one.number} up\n{lines(one.up)}-- {one.number} down\n{lines(one.down)}" for one in scripts
-        )
+        text = "".join(f"-- {one.number} up\n{lines(one.up)}-- {one.number} down\n{lines(one.down)}" for one in scripts)
         self.file("migrations/all.sql", text)
 
 
@@ -194,7 +196,8 @@ class MyBatis(Project):
             "auto_commit=false\nchangelog=changelog\n",
         )
         self.file("drivers/.keep", "")
-        table = "CREATE TABLE changelog (id numeric(20,0) PRIMARY KEY, applied_at varchar(25) NOT NULL, description varchar(255) NOT NULL);"
+        columns = "id numeric(20,0) PRIMARY KEY, applied_at varchar(25) NOT NULL, description varchar(255) NOT NULL"
+        table = f"CREATE TABLE changelog ({columns});"
         self.file("scripts/20260101000000_create_changelog.sql", f"{table}\n-- //@UNDO\nDROP TABLE changelog;\n")
 
     def write(self, script: Script, number: int) -> None:

@@ -1,50 +1,46 @@
-"""Migration tools of PyPI and npm, each run by its own program: here that they ran at all."""
+"""Migration tools of PyPI and npm, each run by its own program beside hands of its own user and others.
+
+`python -m tests.tools` tells more of each, and of those that must be built; docs/tools.md has its table.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from pathlib import Path
 
-import psycopg
 import pytest
 
-from sandbox.tools import TOOLS
-from sandbox.tools.project import SCRIPTS, Script
-from tests.acceptance.conftest import RealTool
+from sandbox.cluster import Cluster
+from sandbox.tools import QUICK
+from tests.tools.bench import Bench, Done, Mode
 
-FAILING = Script("m5_fails", ("CREATE TABLE m5_bad (id integer)", "SELECT 1/0"), ("SELECT 1", "SELECT 1"))
-
-
-@pytest.mark.parametrize("name", TOOLS)
-def test_each_tool_writes_a_history(real_tool: RealTool, database: str, name: str) -> None:
-    """Two migrations at once, then one by one, one that fails, and one reverted: rows and tables tell of each."""
-    project = real_tool(name, database)
-    scripts = SCRIPTS if project.mixes else SCRIPTS[:3]
-    project.add(*scripts[:2])
-    project.up().check()
-    project.add(*scripts[2:])
-    project.up().check()
-    made = [table for table in ("m1_users", "m2_orders", "m4_users_email") if _there(database, table)]
-    assert len(made) == (3 if project.mixes else 2)
-    history = _rows(database, project.history)
-    if name == "alembic":
-        assert history == [(scripts[-1].name,)]
-    else:
-        assert len(history) == len(scripts)
-    if project.reverts:
-        project.down().check()
-        assert not _there(database, "m4_users_email")
-        assert _rows(database, project.history) != history
-        project.up().check()
-    project.add(FAILING if project.reverts else replace(FAILING, down=()))
-    assert not project.up().ok
-    assert len(_rows(database, project.history)) == len(history)
+LATE = ["django", "postgrator"]
+"""Tools whose rows follow their DDL; for the other modes a few are enough."""
 
 
-def _there(dsn: str, name: str) -> bool:
-    with psycopg.connect(dsn) as conn:
-        return conn.execute("SELECT to_regclass(%s)", [name]).fetchone() != (None,)
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Every tool has a database of its own, each with a slot."""
+    with Cluster.start({"max_replication_slots": "60", "max_wal_senders": "60"}) as cluster:
+        yield Bench(cluster, tmp_path)
 
 
-def _rows(dsn: str, table: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(dsn) as conn:
-        return conn.execute(f"SELECT * FROM {table}".encode()).fetchall()
+def test_no_link_is_wrong_beside_hands(bench: Bench) -> None:
+    """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
+    found = bench.run(list(QUICK), Mode.HANDS, short=True)
+    assert _failures(found) == []
+    assert all(one.verdict.hands for one in found)
+
+
+def test_all_links_are_right_where_the_table_is_integrated(bench: Bench) -> None:
+    """The trigger names the session, so nobody beside it is mistaken for the tool."""
+    found = bench.run(LATE, Mode.INTEGRATED, short=True)
+    assert _failures(found) == []
+    assert [(one.tool, one.verdict.problems) for one in found if one.verdict.unlinked] == []
+
+
+def _failures(found: list[Done]) -> list[str]:
+    """What a tool could not do, what is linked wrongly, and what of its own is not known for that."""
+    told = [f"{one.tool}: {one.failure}" for one in found if one.failure is not None]
+    wrong = ("wrong", "own")
+    return told + [f"{one.tool}: {line}" for one in found for line in one.verdict.problems if line.startswith(wrong)]

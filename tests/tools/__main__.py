@@ -40,7 +40,8 @@ def main() -> int:
 def _print(done: Done, *, verbose: bool) -> None:
     verdict = done.verdict
     evidence = ", ".join(f"{count} {name}" for name, count in sorted(verdict.evidence.items()))
-    print(f"{done.tool:20} {done.mode.value:10} {verdict}; {verdict.hands} by hand; findings {verdict.findings}; {evidence}")
+    beside = f"{verdict.hands} by hand, {verdict.findings} findings"
+    print(f"{done.tool:20} {done.mode.value:10} {verdict} ({beside}): {evidence}")
     for problem in verdict.problems:
         print(f"    {problem[:220]}")
     if done.failure:

@@ -5,11 +5,12 @@ In: a server, names of tools, a mode. Out: a verdict for each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -18,7 +19,8 @@ from psycopg.conninfo import make_conninfo
 
 from sandbox.daemon import OPEN, Daemon, pggit
 from sandbox.databases import Databases
-from sandbox.tools import TOOLS, Project
+from sandbox.jars import ToolFailed
+from sandbox.tools import TOOLS
 from tests.tools.hands import OTHERS, hands
 from tests.tools.story import Story
 from tests.tools.verdict import Verdict, judge
@@ -77,9 +79,11 @@ class Bench:
             if TOOLS[name].shadow:
                 self._create(f"{database}_shadow")
         with self._daemon(databases.values()) as daemon, ThreadPoolExecutor(WORKERS) as pool:
-            running = [pool.submit(self._one, name, database, mode, short) for name, database in databases.items()]
+            running = [
+                pool.submit(self._one, name, database, mode, short=short) for name, database in databases.items()
+            ]
             stories = [one.result() for one in running]
-            for name, database in databases.items():
+            for database in databases.values():
                 self._wait(daemon, database)
         return [
             Done(name, mode, judge(self.cluster.dsn(databases[name]), TOOLS[name]), "\n".join(told), failure)
@@ -92,20 +96,20 @@ class Bench:
             conn.execute(sql.SQL("ALTER DATABASE {} OWNER TO deploy").format(sql.Identifier(database)))
 
     @contextmanager
-    def _daemon(self, databases: Iterator[str] | object) -> Iterator[Daemon]:
+    def _daemon(self, databases: Iterable[str]) -> Iterator[Daemon]:
         sections = "".join(
             f'[[database]]\nname = "{name}"\ndsn = "{self.cluster.dsn(name, ROLE)}"\nslot = "{name}"\n'
             f"grace_seconds = {GRACE}\n\n"
-            for name in databases  # type: ignore[attr-defined]
+            for name in databases
         )
         config = self.folder / "config.toml"
         config.write_text(sections)
         with Daemon(self.cluster.dsn(), self.folder, ["--config", str(config)]) as daemon:
             yield daemon
 
-    def _one(self, name: str, database: str, mode: Mode, short: bool) -> tuple[list[str], str | None]:
+    def _one(self, name: str, database: str, mode: Mode, *, short: bool) -> tuple[list[str], str | None]:
         kind = TOOLS[name]
-        looks = OTHERS + (("deploy", kind.application_name),)
+        looks = (*OTHERS, ("deploy", kind.application_name))
         dsn = self.cluster.dsn(database)
         told: list[str] = []
         failure = None
@@ -114,13 +118,13 @@ class Bench:
             story = Story(project, told, short=short)
             if mode is Mode.INTEGRATED:
                 with psycopg.connect(dsn, autocommit=True) as conn:
-                    story.between = lambda: conn.execute("SELECT pggit.integrate(%s)", [project.history]) and None
+                    story.between = partial(_integrate, conn, project.history)
                     with hands(dsn, looks):
                         story.run()
             else:
                 with hands(dsn, looks if mode is Mode.HANDS else ()):
                     story.run()
-        except Exception as exc:
+        except (ToolFailed, psycopg.Error) as exc:
             failure = f"{type(exc).__name__}: {exc}"
         return told, failure
 
@@ -134,3 +138,7 @@ class Bench:
                 lambda: conn.execute(slot, [target, database]).fetchone() == (True,), f"at {target}", DECIDED_TIMEOUT
             )
             daemon.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), f"sure in {database}", DECIDED_TIMEOUT)
+
+
+def _integrate(conn: psycopg.Connection, history: str) -> None:
+    conn.execute("SELECT pggit.integrate(%s)", [history])

@@ -58,7 +58,7 @@ class Story:
         if not self.short:
             project.add(FAILING)
             self._step("fail 5", project.up, fails=True)
-            project.repair()
+            self._step("repair", project.repair)
             project.remove()
         if project.reverts:
             self._step("down 4", project.down)

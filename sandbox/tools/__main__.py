@@ -1,0 +1,9 @@
+"""`python -m sandbox.tools` fetches the tools that install in seconds, with `all` also the others."""
+
+import os
+import sys
+
+from sandbox.tools.fetch import fetch_all
+
+os.nice(5)
+fetch_all(built="all" in sys.argv[1:])
