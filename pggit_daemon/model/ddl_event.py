@@ -26,7 +26,8 @@ class DdlEvent:
     """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox.
 
     `locks`, `search_path`, `sisters` (sessions beside this one that look the same, where that is a tool's way to
-    look) and `snapshot` are told with the first statement of a transaction only.
+    look), `used` (the sources whose history table the session has itself read or written lately) and `snapshot` are
+    told with the first statement of a transaction only.
     """
 
     event_id: int
@@ -40,6 +41,7 @@ class DdlEvent:
     failure: str | None
     search_path: str | None = None
     sisters: tuple[SessionKey, ...] = ()
+    used: frozenset[str] = frozenset()
     snapshot: Snapshot | None = None
 
 
@@ -64,6 +66,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         sisters=tuple(
             SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(row["sisters"] or "[]")
         ),
+        used=frozenset(map(str, json.loads(row.get("used_histories") or "[]"))),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
 

@@ -38,7 +38,7 @@ SNAPSHOT = """
 """
 OUTBOX_ROWS = """
     SELECT id, kind, command_tag, statement, pid, backend_start::text, application_name, session_user_name,
-           current_user_name, client_addr, locks::text, search_path, sisters::text, snapshot,
+           current_user_name, client_addr, locks::text, search_path, sisters::text, used_histories::text, snapshot,
            objects::text, failure, xmin::text::bigint AS xid
       FROM pggit_daemon.ddl_event WHERE pid = %s AND id > %s ORDER BY id
 """

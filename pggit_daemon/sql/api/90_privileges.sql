@@ -58,7 +58,7 @@ GRANT INSERT (migration_id, tool_name, migration_name, checksum, pggit_version_s
 
 -- The capture writes one table, and reads it to know what this transaction has told.
 GRANT SELECT, INSERT ON pggit_daemon.ddl_event TO pggit_capture;
-GRANT SELECT ON pggit_daemon.tool_lock, pggit_daemon.tool_application TO pggit_capture;
+GRANT SELECT ON pggit_daemon.tool_lock, pggit_daemon.tool_application, pggit_daemon.source TO pggit_capture;
 GRANT USAGE ON SEQUENCE pggit_daemon.ddl_event_id_seq TO pggit_capture;
 -- The functions of schema pggit read the history, and write what calls leave behind.
 GRANT SELECT ON ALL TABLES IN SCHEMA pggit, pggit_daemon TO pggit_api;

@@ -1,5 +1,5 @@
 -- What the session of a statement shows of migration tools: the advisory locks that are held, and who stands beside it.
--- What to look for stands in two tables that the daemon fills from its presets.
+-- What to look for stands in three tables that the daemon fills.
 
 -- The advisory locks that this session holds, whatever they are (a tool often holds its own on the very connection that
 -- runs its scripts), and those locks of tools that other sessions of this database hold.
@@ -48,3 +48,16 @@ BEGIN
                        AND a.client_addr IS NOT DISTINCT FROM mine.client_addr
                      ORDER BY a.backend_start DESC LIMIT 16) s);
 END $$;
+
+-- The sources whose history or lock table this session has read or written itself, lately: the server counts what a session does
+-- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. So
+-- what is found is certain, and what is not found proves nothing. NULL: none.
+CREATE OR REPLACE FUNCTION pggit_daemon.used_histories() RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_agg(DISTINCT s.name ORDER BY s.name)
+      FROM pggit_daemon.source AS s
+      CROSS JOIN LATERAL (VALUES (s.objid),
+                                 (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
+     WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
+        OR pg_stat_get_xact_blocks_fetched(own.oid) > 0
+$$;

@@ -59,8 +59,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, messag
                   6d99b4204f02ced9,e0e0d0887bb9edb7}'::text[]))
 $$;
 
--- Write the row. `first`: it is the transaction's first event, which also tells the locks of tools and the
--- user's search_path (`path`). `told`: later events of this transaction need not look at what was written before.
+-- Write the row. `first`: it is the transaction's first event, which also tells the locks of tools, the history tables
+-- that the session used, and the user's search_path (`path`). `told`: later events of this transaction need not look at
+-- what was written before.
 -- All that may fail stands in one block that writes nothing; what remains to be done after it is the INSERT.
 CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
     kind text, tag text, objects jsonb, first boolean, told boolean, path text, failure text DEFAULT NULL) RETURNS void
@@ -73,6 +74,7 @@ DECLARE
     said     text;
     locks    jsonb;
     sisters  jsonb;
+    used     jsonb;
     snapshot text;
     sure     boolean;    -- the INSERT cannot fail
     why      text;
@@ -93,6 +95,7 @@ BEGIN
         IF first THEN
             locks := pggit_daemon.tool_locks();
             sisters := pggit_daemon.sister_sessions();
+            used := pggit_daemon.used_histories();
             snapshot := nullif(current_setting('pggit_daemon.snapshot', true), '');
         END IF;
         told := told AND NOT pggit_daemon.within_event_trigger();
@@ -107,18 +110,18 @@ BEGIN
         PERFORM set_config('lock_timeout', '0', true);   -- until the trigger's own setting ends
         INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, statement, pid, backend_start,
                                             application_name, session_user_name, current_user_name, client_addr, locks,
-                                            search_path, sisters, snapshot, objects, failure)
+                                            search_path, sisters, used_histories, snapshot, objects, failure)
         OVERRIDING SYSTEM VALUE
         VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, snapshot, objects,
-                failure);
+                session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
+                objects, failure);
     ELSIF why IS NULL THEN
         BEGIN
             INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, statement, pid, backend_start,
                                                 application_name, session_user_name, current_user_name, client_addr, locks,
-                                                search_path, sisters, snapshot, objects, failure)
+                                                search_path, sisters, used_histories, snapshot, objects, failure)
             VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                    session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, snapshot,
+                    session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
                     objects, failure)
             RETURNING id INTO event;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
