@@ -7,7 +7,7 @@ Called by `correlator.py`; pure, over the state of attribution.
 from __future__ import annotations
 
 from pggit_daemon.attribute.known import Bracket
-from pggit_daemon.attribute.matching import candidates_of, give_up
+from pggit_daemon.attribute.matching import candidates_of, give_up, match_rows
 from pggit_daemon.attribute.opening import estrange
 from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.segment import OpenSegment
@@ -55,6 +55,11 @@ def bracket_closed(state: State, table: TableName, *, dropping: bool) -> None:
 
     A bracket that ends because the tool drops its own tables was about dropping: no row was to be expected.
     """
+    for source in _bracketed(state, table):
+        for row in state.rows.get(source.name, ()):
+            row.ended = True
+            state.stirred.add(source.name)
+    match_rows(state)
     for source in _bracketed(state, table):
         for row in list(state.rows.get(source.name, ())):
             if all(set(segment.claims) == {source.name} for segment in candidates_of(state, row)):

@@ -43,7 +43,8 @@ class Claim:
 class Seen:
     """What a transaction shows of who ran it: `first` is where its first statement stands.
 
-    `alone`: it is a statement that runs in no transaction with others, or that tools run in none.
+    `alone`: it is a statement that runs in no transaction with others, or that tools run in none. `used`: the sources
+    whose history table its session has itself read or written lately.
     """
 
     session: Session
@@ -53,6 +54,7 @@ class Seen:
     time: datetime
     search_path: str | None = None
     alone: bool = False
+    used: frozenset[str] = frozenset()
 
 
 def by_search_path(found: dict[str, Claim], sources: Mapping[str, Source], seen: Seen) -> dict[str, Claim]:

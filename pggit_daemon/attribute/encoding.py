@@ -116,6 +116,7 @@ def row_state(row: WaitingRow) -> dict[str, Any]:
         "xid": row.xid,
         "matched": row.matched,
         "overdue": row.overdue,
+        "ended": row.ended,
         "recorded": row.recorded,
         "evidence": row.evidence,
         "note": row.note,
@@ -155,6 +156,7 @@ def loaded_row(one: Stored, segments: Mapping[Place, OpenSegment]) -> WaitingRow
         one["xid"],
         matched=one["matched"],
         overdue=one["overdue"],
+        ended=one.get("ended", False),
         recorded=one["recorded"],
         evidence=Evidence(one["evidence"]) if one["evidence"] is not None else None,
         note=one["note"],
@@ -219,9 +221,11 @@ def tool_state(tool: ToolSessions) -> dict[str, Any]:
     run = tool.run
     return {
         "run": [_group(run.group), session_state(run.session), run.seen.isoformat()] if run is not None else None,
+        "own": [[session_state(who), seen.isoformat()] for who, seen in tool.own.items()],
         "holders": [[session_state(who), str(held.first), held.seen.isoformat()] for who, held in tool.holders.items()],
         "marks": [str(mark) for mark in tool.marks],
         "strangers": [[session_state(who), _group(group)] for who, group in tool.strangers.items()],
+        "foreign": [[*look, seen.isoformat()] for look, seen in tool.foreign.items()],
         "looks": [list(look) for look in tool.looks],
         "shares": tool.shares,
     }
@@ -232,11 +236,15 @@ def loaded_tool(one: Stored) -> ToolSessions:
     if one["run"] is not None:
         group, session, seen = one["run"]
         tool.run = Run(_loaded_group(group), loaded_session(session), datetime.fromisoformat(seen))
+    for who, seen in one.get("own", ()):
+        tool.own[loaded_session(who)] = datetime.fromisoformat(seen)
     for who, first, seen in one["holders"]:
         tool.holders[loaded_session(who)] = Holder(LSN.parse(first), datetime.fromisoformat(seen))
     tool.marks.extend(LSN.parse(mark) for mark in one["marks"])
     for who, group in one["strangers"]:
         tool.strangers[loaded_session(who)] = _loaded_group(group)
+    for user, application, seen in one.get("foreign", ()):
+        tool.foreign[user, application] = datetime.fromisoformat(seen)
     tool.looks.update(((user, application), None) for user, application in one.get("looks", ()))
     tool.shares = one.get("shares")
     return tool

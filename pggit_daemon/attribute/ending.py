@@ -15,7 +15,6 @@ from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey, Watched
 
 SOON_AFTER = timedelta(microseconds=1)
@@ -28,7 +27,7 @@ def watched(state: State) -> frozenset[Watched]:
         for group in state.pool.runs_of(source.name):
             if isinstance(group, SessionKey):
                 found.add(Watched(group, by_lock=True))
-        if proof_of(source).has_siblings or source.place is Place.OTHER_SESSION:
+        if proof_of(source).has_siblings or source.outlives_session:
             continue
         found.update(Watched(session, by_lock=False) for session, _ in state.pool.sessions_of(source.name))
         bracket = state.known.brackets.get(source.bracket_table) if source.bracket_table is not None else None
@@ -47,7 +46,7 @@ def ended_session(state: State, one: Watched, up_to: LSN) -> None:
         abandoned_by(state, one.session, up_to)
     for segment in held:
         for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():
-            outlived = not one.by_lock and state.sources[found.source].place is Place.OTHER_SESSION
+            outlived = not one.by_lock and state.sources[found.source].outlives_session
             if PROOFS[found.evidence].watched(found, segment) == one and not outlived:
                 expire_unless_wanted(state, segment, found.source)
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
-from pggit_daemon.attribute.claims import Group
+from pggit_daemon.attribute.claims import Group, as_certain
 from pggit_daemon.attribute.deadlines import CallbackEnds
 from pggit_daemon.attribute.proofs import Candidates, Match, Nothing, Wait, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
-from pggit_daemon.attribute.proofs.window import is_near
+from pggit_daemon.attribute.proofs.window import window_of
 from pggit_daemon.attribute.recent import Late
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
@@ -25,7 +25,7 @@ from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
 from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.proof import Place
-from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.session import Profile, SessionKey
 
 MOST_CANDIDATES = 64
 """Sessions that are looked at for one row: it cannot be told from so many whose it is."""
@@ -36,8 +36,9 @@ def match_rows(state: State) -> None:
     while state.stirred:
         source = min(state.stirred, key=lambda name: _first(state.rows.get(name, ())))
         state.stirred.discard(source)
-        while rows := state.rows.get(source):
-            if not _match(state, rows[0]):
+        for row in list(state.rows.get(source, ())):
+            # A row that waits for a sign of its session takes nothing of what stands behind it: others go on.
+            if not row.matched and not _match(state, row) and not proof_of(state.sources[source]).is_timed:
                 break
 
 
@@ -50,9 +51,18 @@ def give_up(state: State, row: WaitingRow) -> None:
 
     One of them was its own, so they are no other row's either.
     """
-    for segment in candidates_of(state, row):
+    candidates = candidates_of(state, row)
+    several = len({segment.session for segment in candidates}) > 1
+    looks_only = several and state.sources[row.source].place is Place.OTHER_SESSION
+    if looks_only:
+        # At least one of them is not the tool's, and looks like it.
+        for segment in candidates:
+            profile = Profile(segment.user, segment.application, None)
+            state.known.sessions.of(row.source).see_foreign(profile, segment.time)
+        state.changed.tools[row.source] = None
+    for segment in candidates:
         for source, claim in list(segment.claims.items()):
-            state.expire(segment, source, tool=claim.evidence is Evidence.LOCK and not claim.weak)
+            state.expire(segment, source, tool=claim.evidence is Evidence.LOCK and not claim.weak and not looks_only)
     row.match(None, row.note)
     _close_recent(state, row)
     settle(state, row)
@@ -175,6 +185,23 @@ def learn(state: State, source: str, group: Group, session: SessionKey, now: dat
         recognise(state, source, group)
 
 
+def show_own(state: State, source: str, session: SessionKey, now: datetime) -> None:
+    """The session has shown that it is the source's own: what it ran is certain, and of no source that only guesses."""
+    known = state.known.sessions
+    known.of(source).works(session, now)
+    state.changed.tools[source] = None
+    own = known.owners(session, now)
+    for segment in state.pool.of_session(session):
+        for name, claim in list(segment.claims.items()):
+            guessed = proof_of(state.sources[name]).is_writers and not claim.certain
+            if guessed and name == source:
+                segment.claims[name] = as_certain(claim)
+                state.stir(segment)
+                state.tell(segment)
+            elif guessed and name not in own:
+                state.drop_claim(segment, name)
+
+
 def _match(state: State, row: WaitingRow) -> bool:
     source = state.sources[row.source]
     proof = proof_of(source)
@@ -205,12 +232,15 @@ def _candidates(state: State, row: WaitingRow) -> Candidates:
     proof = proof_of(state.sources[row.source])
     run = state.known.sessions.of(row.source).run
     found: dict[SessionKey, list[OpenSegment]] = {}
+    earlier = state.rows.get(row.source, ()) if proof.is_timed else ()
+    waiting = max((one.lsn for one in earlier if one.lsn < row.lsn), default=LSN(0))
     for session, segments in state.pool.sessions_of(row.source, first=run.session if run is not None else None):
         fitting = [
             segment
             for segment in segments.values()
             if segment.stands_before(row.lsn, row.commit_lsn)
             and proof.may_take(row, segment)
+            and segment.statements[segment.taken].lsn > waiting
             and (row.since is None or segment.first >= row.since)
         ]
         if fitting:
@@ -246,8 +276,12 @@ def _take(state: State, row: WaitingRow, found: Match) -> None:
 
 
 def _ran(state: State, row: WaitingRow, *, shared: bool) -> None:
-    """Learn from a row's DDL what that of the next may look like, where nothing else tells."""
-    if proof_of(state.sources[row.source]).is_timed:
+    """Learn from a row's DDL whose session ran it, and what that of the next may look like."""
+    proof = proof_of(state.sources[row.source])
+    if proof.is_writers and shared:
+        for session in {segment.session for segment, _, _ in row.parts}:
+            show_own(state, row.source, session, row.time)
+    if proof.is_timed:
         looks = ((segment.user, segment.application) for segment, _, _ in row.parts)
         if state.known.sessions.of(row.source).ran(looks, shared=shared):
             state.changed.tools[row.source] = None
@@ -255,13 +289,15 @@ def _ran(state: State, row: WaitingRow, *, shared: bool) -> None:
 
 def _match_late(state: State, row: WaitingRow) -> None:
     """A row with no DDL that waits: it came late, or it has none."""
-    found = state.recent.candidates(row, state.sources[row.source].grace)
+    source = state.sources[row.source]
+    found = state.recent.candidates(row, source.grace)
     if len(found) > 1:
         row.match(None, f"{len(found)} sessions ran DDL that this late row may belong to")
         return
     for lates in found.values():
-        if not is_near(row, lates[-1].segment, state.sources[row.source]):
-            break
+        if not lates[-1].claim.certain and not window_of(source).trusted:
+            row.match(None, "nothing shows that the DDL before this late row ran in the tool's session")
+            return
         for late in lates:
             _take_late(state, row, late)
         row.match(lates[-1].claim.evidence)

@@ -13,7 +13,7 @@ from pggit_daemon.attribute.callbacks import possible_callback
 from pggit_daemon.attribute.claims import Claim, Group, Seen, as_certain, by_search_path
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
 from pggit_daemon.attribute.known import Known
-from pggit_daemon.attribute.matching import recognise
+from pggit_daemon.attribute.matching import recognise, show_own
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment, Statement
 from pggit_daemon.attribute.state import State
@@ -21,6 +21,7 @@ from pggit_daemon.model.changeset import Changeset, Ddl, Evidence, RecordedSegme
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.tools.source import Source
 
@@ -39,6 +40,7 @@ def seen_of(changeset: Changeset) -> Seen | None:
         time=changeset.commit_time,
         search_path=next((event.search_path for event in events if event.search_path is not None), None),
         alone=any(map(_runs_alone, events)),
+        used=frozenset(name for event in events for name in event.used),
     )
 
 
@@ -71,12 +73,15 @@ def opened(one: RecordedSegment, first: LSN) -> OpenSegment:
 def claims_on(seen: Seen, sources: Mapping[str, Source], known: Known) -> dict[str, Claim]:
     """Every source that may claim DDL of this session."""
     owner = owner_of(seen, sources, known)
+    own = known.sessions.owners(seen.session.key, seen.time)
     found = {}
     for source in sources.values():
         if owner is not None and owner != source.name:
             continue
         claim = proof_of(source).claim(source, seen, known)
         if claim is None:
+            continue
+        if own and source.name not in own and proof_of(source).is_writers and not claim.certain:
             continue
         partner = known.sessions.partner(source.name, claim.group)
         if partner == seen.session.key or owner == source.name:
@@ -109,7 +114,10 @@ def keep_house(state: State, changeset: Changeset, seen: Seen | None) -> bool:
     if seen is None or not own or own[-1].housekeeping is None:
         return False
     source = state.sources[own[-1].housekeeping]
-    if proof_of(source).is_timed or not source.makers_migrate or source.preset.session.rule_out(seen.session):
+    if not source.makers_migrate or source.preset.session.rule_out(seen.session):
+        return False
+    if proof_of(source).is_timed:
+        show_own(state, source.name, seen.session.key, seen.time)
         return False
     dropped = any(item.op is ObjectOp.DROP for ddl in own for item in ddl.event.objects)
     session = seen.session.key
@@ -124,11 +132,15 @@ def keep_house(state: State, changeset: Changeset, seen: Seen | None) -> bool:
 
 def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
     """Find who may claim these segments of one transaction; where nobody may, it is known at once whose they are."""
+    for source in sorted(seen.used & state.sources.keys()):
+        show_own(state, source, seen.session.key, seen.time)
     owner = owner_of(seen, state.sources, state.known)
     claims = claims_on(seen, state.sources, state.known)
     for found in list(claims.values()):
         if _is_outdated(state, found, seen) or _is_strangers(state, found, seen):
             del claims[found.source]
+    if owner is None:
+        _see_foreign(state, seen, claims)
     possible = possible_callback(seen, state.sources.values()) if segments[0].siblings else frozenset()
     for segment in segments:
         segment.claims = dict(claims)
@@ -142,6 +154,14 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
     for found in claims.values():
         if found.evidence is Evidence.LOCK and isinstance(found.group, SessionKey):
             _lock_seen(state, found.source, found.group, seen)
+
+
+def _see_foreign(state: State, seen: Seen, claims: Mapping[str, Claim]) -> None:
+    """Sessions that a source knows by their looks alone: others that look so make it doubt."""
+    for one in state.sources.values():
+        if one.place is Place.OTHER_SESSION and one.name not in claims:
+            state.known.sessions.of(one.name).see_foreign(seen.session.profile, seen.time)
+            state.changed.tools[one.name] = None
 
 
 def _unclaimed(state: State, segment: OpenSegment, owner: str | None) -> None:

@@ -23,8 +23,8 @@ class WaitingRow:
     """`parts` is final once `matched`. `head` is the commit whose schema the row saw.
 
     `event` is None for a change that decoding could not show and that changed nothing. `last` is where the last row of
-    the source stands in the row's transaction. `overdue`: its grace is over. `at` names the commit of an earlier part
-    that the SQL API knows of. `recorded`: the row itself is stored.
+    the source stands in the row's transaction. `overdue`: its grace is over; `ended`: its bracket. `at` names the
+    commit of an earlier part that the SQL API knows of. `recorded`: the row itself is stored.
     """
 
     event: HistoryRowEvent | UndecodableRow | None
@@ -37,6 +37,7 @@ class WaitingRow:
     xid: int | None = None
     matched: bool = False
     overdue: bool = False
+    ended: bool = False
     recorded: bool = False
     evidence: Evidence | None = None
     note: str | None = None

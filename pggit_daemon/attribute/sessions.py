@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from pggit_daemon.attribute.claims import Group
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.session import Profile, SessionKey
 
 MEMORY = timedelta(seconds=30)
 """How long after a tool's session was last seen at work another connection of the tool is known by it."""
@@ -27,6 +27,10 @@ MARKS_KEPT = 32
 HOUSEKEEPERS_KEPT = 8
 STRANGERS_KEPT = 64
 LOOKS_KEPT = 8
+OWN_KEPT = 16
+
+FOREIGN = timedelta(minutes=10)
+"""How long after others ran DDL a look that they have tells nothing of the tool's sessions."""
 
 Look = tuple[str, str]
 """User and application_name."""
@@ -62,17 +66,42 @@ class Housekeeper:
 class ToolSessions:
     """What is known of one source.
 
+    `own`: sessions that used its history table themselves, or wrote a row together with DDL, and when last.
     `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
-    `looks`: how the sessions looked that ran its migrations. `shares`: whether its rows share a transaction with their
-    DDL, as the first one that had any did; None: there was none.
+    `foreign`: looks under which others ran DDL, and when last. `looks`: how the sessions looked that ran its
+    migrations. `shares`: whether its rows share a transaction with their DDL, as the first one that had any did; None:
+    there was none.
     """
 
     run: Run | None = None
+    own: OrderedDict[SessionKey, datetime] = field(default_factory=OrderedDict)
     holders: OrderedDict[SessionKey, Holder] = field(default_factory=OrderedDict)
     marks: deque[LSN] = field(default_factory=lambda: deque(maxlen=MARKS_KEPT))
     strangers: OrderedDict[SessionKey, Group] = field(default_factory=OrderedDict)
+    foreign: OrderedDict[Look, datetime] = field(default_factory=OrderedDict)
     looks: OrderedDict[Look, None] = field(default_factory=OrderedDict)
     shares: bool | None = None
+
+    def works(self, session: SessionKey, now: datetime) -> None:
+        """The session has shown that it is the tool's."""
+        self.own.pop(session, None)
+        self.own[session] = now
+        while len(self.own) > OWN_KEPT:
+            self.own.popitem(last=False)
+
+    def is_own(self, session: SessionKey, now: datetime) -> bool:
+        return session in self.own and now - self.own[session] <= MEMORY
+
+    def see_foreign(self, who: Profile, now: datetime) -> None:
+        """Somebody of this look ran DDL that is not the tool's."""
+        self.foreign.pop((who.user, who.application_name), None)
+        self.foreign[who.user, who.application_name] = now
+        while len(self.foreign) > LOOKS_KEPT:
+            self.foreign.popitem(last=False)
+
+    def is_foreign(self, who: Profile, now: datetime) -> bool:
+        seen = self.foreign.get((who.user, who.application_name))
+        return seen is not None and now - seen <= FOREIGN
 
     def hold(self, holder: SessionKey, first: LSN, now: datetime) -> None:
         """A statement saw the lock in these hands."""
@@ -132,6 +161,10 @@ class KnownSessions:
     def learn(self, source: str, group: Group, session: SessionKey, now: datetime) -> None:
         if group is not None:
             self.of(source).run = Run(group, session, now)
+
+    def owners(self, session: SessionKey, now: datetime) -> frozenset[str]:
+        """The sources whose own the session has shown to be, lately."""
+        return frozenset(name for name, tool in self.tools.items() if tool.is_own(session, now))
 
     def keep_house(self, source: str, session: SessionKey, now: datetime, *, dropped: bool) -> None:
         self.housekeepers.pop(session, None)

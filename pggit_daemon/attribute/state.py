@@ -15,6 +15,7 @@ from pggit_daemon.attribute.recent import Recent
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment, Place
 from pggit_daemon.attribute.told import attribution
+from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.decision import Attribution, Link
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
@@ -114,7 +115,7 @@ class State:
         claim = segment.claims.get(source)
         if claim is None:
             return
-        if (claim.certain or tool) and segment.tool is None:
+        if ((claim.certain and claim.evidence is not Evidence.WINDOW) or tool) and segment.tool is None:
             segment.left_to(source)
         if late and len(segment.claims) == 1:
             for forgotten in self.recent.add(segment, claim):

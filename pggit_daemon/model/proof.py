@@ -62,9 +62,13 @@ class LockRow:
 
 @dataclass(frozen=True, slots=True)
 class InWindow:
-    """Nothing but order: the DDL stands between two rows, and at most `gap` before its own."""
+    """The DDL stands between two rows, in a session that is known to have used the history table.
+
+    `trusted`: also in another one, at most `gap` before its row.
+    """
 
     gap: timedelta | None = None
+    trusted: bool = False
 
 
 Proof = InTransaction | AdvisoryLock | LockRow | InWindow

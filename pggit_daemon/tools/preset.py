@@ -28,6 +28,10 @@ from pggit_daemon.tools.table import TableRule
 __all__ = ["MigrationColumns", "Patterns", "Preset", "SessionHints", "custom", "matches", "packaged"]
 
 
+UNKNOWN_SESSION = 2.0
+"""Seconds before its row that the DDL of a configured tool may have ended in a session that nothing shows to be its."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,8 +67,11 @@ class LockRowProof(_Model):
 
 
 class WindowProof(_Model):
+    """`trusted`: DDL of a session that nothing shows to be the tool's counts, too, where no other may be it."""
+
     by: Literal["window"]
     gap_seconds: Annotated[float, Field(gt=0)] | None = None
+    trusted: bool = False
 
     @property
     def gap(self) -> timedelta | None:
@@ -228,7 +235,10 @@ def custom(
         tool=tool,
         table=TableRule(columns=dict.fromkeys(sorted(columns.used), "*"), more=True),
         key=key or columns.version,
-        proof=(TransactionProof(by="transaction"), *((WindowProof(by="window"),) if window else ())),
+        proof=(
+            TransactionProof(by="transaction"),
+            *((WindowProof(by="window", gap_seconds=UNKNOWN_SESSION, trusted=True),) if window else ()),
+        ),
         session=session.model_copy(update={"never": ()}),
         migration=columns,
         insert=inserts,

@@ -49,6 +49,12 @@ class Source:
         return self.preset.place
 
     @property
+    def outlives_session(self) -> bool:
+        """Whether a row may come of DDL whose session has ended."""
+        trusted = any(isinstance(proof, InWindow) and proof.trusted for proof in self.proofs)
+        return trusted or self.place is Place.OTHER_SESSION
+
+    @property
     def makers_migrate(self) -> bool:
         """Whether the session that makes the tool's own tables is one that runs migrations."""
         return self.preset.makers_migrate
@@ -86,4 +92,4 @@ class Source:
             return AdvisoryLock(*rule.key.of_table(self.database, self.table), holder=rule.holder)
         if isinstance(rule, LockRowProof):
             return LockRow(self.bracket_table)
-        return InWindow(rule.gap)
+        return InWindow(rule.gap, trusted=rule.trusted)

@@ -36,6 +36,7 @@ PRESETS: dict[str, Preset] = dict(packaged())
 JDBC = "PostgreSQL JDBC Driver"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TABLE_CLASS = 1259
+STATISTICS_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,14 @@ class Tx:
         return self.ddl("CREATE TABLE", element(name, columns=("id",)), truth=truth)
 
     def row(self, table: TableName, op: RowOp, new: Row | None = None, identity: Row | None = None) -> LSN:
+        self.read(table)
         lsn = self.wal.next_lsn()
         self.changes.append(RowChange(lsn, op, table, new or {}, identity or {}))
         return lsn
+
+    def read(self, table: TableName) -> None:
+        """Look at a history table."""
+        self.wal.used.setdefault(self.session.key, {})[table] = self.wal.now
 
     def insert(self, table: TableName, **row: Any) -> LSN:
         return self.row(table, RowOp.INSERT, row)
@@ -132,11 +138,16 @@ class Tx:
 
 @dataclass(slots=True)
 class Wal:
-    """The log, the clock, and the advisory locks that are held."""
+    """The log, the clock, the advisory locks that are held, and the history tables that each session used when.
+
+    `names`: the sources' names, where they are not their tables'.
+    """
 
     transactions: list[Transaction] = field(default_factory=list)
     truth: dict[int, object] = field(default_factory=dict)
     locks: dict[tuple[int, int], Who] = field(default_factory=dict)
+    used: dict[SessionKey, dict[TableName, datetime]] = field(default_factory=dict)
+    names: dict[TableName, str] = field(default_factory=dict)
     now: datetime = START
     _lsn: int = 0x1000
     _xid: int = 700
@@ -169,6 +180,7 @@ class Wal:
             "locks": None if tx.told else json.dumps(self._seen(who_)),
             "search_path": None if tx.told else path,
             "sisters": None,
+            "used_histories": None if tx.told else json.dumps(self._used(who_)),
             "objects": json.dumps(list(objects)),
             "failure": None,
         }
@@ -191,6 +203,13 @@ class Wal:
             }
             for (classid, objid), holder in self.locks.items()
         ]
+
+    def _used(self, session: Who) -> list[str]:
+        """What the server's counters tell: for a second, until they become statistics."""
+        used = self.used.get(session.key, {})
+        return sorted(
+            self.names.get(table, str(table)) for table, when in used.items() if self.now - when < STATISTICS_AFTER
+        )
 
     def commit(self, tx: Tx) -> Transaction:
         lsn = self.next_lsn()
@@ -553,6 +572,9 @@ class Liquibase:
     a: Who
     schema: str = "public"
     order: int = 0
+
+    def __post_init__(self) -> None:
+        self.wal.names[self.lock_table] = str(self.table)
 
     @property
     def table(self) -> TableName:

@@ -128,8 +128,21 @@ def test_ddl_before_the_bracket_is_not_the_tools(wal: Wal, run: Liquibase) -> No
     assert follow(wal).taken[event] == "out_of_band"
 
 
+def test_the_session_that_took_the_lock_is_told_from_one_of_the_same_look(wal: Wal, run: Liquibase) -> None:
+    run.open()
+    other = wal.begin(who(700))
+    stranger = other.create("public.s")
+    other.commit()
+    mine = run.run("public.a")
+    run.close()
+    follower = follow(wal)
+    assert list(follower.links.values()) == ["bracket"]
+    assert follower.taken == {stranger: "out_of_band", mine[0]: f'{run.table} ["1", "ann", "db/log.xml"]'}
+
+
 def test_two_sessions_that_nothing_tells_apart_are_left_unlinked(wal: Wal, run: Liquibase) -> None:
     run.open()
+    wal.sleep(2)  # what the server counted has become statistics
     other = wal.begin(who(700))
     stranger = other.create("public.s")
     other.commit()
@@ -225,6 +238,7 @@ def test_an_abandoned_bracket_claims_nothing_of_older_sessions_either(wal: Wal, 
 def test_a_bracket_that_no_session_is_old_enough_to_hold_is_abandoned(wal: Wal, run: Liquibase) -> None:
     """It crashed before its first row: nothing told which session it was."""
     run.open()
+    wal.sleep(2)
     lost = run.statements("public.lost")
     follower = follow(wal)
     follower.correlator.oldest_session(wal.now, up_to=follower.correlator.newest)

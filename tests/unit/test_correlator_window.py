@@ -24,7 +24,7 @@ def source(**more: object) -> Source:
 
 @pytest.fixture
 def wal() -> Wal:
-    return Wal()
+    return Wal(names={TABLE: "own"})
 
 
 def ddl(wal: Wal, name: str, session: Who = TOOL) -> int:
@@ -101,13 +101,34 @@ def test_without_hints_two_sessions_cannot_be_told_apart(wal: Wal) -> None:
     assert list(follower.links.values()) == [None]
 
 
-def test_the_end_of_the_session_frees_its_ddl(wal: Wal) -> None:
+def test_the_row_may_come_after_the_session_of_its_ddl_has_ended(wal: Wal) -> None:
+    """Scripts run in one session, the row is written in another: the configuration says no more than `after`."""
     one = ddl(wal, "app.a")
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
-    watched = follower.correlator.watched()
-    assert {each.session for each in watched} == {TOOL.key}
-    follower.gone()
-    assert follower.taken == {one: "out_of_band"}
+    assert follower.correlator.watched() == frozenset(), "its end decides nothing"
+    wal.sleep(1)
+    row(wal, 1, who(200, "deployer"))
+    follower.feed(wal.transactions[-1])
+    assert follower.taken == {one: 'own ["1"]'}
+
+
+def test_an_unknown_session_must_have_ended_its_ddl_right_before_the_row(wal: Wal) -> None:
+    """A hand's DDL, and seconds later a migration that only changed data."""
+    hand = ddl(wal, "app.hand")
+    wal.sleep(3)
+    row(wal, 1, who(200, "deployer"))
+    follower = Follower(source(ddl="after")).feed(*wal.transactions).finish(wal)
+    assert follower.taken == {hand: "out_of_band"}
+
+
+def test_a_session_that_used_the_table_has_the_whole_grace(wal: Wal) -> None:
+    wal.begin(TOOL).read(TABLE)
+    one = ddl(wal, "app.a")
+    beside = ddl(wal, "app.hand", who(200, "deployer"))
+    wal.sleep(8)
+    row(wal, 1)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions).finish(wal)
+    assert follower.taken == {one: 'own ["1"]', beside: "out_of_band"}
 
 
 def test_the_grace_is_the_sources_own_in_the_streams_time(wal: Wal) -> None:

@@ -30,6 +30,9 @@ class Scene:
     mine: dict[int, str] = field(default_factory=dict)
     number: int = 0
 
+    def __post_init__(self) -> None:
+        self.wal.names |= {table: "own" for table in (self.table, self.bracket) if table is not None}
+
     @property
     def source(self) -> Source:
         return Source(
@@ -59,6 +62,10 @@ class Scene:
         tx = self.wal.begin(session)
         tx.row(self.table, op, new, identity)
         tx.commit()
+
+    def look(self, session: Who) -> None:
+        """Tools look at their history table before they run anything."""
+        self.wal.begin(session).read(self.table)
 
     def lock(self, holder: Who) -> None:
         for key in self.source.advisory_keys:
@@ -118,6 +125,38 @@ def test_django_writes_its_row_with_the_ddl_or_right_after_it() -> None:
     assert scene.linked(follower) == scene.mine, "with a hand that looks otherwise"
 
 
+def test_a_session_that_used_the_history_table_is_told_from_one_of_the_same_look() -> None:
+    scene = django()
+    scene.run(HAND, None)
+    scene.look(TOOL)
+    scene.run(TOOL, "shop 0001")
+    scene.run(HAND, None)
+    scene.row(TOOL, **django_row(1, "0001"))
+    scene.run(HAND, None)
+    scene.row(TOOL, **django_row(2, "0002"))
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def test_a_sign_of_its_session_may_come_after_the_row() -> None:
+    """The first transaction looked at the table long ago; the next one shows that the session wrote the row."""
+    scene = django()
+    scene.run(TOOL, "shop 0001")
+    scene.row(TOOL, **django_row(1, "0001"))
+    scene.run(TOOL, "shop 0002")
+    scene.row(TOOL, **django_row(2, "0002"))
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+
+
+def test_a_hand_alone_before_a_migration_of_data_is_not_its() -> None:
+    scene = django()
+    scene.run(HAND, None)
+    scene.row(TOOL, **django_row(1, "0001"))
+    follower = scene.follow()
+    assert scene.linked(follower) == {}
+    assert "pid 900" in (follower.told[-1].note or "")
+
+
 def test_two_sessions_of_one_look_are_both_named_and_neither_is_linked() -> None:
     scene = django()
     scene.run(HAND, None)
@@ -140,6 +179,7 @@ def test_what_is_older_than_the_gap_is_no_migrations() -> None:
 
 def test_a_long_script_may_last_longer_than_the_gap() -> None:
     scene = django()
+    scene.look(TOOL)
     for _ in range(5):
         scene.run(TOOL, "shop 0001")
         scene.wal.sleep(3)

@@ -10,7 +10,7 @@ own position lies between the last statement and the commit. That tells two cand
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen, locks_of
 from pggit_daemon.attribute.known import Known
@@ -22,8 +22,10 @@ from pggit_daemon.attribute.proofs.base import (
     Others,
     Wait,
     after_commit,
+    are_together,
     claimed_elsewhere,
     is_certain,
+    unless_weak,
 )
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
@@ -36,9 +38,6 @@ from pggit_daemon.tools.source import Source
 
 AFTER_DROP = timedelta(seconds=5)
 """How long a session that dropped the tool's tables is taken for the tool's, which then drops its schemas."""
-
-TOGETHER = timedelta(seconds=60)
-"""How far apart the connections of one program begin, where nothing but that speaks for a session."""
 
 
 class AdvisoryLockProof:
@@ -58,7 +57,8 @@ class AdvisoryLockProof:
                 continue
             if source.place is Place.OTHER_SESSION:
                 if _is_child(lock, session, hints):
-                    return Claim(source.name, Evidence.LOCK, lock.holder)
+                    foreign = known.sessions.of(source.name).is_foreign(session.profile, seen.time)
+                    return Claim(source.name, Evidence.LOCK, lock.holder, weak=foreign)
                 continue
             named = not hints.is_of_people(session)
             if named and lock.profile == session.profile:
@@ -82,7 +82,7 @@ class AdvisoryLockProof:
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
         if source.place is Place.OTHER_SESSION:
-            return after_commit(row, source, candidates, Evidence.LOCK)
+            return unless_weak(after_commit(row, source, candidates, Evidence.LOCK), source)
         strong = {
             session: segments
             for session, segments in candidates.items()
@@ -144,7 +144,7 @@ def _may_be_sibling(lock: HeldLock, session: Session) -> bool:
     alike = mine.client_addr == holders.client_addr and (
         mine.user == holders.user or mine.application_name == holders.application_name
     )
-    return alike and _are_together(lock.holder.started, session.key.started)
+    return alike and are_together(lock.holder.started, session.key.started)
 
 
 def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
@@ -154,7 +154,7 @@ def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
     """
     mine, holders = seen.session.profile, lock.profile
     alike = (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
-    return alike and not _are_together(lock.holder.started, seen.time.isoformat())
+    return alike and not are_together(lock.holder.started, seen.time.isoformat())
 
 
 def _is_child(lock: HeldLock, session: Session, hints: SessionHints) -> bool:
@@ -165,11 +165,3 @@ def _is_child(lock: HeldLock, session: Session, hints: SessionHints) -> bool:
         and hints.row_application_name in {None, holders.application_name}
         and (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
     )
-
-
-def _are_together(one: str, other: str) -> bool:
-    try:
-        apart = datetime.fromisoformat(one) - datetime.fromisoformat(other)
-    except (ValueError, TypeError):
-        return False
-    return abs(apart) <= TOGETHER

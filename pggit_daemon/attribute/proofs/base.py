@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
@@ -22,6 +23,10 @@ from pggit_daemon.tools.source import Source
 
 Candidates = Mapping[SessionKey, Sequence[OpenSegment]]
 """By session, in commit order, the segments that a row may take from."""
+
+
+TOGETHER = timedelta(seconds=60)
+"""How far apart the connections of one program begin, where nothing but that speaks for a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,14 @@ def after_commit(row: WaitingRow, source: Source, candidates: Candidates, eviden
     return Match(session, tuple(segments), evidence, proven=True)
 
 
+def unless_weak(found: Found, source: Source) -> Found:
+    """A match by looks alone counts only where nobody else looks so."""
+    if isinstance(found, Match) and any(segment.claims[source.name].weak for segment in found.segments):
+        who = named({found.session: found.segments})
+        return Wait(f"nothing shows that DDL beside the lock ran in the tool's session: {who}")
+    return found
+
+
 def is_certain(segments: Sequence[OpenSegment], source: str) -> bool:
     return all(segment.claims[source].certain for segment in segments)
 
@@ -127,3 +140,12 @@ def _usual(candidates: Candidates, source: Source) -> Candidates:
         for session, segments in candidates.items()
         if usual is not None and segments[0].application == usual
     }
+
+
+def are_together(one: str, other: str) -> bool:
+    """Whether two sessions began about the same time, or one when the other thing happened."""
+    try:
+        apart = datetime.fromisoformat(one) - datetime.fromisoformat(other)
+    except (ValueError, TypeError):
+        return False
+    return abs(apart) <= TOGETHER

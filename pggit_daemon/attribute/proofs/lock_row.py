@@ -4,7 +4,9 @@ In: the brackets that are open. Out: a claim that lives until the bracket closes
 
 Whoever held the row was connected when he took it, so a bracket says nothing of sessions that began later: one that a
 crashed tool left open claims nothing of tomorrow's. A session with a transaction open while the tool wrote in another
-one is not the tool's, which works on one connection.
+one is not the tool's, which works on one connection. One that used the history table or the lock table itself is. Where
+none has shown that by the end of the bracket, the only one that ran DDL counts, if it began about when the lock was
+taken.
 """
 
 from __future__ import annotations
@@ -13,7 +15,17 @@ from datetime import datetime
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Bracket, Known
-from pggit_daemon.attribute.proofs.base import Candidates, Found, Others, after_commit
+from pggit_daemon.attribute.proofs.base import (
+    Candidates,
+    Found,
+    Match,
+    Others,
+    Wait,
+    after_commit,
+    are_together,
+    is_certain,
+    unless_weak,
+)
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
@@ -38,11 +50,15 @@ class LockRowProof:
             return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=True)
         if source.preset.session.rule_out(session) or not known.may_write(source.name, seen):
             return None
-        if source.place is not Place.OTHER_SESSION and _began_after(session.key, bracket.at):
+        if _is_another(source, session.key, bracket, known):
             return None
-        if known.sessions.of(source.name).is_stranger(session.key, bracket.opened):
-            return None
-        return Claim(source.name, Evidence.BRACKET, bracket.opened)
+        if source.place is Place.OTHER_SESSION:
+            # Each migration has a session of its own, which does not touch the history table.
+            foreign = known.sessions.of(source.name).is_foreign(session.profile, seen.time)
+            return Claim(source.name, Evidence.BRACKET, bracket.opened, weak=foreign)
+        own = known.sessions.of(source.name).is_own(session.key, seen.time)
+        together = bracket.at is None or are_together(session.key.started, bracket.at.isoformat())
+        return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=own, weak=not (own or together))
 
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         bracket = _bracket(source, known)
@@ -55,7 +71,12 @@ class LockRowProof:
         return True
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
-        return after_commit(row, source, candidates, Evidence.BRACKET)
+        found = after_commit(row, source, candidates, Evidence.BRACKET)
+        if not isinstance(found, Match) or is_certain(found.segments, source.name):
+            return found
+        if source.place is not Place.OTHER_SESSION and not (row.ended or row.overdue):
+            return Wait("its session may still show itself before the lock is given back")
+        return unless_weak(found, source)
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
         return Watched(segment.session, by_lock=False)
@@ -63,6 +84,12 @@ class LockRowProof:
 
 def _bracket(source: Source, known: Known) -> Bracket | None:
     return known.brackets.get(source.bracket_table) if source.bracket_table is not None else None
+
+
+def _is_another(source: Source, session: SessionKey, bracket: Bracket, known: Known) -> bool:
+    """Whether the session began too late to have taken the lock, or is known to be none of the tool's."""
+    late = source.place is not Place.OTHER_SESSION and _began_after(session, bracket.at)
+    return late or known.sessions.of(source.name).is_stranger(session, bracket.opened)
 
 
 def _began_after(session: SessionKey, moment: datetime | None) -> bool:

@@ -1,11 +1,13 @@
-"""Proof by window: between two rows of the source one session ran DDL, and no other could be it.
+"""Proof by window: between two rows of the source a session of its own ran DDL.
 
-In: what the source's hints say of its sessions, and what its earlier rows showed. Out: a claim that lives until the
-source's grace is over. Pure.
+In: which sessions showed themselves to be the source's, what the source's hints say, and what its earlier rows showed.
+Out: a claim that lives until the source's grace is over. Pure.
 
-A wrong link is worse than none. So nothing is claimed of a session that looks otherwise than those that ran migrations
-of the source so far, and nothing, where its rows share a transaction with their DDL, but a statement that
-cannot run in one; and no row takes what was followed by a pause longer than the preset's gap.
+A wrong link is worse than none, and order alone proves nothing: whoever ran DDL just before a migration that only
+changed data stands where a tool would stand. So a session must have shown that it is the tool's: the capture saw that
+it used the history table itself, it wrote a row together with DDL, or it made the tables. A row that finds only others
+waits for such a sign until its grace is over, and is not linked then. Only where the user's configuration trusts the
+order does an unknown session count: alone, and if its DDL ended right before the row.
 """
 
 from __future__ import annotations
@@ -15,7 +17,17 @@ from datetime import timedelta
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Known
-from pggit_daemon.attribute.proofs.base import Candidates, Found, Others, after_commit
+from pggit_daemon.attribute.proofs.base import (
+    Candidates,
+    Found,
+    Match,
+    Nothing,
+    Others,
+    Wait,
+    after_commit,
+    is_certain,
+    named,
+)
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper, ToolSessions
@@ -35,6 +47,8 @@ class WindowProof:
         if source.preset.session.rule_out(seen.session) or not known.may_write(source.name, seen):
             return None
         tool = known.sessions.of(source.name)
+        if tool.is_own(seen.session.key, seen.time):
+            return Claim(source.name, Evidence.WINDOW, None, certain=True)
         if tool.shares and not seen.alone:
             return None
         return Claim(source.name, Evidence.WINDOW, None) if _looks_like_one(source, seen, tool) else None
@@ -49,33 +63,45 @@ class WindowProof:
         return True
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
-        near = {session: _in_one_go(row, source, segments) for session, segments in candidates.items()}
-        return after_commit(row, source, {session: some for session, some in near.items() if some}, Evidence.WINDOW)
+        own = {session: some for session, some in candidates.items() if is_certain(some, source.name)}
+        if own:
+            return after_commit(row, source, _near(row, own, source, source.grace), Evidence.WINDOW)
+        window = window_of(source)
+        unknown = _near(row, candidates, source, window.gap)
+        if not unknown:
+            return Nothing()
+        found = after_commit(row, source, unknown, Evidence.WINDOW)
+        if window.trusted or not isinstance(found, Match):
+            return found
+        return Wait(f"nothing shows that DDL just before it ran in the tool's session: {named(unknown)}")
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
         return Watched(segment.session, by_lock=False)
 
 
-def is_near(row: WaitingRow, segment: OpenSegment, source: Source) -> bool:
-    """Whether no longer pause than the source's gap lies between the statements and the row."""
-    gap = _gap(source)
-    return gap is None or row.time - segment.time <= gap
+def window_of(source: Source) -> InWindow:
+    """What the source says of its window."""
+    return next((proof for proof in source.proofs if isinstance(proof, InWindow)), InWindow())
 
 
-def _in_one_go(row: WaitingRow, source: Source, segments: Sequence[OpenSegment]) -> Sequence[OpenSegment]:
-    """The last of these that lead to the row without a pause longer than the gap."""
-    gap, moment = _gap(source), row.time
+def _near(row: WaitingRow, candidates: Candidates, source: Source, gap: timedelta | None) -> Candidates:
+    """Of each session what it ran in one go, and at most `gap` before the row."""
+    near = {session: _in_one_go(row, some, gap, source.grace) for session, some in candidates.items()}
+    return {session: some for session, some in near.items() if some}
+
+
+def _in_one_go(
+    row: WaitingRow, segments: Sequence[OpenSegment], gap: timedelta | None, pause: timedelta
+) -> Sequence[OpenSegment]:
+    """The last of these that lead to the row without a long pause."""
+    moment, longest = row.time, pause if gap is None else gap
     chain: list[OpenSegment] = []
     for segment in reversed(segments):
-        if gap is not None and moment - segment.time > gap:
+        if moment - segment.time > longest:
             break
         chain.append(segment)
-        moment = segment.time
+        moment, longest = segment.time, pause
     return chain[::-1]
-
-
-def _gap(source: Source) -> timedelta | None:
-    return next((proof.gap for proof in source.proofs if isinstance(proof, InWindow)), None)
 
 
 def _looks_like_one(source: Source, seen: Seen, tool: ToolSessions) -> bool:
