@@ -27,6 +27,7 @@ from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.part import Part
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statements
@@ -35,6 +36,7 @@ from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.reconcile.surroundings import Surroundings
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.store.loader import State
+from pggit_daemon.store.memory import Memory
 from pggit_daemon.store.poison import blamed, place
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
@@ -95,6 +97,7 @@ class Pipeline:
         self._correlator = Correlator(registry.sources, state.facts)
         brackets = self._correlator.open_brackets
         self._reader = Reader(registry, state.ledgers, written=state.written, brackets=brackets, api=state.api)
+        self._memory = Memory(state, registry, link)
         self._recording = Recording()
         self._head = state.progress.head
         self._scheduler = scheduler
@@ -151,11 +154,15 @@ class Pipeline:
                     await self._store_recorded()
         await self._store_recorded()
         if self._correlator.needs_looking:
+            if self._correlator.undecoded():
+                await self._memory.have(Part.LEDGERS)
             await self._surroundings.look_around(batch.received)
             await self._store_recorded()
         if not batch.in_transaction:
             await self._reconcile(batch)
         await self._acknowledge(batch)
+        if self.is_idle:
+            self._memory.forget()
 
     async def _acknowledge(self, batch: Batch) -> None:
         """With everything stored: let the slot forget what held nothing for us.
@@ -200,6 +207,7 @@ class Pipeline:
         return True
 
     async def _take(self, item: Transaction | Message) -> None:
+        await self._memory.have(Part.LEDGERS)
         changeset = self._changeset(item)
         if isinstance(changeset, NewTables):
             await self._store_recorded()
@@ -225,6 +233,7 @@ class Pipeline:
 
     async def _reconcile(self, batch: Batch) -> None:
         """With everything stored: store what was found beside the stream."""
+        await self._memory.have(*self._scheduler.needs)
         for step in self._scheduler.found(batch.received):
             before = self._state.progress
             head = step.commit.hash if step.commit is not None else before.head
@@ -253,6 +262,7 @@ class Pipeline:
         handled = (own, self._recording.events, self._store.left["handled_events"])
         for segment in segments(changeset):
             own.update(event.event_id for event in segment.events)
+            await self._memory.have(Part.SCHEMA)
             step = plan(await self._refresh.completed(segment, handled), self._state.schema, self._head)
             self._head = step.commit.hash if step.commit is not None else self._head
             steps.append(step)

@@ -31,6 +31,7 @@ from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, Undecodable
 from pggit_daemon.model.decision import Link
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.reconcile.visibility import Visibility
@@ -205,7 +206,7 @@ class HistoryTables:
 
     async def _offer(self, source: str, reading: _Reading) -> None:
         await self._turns.passed(reading.position)
-        await self._turns.offer(partial(self._plan, source, reading))
+        await self._turns.offer(partial(self._plan, source, reading), Part.LEDGERS)
 
     async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
         seen = self._seen[source]

@@ -29,6 +29,7 @@ from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.history_tables import HistoryTables, Noted
 from pggit_daemon.reconcile.outbox import Outbox
@@ -186,6 +187,11 @@ class Scheduler:
     def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
         """What an undecodable row may have been; None while that is not certain: ask again with the next batch."""
         return self._tables.differences(source, received)
+
+    @property
+    def needs(self) -> frozenset[Part]:
+        """What of the record must be in memory for what is found."""
+        return self._turns.needs
 
     def found(self, stored: LSN) -> Iterator[Step]:
         """Steps to be stored now. To be called when everything received until `stored` is."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.part import Part
 from pggit_daemon.versioning.plan import Step
 
 SOON = 0.02
@@ -31,6 +32,7 @@ Plan = Callable[[LSN], Step | None]
 @dataclass(frozen=True, slots=True)
 class _Offer:
     plan: Plan
+    needs: frozenset[Part]
     done: asyncio.Future[Step | None]
 
 
@@ -53,9 +55,12 @@ class Turns:
             await self._move(pause)
             pause = min(pause * 2, LATER)
 
-    async def offer(self, plan: Plan) -> Step | None:
-        """Have a plan made between two batches; the step that was stored, if it made one."""
-        offer = _Offer(plan, asyncio.get_running_loop().create_future())
+    async def offer(self, plan: Plan, *needs: Part) -> Step | None:
+        """Have a plan made between two batches; the step that was stored, if it made one.
+
+        `needs`: what of the record it looks at, which is in memory then and stays there for some minutes.
+        """
+        offer = _Offer(plan, frozenset(needs), asyncio.get_running_loop().create_future())
         self._offers.append(offer)
         pause = SOON
         try:
@@ -75,6 +80,11 @@ class Turns:
             return
 
     # ------------------------------------------------------------------ the pipeline's side
+
+    @property
+    def needs(self) -> frozenset[Part]:
+        """What must be in memory before `take`."""
+        return frozenset[Part]().union(*(offer.needs for offer in self._offers if not offer.done.done()))
 
     def take(self, stored: LSN) -> Iterator[Step]:
         """Everything before this position is stored. Steps to be stored now, each before the next is taken."""

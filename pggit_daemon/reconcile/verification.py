@@ -32,6 +32,7 @@ from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.differences import Difference, certain, readable
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import ObjectId
+from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName, Unreadable
 from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome, remembered, snapshot_step
 from pggit_daemon.reconcile.turns import Turns
@@ -200,7 +201,7 @@ class Verification:
         """Look at what was found again, until nothing of it changes any more; then have it recorded."""
         await self._turns.passed(look.position)
         while look.found:
-            leaves = self._leaves(one.oid for one in look.found)
+            leaves = await self._recorded(look)
             second = await catalog.differing(conn, [one.oid for one in look.found])
             sure = certain(look.found, second)
             changing = len(sure) < len(readable(second))
@@ -258,10 +259,20 @@ class Verification:
             told.append(replace(outcome, differences=kept, position=stored))
             return snapshot_step(told[0], self._state.schema, self._state.progress.head) if kept else None
 
-        step = await self._turns.offer(plan)
+        step = await self._turns.offer(plan, *([Part.SCHEMA] if outcome.differences else []))
         commit = step.commit if step is not None else None
         await Store(conn).run([("put_verification", remembered(told[0], commit))])
         self._verified(told[0])
+
+    async def _recorded(self, look: _Look) -> dict[ObjectId, object]:
+        """What is recorded of the objects that differ, looked up while the schema is in memory for sure."""
+        leaves: dict[ObjectId, object] = {}
+
+        def note(_stored: LSN) -> None:
+            leaves.update(self._leaves(one.oid for one in look.found))
+
+        await self._turns.offer(note, Part.SCHEMA)
+        return leaves
 
     def _leaves(self, oids: Iterable[ObjectId]) -> dict[ObjectId, object]:
         """What is recorded of these objects now."""

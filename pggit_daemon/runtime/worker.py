@@ -33,7 +33,7 @@ from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.beginning import Beginning
-from pggit_daemon.store.loader import check_installation, load_progress, load_registry, load_state
+from pggit_daemon.store.loader import check_installation, load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
@@ -215,7 +215,7 @@ class Database:
             progress = await load_progress(conn)
             if progress is None:
                 raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
-            state = await load_state(conn, progress, registry)
+            state = await load_open(conn, progress)
         observer = Observer(self._config.name, self._metrics, self._health)
         async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
             prefix = message_prefix(state.secret)

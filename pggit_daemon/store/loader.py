@@ -71,20 +71,38 @@ async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
 
 async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, registry: Registry) -> State:
     """Everything as of the progress."""
+    state = await load_open(conn, progress)
+    await fill_schema(conn, state)
+    await fill_ledgers(conn, state, registry)
+    return state
+
+
+async def fill_schema(conn: psycopg.AsyncConnection[Any], state: State) -> None:
+    """The tree of the newest commit, as stored."""
     leaves = {
         ObjectKey(kind, schema, identity): Leaf(ObjectId(classid, objid), bytes(blob))
         for kind, schema, identity, classid, objid, blob in await _fetch(conn, "leaves")
     }
+    state.schema.replace(Schema.load(leaves))
+
+
+async def fill_ledgers(conn: psycopg.AsyncConnection[Any], state: State, registry: Registry) -> None:
+    """The history tables as they were last seen."""
     rows: dict[str, dict[str, LedgerRow]] = {}
     for source, key, columns, migration_id in await _fetch(conn, "rows"):
         rows.setdefault(source, {})[key] = LedgerRow(columns, migration_id)
+    state.ledgers.clear()
+    state.ledgers.update(await _ledgers(conn, registry, rows))
+
+
+async def load_open(conn: psycopg.AsyncConnection[Any], progress: Progress) -> State:
+    """What is open as of the progress: without the schema and the ledgers, which are large."""
     api = Api(_run(row) for row in await _fetch(conn, "runs"))
     [(secret,)] = await _fetch(conn, "secret")
     poison = frozenset([LSN.parse(lsn) for (lsn,) in await _fetch(conn, "poison")])
     facts = tuple(Fact(kind, key, state) for kind, key, state in await _fetch(conn, "facts"))
     written = frozenset(map(LSN.parse, json.loads(progress.remembered).get("written", ())))
-    ledgers = await _ledgers(conn, registry, rows)
-    return State(progress, Schema.load(leaves), ledgers, api, secret, poison, facts, written)
+    return State(progress, Schema(), {}, api, secret, poison, facts, written)
 
 
 def _run(row: tuple[Any, ...]) -> OpenRun:

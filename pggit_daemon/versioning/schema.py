@@ -58,6 +58,10 @@ class Schema:
         """The schema of the newest commit, as stored."""
         return cls(Tree().changed(leaves), {leaf.oid: key for key, leaf in leaves.items()})
 
+    def replace(self, other: Schema) -> None:
+        """Be what another one is."""
+        self.tree, self.keys, self.moved = other.tree, other.keys, other.moved
+
     def apply(self, events: Iterable[ObjectEvent]) -> tuple[ObjectChange, ...]:
         """Move on over these events; what changed, sorted by name."""
         touched: dict[ObjectId, _Now | None] = {}

@@ -1,0 +1,182 @@
+"""A database in which nothing happens keeps next to nothing open and in memory, and misses nothing that happens then.
+
+The worker runs inside the test, so that its long times can be made short; the server is real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from pggit_daemon import pipeline
+from pggit_daemon.config.model import Database as DatabaseConfig
+from pggit_daemon.db import activity
+from pggit_daemon.db.server import Server, Servers
+from pggit_daemon.install import install
+from pggit_daemon.reconcile import scheduler
+from pggit_daemon.runtime import worker
+from pggit_daemon.runtime.worker import Database
+from pggit_daemon.store import memory
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.health import Health, State
+from sandbox.recorded import Commit, commits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+ROLE = "idle_daemon"
+OURS = "SELECT application_name FROM pg_stat_activity WHERE usename = %s AND datname = current_database()"
+TABLE = "CREATE TABLE public.applied (id integer PRIMARY KEY)"
+SOURCE = {"name": "applied", "table": "public.applied", "columns": {"id": "id"}}
+
+
+@pytest.fixture
+def idle(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with a history table, and a worker that takes everything for idle at once."""
+    with psycopg.connect(database) as conn:
+        install(conn, daemon_role=ROLE)
+        conn.execute(TABLE)
+        conn.execute(f"GRANT SELECT ON applied TO {ROLE}".encode())
+    monkeypatch.setattr(pipeline, "BUSY", 0.0)
+    monkeypatch.setattr(memory, "KEPT", 0.0)
+    monkeypatch.setattr(activity, "QUIET", 0.5)
+    monkeypatch.setattr(activity, "MAX_AGE", 0.0)
+    monkeypatch.setattr(worker, "READING_KEPT", 0.3)
+    monkeypatch.setattr(worker, "WRITING_KEPT", 0.3)
+    monkeypatch.setattr(scheduler, "KEPT", 0.3)
+    monkeypatch.setattr(scheduler, "SHORTLY_KEPT", 0.3)
+    monkeypatch.setattr("pggit_daemon.db.server.KEPT", 0.1)
+    return database
+
+
+@asynccontextmanager
+async def followed(dsn: str, **settings: Any) -> AsyncIterator[Metrics]:
+    """The database, followed by a worker of its own until the end."""
+    slot = f"idle_{conninfo_to_dict(dsn)['dbname']}"
+    config = DatabaseConfig.model_validate(
+        {
+            "name": "app",
+            "dsn": make_conninfo(dsn, user=ROLE),
+            "slot": slot,
+            "source": [SOURCE],
+            "watch_interval_seconds": 0.5,
+            "metrics_interval_seconds": 1,
+            **settings,
+        }
+    )
+    metrics, health, stop = Metrics(), Health().database("app"), asyncio.Event()
+    following = asyncio.create_task(Database(config, metrics, health, Server()).follow(stop))
+    try:
+        await until(lambda: health.state is State.STREAMING or following.done())
+        yield metrics
+    finally:
+        stop.set()
+        await following
+
+
+async def until(reached: Callable[[], bool], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(reached):  # noqa: ASYNC110  (the server tells nobody)
+            await asyncio.sleep(0.05)
+
+
+async def run(dsn: str, *statements: str) -> None:
+    async with await psycopg.AsyncConnection.connect(dsn) as conn:
+        for statement in statements:
+            await conn.execute(statement.encode())
+
+
+def ours(dsn: str) -> list[str]:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return sorted(name for (name,) in conn.execute(OURS, [ROLE]))
+
+
+def newest(dsn: str) -> Commit:
+    return commits(dsn)[-1]
+
+
+def test_which_databases_share_their_looks() -> None:
+    """Promise: those of one server, whatever else differs; a connection string of several shares with nobody."""
+    servers = Servers()
+    one = servers.of("host=a port=1 dbname=x user=u")
+    assert servers.of("postgresql://other@a:1/y?connect_timeout=3") is one
+    assert servers.of("host=a port=2 dbname=x") is not one
+    several = "host=a,b dbname=x"
+    assert servers.of(several) is not servers.of(several)
+
+
+async def test_nothing_but_the_stream_is_open(idle: str) -> None:
+    """Promise: one server process, as long as nothing happens; and what happens then is recorded as ever."""
+    async with followed(idle):
+        await until(lambda: ours(idle) == ["pggit-daemon"])
+        await run(idle, "CREATE TABLE public.later (id integer)")
+        await until(lambda: newest(idle).changed == ("table public.later",))
+        await until(lambda: ours(idle) == ["pggit-daemon"])
+
+
+async def test_what_fires_no_event_trigger_is_found_in_a_quiet_database(idle: str) -> None:
+    """Promise: looks are left out only while nothing was written; a silent change is, and so is a role's new name."""
+    await run(idle, "CREATE ROLE idle_owner", "CREATE TABLE public.owned (id integer)")
+    try:
+        async with followed(idle):
+            await until(lambda: ours(idle) == ["pggit-daemon"])
+            await run(idle, "ALTER TABLE public.owned OWNER TO idle_owner")
+            await until(lambda: newest(idle).kind == "out_of_band")
+            await until(lambda: ours(idle) == ["pggit-daemon"])
+            await run(idle, "ALTER ROLE idle_owner RENAME TO idle_owner_renamed")
+            await until(lambda: newest(idle).kind == "snapshot")
+            assert newest(idle).changed == ("table public.owned",)
+    finally:
+        await run(idle, "DROP TABLE public.owned")
+        for role in ("idle_owner", "idle_owner_renamed"):
+            await run(idle, f"DROP ROLE IF EXISTS {role}")
+
+
+async def test_what_is_forgotten_is_read_again(idle: str) -> None:
+    """Promise: the record goes on as if schema and ledger had been in memory all the time."""
+    async with followed(idle):
+        for number in range(3):
+            await run(
+                idle,
+                f"CREATE TABLE public.made_{number} (id integer PRIMARY KEY)",
+                f"INSERT INTO public.applied VALUES ({number})",
+            )
+            await until(lambda number=number: f"table public.made_{number}" in newest(idle).changed)  # type: ignore[misc]
+            await asyncio.sleep(0.2)
+        await run(idle, "ALTER TABLE public.made_0 ADD COLUMN name text")
+        await until(lambda: newest(idle).changed == ("table public.made_0",))
+        await run(idle, "DROP TABLE public.made_1")
+        await until(lambda: "table public.made_1" in newest(idle).changed)
+        await asyncio.sleep(2)  # some looks at what was written
+    made = commits(idle)
+    assert [one.kind for one in made] == ["baseline", *["migration"] * 3, *["out_of_band"] * 2]
+    with psycopg.connect(idle) as conn:
+        differing = "SELECT * FROM pggit_daemon.differing(ARRAY(SELECT a FROM pggit_daemon.addresses_to_compare() a))"
+        assert conn.execute(differing).fetchall() == []
+        found = conn.execute("SELECT migration_id, status FROM pggit.external_migrations ORDER BY 1").fetchall()
+        assert found == [(0, "applied"), (1, "applied"), (2, "applied")]
+
+
+async def test_the_metrics_of_a_quiet_database(idle: str) -> None:
+    """Promise: the slot's go on being read, the others stay as they were, and a change shows."""
+    async with followed(idle) as metrics:
+
+        def value(name: str, **labels: str) -> float | None:
+            return metrics.registry.get_sample_value(f"pggit_{name}", {"database": "app", **labels})
+
+        await until(lambda: ours(idle) == ["pggit-daemon"])
+        polled = value("last_poll_timestamp_seconds") or 0
+        retained = value("slot_retained_bytes")
+        await until(lambda: (value("last_poll_timestamp_seconds") or 0) > polled)
+        assert ours(idle) == ["pggit-daemon"]
+        assert value("recorded_commits", kind="baseline") == 1
+        await run(idle, "SELECT pg_switch_wal()", "CHECKPOINT")
+        await until(lambda: value("slot_retained_bytes") != retained)
+        await run(idle, "CREATE TABLE public.later (id integer)")
+        await until(lambda: value("recorded_commits", kind="out_of_band") == 1)
+    assert value("recorded_commits", kind="baseline") is None  # its task has ended
