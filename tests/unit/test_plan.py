@@ -159,6 +159,7 @@ def test_a_row_that_waits_is_recorded_at_once_and_linked_later() -> None:
     wal = Wal()
     run = Liquibase(wal, who(1))
     run.open()
+    wal.sleep(2)
     other = wal.begin(who(7))
     other.create("public.x")
     other.commit()
