@@ -26,7 +26,7 @@ class Activity:
     """Of one database; `database` is its name on the server, once a connection has told it."""
 
     def __init__(self, server: Server, dsn: str) -> None:
-        self._server = server
+        self.server = server
         self._dsn = dsn
         self._mark: Mark | None = None
         self._changed_at = 0.0
@@ -34,7 +34,7 @@ class Activity:
 
     async def look(self, *, max_age: float = MAX_AGE) -> Look | None:
         """What the server tells of all its databases; None where it does not tell."""
-        return await self._server.look(self._dsn, max_age=max_age)
+        return await self.server.look(self._dsn, max_age=max_age)
 
     async def mark(self) -> Mark | None:
         """What is the same as long as nothing happens; None where that is not known, or something happened just now."""

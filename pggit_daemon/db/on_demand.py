@@ -3,7 +3,7 @@
 In: a way to open it, and how long it is kept. Out: the connection, lent to one user at a time. Called by whoever needs
 the database now and then: a process of the server for each of many idle databases is what this saves.
 
-    link = OnDemand(lambda: connect(dsn, "store"), kept=60.0)
+    link = OnDemand(lambda: connect(dsn, "store"), kept=lambda: 60.0)
     async with link.use() as conn:
         …
 
@@ -52,9 +52,9 @@ class Lent:
 
 
 class OnDemand:
-    """`kept`: seconds for which it stays open unused."""
+    """`kept`: for how many seconds it stays open unused."""
 
-    def __init__(self, open_: Callable[[], Awaitable[Connection]], *, kept: float) -> None:
+    def __init__(self, open_: Callable[[], Awaitable[Connection]], *, kept: Callable[[], float]) -> None:
         self._open = open_
         self._kept = kept
         self._conn: Connection | None = None
@@ -115,16 +115,14 @@ class OnDemand:
         loop = asyncio.get_running_loop()
         self._used_at = loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(self._kept, self._look)
+            self._timer = loop.call_later(self._kept(), self._look)
 
     def _look(self) -> None:
         self._timer = None
         if self._conn is None:
             return
         loop = asyncio.get_running_loop()
-        rest = self._used_at + self._kept - loop.time()
-        if self._lock.locked():
-            rest = self._kept
+        rest = self._kept() if self._lock.locked() else self._used_at + self._kept() - loop.time()
         if rest > 0:
             self._timer = loop.call_later(rest, self._look)
         else:

@@ -10,7 +10,8 @@ database that hangs costs the others nothing. No answer means that nothing is kn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,19 @@ KEPT = 3.0
 
 PATIENCE = 2.0
 """Seconds for which an answer is waited for."""
+
+FEW_BEGIN = 4
+FEW_LOOK = 8
+"""How many may begin, and how many jobs may look, at the same time."""
+
+LONG = 10.0
+"""Seconds after which a turn makes room for the next."""
+
+FEW = 4
+"""Databases of which each keeps its connections open for the full time."""
+
+SHORTEST_KEPT = 1.0
+"""Seconds for which they stay open however many databases there are: what comes in pieces is one use."""
 
 _SAME_SERVER = ("service", "host", "hostaddr", "port", "target_session_attrs")
 
@@ -67,14 +81,50 @@ class Look:
         return None if written is None else Mark(written, self.shared)
 
 
+class Room:
+    """Work that takes a connection and can wait a little: not of all databases at once."""
+
+    def __init__(self, size: int) -> None:
+        self._free = asyncio.Semaphore(size)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for room. Who takes long goes on and makes room for the next: nobody waits for a database that hangs."""
+        await self._free.acquire()
+        over = False
+
+        def make_room() -> None:
+            nonlocal over
+            if not over:
+                over = True
+                self._free.release()
+
+        timer = asyncio.get_running_loop().call_later(LONG, make_room)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            make_room()
+
+
 class Server:
     """One server."""
 
     def __init__(self) -> None:
         self._dsn = ""
-        self._link = OnDemand(lambda: connect(self._dsn, "server"), kept=KEPT)
+        self._link = OnDemand(lambda: connect(self._dsn, "server"), kept=lambda: KEPT)
         self._latest: Look | None = None
         self._asking: asyncio.Task[Look | None] | None = None
+        self.beginning = Room(FEW_BEGIN)
+        """Where databases begin to be followed."""
+        self.looking = Room(FEW_LOOK)
+        """Where the jobs beside the streams look at theirs."""
+        self.databases = 0
+        """How many of its databases are followed."""
+
+    def kept(self, seconds: float) -> float:
+        """For how long an unused connection stays open: with many databases they are as many, and so it is shorter."""
+        return max(min(seconds, SHORTEST_KEPT), seconds * min(1.0, FEW / max(1, self.databases)))
 
     async def look(self, dsn: str, *, max_age: float) -> Look | None:
         """Return a look that is at most `max_age` seconds old; None where the server does not tell in time."""

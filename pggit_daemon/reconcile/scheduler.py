@@ -25,6 +25,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.db.activity import Activity, Gate
+from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.lsn import LSN
@@ -112,6 +113,7 @@ class Scheduler:
         limits: Limits,
     ) -> None:
         self._connect = connect
+        self._activity = activity
         self._told = told
         self._limits = limits
         self._turns = Turns(ask)
@@ -199,16 +201,21 @@ class Scheduler:
         self._outbox.look()
 
     async def _repeat(self, job: Job) -> None:
+        kept, server = KEPT if job is self._verification else SHORTLY_KEPT, self._activity.server
+        link = OnDemand(lambda: self._connect(job.name), kept=lambda: server.kept(kept))
+        try:
+            await self._repeat_with(link, job)
+        finally:
+            link.close()
+
+    async def _repeat_with(self, link: OnDemand, job: Job) -> None:
         pause, said = FIRST_PAUSE, ""
         while True:
             try:
                 await job.due()
-                async with await self._connect(job.name) as conn:
+                async with self._activity.server.looking.turn(), link.use() as conn:
                     await job.run(conn)
-                    pause, said = FIRST_PAUSE, ""
-                    kept = KEPT if job is self._verification else SHORTLY_KEPT
-                    while await _is_due(job, within=kept):
-                        await job.run(conn)
+                pause, said = FIRST_PAUSE, ""
                 continue
             except PggitDaemonError as exc:
                 if exc.message != said:
@@ -219,13 +226,3 @@ class Scheduler:
             self._told.failed(job.name)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-
-
-async def _is_due(job: Job, *, within: float) -> bool:
-    """Wait until a job has something to do, but not for long: it keeps a connection meanwhile."""
-    try:
-        async with asyncio.timeout(within):
-            await job.due()
-    except TimeoutError:
-        return False
-    return True

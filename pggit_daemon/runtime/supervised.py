@@ -54,6 +54,7 @@ async def supervise(
     structlog.contextvars.bind_contextvars(database=config.name)
     if after is not None:
         await asyncio.wait([after])
+    server.databases += 1
     sessions = Sessions(waits=health.waits)
     SESSIONS.set(sessions)
     database = Database(config, metrics, health, server)
@@ -74,6 +75,7 @@ async def supervise(
             await asyncio.wait({following}, timeout=BROKEN_OFF)
     finally:
         stopping.cancel()
+        server.databases -= 1
     if following.done() and not following.cancelled():
         following.result()
 

@@ -108,10 +108,10 @@ class Database:
         """Connect, begin the history if there is none, and stream until told to stop."""
         if self._health.state is not State.STANDBY:
             self._health.enter(State.CONNECTING)
-        dsn = self._config.dsn
+        dsn, server = self._config.dsn, self._activity.server
         connections = Connections(
-            reading=OnDemand(lambda: connect(dsn, "reader"), kept=READING_KEPT),
-            writing=OnDemand(lambda: connect_to_store(dsn), kept=WRITING_KEPT),
+            reading=OnDemand(lambda: connect(dsn, "reader"), kept=lambda: server.kept(READING_KEPT)),
+            writing=OnDemand(lambda: connect_to_store(dsn), kept=lambda: server.kept(WRITING_KEPT)),
         )
         try:
             await self._stand_by(connections.reading, stop)
@@ -123,7 +123,7 @@ class Database:
     async def _stand_by(self, reading: OnDemand, stop: asyncio.Event) -> None:
         """While another process reads from the slot: look at it now and then, and open nothing that stays."""
         while not stop.is_set():
-            async with reading.use() as conn:
+            async with self._activity.server.beginning.turn(), reading.use() as conn:
                 self._activity.database = conn.info.dbname
                 slot = await self._beginning.read_slot(conn)
                 if slot is None or slot.active_pid is None:
@@ -149,7 +149,7 @@ class Database:
 
     async def _take_over(self, connections: Connections, stop: asyncio.Event) -> None:
         store = Store(connections.writing, self._config.slot)
-        async with connections.reading.use() as conn:
+        async with self._activity.server.beginning.turn(), connections.reading.use() as conn:
             await check_installation(conn)
             registry = await self._registry(conn)
             self._unread = await self._beginning.begin(conn, store, registry) or self._unread
@@ -224,7 +224,7 @@ class Database:
             tables = (OUTBOX, *registry.tables)
             await replication.start(self._config.slot, progress.end, options(self._config.plugin, tables, prefix))
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
-            await store.run(baseline.source_statements(registry))
+            await store.run(baseline.source_statements(registry), brief=True)
             self._health.enter(State.CATCHING_UP)
             self._log.info("streaming", position=str(progress.end), sources=sorted(registry.sources))
             feed = Feed(replication, assembler, progress.end, status_interval=self._config.status_interval_seconds)
@@ -269,7 +269,8 @@ class Database:
     async def _poll(self) -> None:
         """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
         name, interval = self._config.name, self._config.metrics_interval_seconds
-        link = OnDemand(lambda: connect(self._config.dsn, "metrics"), kept=min(1.5 * interval, LONGEST_KEPT))
+        server, kept = self._activity.server, min(1.5 * interval, LONGEST_KEPT)
+        link = OnDemand(lambda: connect(self._config.dsn, "metrics"), kept=lambda: server.kept(kept))
         gate, repeats = Gate(self._activity, most=POLLS_LEFT_OUT), Repeats()
         try:
             while True:
@@ -277,7 +278,7 @@ class Database:
                     if await gate.is_shut():
                         await self._show_slot()
                     else:
-                        async with link.use() as conn:
+                        async with server.looking.turn(), link.use() as conn:
                             self._tell_capture(await poll(conn, self._metrics, name))
                         gate.passed()
                     repeats.forget()

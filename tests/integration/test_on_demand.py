@@ -17,7 +17,7 @@ END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_
 
 
 def link(dsn: str, kept: float = 60.0) -> OnDemand:
-    return OnDemand(lambda: connect(dsn, "on demand"), kept=kept)
+    return OnDemand(lambda: connect(dsn, "on demand"), kept=lambda: kept)
 
 
 async def backend(on_demand: OnDemand, *, brief: bool = False) -> int:
