@@ -30,7 +30,7 @@ PATIENCE = 2.0
 """Seconds for which an answer is waited for."""
 
 FEW_BEGIN = 4
-FEW_LOOK = 8
+FEW_LOOK = 4
 """How many may begin, and how many jobs may look, at the same time."""
 
 LONG = 10.0

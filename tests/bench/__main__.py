@@ -4,7 +4,7 @@
 import subprocess
 import sys
 
-BENCHES = ("drain", "beside_load", "store_call", "open_claims", "ddl_overhead", "history_size", "random_ddl")
+BENCHES = ("drain", "beside_load", "fleet", "store_call", "open_claims", "ddl_overhead", "history_size", "random_ddl")
 
 for name in BENCHES:
     print(f"== {name}", flush=True)

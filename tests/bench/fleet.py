@@ -41,6 +41,7 @@ BEGIN_AT = """
 """
 RECORDED = "SELECT count(*) FROM pggit.commits WHERE message LIKE '%%' || %s || '%%'"
 SAMPLE = 0.5  # seconds
+READY = 600.0  # seconds
 
 
 def main() -> None:
@@ -66,12 +67,18 @@ def main() -> None:
         config = folder / "config.toml"
         config.write_text("".join(DATABASE.format(name=one, dsn=_own(cluster, one)) for one in names))
         began = time.monotonic()
-        with Daemon(cluster.dsn(names[0]), folder, ["--config", str(config)], cold=True) as daemon:
+        daemon = Daemon(cluster.dsn(names[0]), folder, ["--config", str(config)], cold=True)
+        daemon.start()
+        try:
+            daemon.wait_ready(READY)
             print(f"{chosen.databases} databases of {chosen.objects} objects:")
             print(f"  ready after {time.monotonic() - began:.1f} s, memory {_memory(daemon.pid):.0f} MB")
             time.sleep(chosen.settle)
             _idle(cluster, daemon, chosen.seconds, chosen.databases)
             _latency([cluster.dsn(one) for one in names[:20]])
+            daemon.stop()
+        finally:
+            daemon.kill()
 
 
 def _own(cluster: Cluster, database: str) -> str:
@@ -90,8 +97,9 @@ def _template(cluster: Cluster, folder: Path, objects: int) -> None:
             functions = "".join(FUNCTION.format(n=number, m=m) for m in range(7))
             conn.execute((TEN.format(n=number) + functions).encode())
         conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl ENABLE ALWAYS")
-    with Daemon(cluster.dsn(TEMPLATE), folder, ["--dsn", _own(cluster, TEMPLATE)], name="template"):
-        pass
+    with Daemon(cluster.dsn(TEMPLATE), folder, ["--dsn", _own(cluster, TEMPLATE)], name="template") as daemon:
+        verified = lambda: any(event.get("event") == "verified" for event in daemon.events())  # noqa: E731
+        daemon.wait_for(verified, "sure of its first commit", READY)
     with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
         conn.execute("SELECT pg_drop_replication_slot('pggit_daemon')")
 
