@@ -209,6 +209,8 @@ class Pipeline:
     async def _take(self, item: Transaction | Message) -> None:
         await self._memory.have(Part.LEDGERS)
         changeset = self._changeset(item)
+        for doubt in self._registry.new_doubts():
+            log.warning("history_table_in_doubt", table=str(doubt.table), why=str(doubt), hint=doubt.hint)
         if isinstance(changeset, NewTables):
             await self._store_recorded()
             await self._start_over(changeset.tables)

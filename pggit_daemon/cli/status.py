@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose, choose_database
 from pggit_daemon.cli.output import print_json, print_pairs, print_table, print_text, size
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.model.shape import Shape
+from pggit_daemon.model.transaction import TableName
 from pggit_daemon.query.connect import connection
 from pggit_daemon.sql import load_queries
+from pggit_daemon.tools.doubts import doubts
+from pggit_daemon.tools.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pggit_daemon.config import Database
+    from pggit_daemon.query.connect import Connection
+    from pggit_daemon.tools.doubts import Doubt
 
 
 def status(
@@ -48,8 +55,28 @@ def status(
 def _read(database: Database) -> dict[str, Any]:
     with connection(database.dsn, purpose="status") as conn:
         row = conn.execute(load_queries("cli")["status"]).fetchone()
-    document: dict[str, Any] = row[0] if row else {}
+        document: dict[str, Any] = row[0] if row else {}
+        document["doubts"] = [
+            {"table": str(one.table), "why": str(one), "hint": one.hint} for one in _doubts(conn, database, document)
+        ]
     return document
+
+
+def _doubts(conn: Connection, database: Database, document: Mapping[str, Any]) -> list[Doubt]:
+    """Tables that somebody may take for followed, and that are not."""
+    wanted = Registry(database.presets).wanted
+    rows = conn.execute(
+        load_queries("load")["tables"],
+        {
+            "sets": [json.dumps(sorted(names)) for names in wanted.columns],
+            "companions": sorted(wanted.companions),
+            "named": [],
+        },
+    ).fetchall()
+    tables = {TableName(schema, name): Shape.parse(json.loads(shape)) for schema, name, _, shape in rows if shape}
+    known = {TableName(one["schema"], one["table"]) for one in document["sources"]}
+    found = doubts(database.presets, tables, known)
+    return [one for one in found if database.discovery.allows(one.table)]
 
 
 def _print(name: str, document: Mapping[str, Any]) -> None:
@@ -91,6 +118,11 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                 for s in document["sources"]
             ],
         )
+    for source in document["sources"]:
+        if source["state"] == "unreadable" and source["detail"]:
+            print_text(f"source {source['name']}: {source['detail']}")
+    for doubt in document["doubts"]:
+        print_text(f"not followed: {doubt['why']}\n  hint: {doubt['hint']}")
 
 
 _TABLE_STATES = {

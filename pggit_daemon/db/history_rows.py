@@ -27,6 +27,10 @@ _NO_RIGHT = "42501"
 _LOCKED = "55P03"
 
 
+MISFIT = "correct the columns of [[database.source]] in the configuration"
+"""What mends a configured source whose table is another."""
+
+
 class TableState(StrEnum):
     """What became of an attempt to read a history table; stored in `pggit_daemon.source.state`."""
 
@@ -54,6 +58,12 @@ async def read_table(conn: psycopg.AsyncConnection[Any], table: TableName) -> Ta
             return TableReading(TableState.READ, await _rows(cursor, sql.Identifier(table.schema, table.table)))
     except psycopg.Error as exc:
         return _refused(exc, table, conn)
+
+
+def misread(table: TableName, misses: Sequence[str]) -> TableReading:
+    """A table that is not as its configuration says."""
+    why = f"{table} does not fit its configuration: {'; '.join(misses)}"
+    return TableReading(TableState.UNREADABLE, why=why, hint=MISFIT)
 
 
 async def _rows(cursor: psycopg.AsyncCursor[Any], name: sql.Identifier) -> list[TextRow]:

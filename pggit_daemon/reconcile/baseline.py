@@ -79,6 +79,7 @@ async def begin(
     links = [
         Link(recorded, evidence)
         for source in registry.histories
+        if source.name not in registry.unreadable  # the comparisons say so
         for recorded in _rows(ledgers, source, found.tables[source.table], at, again=before is not None)
     ]
     links += _requested(before.api if before is not None else Api(), found.requests, at, evidence)

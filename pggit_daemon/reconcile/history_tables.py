@@ -25,7 +25,7 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.db.activity import Gate
 from pggit_daemon.db.connections import translated
-from pggit_daemon.db.history_rows import TableReading, TableState, read_table
+from pggit_daemon.db.history_rows import TableReading, TableState, misread, read_table
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import Link
@@ -213,9 +213,15 @@ class HistoryTables:
         while not await self._visibility.is_complete(conn):
             await asyncio.sleep(INVISIBLE)
             seen = self._seen[source]
-        table = await read_table(conn, self._registry.sources[source].table)
+        table = await self._table(conn, source)
         await self._note(conn, source, table)
         return _Reading(table, await catalog.position(conn), seen)
+
+    async def _table(self, conn: psycopg.AsyncConnection[Any], name: str) -> TableReading:
+        source = self._registry.sources[name]
+        if name in self._registry.unreadable:
+            return misread(source.table, self._registry.misfits.get(name, ()))
+        return await read_table(conn, source.table)
 
     async def _note(self, conn: psycopg.AsyncConnection[Any], source: str, table: TableReading) -> None:
         """Remember whether a table could be read, and tell when that changes."""

@@ -19,6 +19,7 @@ import structlog
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.connections import connect, connect_to_store
+from pggit_daemon.db.history_rows import MISFIT
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.server import Server
 from pggit_daemon.decode.assembler import Assembler
@@ -192,11 +193,9 @@ class Database:
     def _tell(self, registry: Registry) -> None:
         """What of the sources is not as somebody meant it."""
         for name, misses in registry.misfits.items():
-            hint = "correct [[database.source]] in the configuration"
-            self._log.error("source_does_not_fit_its_table", source=name, misses=list(misses), hint=hint)
-        for table, presets in registry.ambiguous.items():
-            hint = "pggit-daemon tools explain; or configure it as a source"
-            self._log.warning("history_table_of_several_tools", table=str(table), presets=list(presets), hint=hint)
+            self._log.error("source_does_not_fit_its_table", source=name, misses=list(misses), hint=MISFIT)
+        for doubt in registry.new_doubts():
+            self._log.warning("history_table_in_doubt", table=str(doubt.table), why=str(doubt), hint=doubt.hint)
 
     def _tell_capture(self, broken: tuple[str, ...]) -> None:
         """Whether statements are recorded at all: what is off, changed or missing of the capture."""

@@ -224,13 +224,18 @@ def custom(
     """
     failed = {columns.success: ("false", "f", "0")} if columns.success is not None else None
     inserts: tuple[Rule, ...] = (Rule(means=Meaning.APPLIED),)
+    updates: tuple[Rule, ...] = (Rule(means=Meaning.EDITED),)
     deletes: tuple[Rule, ...] = (Rule(means=Meaning.ROLLED_BACK),)
     if failed is not None:
         inserts = (Rule(means=Meaning.FAILED, when=failed), *inserts)
         deletes = (Rule(means=Meaning.REMOVED, was=failed), *deletes)
-    updates: tuple[Rule, ...] = (Rule(means=Meaning.EDITED),)
     if columns.checksum is not None:
         updates = (Rule(means=Meaning.CHECKSUM_CHANGED, changed=(columns.checksum,)), *updates)
+    if columns.applied_at is not None:
+        # A row that has no time yet was written before its DDL.
+        begun, ended = {columns.applied_at: ("null",)}, {columns.applied_at: ("!null",)}
+        inserts = (*inserts[:-1], Rule(means=Meaning.STARTED, when=begun), inserts[-1])
+        updates = (Rule(means=Meaning.APPLIED, was=begun, when=ended), *updates)
     return Preset(
         tool=tool,
         table=TableRule(columns=dict.fromkeys(sorted(columns.used), "*"), more=True),

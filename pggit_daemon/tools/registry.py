@@ -16,6 +16,7 @@ from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.candidates import Candidates
 from pggit_daemon.tools.discovery import Discovery
+from pggit_daemon.tools.doubts import Doubt, doubt
 from pggit_daemon.tools.housekeeping import Housekeeping
 from pggit_daemon.tools.identity import parse_table
 from pggit_daemon.tools.lock_tables import LockTables
@@ -56,7 +57,11 @@ class Registry:
         self._housekeeping = Housekeeping(presets, self.sources, self.locks.presets_of)
         self._seen: dict[TableName, Seen] = {}
         self._silent: set[TableName] = set()  # of a source's name, and no history table now
+        self.unreadable: set[str] = set()
+        """Configured sources whose table lacks the columns that name a migration."""
         self.ambiguous: dict[TableName, tuple[str, ...]] = {}
+        self._usual = {preset.table.name for preset in presets.values() if preset.table.name is not None}
+        self._doubts: list[Doubt] = []
         self._companions = {
             name for preset in presets.values() for name in (*preset.table.beside, *preset.table.without)
         }
@@ -70,7 +75,11 @@ class Registry:
         return tuple(sorted(tables, key=str))
 
     def at(self, table: TableName) -> Source | None:
-        """The source whose history table this is."""
+        """The source whose history table this is; None where its rows cannot be told."""
+        source = self._source_at(table)
+        return None if source is None or source.name in self.unreadable else source
+
+    def _source_at(self, table: TableName) -> Source | None:
         if table in self._silent:
             return None
         return next(
@@ -99,7 +108,7 @@ class Registry:
         looks += [preset.lock_row.table for preset in self._presets.values() if preset.lock_row is not None]
         return Wanted(
             frozenset(frozenset(rule.columns) for rule in looks),
-            frozenset(self._companions),
+            frozenset(self._companions | self._usual),
             frozenset(table for source in self.histories for table in source.tables),
         )
 
@@ -109,9 +118,19 @@ class Registry:
         found = {
             source.name: tuple(source.preset.table.misses(source.table, replace(seen.shape, copied=False)))
             for source in self.histories
-            if source.origin == "config" and (seen := self._seen.get(source.table)) is not None
+            if source.origin == "config" and (seen := self._seen.get(source.table)) is not None and seen.shape.columns
         }
         return {name: misses for name, misses in found.items() if misses}
+
+    def _learn_misfit(self, seen: Seen) -> None:
+        """A configured table without the columns that name its migrations says nothing until it has them."""
+        source = self._source_at(seen.table)
+        if source is None or source.origin != "config" or source.table != seen.table:
+            return
+        if set(source.preset.migration.version) <= seen.shape.names:
+            self.unreadable.discard(source.name)
+        else:
+            self.unreadable.add(source.name)
 
     # -- what is learnt
 
@@ -132,8 +151,10 @@ class Registry:
         if self._is_part(seen):
             return self._add_part(seen)
         if not renamed and not self._may_matter(seen):
+            self._wonder(seen)
             return False
         self._seen[seen.table] = seen
+        self._learn_misfit(seen)
         if self._is_another(seen, before):
             self._silent.add(seen.table)
             return False
@@ -146,6 +167,17 @@ class Registry:
             if source.preset.lock_row is not None:
                 self.sources[source.name] = replace(source, bracket_table=self.locks.beside(source))
         return changed or renamed
+
+    def _wonder(self, seen: Seen) -> None:
+        """Of tables that a tool might have made, people should know that they are not followed."""
+        if seen.table.table in self._usual and self._discovery.allows(seen.table):
+            found = doubt(self._presets, seen.table, seen.shape)
+            self._doubts += [found] if found is not None else []
+
+    def new_doubts(self) -> list[Doubt]:
+        """What was seen since the last time that people should look at."""
+        found, self._doubts = self._doubts, []
+        return found
 
     def remember(self, table: TableName, oid: int | None) -> None:
         """The table of a source had this OID when it was last seen."""
@@ -210,13 +242,14 @@ class Registry:
 
     def _judge(self, table: TableName) -> bool:
         """Say whose history table this is; True if it was not that before."""
-        known = self.at(table)
+        known = self._source_at(table)
         if (known is not None and known.origin == "config") or not self._discovery.allows(table):
             return False
         fitting = self.fitting(self._seen[table])
-        self.ambiguous.pop(table, None)
+        before = self.ambiguous.pop(table, None)
         if len(fitting) > 1:
             self.ambiguous[table] = fitting
+            self._doubts += [Doubt(table, fits=fitting)] if fitting != before else []
         if len(fitting) != 1 or (known is not None and known.preset_name == fitting[0]):
             return False
         preset = self._presets[fitting[0]]

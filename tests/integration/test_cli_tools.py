@@ -70,6 +70,25 @@ def test_no_such_table(tables: str) -> None:
     assert run("tools", "explain", "nowhere", dsn=tables).code == 2
 
 
+def test_status_names_tables_that_are_nearly_a_tools(tables: str, tmp_path: Path) -> None:
+    """Otherwise a history table of another shape would be missed without anybody's notice; others are left alone."""
+    with psycopg.connect(tables) as conn:
+        conn.execute("CREATE SCHEMA odd; CREATE TABLE odd.alembic_version (version_num text PRIMARY KEY)")
+        conn.execute("CREATE TABLE odd.migrations AS SELECT * FROM public.migrations")
+    text = run("status", dsn=tables).out
+    told = [line for line in text.splitlines() if line.startswith(("not followed", "  hint"))]
+    assert told[0].startswith("not followed: odd.alembic_version is nearly alembic's: column version_num is text")
+    assert told[1].startswith("  hint: pggit-daemon tools explain odd.alembic_version")
+    assert told[2] == "not followed: odd.migrations is nearly typeorm's: its primary key is (), not (id)"
+    assert [line for line in told if "copied" in line or "wider" in line or "Orders" in line] == []
+    assert len(told) == 4
+    config = tmp_path / "c.toml"
+    config.write_text(f'[[database]]\nname = "app"\ndsn = "{tables}"\ndiscover = ["!odd"]\n')
+    assert "not followed: odd" not in run("status", "--config", str(config)).out
+    (document,) = run("status", "--json", dsn=tables).json["databases"].values()
+    assert [one["table"] for one in document["doubts"]] == ["odd.alembic_version", "odd.migrations"]
+
+
 def test_presets_of_ones_own_are_checked(tmp_path: Path) -> None:
     good, bad = tmp_path / "flyway.toml", tmp_path / "bad.toml"
     good.write_text('tool = "x"\nkey = ["a"]\ntable = { columns = { a = "text" } }\nmigration = { version = ["a"] }\n')

@@ -453,6 +453,17 @@ def test_a_failed_row_that_is_deleted_was_not_rolled_back() -> None:
     assert delete(of, {"id": 2}).meaning is Meaning.ROLLED_BACK
 
 
+def test_a_row_without_its_time_was_written_before_its_ddl() -> None:
+    """Otherwise each migration would take the statements of the one before it."""
+    of = ledger(custom(applied_at="done"))
+    begun = insert(of, {"id": 1, "done": None})
+    assert (begun.meaning, migration(begun).status) == (Meaning.STARTED, "started")
+    ended = update(of, {"id": 1, "done": "2026-01-01"}, {"id": 1, "done": None})
+    assert (ended.meaning, migration(ended).status) == (Meaning.APPLIED, "applied")
+    assert ended.since == begun.lsn
+    assert insert(of, {"id": 2, "done": "2026-01-02"}).meaning is Meaning.APPLIED
+
+
 @pytest.mark.parametrize("value", ["2026-03-01-init", None, -1, Decimal("1.5"), 10**30])
 def test_ids_that_are_no_plain_integers_are_numbered_as_they_come(value: str | int | Decimal | None) -> None:
     of = ledger(custom())

@@ -268,6 +268,18 @@ def test_columns_that_a_configured_table_lacks_are_named() -> None:
     assert registry.misfits == {}
 
 
+def test_a_configured_table_without_its_version_tells_nothing() -> None:
+    """Rows whose migration has no name would all be the same one."""
+    registry = Registry(PRESETS, [configured(id="verzion")])
+    table = TableName("ops", "log")
+    assert registry.at(table) is registry.sources["own"], "it may not be there yet"
+    registry.look(seen(table, VERSION))
+    assert registry.at(table) is None
+    assert registry.unreadable == {"own"}
+    registry.look(seen(table, shape("verzion varchar", "verzion"), at=2))
+    assert registry.at(table) is registry.sources["own"]
+
+
 @pytest.mark.parametrize(
     ("discovery", "found"),
     [
