@@ -1,9 +1,9 @@
 """How fast a backlog is recorded, and what it takes: `python -m tests.bench.backlog`.
 
 The daemon is away while DDL runs; then it comes back. Out, for each kind of backlog: how many a second are recorded,
-CPU of the daemon and of its sessions in the server for each, and the daemon's peak of memory. Kinds: transactions of one
-statement made by hand (two sizes: their ratio says whether the cost is linear), migrations of three statements and a
-history row, and one transaction of many tables.
+CPU of the daemon and of its sessions in the server for each, and the daemon's peak of memory. Kinds: transactions of
+one statement made by hand (two sizes: their ratio says whether the cost is linear), migrations of three statements and
+a history row, and one transaction of many tables.
 """
 
 # ruff: noqa: T201 - a bench prints its figures
