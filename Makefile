@@ -38,9 +38,10 @@ lint: .venv/ready
 	$(RUN)/ruff format --check
 	$(RUN)/mypy
 
+# All figures with their aims; SHORT=1: roughly, in some minutes.
 bench: .venv/ready
 	sandbox/setup.sh server
-	$(RUN)/python -m tests.bench
+	$(RUN)/python -m tests.bench $(if $(SHORT),--short)
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -93,7 +93,7 @@ def _backlog(
         daemon.start()
         with psycopg.connect(dsn, autocommit=True) as conn:
             daemon.wait_for(lambda: conn.execute(STREAMING).fetchone() is not None, "streaming", CAUGHT_UP)
-        with _counted(dsn, daemon.pid) as cost:
+        with counted(dsn, daemon.pid) as cost:
             began = time.perf_counter()
             daemon.wait_caught_up(CAUGHT_UP)
             seconds = time.perf_counter() - began
@@ -124,7 +124,7 @@ def _tables(conn: psycopg.Connection, count: int) -> None:
 
 
 @contextmanager
-def _counted(dsn: str, pid: int) -> Iterator[Callable[[], tuple[float, float]]]:
+def counted(dsn: str, pid: int) -> Iterator[Callable[[], tuple[float, float]]]:
     """Give the CPU seconds since it began: of the daemon, and of its sessions that are there at the end."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         pids = [row[0] for row in conn.execute(SESSIONS).fetchall()]
