@@ -27,7 +27,7 @@ BEGIN
         'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',
         'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)', 'harmless_query(text)',
         'record_failure(text, text, text, boolean)',
-        'outbox_shape()']
+        'outbox_shape()', 'told_out_of_band(text, text, integer)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

@@ -13,61 +13,48 @@ BEGIN
         WHERE version.from_commit < before AND earlier.kind IN ('migration', 'rollback') OFFSET 0);
 END $$;
 
-CREATE OR REPLACE FUNCTION pggit_daemon.told_out_of_band(of_type text, named text, made integer) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+-- One open conflict for each kind and object: it is looked for, not run into, as a session that resolves it right now would
+-- be waited for.
+CREATE OR REPLACE FUNCTION pggit_daemon.open_conflict(
+    kind text, of_type text, named text, said text, made integer DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT format('%s %s was changed outside migrations by %s', of_type, named, c.author)
-            FROM pggit.commits AS c WHERE c.id = made);
+    INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
+    SELECT kind, of_type, named, said, made
+    WHERE NOT EXISTS (
+        SELECT FROM pggit.conflicts AS open
+        WHERE open.status = 'unresolved' AND open.conflict_type = kind AND open.object_type = of_type
+          AND hashtextextended(open.object_identifier, 0) = hashtextextended(named, 0)
+          AND open.object_identifier = named OFFSET 0)
+    ON CONFLICT (conflict_type, object_type, hashtextextended(object_identifier, 0)) WHERE status = 'unresolved' DO NOTHING;
 END $$;
 
--- An object that migrations made was changed by something else. An open conflict is looked for, not run into: a session
--- that resolves it right now would be waited for.
+-- An object that migrations made was changed by something else.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_out_of_band_conflicts(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
-    SELECT 'out_of_band', changed.type, changed.identity,
-           pggit_daemon.told_out_of_band(changed.type, changed.identity, made.id), made.id
+    PERFORM pggit_daemon.open_conflict('out_of_band', changed.type, changed.identity,
+                format('%s %s was changed outside migrations by %s', changed.type, changed.identity, made.author), made.id)
     FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
          AS changed (type, identity)
-    CROSS JOIN (SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made
-    WHERE pggit_daemon.made_by_migration(changed.type, changed.identity, made.id)
-      AND NOT EXISTS (
-        SELECT FROM pggit.conflicts AS open
-        WHERE open.status = 'unresolved' AND open.conflict_type = 'out_of_band' AND open.object_type = changed.type
-          AND hashtextextended(open.object_identifier, 0) = hashtextextended(changed.identity, 0)
-          AND open.object_identifier = changed.identity OFFSET 0)
-    ON CONFLICT (conflict_type, object_type, hashtextextended(object_identifier, 0)) WHERE status = 'unresolved' DO NOTHING;
+    CROSS JOIN (SELECT c.id, c.author FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made
+    WHERE pggit_daemon.made_by_migration(changed.type, changed.identity, made.id);
 END $$;
 
--- The catalog was not as recorded, and nobody told why.
+-- The catalog was not as recorded, and no statement explains it.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_tree_conflicts(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
-    SELECT 'tree_differs', found.type, found.identity, found.description, made.id
+    PERFORM pggit_daemon.open_conflict('tree_differs', found.type, found.identity, found.description, made.id)
     FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'),
                     jsonb_array_elements_text(p -> 'description')) AS found (type, identity, description)
-    CROSS JOIN (SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made
-    WHERE NOT EXISTS (
-        SELECT FROM pggit.conflicts AS open
-        WHERE open.status = 'unresolved' AND open.conflict_type = 'tree_differs' AND open.object_type = found.type
-          AND hashtextextended(open.object_identifier, 0) = hashtextextended(found.identity, 0)
-          AND open.object_identifier = found.identity OFFSET 0)
-    ON CONFLICT (conflict_type, object_type, hashtextextended(object_identifier, 0)) WHERE status = 'unresolved' DO NOTHING;
+    CROSS JOIN (SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash') AS made;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_checksum_conflict(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description)
-    SELECT 'checksum_changed', 'migration', p ->> 'identity', p ->> 'description'
-    WHERE NOT EXISTS (
-        SELECT FROM pggit.conflicts AS open
-        WHERE open.status = 'unresolved' AND open.conflict_type = 'checksum_changed' AND open.object_type = 'migration'
-          AND hashtextextended(open.object_identifier, 0) = hashtextextended(p ->> 'identity', 0)
-          AND open.object_identifier = p ->> 'identity')
-    ON CONFLICT (conflict_type, object_type, hashtextextended(object_identifier, 0)) WHERE status = 'unresolved' DO NOTHING;
+    PERFORM pggit_daemon.open_conflict('checksum_changed', 'migration', p ->> 'identity', p ->> 'description');
 END $$;
 
 -- The open conflicts of these objects, locked; of those that somebody else resolves right now, none. `by`: a commit that
