@@ -46,7 +46,7 @@ from pggit_daemon.versioning.segments import segments
 
 log = structlog.get_logger(__name__)
 
-REST = 0.2
+REST = 1.0
 """Seconds between transactions that store nothing but how far the stream was read."""
 
 BUSY = 60.0
@@ -170,9 +170,9 @@ class Pipeline:
         Nothing is acknowledged beyond the stored bound, so that a slot which has confirmed more is known as another.
         """
         progress, now = self._state.progress, asyncio.get_running_loop().time()
-        asked = self._asked is not None
+        asked = self._asked is not None or batch.reply_requested
         if progress.bound is None or batch.received > progress.bound:
-            if not asked and not batch.reply_requested and self._rests(batch.received.value - progress.end.value):
+            if not asked and self._rests(batch.received.value - progress.end.value):
                 return
             self._advanced_at = now
             self._state.progress = replace(progress, end=batch.received).reserving

@@ -1,11 +1,12 @@
 """From frames to committed transactions. Pure.
 
-In: the frames of the stream, in order. Out: for each lot of them a `Batch`. Called by `replication/feed.py`; one
-assembler serves one connection, because after a reconnect the stream starts at a transaction's begin again.
+In: the frames of the stream, in order, as they come. Out: how urgent they are, and when somebody asks, all that came
+since as a `Batch`. Called by `replication/feed.py`; one assembler serves one connection, because after a reconnect the
+stream starts at a transaction's begin again.
 
 Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with
-nothing between. They are told by their first bytes and counted; of a whole lot of them only the last commit is
-parsed, for its position.
+nothing between. They are told by their first bytes and counted; of all that came since the last batch only the last
+commit is parsed, for its position.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.transaction import Change, Message, Transaction, Unreadable, Unshown
 from pggit_daemon.replication import protocol
+from pggit_daemon.replication.pacing import Urgency
 from pggit_daemon.replication.protocol import (
     KEEPALIVE,
     OVERSIZE,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a lot of frames held.
+    """What the frames since the last batch held.
 
     `received` is how far the stream has been read without a gap: everything committed before it was in this
     batch or an earlier one. It may be acknowledged when nothing is waiting for its results.
@@ -46,7 +48,7 @@ class Batch:
     a keepalive can come in the middle of a backlog, so the clock says how late it is and not that the stream
     has nothing older to bring. Both are None until the first commit (or keepalive).
 
-    `messages` are the non-transactional ones: they belong to no transaction.
+    `messages` are the non-transactional ones: they belong to no transaction. `frames` came in so many `lots`.
     """
 
     transactions: tuple[Transaction, ...]
@@ -58,6 +60,8 @@ class Batch:
     repeats: int
     reply_requested: bool
     in_transaction: bool
+    frames: int
+    lots: int
 
 
 class Assembler:
@@ -80,12 +84,25 @@ class Assembler:
         self._stream_time: datetime | None = None
         self._server_time: datetime | None = None
         self._reply_requested = False
+        self._empties = self._frames = self._lots = 0
+        self._last_empty = b""
         self._last_pulse = b""
+        self._pulsed = False
 
     def feed(self, frames: Sequence[bytes]) -> Batch:
+        """Take the next frames and return what they hold."""
+        self.take(frames)
+        return self.batch()
+
+    @property
+    def has_pulse(self) -> bool:
+        """Whether the server has said how far it is since the last batch, in a message for that alone."""
+        return self._pulsed
+
+    def take(self, frames: Sequence[bytes]) -> Urgency:
         """Take the next frames; ProtocolError when they do not fit together, and the stream must end."""
-        empties = 0
-        last_empty = self._last_pulse = b""
+        self._lots += 1
+        self._frames += len(frames)
         is_open = self._open
         begin, commit = self._decoder.begin, self._decoder.commit
         begins = slice(XLOG_HEADER, XLOG_HEADER + len(begin))  # as long as what commits begin with
@@ -98,8 +115,8 @@ class Assembler:
                 if self._changes:
                     self._complete(frame)
                 else:
-                    empties += 1
-                    last_empty, self._last_pulse = frame, b""
+                    self._empties += 1
+                    self._last_empty, self._last_pulse = frame, b""
             elif head == begin and frame[0] == XLOG_DATA:
                 if is_open:
                     raise ProtocolError("a begin came inside an open transaction")
@@ -108,18 +125,23 @@ class Assembler:
             else:
                 self._other(frame, is_open=is_open)
         self._open = is_open
-        if last_empty:
-            self._passed(last_empty)
-        if self._last_pulse:
-            self._pulse(keepalive(self._last_pulse), is_open=is_open)
-        return self._batch(empties)
+        if self._transactions or self._messages:
+            return Urgency.OURS
+        if self._changes:
+            return Urgency.COMING
+        return Urgency.ASKED if self._reply_requested else Urgency.LATER
 
     def _other(self, frame: bytes, *, is_open: bool) -> None:
         kind = frame[0] if frame else 0
         if kind == KEEPALIVE:
             # A busy server sends one with nearly every transaction; the last says all that the others did.
             self._reply_requested |= frame[-1] != 0
-            self._last_pulse = frame
+            self._pulsed = True
+            if is_open:
+                # The WAL's end lies before the commit or says nothing about it: hold.
+                self._server_time = _newer(self._server_time, keepalive(frame).server_time)
+            else:
+                self._last_pulse = frame
         elif kind == WARNING:
             self._warned(frame, is_open=is_open)
         elif kind == OVERSIZE:
@@ -163,25 +185,32 @@ class Assembler:
         self._server_time = _newer(self._server_time, commit.time)
         return commit
 
-    def _pulse(self, pulse: Keepalive, *, is_open: bool) -> None:
-        # Inside a transaction the WAL's end lies before its commit or says nothing about it: hold.
-        if not is_open:
-            self._received = max(self._received, pulse.wal_end)
+    def _pulse(self, pulse: Keepalive) -> None:
+        self._received = max(self._received, pulse.wal_end)
         self._server_time = _newer(self._server_time, pulse.server_time)
 
-    def _batch(self, empties: int) -> Batch:
+    def batch(self) -> Batch:
+        """All that came since the last batch."""
+        if self._last_empty:
+            self._passed(self._last_empty)
+        if self._last_pulse:
+            self._pulse(keepalive(self._last_pulse))
         batch = Batch(
             transactions=tuple(self._transactions),
             messages=tuple(self._messages),
             received=self._received,
             stream_time=self._stream_time,
             server_time=self._server_time,
-            empties=empties,
+            empties=self._empties,
             repeats=self._repeats,
             reply_requested=self._reply_requested,
             in_transaction=self._open,
+            frames=self._frames,
+            lots=self._lots,
         )
         self._transactions, self._messages, self._repeats, self._reply_requested = [], [], 0, False
+        self._empties = self._frames = self._lots = 0
+        self._last_empty, self._last_pulse, self._pulsed = b"", b"", False
         return batch
 
 

@@ -24,7 +24,7 @@ from pggit_daemon.errors import ConnectError, PggitDaemonError, ServerAway, Stre
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import protocol
 from pggit_daemon.replication import refusals as failures
-from pggit_daemon.replication.frames import Frames
+from pggit_daemon.replication.frames import Frames, Take
 from pggit_daemon.replication.slot import read_requirements, read_slot
 from pggit_daemon.sql import load_queries
 
@@ -170,9 +170,12 @@ class ReplicationConnection:
             raise StreamError(f"the server did not start to stream from replication slot {slot}")
         self._frames.begin()
 
-    async def read(self) -> list[bytes]:
-        """Return the next frames, none only after `interrupt`; StreamError when the stream has ended."""
-        return await self._frames.read()
+    async def read(self, take: Take, patience: float) -> None:
+        """Hand frames to `take` until it says that somebody must see them, at most `patience` seconds from the first.
+
+        Returns after `interrupt`, too. StreamError when the stream has ended, and whatever `take` raises.
+        """
+        await self._frames.read(take, patience)
 
     def interrupt(self) -> None:
         """Let a `read` that waits come back at once, with no frames if there are none."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from pggit_daemon.errors import StreamError
 from pggit_daemon.model.lsn import LSN, Durable
+from pggit_daemon.replication.pacing import Urgency
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -30,6 +31,7 @@ STATUS_INTERVAL = 2.0  # seconds
 REPEAT = 10.0  # seconds until a status that says nothing new is sent again, unless the server wants it earlier
 SOON = 0.005  # seconds: results that are durable are acknowledged within this
 LATER = 0.2  # seconds: with nothing pending there is no hurry, and each status costs the server some work
+PATIENCE = 0.25  # seconds until the consumer learns how far the server is, where that is all there is to learn
 URGES = 5  # requests in a row for a reply that we cannot give
 URGE_PAUSE = 0.1  # seconds between the answers to them
 
@@ -80,6 +82,7 @@ class Feed:
         self._acknowledged = position
         self._received = position
         self._ask = False
+        self._awaited = False
         limit = connection.wal_sender_timeout
         self._interval = min(status_interval, limit / 4) if limit else status_interval
         self._repeat = max(self._interval, min(REPEAT, limit / 4) if limit else REPEAT)
@@ -105,7 +108,8 @@ class Feed:
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield batches until the stream ends, which is a StreamError."""
         while True:
-            batch = self._assembler.feed(await self._connection.read())
+            await self._connection.read(self._take, PATIENCE)
+            batch = self._assembler.batch()
             self._received = max(self._received, batch.received)
             yield batch
             holding = self._acknowledged < self._received
@@ -115,6 +119,14 @@ class Feed:
                 if holding:
                     await asyncio.sleep(URGE_PAUSE)  # it asks again at once: do not turn that into a busy loop
                 self._send()
+
+    def _take(self, frames: list[bytes]) -> Urgency:
+        """Take frames; an answer that somebody waits for is urgent whatever it says."""
+        urgency = self._assembler.take(frames)
+        if self._awaited and self._assembler.has_pulse:
+            self._awaited = False
+            return Urgency.OURS if urgency is Urgency.OURS else Urgency.ASKED
+        return urgency
 
     def interrupt(self) -> None:
         """Have `batches` yield at once, an empty batch if nothing has come; so that its consumer can stop."""
@@ -136,7 +148,7 @@ class Feed:
 
     def request_reply(self) -> None:
         """Ask the server for a keepalive, which brings its clock and its position."""
-        self._ask = True
+        self._ask = self._awaited = True
         self._within(SOON)
 
     def _advance(self, lsn: LSN, delay: float) -> None:

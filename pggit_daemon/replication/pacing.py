@@ -1,35 +1,71 @@
-"""When to let frames gather before reading them. Pure: the clock is passed in.
+"""When to look at the socket, and whether somebody must see what was found there. Pure: the clock is passed in.
 
-In: the moments at which the reader was woken. Out: seconds to wait before reading. Called by `frames.py`.
+In: the moments of the looks, and whether something of ours was found. Out: how to wait for the next. Called by
+`frames.py`.
 
-Waking up costs far more than reading one more frame. So a reader may wake at once a few times in a row, which
-is all that a lone transaction needs; under a steady flow that allowance is used up, and each read lets frames
-gather first.
+Waking up costs some ten times as much as reading one more frame. So a reader may wake at once a few times in a row,
+which is all that a lone transaction needs; under a steady flow that allowance is used up, and frames gather before
+each look. What is ours should not wait for that: a captured statement is larger than what tells that transactions have
+passed by, so a look is due when some bytes have come, or a few milliseconds later. And as migrations come together, the
+pauses are short from the first one on, and long where nothing of ours has come for a while.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+
 BURST = 12  # wake-ups at once before frames must gather; a small transaction takes two or three
 REFILL = 25.0  # wake-ups a second that come back
-GATHER = 0.002  # seconds
+ALERT = 10.0  # seconds for which the pauses stay short after something of ours
+
+
+class Urgency(Enum):
+    """Who must see frames that were read."""
+
+    OURS = "ours"  # the pipeline, at once
+    ASKED = "asked"  # the pipeline, at once: they only say how far the server is, and somebody waits for that
+    COMING = "coming"  # nobody yet, but the rest of a transaction of ours is on its way
+    LATER = "later"  # nobody yet: they only say how far the server is
+
+    @property
+    def is_now(self) -> bool:
+        return self in {Urgency.OURS, Urgency.ASKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How frames gather: until so many bytes have come, or seconds have passed."""
+
+    size: int
+    seconds: float
+
+
+# wal2json says in 270 bytes that a transaction has passed by; a captured CREATE TABLE takes some 2,000.
+SHORT = Pause(2500, 0.003)
+LONG = Pause(1 << 16, 0.02)
 
 
 class Pace:
     """An allowance of immediate wake-ups that refills with time."""
 
-    def __init__(self, *, burst: float = BURST, refill: float = REFILL, gather: float = GATHER) -> None:
-        self._burst = burst
-        self._refill = refill
-        self._gather = gather
-        self._left = float(burst)
-        self._seen: float | None = None
+    def __init__(self) -> None:
+        self._left = float(BURST)
+        self._looked: float | None = None
+        self._alert_until = 0.0
 
-    def woken(self, now: float) -> float:
-        """Note a wake-up (seconds of a monotonic clock); return how long frames should gather before the read."""
-        if self._seen is not None:
-            self._left = min(self._burst, self._left + (now - self._seen) * self._refill)
-        self._seen = now
-        if self._left < 1:
-            return self._gather
-        self._left -= 1
-        return 0.0
+    def ours(self, now: float) -> None:
+        """Note that something of ours came (seconds of a monotonic clock)."""
+        self._alert_until = now + ALERT
+
+    def looked(self, now: float) -> Pause | None:
+        """Note a look that found frames; return how others should gather before the next, None for not at all."""
+        pause = SHORT if now < self._alert_until else LONG
+        since = now - self._looked if self._looked is not None else pause.seconds
+        self._looked = now
+        self._left = min(BURST, self._left + since * REFILL)
+        if self._left >= 1:
+            self._left -= 1
+            return None
+        # Where they come with longer pauses between them there is nothing to gather.
+        return pause if since <= 2 * LONG.seconds else None

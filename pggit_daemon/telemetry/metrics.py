@@ -67,6 +67,10 @@ class Metrics:
             "WAL that may still be written before the slot is lost; absent without max_slot_wal_keep_size.",
         )
         # What was read.
+        self.stream_frames = counter("pggit_stream_frames_total", "Messages of the server read from the stream.")
+        self.stream_reads = counter(
+            "pggit_stream_reads_total", "Times the daemon woke up to read some; fewer where many come."
+        )
         self.transactions = counter("pggit_transactions_total", "Transactions handled that carried anything for us.")
         self.pending_commits = gauge("pggit_pending_commits", "Commits that a migration tool may still claim.")
         self.ddl_events = counter("pggit_ddl_events_total", "DDL statements captured by the event triggers.")
@@ -163,6 +167,8 @@ class Metrics:
     def database(self, name: str) -> None:
         """Show the database's counters from the start, as 0: rate() misses an increment from nothing to 1."""
         for plain in (
+            self.stream_frames,
+            self.stream_reads,
             self.transactions,
             self.ddl_events,
             self.capture_failures,

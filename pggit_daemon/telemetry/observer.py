@@ -47,6 +47,8 @@ class Observer:
     def handled(self, batch: Batch, waiting: int) -> None:
         """A batch went through; `waiting` commits are pending."""
         self._health.beat()
+        self._metrics.stream_frames.labels(self._database).inc(batch.frames)
+        self._metrics.stream_reads.labels(self._database).inc(batch.lots)
         self._metrics.pending_commits.labels(self._database).set(waiting)
         quiet = not batch.transactions and not batch.empties
         if quiet:

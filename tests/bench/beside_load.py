@@ -1,15 +1,16 @@
 """What the daemon costs and how fast it links beside a busy server: `python -m tests.bench.beside_load`.
 
 A private server with fsync runs pgbench at a fixed rate; the real daemon follows it as a process.
-Out: its share of a core with nothing to do but pass unrelated transactions by; and the time from the commit of a
-migration (a table made and its history row, in one transaction) until another session sees the linked commit.
+Out: its CPU with nothing to do but pass unrelated transactions by, how many messages of the server that were, and how
+often it woke up for them; and the time from the commit of a migration (a table made and its history row, in one
+transaction) until another session sees the linked commit. While migrations come the daemon looks more often, so CPU is
+measured where none has come for a while, and again while they do.
 """
 
 # ruff: noqa: T201 - a bench prints its figures
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import tempfile
@@ -19,10 +20,11 @@ from pathlib import Path
 import psycopg
 
 from pggit_daemon.install import install
+from pggit_daemon.replication.pacing import ALERT
 from sandbox.cluster import Cluster
 from sandbox.daemon import Daemon
 
-WARM_UP = 3.0  # seconds
+WARM_UP = ALERT + 2  # seconds
 PAUSE = 0.05  # seconds between migrations
 CLIENTS = 8
 
@@ -44,8 +46,10 @@ def main() -> None:
             try:
                 time.sleep(WARM_UP)
                 print(f"beside pgbench at {chosen.rate} transactions a second:")
-                _cpu(dsn, daemon.pid, chosen.seconds)
-                _latency(dsn, chosen.migrations, first=chosen.migrations + 1)
+                with _Costs(dsn, daemon, "with nothing of ours"):
+                    time.sleep(chosen.seconds)
+                with _Costs(dsn, daemon, "while migrations come"):
+                    _latency(dsn, chosen.migrations, first=chosen.migrations + 1)
             finally:
                 load.terminate()
                 load.wait()
@@ -71,18 +75,43 @@ def _load(cluster: Cluster, dsn: str, rate: int, seconds: float) -> subprocess.P
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _cpu(dsn: str, pid: int, seconds: float) -> None:
-    before, began, done = _ticks(pid), time.monotonic(), _transactions(dsn)
-    time.sleep(seconds)
-    passed = time.monotonic() - began
-    share = (_ticks(pid) - before) / os.sysconf("SC_CLK_TCK") / passed
-    rate = (_transactions(dsn) - done) / passed
-    print(f"  CPU of the daemon: {share:.1%} of a core, at {rate:.0f} transactions a second")
+class _Costs:
+    """What the daemon used meanwhile. Its CPU is from schedstat, in nanoseconds."""
+
+    def __init__(self, dsn: str, daemon: Daemon, when: str) -> None:
+        self._dsn = dsn
+        self._daemon = daemon
+        self._when = when
+
+    def __enter__(self) -> None:
+        self._before = self._figures()
+
+    def __exit__(self, *_exc: object) -> None:
+        seconds, cpu, done, frames, reads, woken = (
+            after - before for before, after in zip(self._before, self._figures(), strict=True)
+        )
+        print(
+            f"  {self._when}: CPU of the daemon {cpu / seconds:.1%} of a core, at {done / seconds:.0f} transactions"
+            f" a second; {frames / seconds:.0f} messages of the server in {reads / seconds:.0f} reads a second,"
+            f" {woken / seconds:.0f} wake-ups a second of the process"
+        )
+
+    def _figures(self) -> tuple[float, ...]:
+        threads = list(Path(f"/proc/{self._daemon.pid}/task").iterdir())
+        cpu = sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
+        return (
+            time.monotonic(),
+            cpu,
+            _transactions(self._dsn),
+            self._daemon.metric("pggit_stream_frames_total"),
+            self._daemon.metric("pggit_stream_reads_total"),
+            sum(map(_wake_ups, threads)),
+        )
 
 
-def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def _wake_ups(thread: Path) -> int:
+    lines = (thread / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
 def _transactions(dsn: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from pggit_daemon.model.lsn import LSN, ZERO, Durable
 from pggit_daemon.model.transaction import RowChange, TableName
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
+from pggit_daemon.replication.pacing import Urgency
 from sandbox.cluster import Cluster
 from tests.integration.streaming import DEADLINE, MARKER, connect, is_marker, make_slot, mark, read_to_marker
 
@@ -191,16 +193,16 @@ async def test_reading_may_be_cancelled(database: str) -> None:
             await connection.start(slot, ZERO, options([T]))
             assembler = Assembler(Wal2json("utf-8"))
             for value in range(30):
-                reader = asyncio.create_task(connection.read())
+                reader = asyncio.create_task(connection.read(assembler.take, 0.001))
                 await asyncio.sleep(0.001 * (value % 4))
                 conn.execute("INSERT INTO t VALUES (%s)", [value])
                 reader.cancel()
-                try:
-                    seen += assembler.feed(await reader).transactions
-                except asyncio.CancelledError:
-                    continue
+                with suppress(asyncio.CancelledError):
+                    await reader
+                seen += assembler.batch().transactions
             while len(seen) < 30:
-                seen += assembler.feed(await connection.read()).transactions
+                await connection.read(assembler.take, 1.0)
+                seen += assembler.batch().transactions
 
 
 async def test_a_broken_connection_says_why(database: str) -> None:
@@ -212,13 +214,17 @@ async def test_a_broken_connection_says_why(database: str) -> None:
             with pytest.raises(StreamError, match="administrator"):
                 await read_to_the_end(connection)
             with pytest.raises(StreamError, match="administrator"):
-                await connection.read()
+                await connection.read(unread, 1.0)
+
+
+def unread(_frames: list[bytes]) -> Urgency:
+    return Urgency.LATER
 
 
 async def read_to_the_end(connection: ReplicationConnection) -> None:
     async with asyncio.timeout(DEADLINE):
         while True:
-            await connection.read()
+            await connection.read(unread, 1.0)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pggit_daemon.decode.wal2json import PLUGIN, options
 from pggit_daemon.errors import ConnectError, PrerequisiteError, SlotError, SlotInUse, SlotLost, StreamError
 from pggit_daemon.model.lsn import ZERO
 from pggit_daemon.replication.connection import ReplicationConnection
+from pggit_daemon.replication.pacing import Urgency
 from pggit_daemon.replication.slot import read_requirements, read_slot
 from sandbox.cluster import Cluster
 from tests.integration.streaming import MARKER, connect, make_slot, mark
@@ -130,7 +131,7 @@ async def test_closing_frees_the_slot_at_once(database: str, slot: str) -> None:
         for _ in range(20):
             async with await ReplicationConnection.open(database) as replication:
                 await replication.start(slot, ZERO, options([]))
-                await replication.read()
+                await replication.read(lambda _frames: Urgency.LATER, 0.01)
             row = conn.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s", [slot]).fetchone()
             assert row == (False,)
 
@@ -198,7 +199,7 @@ async def test_the_daemons_role_needs_no_more_than_replication(database: str) ->
                 created = await replication.create_slot("least", PLUGIN, snapshot="nothing", temporary=True, timeout=5)
                 await replication.start(created.name, ZERO, options([MARKER]))
                 mark(conn)
-                assert await replication.read()
+                await replication.read(lambda _frames: Urgency.OURS, 0.0)
             async with await ReplicationConnection.open(dsn) as replication:
                 with pytest.raises(PrerequisiteError):
                     await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=5)

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pggit_daemon.decode.assembler import Assembler, Batch
-from pggit_daemon.decode.wal2json import Wal2json
+from pggit_daemon.decode.wal2json import COMMIT, Wal2json
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Message, RowChange, Unreadable, Value
+from pggit_daemon.replication.pacing import Urgency
 from pggit_daemon.replication.protocol import to_clock
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -82,6 +83,42 @@ def test_lots_may_be_cut_anywhere(sizes: list[int], drawn: st.DataObject) -> Non
     assert seen.ends == [LSN((n + 1) * 100 + 58) for n, _size in filled]
     assert seen.empties == sizes.count(0)
     assert seen.received == LSN(len(sizes) * 100 + 58)
+
+
+@given(SIZES, st.data())
+def test_nothing_depends_on_when_somebody_asks(sizes: list[int], drawn: st.DataObject) -> None:
+    """One batch of many lots says what a batch for each lot says together; keepalives stand anywhere among them."""
+    frames = []
+    for number, size in enumerate(sizes):
+        at = (number + 1) * 100
+        frames += [begin(at), *(insert(at + i, number * 10 + i) for i in range(size)), commit(at + 50)]
+    for place in sorted(drawn.draw(st.lists(st.integers(0, len(frames)), max_size=6)), reverse=True):
+        frames.insert(place, keepalive(100 * sum(frame[25:].startswith(COMMIT) for frame in frames[:place]) + 60))
+    asked = drawn.draw(st.lists(st.booleans(), min_size=len(frames), max_size=len(frames)))
+    assembler = Assembler(Wal2json("utf-8"))
+    seen = []
+    for frame, asks in zip(frames, asked, strict=True):
+        assembler.take([frame])
+        seen += [assembler.batch()] if asks else []
+    whole = Assembler(Wal2json("utf-8")).feed(frames)
+    last = assembler.batch()
+    assert collect([*seen, last]) == collect([whole])
+    assert (last.stream_time, last.server_time) == (whole.stream_time, whole.server_time)
+
+
+def test_what_is_urgent() -> None:
+    """Ours at once; the rest of it without a pause; an answer the server waits for; nothing else."""
+    assembler = Assembler(Wal2json("utf-8"))
+    assert assembler.take([begin(1), commit(10), keepalive(20), begin(21)]) is Urgency.LATER
+    assert assembler.take([insert(22, 1)]) is Urgency.COMING
+    assert assembler.take([commit(30), begin(40), commit(50)]) is Urgency.OURS
+    assert assembler.take([keepalive(60, reply=True)]) is Urgency.OURS, "nobody has asked for the batch yet"
+    assert len(assembler.batch().transactions) == 1
+    assert assembler.take([keepalive(70, reply=True)]) is Urgency.ASKED
+    assembler.batch()
+    assert assembler.take([keepalive(80)]) is Urgency.LATER
+    message = b'{"action":"M","transactional":false,"prefix":"pggit_daemon","content":""}'
+    assert assembler.take([data(90, message)]) is Urgency.OURS
 
 
 def test_received_holds_at_the_last_commit_while_a_transaction_is_open() -> None:

@@ -12,7 +12,7 @@ from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamEr
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import refusals as failures
 from pggit_daemon.replication.feed import URGES, Urges, acknowledgeable
-from pggit_daemon.replication.pacing import BURST, GATHER, Pace
+from pggit_daemon.replication.pacing import ALERT, BURST, LONG, REFILL, SHORT, Pace
 from pggit_daemon.replication.slot import Requirements, SlotFacts
 from pggit_daemon.runtime.backoff import CAP, STABLE, Backoff
 
@@ -58,14 +58,36 @@ def test_other_work_between_the_questions_is_no_urge() -> None:
 def test_a_lone_transaction_is_read_at_once() -> None:
     """A transaction a second, each with three wake-ups: none of them waits."""
     pace = Pace()
-    assert all(pace.woken(second + wake / 10_000) == 0 for second in range(60) for wake in range(3))
+    assert not any(pace.looked(second + wake / 10_000) for second in range(60) for wake in range(3))
 
 
 def test_a_steady_flow_gathers() -> None:
+    """Each look costs a pause once the allowance is used up, so that their number has a bound."""
+    pace, now, pauses = Pace(), 0.0, []
+    while now < 10:
+        pauses.append(pace.looked(now))
+        now += pauses[-1].seconds if pauses[-1] is not None else 0.0002
+    assert pauses[:BURST] == [None] * BURST
+    assert len(pauses) < 10 / LONG.seconds + BURST + 10 * REFILL + 1
+    assert pauses.count(LONG) > 0.9 * 10 / LONG.seconds
+
+
+def test_migrations_come_together() -> None:
+    """After something of ours the pauses are short for a while, and end early when a statement of ours comes."""
     pace = Pace()
-    waits = [pace.woken(number / 1000) for number in range(1000)]
-    assert waits[: int(BURST)] == [0] * int(BURST)
-    assert sum(wait == GATHER for wait in waits) > 900
+    moments = [number / 1000 for number in range(20_000)]
+    pace.ours(5.0)
+    pauses = [(now, pause) for now in moments if (pause := pace.looked(now)) is not None]
+    assert {pause for now, pause in pauses if now < 5.0 + ALERT} == {SHORT}
+    assert {pause for now, pause in pauses if now >= 5.0 + ALERT} == {LONG}
+
+
+def test_what_comes_now_and_then_is_not_gathered() -> None:
+    """With nothing right behind it a transaction need not wait for others, however many there were before."""
+    pace = Pace()
+    for number in range(1000):
+        pace.looked(number / 1000)
+    assert not any(pace.looked(2 + number * 0.05) for number in range(100))
 
 
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=60))
