@@ -194,7 +194,7 @@ class Pipeline:
     async def _leave(self) -> None:
         """Remember exactly what was acknowledged, before the stream ends."""
         progress = replace(self._state.progress, end=max(self._state.progress.end, self._feed.acknowledged)).exact
-        await self._store.apply([], progress, progress.commit)
+        await self._store.apply([], progress, progress.commit, brief=True)
 
     def _nudged(self, message: Message) -> bool:
         """Whether a message only asks how far we are; its own place is passed with the next keepalive."""

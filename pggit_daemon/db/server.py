@@ -29,9 +29,10 @@ KEPT = 3.0
 PATIENCE = 2.0
 """Seconds for which an answer is waited for."""
 
+FEW_OPEN = 8
 FEW_BEGIN = 4
 FEW_LOOK = 4
-"""How many may begin, and how many jobs may look, at the same time."""
+"""How many connections may be opened, databases begin, and jobs look, at the same time."""
 
 LONG = 10.0
 """Seconds after which a turn makes room for the next."""
@@ -115,6 +116,8 @@ class Server:
         self._link = OnDemand(lambda: connect(self._dsn, "server"), kept=lambda: KEPT)
         self._latest: Look | None = None
         self._asking: asyncio.Task[Look | None] | None = None
+        self.opening = Room(FEW_OPEN)
+        """Where ordinary connections are opened: all databases may want one at once, as when told to stop."""
         self.beginning = Room(FEW_BEGIN)
         """Where databases begin to be followed."""
         self.looking = Room(FEW_LOOK)

@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.db.activity import Activity, Gate
+from pggit_daemon.db.activity import Activity
 from pggit_daemon.db.connections import connect, connect_to_store
 from pggit_daemon.db.history_rows import MISFIT
 from pggit_daemon.db.on_demand import OnDemand
@@ -25,7 +25,7 @@ from pggit_daemon.db.server import Server
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
-from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost
+from pggit_daemon.errors import RefusedError, SlotLost
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
@@ -34,14 +34,13 @@ from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.beginning import Beginning
+from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.store.loader import check_installation, load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
-from pggit_daemon.telemetry.metrics_poll import poll, show_slot
 from pggit_daemon.telemetry.observer import Observer
-from pggit_daemon.telemetry.repeats import Repeats
 from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.registry import Registry
 
@@ -54,8 +53,6 @@ READING_KEPT = 10.0
 WRITING_KEPT = 60.0
 """Seconds for which the two connections stay open unused. Whoever writes after a while pays for opening one."""
 
-MEND = "pggit-daemon init, as a superuser, mends it"
-
 CANCELLED = 1.0
 """Seconds that what was cancelled may take to end."""
 
@@ -65,12 +62,6 @@ IDLE_PULSE = 4.0
 
 Where it is idle, fewer do: but several until the database is not ready or somebody looks what the server is doing.
 """
-
-POLLS_LEFT_OUT = 29
-"""How many readings of the metrics in a row are left out where nothing was written in the database."""
-
-LONGEST_KEPT = 30.0
-"""Seconds for which the connection that reads the metrics stays open between two readings, at most."""
 
 MOST_POISON = 100
 """Transactions that one process puts into quarantine; more than that are no accident of theirs."""
@@ -102,17 +93,17 @@ class Database:
         self._beginning = Beginning(config, metrics, health)
         self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
-        self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
+        self._polling = Polling(config, metrics, self._activity, lambda: self._connect("metrics"))
         self._poison = 0
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Connect, begin the history if there is none, and stream until told to stop."""
         if self._health.state is not State.STANDBY:
             self._health.enter(State.CONNECTING)
-        dsn, server = self._config.dsn, self._activity.server
+        server = self._activity.server
         connections = Connections(
-            reading=OnDemand(lambda: connect(dsn, "reader"), kept=lambda: server.kept(READING_KEPT)),
-            writing=OnDemand(lambda: connect_to_store(dsn), kept=lambda: server.kept(WRITING_KEPT)),
+            reading=OnDemand(lambda: self._connect("reader"), kept=lambda: server.kept(READING_KEPT)),
+            writing=OnDemand(self._connect_to_store, kept=lambda: server.kept(WRITING_KEPT)),
         )
         try:
             await self._stand_by(connections.reading, stop)
@@ -120,6 +111,14 @@ class Database:
                 await self._take_over(connections, stop)
         finally:
             connections.close()
+
+    async def _connect(self, purpose: str) -> psycopg.AsyncConnection[Any]:
+        async with self._activity.server.opening.turn():
+            return await connect(self._config.dsn, purpose)
+
+    async def _connect_to_store(self) -> psycopg.AsyncConnection[Any]:
+        async with self._activity.server.opening.turn():
+            return await connect_to_store(self._config.dsn)
 
     async def _stand_by(self, reading: OnDemand, stop: asyncio.Event) -> None:
         """While another process reads from the slot: look at it now and then, and open nothing that stays."""
@@ -154,7 +153,7 @@ class Database:
             await check_installation(conn)
             registry = await self._registry(conn)
             self._unread = await self._beginning.begin(conn, store, registry) or self._unread
-        polling = asyncio.create_task(self._poll())
+        polling = asyncio.create_task(self._polling.run())
         try:
             singly = False
             while not stop.is_set():
@@ -197,16 +196,6 @@ class Database:
         for doubt in registry.new_doubts():
             self._log.warning("history_table_in_doubt", table=str(doubt.table), why=str(doubt), hint=doubt.hint)
 
-    def _tell_capture(self, broken: tuple[str, ...]) -> None:
-        """Whether statements are recorded at all: what is off, changed or missing of the capture."""
-        if broken == self._broken:
-            return
-        self._broken = broken
-        if broken:
-            self._log.error("capture_broken", parts=list(broken), hint=MEND)
-        else:
-            self._log.info("capture_mended")
-
     async def _stream(
         self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event, *, singly: bool
     ) -> None:
@@ -231,7 +220,7 @@ class Database:
                 state,
                 registry,
                 store=store,
-                connect=lambda purpose: connect(self._config.dsn, purpose),
+                connect=self._connect,
                 activity=self._activity,
                 intervals=Intervals(
                     reconcile=self._config.reconcile_interval_seconds,
@@ -264,36 +253,6 @@ class Database:
                 finally:
                     self.writing = False
                     pulse.cancel()
-
-    async def _poll(self) -> None:
-        """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
-        name, interval = self._config.name, self._config.metrics_interval_seconds
-        server, kept = self._activity.server, min(1.5 * interval, LONGEST_KEPT)
-        link = OnDemand(lambda: connect(self._config.dsn, "metrics"), kept=lambda: server.kept(kept))
-        gate, repeats = Gate(self._activity, most=POLLS_LEFT_OUT), Repeats()
-        try:
-            while True:
-                try:
-                    if await gate.is_shut():
-                        await self._show_slot()
-                    else:
-                        async with server.looking.turn(), link.use() as conn:
-                            self._tell_capture(await poll(conn, self._metrics, name))
-                        gate.passed()
-                    repeats.forget()
-                except PggitDaemonError as exc:
-                    if repeats.note(exc.message, asyncio.get_running_loop().time()) is not None:
-                        self._log.warning("metrics_unreadable", error=exc.message, hint=exc.hint)
-                await asyncio.sleep(interval)
-        finally:
-            link.close()
-            self._metrics.unread(name)
-
-    async def _show_slot(self) -> None:
-        """Nothing was written in the database: only its slot is otherwise, which the server tells for all of them."""
-        look = await self._activity.look()
-        if look is not None:
-            show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
 
     async def _pulse(self, feed: Feed, pipeline: Pipeline) -> None:
         while True:

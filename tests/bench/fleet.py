@@ -40,6 +40,7 @@ BEGIN_AT = """
     FROM pg_catalog.pg_replication_slots AS s WHERE s.slot_name = %s
 """
 RECORDED = "SELECT count(*) FROM pggit.commits WHERE message LIKE '%%' || %s || '%%'"
+MEASURED = 20  # databases in which something is done after the silence
 SAMPLE = 0.5  # seconds
 READY = 600.0  # seconds
 
@@ -75,7 +76,15 @@ def main() -> None:
             print(f"  ready after {time.monotonic() - began:.1f} s, memory {_memory(daemon.pid):.0f} MB")
             time.sleep(chosen.settle)
             _idle(cluster, daemon, chosen.seconds, chosen.databases)
-            _latency([cluster.dsn(one) for one in names[:20]])
+            before = _cpu(cluster, daemon)
+            _latency([cluster.dsn(one) for one in names[:MEASURED]])
+            after = _cpu(cluster, daemon)
+            print(
+                f"  each took, with all {chosen.databases} slots decoding it:"
+                f" daemon {(after.daemon - before.daemon) / MEASURED * 1000:.0f} ms of CPU,"
+                f" server {(after.server - before.server) / MEASURED * 1000:.0f} ms"
+            )
+            print(f"  memory then: {_memory(daemon.pid):.0f} MB")
             daemon.stop()
         finally:
             daemon.kill()

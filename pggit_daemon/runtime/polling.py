@@ -1,0 +1,91 @@
+"""The metrics of one database that come from SQL, read again and again.
+
+In: a way to connect, what the server tells of all its databases. Out: gauges; a log line when the capture breaks or is
+mended. A task of `worker.py`, which runs as long as the database is followed. Where nothing was written in it, only the
+slot's gauges are set anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from pggit_daemon.config.model import Database as DatabaseConfig
+from pggit_daemon.db.activity import Activity, Gate
+from pggit_daemon.db.on_demand import Connection, OnDemand
+from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.telemetry import Metrics
+from pggit_daemon.telemetry.metrics_poll import poll, show_slot
+from pggit_daemon.telemetry.repeats import Repeats
+
+log = structlog.get_logger(__name__)
+
+MEND = "pggit-daemon init, as a superuser, mends it"
+
+LEFT_OUT = 29
+"""How many readings in a row are left out where nothing was written in the database."""
+
+LONGEST_KEPT = 30.0
+"""Seconds for which the connection stays open between two readings, at most."""
+
+
+class Polling:
+    """Of one database."""
+
+    def __init__(
+        self,
+        config: DatabaseConfig,
+        metrics: Metrics,
+        activity: Activity,
+        open_: Callable[[], Awaitable[Connection]],
+    ) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._activity = activity
+        self._open = open_
+        self._log = log.bind(database=config.name)
+        self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
+
+    async def run(self) -> None:
+        """Read until cancelled; a failure is a metric too."""
+        interval, server = self._config.metrics_interval_seconds, self._activity.server
+        link = OnDemand(self._open, kept=lambda: server.kept(min(1.5 * interval, LONGEST_KEPT)))
+        gate, repeats = Gate(self._activity, most=LEFT_OUT), Repeats()
+        try:
+            while True:
+                try:
+                    await self._read(link, gate)
+                    repeats.forget()
+                except PggitDaemonError as exc:
+                    if repeats.note(exc.message, asyncio.get_running_loop().time()) is not None:
+                        self._log.warning("metrics_unreadable", error=exc.message, hint=exc.hint)
+                await asyncio.sleep(interval)
+        finally:
+            link.close()
+            self._metrics.unread(self._config.name)
+
+    async def _read(self, link: OnDemand, gate: Gate) -> None:
+        if await gate.is_shut():
+            await self._show_slot()
+            return
+        async with self._activity.server.looking.turn(), link.use() as conn:
+            self._tell_capture(await poll(conn, self._metrics, self._config.name))
+        gate.passed()
+
+    async def _show_slot(self) -> None:
+        """Nothing was written in the database: only its slot is otherwise, which the server tells for all of them."""
+        look = await self._activity.look()
+        if look is not None:
+            show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
+
+    def _tell_capture(self, broken: tuple[str, ...]) -> None:
+        """Whether statements are recorded at all: what is off, changed or missing of the capture."""
+        if broken == self._broken:
+            return
+        self._broken = broken
+        if broken:
+            self._log.error("capture_broken", parts=list(broken), hint=MEND)
+        else:
+            self._log.info("capture_mended")
