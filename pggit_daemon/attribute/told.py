@@ -110,10 +110,10 @@ def _label(event: HistoryRowEvent) -> str:
     migration = event.principal.migration
     if migration is None:
         return ""
-    version = migration.way
-    if version is None and migration.version != migration.name:
-        version = migration.version
-    return _short(" ".join(filter(None, (version, migration.name)))) + ("" if migration.success else " (failed)")
+    version = migration.way if migration.way is not None else migration.version or ""
+    # Often the name is a part of the version.
+    name = migration.name if migration.name and migration.name not in version else ""
+    return _short(f"{version} {name}".strip()) + ("" if migration.success else " (failed)")
 
 
 def _short(name: str) -> str:

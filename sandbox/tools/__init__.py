@@ -10,6 +10,16 @@ from sandbox.tools.node_libraries import Drizzle, Marv, MikroOrm, Postgrator, Po
 from sandbox.tools.node_tools import DbMigrate, GraphileMigrate, Knex, Ley, NodePgMigrate, TypeOrm
 from sandbox.tools.project import Project, Script
 from sandbox.tools.python_tools import Alembic, Django, PeeweeMigrate, PgMigrate, Pogo, Yoyo
+from sandbox.tools.replays import (
+    Doctrine,
+    Ecto,
+    EfCore,
+    Phinx,
+    Prisma,
+    ReplayedRails,
+    ReplayedSqitch,
+    Supabase,
+)
 from sandbox.tools.system_tools import Laravel, Mojo, MyBatis, Rails, Sequel, SequelIntegers, Sqitch
 
 QUICK: dict[str, type[Project]] = {
@@ -53,6 +63,18 @@ SLOW: dict[str, type[Project]] = {
 }
 """Those that are built, or come from the distribution or Maven; see `make test-tools`."""
 
-TOOLS = QUICK | SLOW
+REPLAYED: dict[str, type[Project]] = {
+    "supabase": Supabase,
+    "ecto": Ecto,
+    "ef-core": EfCore,
+    "doctrine": Doctrine,
+    "phinx": Phinx,
+    "prisma": Prisma,
+    "rails (replayed)": ReplayedRails,
+    "sqitch (replayed)": ReplayedSqitch,
+}
+"""Not the tools themselves: see `replays.py`."""
 
-__all__ = ["QUICK", "SLOW", "TOOLS", "Project", "Script"]
+TOOLS = QUICK | SLOW | REPLAYED
+
+__all__ = ["QUICK", "REPLAYED", "SLOW", "TOOLS", "Project", "Script"]

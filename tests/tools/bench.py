@@ -5,6 +5,7 @@ In: a server, names of tools, a mode. Out: a verdict for each.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ class Bench:
 
     def run(self, names: list[str], mode: Mode, *, short: bool = False) -> list[Done]:
         """Put the tools through their story, each in a new database."""
-        databases = {name: f"{name.replace('-', '_')}_{mode.value}" for name in names}
+        databases = {name: f"{re.sub('[^a-z]+', '_', name)}_{mode.value}" for name in names}
         for name, database in databases.items():
             self._create(database, TEMPLATE)
             if TOOLS[name].shadow:

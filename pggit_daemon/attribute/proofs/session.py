@@ -23,7 +23,7 @@ def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candida
     return {
         session: segments
         for session, segments in candidates.items()
-        if (session == writer if proof.is_writers else _under_lock(writer, source, segments[0]))
+        if session == writer or (not proof.is_writers and _under_lock(writer, source, segments[0]))
     }
 
 

@@ -1,0 +1,283 @@
+"""Migration tools that cannot be had here, or not in seconds: the sessions and statements that they are known to send.
+
+In: scripts, as of a real project. Out: the same transactions, locks and rows. Supabase, Ecto, EF Core, Doctrine and
+Phinx follow their sources; Prisma, Rails and Sqitch what was measured of the real ones.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from sandbox.jars import ToolRun
+from sandbox.tools.project import Project, Script
+
+NOW = "clock_timestamp()"
+Connection = psycopg.Connection[Any]
+
+
+class Replay(Project):
+    """`table` is made at the first run; `row` and `gone` are SQL with the script's `number`, `name` and `version`."""
+
+    table: ClassVar[tuple[str, ...]]
+    row: ClassVar[str]
+    gone: ClassVar[str]
+    together: ClassVar[bool] = True
+    """Whether row and DDL are one transaction, where the script can run in one."""
+
+    def prepare(self) -> None:
+        self.applied: list[Script] = []
+        self.made = False
+
+    def write(self, script: Script, number: int) -> None:
+        """Nothing stands in files."""
+
+    def up(self) -> ToolRun:
+        return self._run(self._up)
+
+    def down(self) -> ToolRun:
+        return self._run(lambda conn: self._move(conn, self.applied[-1], on=False))
+
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        return {
+            "rows without DDL, back": lambda: self._run(lambda conn: self.write_row(conn, self.applied[-1], self.gone)),
+            "rows without DDL": lambda: self._run(lambda conn: self.write_row(conn, self.applied[-1], self.row)),
+        }
+
+    # ------------------------------------------------------------------ how it works
+
+    @contextmanager
+    def session(self, application_name: str | None = None) -> Iterator[Connection]:
+        name = self.application_name if application_name is None else application_name
+        dsn = make_conninfo("", **{**self.parts, "application_name": name})
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            yield conn
+
+    @contextmanager
+    def locked(self) -> Iterator[Connection]:
+        """The session that runs the scripts, with the tool's lock held."""
+        with self.session() as conn:
+            yield conn
+
+    def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
+        """Run a script and write its row."""
+        if self.together and script.transactional:
+            with conn.transaction():
+                _execute(conn, statements)
+                self.write_row(conn, script, row)
+        else:
+            _execute(conn, statements)
+            self.write_row(conn, script, row)
+
+    def write_row(self, conn: Connection, script: Script, row: str) -> None:
+        conn.execute(row.encode(), self.values(script))
+
+    def values(self, script: Script) -> dict[str, Any]:
+        version = f"202601010000{script.number:02}"
+        return {"number": int(version), "version": version, "name": script.name, "whole": f"{version}_{script.name}"}
+
+    def _run(self, act: Callable[[Connection], object]) -> ToolRun:
+        try:
+            if not self.made:
+                with self.session() as conn:
+                    _execute(conn, self.table)
+                self.made = True
+            with self.locked() as conn:
+                conn.execute(f"SELECT * FROM {self.history}".encode())
+                act(conn)
+        except psycopg.Error as exc:
+            return ToolRun(1, str(exc))
+        return ToolRun(0, "")
+
+    def _up(self, conn: Connection) -> None:
+        for script in self.scripts[len(self.applied) :]:
+            self._move(conn, script, on=True)
+
+    def _move(self, conn: Connection, script: Script, *, on: bool) -> None:
+        self.move(conn, script, script.up if on else script.down, self.row if on else self.gone)
+        if on:
+            self.applied.append(script)
+        else:
+            self.applied.remove(script)
+
+
+class Supabase(Replay):
+    """The table grows by ALTERs; nothing runs outside of transactions."""
+
+    history = "supabase_migrations.schema_migrations"
+    mixes = False
+    table = (
+        "CREATE SCHEMA IF NOT EXISTS supabase_migrations",
+        "CREATE TABLE IF NOT EXISTS supabase_migrations.schema_migrations (version text NOT NULL PRIMARY KEY)",
+        "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS statements text[]",
+        "ALTER TABLE supabase_migrations.schema_migrations ADD COLUMN IF NOT EXISTS name text",
+    )
+    row = f"INSERT INTO {history} (version, name, statements) VALUES (%(version)s, %(name)s, '{{}}')"
+    gone = f"DELETE FROM {history} WHERE version = %(version)s"
+    reverts = False
+
+
+class Ecto(Replay):
+    """The table is locked by a transaction of another connection while scripts run."""
+
+    history = "public.schema_migrations"
+    table = (f"CREATE TABLE IF NOT EXISTS {history} (version bigint, inserted_at timestamp(0), PRIMARY KEY (version))",)
+    row = f"INSERT INTO {history} VALUES (%(number)s, {NOW})"
+    gone = f"DELETE FROM {history} WHERE version = %(number)s"
+
+    @contextmanager
+    def locked(self) -> Iterator[Connection]:
+        with self.session() as lock, lock.transaction():
+            lock.execute(f"LOCK TABLE {self.history} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+            with self.session() as conn:
+                yield conn
+
+
+class EfCore(Replay):
+    """Row and DDL in one transaction, but for `suppressTransaction`."""
+
+    history = 'public."__EFMigrationsHistory"'
+    table = (
+        f'CREATE TABLE IF NOT EXISTS {history} ("MigrationId" varchar(150) NOT NULL, "ProductVersion" varchar(32)'
+        ' NOT NULL, CONSTRAINT "PK___EFMigrationsHistory" PRIMARY KEY ("MigrationId"))',
+    )
+    row = f"INSERT INTO {history} VALUES (%(whole)s, '9.0.0')"
+    gone = f'DELETE FROM {history} WHERE "MigrationId" = %(whole)s'
+
+
+class Doctrine(Replay):
+    """Row and DDL in one transaction, but for migrations that are not transactional."""
+
+    history = "public.doctrine_migration_versions"
+    table = (
+        f"CREATE TABLE {history} (version varchar(191) NOT NULL, executed_at timestamp(0) DEFAULT NULL,"
+        " execution_time int DEFAULT NULL, PRIMARY KEY (version))",
+    )
+    row = f"INSERT INTO {history} VALUES (%(doctrine)s, {NOW}, 7)"
+    gone = f"DELETE FROM {history} WHERE version = %(doctrine)s"
+
+    def values(self, script: Script) -> dict[str, Any]:
+        values = super().values(script)
+        return {**values, "doctrine": f"DoctrineMigrations\\Version{values['version']}"}
+
+
+class Phinx(Replay):
+    """Row and DDL in one transaction, where a migration uses one."""
+
+    history = "public.phinxlog"
+    table = (
+        f"CREATE TABLE {history} (version bigint NOT NULL PRIMARY KEY, migration_name varchar(100), start_time timestamp(0),"
+        " end_time timestamp(0), breakpoint boolean NOT NULL DEFAULT false)",
+    )
+    row = f"INSERT INTO {history} VALUES (%(number)s, %(name)s, {NOW}, {NOW})"
+    gone = f"DELETE FROM {history} WHERE version = %(number)s"
+
+
+class Prisma(Replay):
+    """The row is written before the DDL and finished after it, all by the session that holds the lock."""
+
+    history = "public._prisma_migrations"
+    reverts = False
+    leaves = True
+    table = (
+        f"CREATE TABLE {history} (id varchar(36) PRIMARY KEY NOT NULL, checksum varchar(64) NOT NULL,"
+        " finished_at timestamptz, migration_name varchar(255) NOT NULL, logs text, rolled_back_at timestamptz,"
+        " started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0)",
+    )
+    row = f"INSERT INTO {history} (id, checksum, migration_name) VALUES (%(id)s, 'sum', %(whole)s)"
+    gone = ""
+
+    @contextmanager
+    def locked(self) -> Iterator[Connection]:
+        with self.session() as conn:
+            conn.execute("SELECT pg_advisory_lock(72707369)")
+            yield conn
+
+    def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
+        values = {**self.values(script), "id": str(uuid.uuid4())}
+        conn.execute(row.encode(), values)
+        try:
+            _execute(conn, statements)
+        except psycopg.Error:
+            conn.execute(f"UPDATE {self.history} SET logs = 'failed' WHERE id = %(id)s".encode(), values)
+            raise
+        conn.execute(f"UPDATE {self.history} SET applied_steps_count = 1 WHERE id = %(id)s".encode(), values)
+        conn.execute(f"UPDATE {self.history} SET finished_at = {NOW} WHERE id = %(id)s".encode(), values)
+
+    def repair(self) -> ToolRun:
+        resolve = (
+            f"UPDATE {self.history} SET rolled_back_at = {NOW} WHERE finished_at IS NULL AND rolled_back_at IS NULL"
+        )
+        return self._run(lambda conn: conn.execute(resolve.encode()))
+
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        applied = (
+            f"INSERT INTO {self.history} (id, checksum, finished_at, migration_name) VALUES ('r', 's', {NOW}, '9_m9_x')"
+        )
+        return {"resolve": lambda: self._run(lambda conn: conn.execute(applied.encode()))}
+
+
+class ReplayedRails(Replay):
+    """The lock is a sister's, of the same user and program; ar_internal_metadata comes one transaction later."""
+
+    history = "public.schema_migrations"
+    application_name = "bin/rails"
+    table = (
+        f"CREATE TABLE {history} (version character varying NOT NULL PRIMARY KEY)",
+        "CREATE TABLE public.ar_internal_metadata (key character varying NOT NULL PRIMARY KEY, value character varying,"
+        " created_at timestamp(6) NOT NULL, updated_at timestamp(6) NOT NULL)",
+    )
+    row = f"INSERT INTO {history} VALUES (%(version)s)"
+    gone = f"DELETE FROM {history} WHERE version = %(version)s"
+
+    @contextmanager
+    def locked(self) -> Iterator[Connection]:
+        key = 2053462845 * zlib.crc32(str(self.parts["dbname"]).encode())
+        with self.session() as conn, self.session() as sister:
+            sister.execute("SELECT pg_try_advisory_lock(%s)", [key])
+            yield conn
+
+
+class ReplayedSqitch(Replay):
+    """DDL runs in a psql that has ended before the rows, which the session with the lock writes."""
+
+    history = "sqitch.events"
+    application_name = ""
+    together = False
+    table = (
+        "CREATE SCHEMA IF NOT EXISTS sqitch",
+        f"CREATE TABLE {history} (event text NOT NULL, change_id text NOT NULL, change text NOT NULL, project text NOT NULL,"
+        " note text NOT NULL DEFAULT '', requires text[] NOT NULL DEFAULT '{}', conflicts text[] NOT NULL DEFAULT '{}',"
+        " tags text[] NOT NULL DEFAULT '{}', committed_at timestamptz NOT NULL DEFAULT clock_timestamp(), committer_name"
+        " text NOT NULL DEFAULT '', committer_email text NOT NULL DEFAULT '', planned_at timestamptz NOT NULL DEFAULT now(),"
+        " planner_name text NOT NULL DEFAULT '', planner_email text NOT NULL DEFAULT '',"
+        " PRIMARY KEY (change_id, committed_at))",
+    )
+    row = f"INSERT INTO {history} (event, change_id, change, project) VALUES ('deploy', %(version)s, %(name)s, 'shop')"
+    gone = f"INSERT INTO {history} (event, change_id, change, project) VALUES ('revert', %(version)s, %(name)s, 'shop')"
+
+    @contextmanager
+    def locked(self) -> Iterator[Connection]:
+        with self.session() as conn:
+            conn.execute("SELECT pg_advisory_lock(75474063)")
+            yield conn
+
+    def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
+        with self.session("psql") as psql:
+            if script.transactional:
+                with psql.transaction():
+                    _execute(psql, statements)
+            else:
+                _execute(psql, statements)
+        self.write_row(conn, script, row)
+
+
+def _execute(conn: Connection, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        conn.execute(statement.encode())
