@@ -228,6 +228,7 @@ def tool_state(tool: ToolSessions) -> dict[str, Any]:
         "foreign": [[*look, seen.isoformat()] for look, seen in tool.foreign.items()],
         "looks": [list(look) for look in tool.looks],
         "shares": tool.shares,
+        "named": tool.named,
     }
 
 
@@ -247,6 +248,7 @@ def loaded_tool(one: Stored) -> ToolSessions:
         tool.foreign[user, application] = datetime.fromisoformat(seen)
     tool.looks.update(((user, application), None) for user, application in one.get("looks", ()))
     tool.shares = one.get("shares")
+    tool.named = one.get("named", False)
     return tool
 
 

@@ -72,6 +72,7 @@ def decided_at_once(
 def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegment]) -> None:
     """Rows take the DDL of their own transaction: a lone row all of it, several what stands before each."""
     for row in rows:
+        _see_writer(state, row)
         if not row.may_run_ddl:
             match_alone(row)
             settle(state, row)
@@ -84,6 +85,14 @@ def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegmen
             found.take(segment, None)
     for row in running:
         match_own(state, row)
+
+
+def _see_writer(state: State, row: WaitingRow) -> None:
+    """Whether the source's table is integrated, as its newest row says."""
+    tool, named = state.known.sessions.of(row.source), row.writer is not None
+    if isinstance(row.event, HistoryRowEvent) and tool.named != named:
+        tool.named = named
+        state.changed.tools[row.source] = None
 
 
 def wait(state: State, rows: Sequence[WaitingRow]) -> None:

@@ -70,7 +70,7 @@ class ToolSessions:
     `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
     `foreign`: looks under which others ran DDL, and when last. `looks`: how the sessions looked that ran its
     migrations. `shares`: whether its rows share a transaction with their DDL, as the first one that had any did; None:
-    there was none.
+    there was none. `named`: its rows name the session that wrote them.
     """
 
     run: Run | None = None
@@ -81,6 +81,7 @@ class ToolSessions:
     foreign: OrderedDict[Look, datetime] = field(default_factory=OrderedDict)
     looks: OrderedDict[Look, None] = field(default_factory=OrderedDict)
     shares: bool | None = None
+    named: bool = False
 
     def works(self, session: SessionKey, now: datetime) -> None:
         """The session has shown that it is the tool's."""

@@ -6,9 +6,9 @@ In: a server, names of tools, a mode. Out: a verdict for each.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -118,10 +118,9 @@ class Bench:
             project = kind(self.cluster.dsn(database, "deploy"), self.folder / database)
             story = Story(project, told, short=short)
             if mode is Mode.INTEGRATED:
-                with psycopg.connect(dsn, autocommit=True) as conn:
-                    story.between = partial(_integrate, conn, project.history)
-                    with hands(dsn, looks):
-                        story.run()
+                with ExitStack() as beside:
+                    story.between = partial(_integrate, dsn, project.history, beside, looks)
+                    story.run()
             else:
                 with hands(dsn, looks if mode is Mode.HANDS else ()):
                     story.run()
@@ -141,5 +140,8 @@ class Bench:
             daemon.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), f"sure in {database}", DECIDED_TIMEOUT)
 
 
-def _integrate(conn: psycopg.Connection, history: str) -> None:
-    conn.execute("SELECT pggit.integrate(%s)", [history])
+def _integrate(dsn: str, history: str, beside: ExitStack, looks: Sequence[tuple[str, str]]) -> None:
+    """Integrate the history table, which the first run has made; then the hands come."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("SELECT pggit.integrate(%s)", [history])
+    beside.enter_context(hands(dsn, looks))

@@ -44,9 +44,15 @@ class WindowProof:
     is_writers = True
 
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
-        if source.preset.session.rule_out(seen.session) or not known.may_write(source.name, seen):
+        if not known.may_write(source.name, seen):
             return None
         tool = known.sessions.of(source.name)
+        if tool.named:
+            # The row will say which session it was, whatever that looks like.
+            own = tool.is_own(seen.session.key, seen.time)
+            return Claim(source.name, Evidence.WINDOW, None, certain=own)
+        if source.preset.session.rule_out(seen.session):
+            return None
         if tool.is_own(seen.session.key, seen.time):
             return Claim(source.name, Evidence.WINDOW, None, certain=True)
         if tool.shares and not seen.alone:

@@ -1,0 +1,71 @@
+"""History tables that name the session which wrote a row: exact beside anybody, whatever the tool does otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pggit_daemon.interpret.requests import REQUESTS
+from pggit_daemon.model.transaction import Row, RowChange, RowOp, TableName
+from tests.unit.build import Tx, Who, who
+from tests.unit.test_proofs_of_tools import HAND, TOOL, Scene, wrong
+
+
+def named(scene: Scene, tx: Tx, op: RowOp = RowOp.INSERT, **row: Any) -> None:
+    """A row as the trigger of an integrated table leaves it: with the session that wrote it."""
+    new, old = ({}, row) if op is RowOp.DELETE else (row, {})
+    tx.changes.append(RowChange(scene.wal.next_lsn(), op, scene.table, new, old))
+    told: Row = {
+        "id": len(scene.wal.transactions) + 1,
+        "action": "session",
+        "pid": tx.session.key.pid,
+        "backend_start": tx.session.key.started,
+        "user_name": tx.session.profile.user,
+        "recorded_at": scene.wal.now.isoformat(),
+        "arguments": json.dumps({"schema": scene.table.schema, "table": scene.table.table}),
+    }
+    tx.changes.append(RowChange(scene.wal.next_lsn(), RowOp.INSERT, REQUESTS, told, {}))
+
+
+def row(scene: Scene, session: Who, op: RowOp = RowOp.INSERT, **values: Any) -> None:
+    tx = scene.wal.begin(session)
+    named(scene, tx, op, **values)
+    tx.commit()
+
+
+@pytest.mark.parametrize("tag", ["DROP INDEX", "CREATE INDEX CONCURRENTLY"])
+@pytest.mark.parametrize("tool", [TOOL, who(100, "psql", "app")], ids=["no name", "psql"])
+def test_a_row_that_names_its_session_takes_what_that_ran(tag: str, tool: Who) -> None:
+    """Also where its source's rows shared a transaction with their DDL so far, and one that looks as people's."""
+    scene = Scene("dbmate", TableName("public", "schema_migrations"))
+    tx = scene.wal.begin(tool)
+    scene.ddl(tx, "1")
+    named(scene, tx, version="1")
+    tx.commit()
+    scene.run(HAND, None)
+    again = who(103, tool.profile.application_name, "app")  # of the next run, of which nothing else shows whose it is
+    scene.run(again, "2", tag)
+    scene.run(HAND, None, tag)
+    row(scene, again, version="2")
+    scene.run(HAND, None)
+    row(scene, again, version="3")
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+
+
+def test_under_the_lock_of_a_sister_the_writer_is_the_one_that_ran_the_ddl() -> None:
+    scene = Scene("rails", TableName("public", "schema_migrations"))
+    rails, sister = who(100, "bin/rails", "app"), who(101, "bin/rails", "app")
+    alike = who(102, "bin/rails", "app")
+    scene.lock(sister)
+    row(scene, rails, version="20260301000001")
+    scene.run(alike, None)
+    scene.run(rails, "20260301000002", "CREATE INDEX CONCURRENTLY")
+    scene.run(alike, None)
+    row(scene, rails, version="20260301000002")
+    scene.unlock()
+    follower = scene.follow()
+    assert wrong(scene, follower) == {}
+    assert scene.linked(follower) == scene.mine
