@@ -68,7 +68,7 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
         conn.execute("SELECT set_config('check_function_bodies', 'off', true)")
         before = object_list(conn)
         added = {(row[0], row[1]) for row in rows(conn, _queries["added"])}
-        ours = added | _drop_triggers(conn)
+        ours = added | _drop_triggers(conn) | _drop_publications(conn)
         had_pggit = ("schema", "pggit") not in added
         if had_pggit:
             for name in ("forget_rows", "forget_heads", "forget_commits"):
@@ -95,6 +95,15 @@ def _drop_triggers(conn: psycopg.Connection[Any]) -> set[tuple[str, str]]:
         gone.add(("event trigger", name))
     for name, schema, table, kind, identity in rows(conn, _queries["triggers_of_ours"]):
         conn.execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(name), sql.Identifier(schema, table)))
+        gone.add((kind, identity))
+    return gone
+
+
+def _drop_publications(conn: psycopg.Connection[Any]) -> set[tuple[str, str]]:
+    """Drop the publications that the daemon made for pgoutput; return what was in them."""
+    gone = set()
+    for name, kind, identity in rows(conn, _queries["publications_of_ours"]):
+        conn.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(name)))
         gone.add((kind, identity))
     return gone
 

@@ -107,6 +107,9 @@ def test_each_runs_as_the_least_role_that_can_do_it(conn: Connection) -> None:
         "integrate",
         "remove_integration",
         "on_history_table",
+        "publish",
+        "on_publishable_ddl",
+        "on_unlogging",
     }
     for name, (owner, superuser) in owners.items():
         assert superuser or owner == listed.get(name, "pggit_api"), name

@@ -101,7 +101,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.definers() RETURNS TABLE (name text, own
         ('written_in_closed_catalogs', 'pggit_capture', 'reads pg_user_mapping and pg_subscription'),
         ('integrate', 'superuser', 'makes triggers on tables of others, and an event trigger'),
         ('remove_integration', 'superuser', 'drops them'),
-        ('on_history_table', 'superuser', 'makes triggers on tables of others')
+        ('on_history_table', 'superuser', 'makes triggers on tables of others'),
+        ('publish', 'superuser', 'makes publications of tables of others, and event triggers'),
+        ('on_publishable_ddl', 'superuser', 'changes the publications'),
+        ('on_unlogging', 'superuser', 'changes the publications')
 $$;
 
 -- Of what runs with others' rights, each role calls only what it needs.

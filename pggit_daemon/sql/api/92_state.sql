@@ -28,6 +28,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_state() RETURNS TABLE (part text
         OR e.evtfoid IS DISTINCT FROM to_regprocedure('pggit_daemon.' || w.function || '()')
         OR (e.evttags IS NULL) = (w.name = 'pggit_daemon_members')
     UNION ALL
+    -- Where the stream comes by pgoutput: what keeps its publications harmless. While it is off, no updates are published.
+    SELECT 'event trigger ' || w.name, CASE WHEN e.oid IS NULL THEN 'is missing' ELSE 'is disabled' END, true
+      FROM (VALUES ('pggit_daemon_publish'), ('pggit_daemon_unlogged')) AS w (name)
+      LEFT JOIN pg_event_trigger AS e ON e.evtname = w.name
+     WHERE e.evtenabled IS DISTINCT FROM 'A' AND EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'pggit_daemon_keyed')
+    UNION ALL
     SELECT 'function ' || made.signature, CASE WHEN now.hash IS NULL THEN 'is missing' ELSE 'was changed' END, true
       FROM pggit_daemon.repeatable AS r
      CROSS JOIN LATERAL jsonb_each_text(r.functions::jsonb) AS made (signature, hash)

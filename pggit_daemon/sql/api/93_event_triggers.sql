@@ -30,6 +30,14 @@ BEGIN
     END LOOP;
 END $$;
 
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_publication AS p WHERE p.pubname = 'pggit_daemon_keyed') THEN
+        PERFORM pggit_daemon.make_publishing_triggers(true);
+        PERFORM pggit_daemon.withdraw_unkeyed();
+    END IF;
+END $$;
+
 -- Nobody but a superuser can make or mend an event trigger, so they belong to the one who made the cluster: who installs
 -- may lose that right afterwards.
 DO $$

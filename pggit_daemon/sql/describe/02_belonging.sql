@@ -68,7 +68,7 @@ BEGIN
     WHEN 'pg_catalog.pg_publication'::regclass THEN
         -- The daemon's own, where it streams by pgoutput.
         RETURN NOT EXISTS (SELECT FROM pg_catalog.pg_publication p
-                            WHERE p.oid = of_object AND p.pubname = 'pggit_daemon');
+                            WHERE p.oid = of_object AND p.pubname IN ('pggit_daemon', 'pggit_daemon_keyed'));
     WHEN 'pg_catalog.pg_collation'::regclass THEN
         SELECT c.collnamespace INTO home FROM pg_catalog.pg_collation c WHERE c.oid = of_object;
     WHEN 'pg_catalog.pg_conversion'::regclass THEN

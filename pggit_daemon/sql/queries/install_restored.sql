@@ -19,7 +19,8 @@ SELECT mark.number FROM (VALUES
     (4, 'pggit_daemon.verification', NULL), (5, 'pggit_daemon.ddl_event', 'snapshot'),
     (6, 'pggit_daemon.ddl_event', 'statement'), (7, 'pggit_daemon.object_version_history', 'hashtextextended'),
     (8, 'pggit_daemon.progress', 'bound_lsn'), (10, 'pggit_daemon.attribution', NULL), (11, 'pggit_daemon.open_run', NULL),
-    (12, 'pggit_daemon.tool_lock', NULL), (13, 'pggit_daemon.acknowledgement', NULL)) AS mark (number, relation, attribute)
+    (12, 'pggit_daemon.tool_lock', NULL), (13, 'pggit_daemon.acknowledgement', NULL),
+    (16, 'pggit_daemon.publishing', NULL)) AS mark (number, relation, attribute)
  WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c
                 WHERE c.oid = to_regclass(mark.relation)
                   AND (mark.attribute IS NULL

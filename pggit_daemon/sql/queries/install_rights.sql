@@ -67,7 +67,7 @@ BEGIN
                         WHEN c.relkind = 'S' THEN 'USAGE'
                         -- What functions that run as another role read is not the daemon's to write.
                         WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added', 'integration',
-                                           'secret') THEN 'SELECT'
+                                           'secret', 'publishing') THEN 'SELECT'
                         WHEN c.relname IN ('ddl_event', 'request') THEN 'SELECT, DELETE'
                         ELSE 'SELECT, INSERT, UPDATE, DELETE'
                    END AS rights
@@ -95,7 +95,7 @@ BEGIN
              WHERE n.nspname = 'pggit_daemon' AND p.prokind <> 'a'
                AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
                -- Those that write as another role are for migrators.
-               AND NOT (p.prosecdef AND p.provolatile = 'v')
+               AND (NOT (p.prosecdef AND p.provolatile = 'v') OR p.proname = 'publish')
         LOOP
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signatures, daemon);
         END LOOP;

@@ -41,3 +41,10 @@ SELECT pg_catalog.current_setting('wal_level')                                  
 -- name: wal_sender_timeout
 -- Milliseconds after which the server gives up on a receiver that says nothing; 0 is never.
 SELECT setting::integer AS milliseconds FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout';
+
+-- name: publish
+-- Have the publications of pgoutput's stream hold these tables; in a transaction that no standby can hold up, as nobody
+-- else's statement may wait for the publications long.
+SELECT p.made, p.busy
+  FROM pg_catalog.set_config('synchronous_commit', 'local', true),
+       pggit_daemon.publish(%(schemas)s::text[], %(tables)s::text[], %(shapes)s::jsonb) AS p;

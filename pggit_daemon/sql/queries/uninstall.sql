@@ -3,6 +3,15 @@
 -- name: added
 SELECT type, identity FROM pggit_daemon.object_added;
 
+-- name: publications_of_ours
+-- The publications of pgoutput's stream, and each table in them.
+SELECT p.pubname, i.type, i.identity
+  FROM pg_catalog.pg_publication p
+  LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+  LEFT JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_publication_rel'::regclass, r.oid, 0) i ON true
+ WHERE p.pubname IN ('pggit_daemon', 'pggit_daemon_keyed')
+   AND obj_description(p.oid, 'pg_publication') LIKE 'made by pggit-daemon%';
+
 -- name: event_triggers_of_ours
 SELECT e.evtname
   FROM pg_catalog.pg_event_trigger e
