@@ -6,13 +6,15 @@
     ├── ConnectError                 the server cannot be reached or refuses us         (exit 3)
     │   └── ServerAway               it is down, starting, recovering or stopping: come back soon
     ├── PrerequisiteError            wal_level, plugin, rights, not initialised: `hint` (exit 4)
+    │   ├── PluginRefused            the server has no such output plugin, or does not allow it
     │   ├── RightMissing             42501: no right to it, or row security hides rows of it
     │   └── InstallError             init, upgrade or uninstall could not go on         (exit 4)
     ├── SlotError                    the replication slot
     │   ├── SlotInUse                another process streams from it: wait and retry
     │   └── SlotLost                 missing or invalidated: record the gap, make a new one
     ├── StreamError                  the replication stream ended or broke: reconnect
-    │   └── ProtocolError            bytes that the protocol does not allow
+    │   ├── ProtocolError            bytes that the protocol does not allow
+    │   └── UndecodableError         the server itself cannot decode what the slot holds: never again
     ├── StoreError                   a result could not be written: reconnect and redo
     │   └── RefusedError             the server refuses the values themselves: not again
     ├── NotFoundError                a commit, migration or object that is not recorded (exit 5)
@@ -70,6 +72,10 @@ class PrerequisiteError(PggitDaemonError):
     exit_code = 4
 
 
+class PluginRefused(PrerequisiteError):
+    """The server lacks the output plugin, or its list of allowed ones does."""
+
+
 class RightMissing(PrerequisiteError):
     """SQLSTATE 42501: the role has no right to something, or row security hides rows of it.
 
@@ -99,6 +105,10 @@ class StreamError(PggitDaemonError):
 
 class ProtocolError(StreamError):
     """The server sent bytes that the protocol does not allow."""
+
+
+class UndecodableError(StreamError):
+    """The server gives up decoding where the slot stands, and would again: a publication did not exist then."""
 
 
 class StoreError(PggitDaemonError):

@@ -135,7 +135,11 @@ class Database(Section):
     slot: Annotated[str, AfterValidator(_slot)] = Field(
         default="pggit_daemon", description="replication slot, unique in the whole server"
     )
-    plugin: Literal["wal2json"] = Field(default="wal2json", description="logical decoding plugin")
+    plugin: Literal["auto", "wal2json", "pgoutput"] = Field(
+        default="auto",
+        description="output plugin of the slot; auto: the existing slot's, for a new one wal2json where the server has "
+        "and allows it, otherwise pgoutput (PostgreSQL 15 and later)",
+    )
     create_baseline: bool = Field(
         default=True,
         description="begin the history with a slot and a baseline commit where there is none; false: refuse to",

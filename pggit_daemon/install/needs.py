@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from pggit_daemon.decode.plugins import AUTO, candidates
+from pggit_daemon.decode.wal2json import PLUGIN as WAL2JSON
 from pggit_daemon.install.state import queries, rows
 from pggit_daemon.replication.refusals import allow_plugin, plugins_of
 
@@ -23,8 +25,10 @@ def still_to_do(conn: psycopg.Connection[Any], role: str | None, plugin: str) ->
     notes = []
     if wal_level != "logical":
         notes.append("ALTER SYSTEM SET wal_level = 'logical';  -- then restart the server")
-    if plugin_libraries is not None and plugin not in plugins_of(plugin_libraries):
-        notes.append(f"{allow_plugin(plugin_libraries, plugin)}  -- the server may load {plugin} then")
+    allowed = None if plugin_libraries is None else plugins_of(plugin_libraries)
+    if allowed is not None and not any(one in allowed for one in candidates(plugin, conn.info.server_version)):
+        named = WAL2JSON if plugin == AUTO else plugin
+        notes.append(f"{allow_plugin(plugin_libraries, named)}  -- the server may load {named} then")
     if slot_limit == "-1":
         notes.append(
             "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf();"

@@ -54,7 +54,7 @@ def install(
     daemon_role: str | None = None,
     read_all_data: bool = False,
     migrators: tuple[str, ...] = (),
-    plugin: str = "wal2json",
+    plugin: str = "auto",
 ) -> InstallReport:
     """Install or upgrade; with `daemon_role`, also give that role what the daemon needs, making it if it is missing.
 

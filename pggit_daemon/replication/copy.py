@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import pq
 
-from pggit_daemon.errors import PggitDaemonError, StreamError
+from pggit_daemon.errors import PggitDaemonError, StreamError, UndecodableError
 from pggit_daemon.replication import protocol
 from pggit_daemon.replication.refusals import first_line
 
@@ -154,5 +154,6 @@ class Copy:
             result = pgconn.get_result()
             if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
                 error = psycopg.errors.error_from_result(result)
-                return StreamError(f"the server ended the stream: {first_line(error)}")
+                kind = UndecodableError if isinstance(error, psycopg.errors.UndefinedObject) else StreamError
+                return kind(f"the server ended the stream: {first_line(error)}")
         return StreamError("the server ended the stream")

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from psycopg import errors as pg
 from psycopg.sql import Identifier
 
-from pggit_daemon.errors import PggitDaemonError, PrerequisiteError, SlotError, SlotInUse, SlotLost, StreamError
+from pggit_daemon.errors import (
+    PggitDaemonError,
+    PluginRefused,
+    PrerequisiteError,
+    SlotError,
+    SlotInUse,
+    SlotLost,
+    StreamError,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -77,7 +85,7 @@ def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: 
     lacks: PrerequisiteError | None = None
     if isinstance(exc, pg.UndefinedFile):
         package = f"postgresql-{needs.major_version if needs else 'NN'}-wal2json"
-        lacks = PrerequisiteError(
+        lacks = PluginRefused(
             f"{told} (the server has no output plugin {plugin})",
             hint=f"install it on the server; wal2json on Debian and Ubuntu: apt-get install {package}",
         )
@@ -123,7 +131,7 @@ def allow_plugin(setting: str | None, plugin: str) -> str:
 
 def _not_allowed(told: str, allowed: str | None, plugin: str | None) -> PrerequisiteError:
     listed = "output_plugin_libraries lacks it" if allowed is None else f"output_plugin_libraries = {allowed}"
-    return PrerequisiteError(f"{told} ({listed})", hint=allow_plugin(allowed, plugin or "wal2json"))
+    return PluginRefused(f"{told} ({listed})", hint=allow_plugin(allowed, plugin or "wal2json"))
 
 
 def _no_right(needs: Requirements) -> PrerequisiteError:

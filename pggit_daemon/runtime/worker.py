@@ -23,9 +23,14 @@ from pggit_daemon.db.history_rows import MISFIT
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.server import Server
 from pggit_daemon.decode.assembler import Assembler
+from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
+<<<<<<< HEAD
 from pggit_daemon.errors import RefusedError, SlotLost
+=======
+from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost, UndecodableError
+>>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
@@ -34,7 +39,11 @@ from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.beginning import Beginning
+<<<<<<< HEAD
 from pggit_daemon.runtime.polling import Polling
+=======
+from pggit_daemon.runtime.publishing import Publishing
+>>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
 from pggit_daemon.store.loader import check_installation, load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
@@ -90,7 +99,9 @@ class Database:
         self.writing = False
         """Whether a stop should wait until the transaction in hand is stored."""
         self._log = log.bind(database=config.name)
-        self._beginning = Beginning(config, metrics, health)
+        self._publishing = Publishing(config.name)
+        self._beginning = Beginning(config, metrics, health, self._publishing)
+        self._plugin: str = config.plugin
         self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
         self._polling = Polling(config, metrics, self._activity, lambda: self._connect("metrics"))
@@ -152,8 +163,14 @@ class Database:
         async with self._activity.server.beginning.turn(), connections.reading.use() as conn:
             await check_installation(conn)
             registry = await self._registry(conn)
+<<<<<<< HEAD
             self._unread = await self._beginning.begin(conn, store, registry) or self._unread
         polling = asyncio.create_task(self._polling.run())
+=======
+            begun = await self._beginning.begin(conn, store, registry)
+            self._unread, self._plugin = begun.unread or self._unread, begun.plugin
+        polling = asyncio.create_task(self._poll(registry))
+>>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
         try:
             singly = False
             while not stop.is_set():
@@ -169,6 +186,9 @@ class Database:
                 except PoisonError as poison:
                     singly = False
                     await self._quarantine(store, poison)
+                except UndecodableError as exc:
+                    self._beginning.undecodable = exc.message
+                    raise
         finally:
             polling.cancel()
             await asyncio.wait([polling], timeout=CANCELLED)
@@ -204,17 +224,20 @@ class Database:
             if progress is None:
                 raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
             state = await load_open(conn, progress)
+            if self._plugin == PGOUTPUT:
+                await self._publishing.publish(conn, registry)
         observer = Observer(self._config.name, self._metrics, self._health)
         async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
             prefix = message_prefix(state.secret)
-            reads = decoder(self._config.plugin, encoding=replication.encoding, messages=prefix)
+            reads = decoder(self._plugin, encoding=replication.encoding, messages=prefix)
             assembler = Assembler(reads, after=progress.commit)
             tables = (OUTBOX, *registry.tables)
-            await replication.start(self._config.slot, progress.end, options(self._config.plugin, tables, prefix))
+            await replication.start(self._config.slot, progress.end, options(self._plugin, tables, prefix))
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
             await store.run(baseline.source_statements(registry), brief=True)
             self._health.enter(State.CATCHING_UP)
-            self._log.info("streaming", position=str(progress.end), sources=sorted(registry.sources))
+            sources = sorted(registry.sources)
+            self._log.info("streaming", position=str(progress.end), plugin=self._plugin, sources=sources)
             feed = Feed(replication, assembler, progress.end, status_interval=self._config.status_interval_seconds)
             scheduler = Scheduler(
                 state,
@@ -254,6 +277,41 @@ class Database:
                     self.writing = False
                     pulse.cancel()
 
+<<<<<<< HEAD
+=======
+    async def _poll(self, registry: Registry) -> None:
+        """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
+        name, interval = self._config.name, self._config.metrics_interval_seconds
+        server, kept = self._activity.server, min(1.5 * interval, LONGEST_KEPT)
+        link = OnDemand(lambda: connect(self._config.dsn, "metrics"), kept=lambda: server.kept(kept))
+        gate, repeats = Gate(self._activity, most=POLLS_LEFT_OUT), Repeats()
+        try:
+            while True:
+                try:
+                    if not self._publishing.busy and await gate.is_shut():
+                        await self._show_slot()
+                    else:
+                        async with server.looking.turn(), link.use() as conn:
+                            self._tell_capture(await poll(conn, self._metrics, name))
+                            if self._plugin == PGOUTPUT and (self._publishing.busy or self._broken):
+                                await self._publishing.publish(conn, registry)
+                        gate.passed()
+                    repeats.forget()
+                except PggitDaemonError as exc:
+                    if repeats.note(exc.message, asyncio.get_running_loop().time()) is not None:
+                        self._log.warning("metrics_unreadable", error=exc.message, hint=exc.hint)
+                await asyncio.sleep(interval)
+        finally:
+            link.close()
+            self._metrics.unread(name)
+
+    async def _show_slot(self) -> None:
+        """Nothing was written in the database: only its slot is otherwise, which the server tells for all of them."""
+        look = await self._activity.look()
+        if look is not None:
+            show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
+
+>>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
     async def _pulse(self, feed: Feed, pipeline: Pipeline) -> None:
         while True:
             await asyncio.sleep(min(IDLE_PULSE, self._health.stall_seconds / 3) if pipeline.is_idle else PULSE)

@@ -113,6 +113,11 @@ class Registry:
         )
 
     @property
+    def shapes(self) -> tuple[tuple[str, ...], ...]:
+        """Columns by which a table that is made is taken for a history or lock table, one tuple a preset."""
+        return tuple(sorted(tuple(sorted(columns)) for columns in self.wanted.columns)) if self._discovery.on else ()
+
+    @property
     def misfits(self) -> dict[str, tuple[str, ...]]:
         """By source: what its table lacks of what the configuration names."""
         found = {

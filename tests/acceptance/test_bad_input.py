@@ -130,6 +130,7 @@ def test_the_plugin_is_missing(installed_database: str, tmp_path: Path) -> None:
     with psycopg.connect(installed_database, autocommit=True) as conn:
         make(conn, "ALTER DATABASE {} SET dynamic_library_path = '/nonexistent'", conn.info.dbname)
         with failing(installed_database, tmp_path) as (_daemon, said):
+            # No other one either: what is said is how to get the first.
             assert "no output plugin wal2json" in said["error"]
             assert "apt-get install postgresql-" in said["hint"]
         make(conn, "ALTER DATABASE {} RESET dynamic_library_path", conn.info.dbname)

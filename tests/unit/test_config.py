@@ -39,7 +39,7 @@ def refused(text: str) -> str:
         (GOOD + "grace_seconds = 0", "database[0].grace_seconds = 0: allowed: greater than 0"),
         (GOOD + "grace_seconds = inf", "database[0].grace_seconds = inf: allowed: a finite number"),
         (GOOD + "create_baseline = 1", "database[0].create_baseline = 1: allowed: boolean"),
-        (GOOD + 'plugin = "test_decoding"', "database[0].plugin = 'test_decoding': allowed: 'wal2json'"),
+        (GOOD + 'plugin = "test_decoding"', "database[0].plugin = 'test_decoding': allowed: 'auto'"),
         (GOOD + 'slot = "My-Slot"', "database[0].slot = 'My-Slot': allowed: 1 to 63 lower-case letters"),
         (GOOD + f'slot = "{"s" * 64}"', "database[0].slot = "),
         (GOOD + 'dsn = "host=h replication=database"', "without 'replication'"),

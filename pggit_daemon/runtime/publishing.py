@@ -1,0 +1,49 @@
+"""What must be published before pgoutput can stream it.
+
+In: a connection, the registry. Out: the publications hold our outboxes and every history table that exists, and take in
+later ones as they are made (sql/api/56_publish.sql). Called by `beginning.py` before it makes a slot, by `worker.py`
+before each stream and, while a table could not be had, beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import structlog
+
+from pggit_daemon.db.connections import translated
+from pggit_daemon.sql import load_queries
+from pggit_daemon.tools.registry import Registry
+
+log = structlog.get_logger(__name__)
+
+
+class Publishing:
+    """The publications of one database. `busy`: tables that others hold locked, so that they are not published yet."""
+
+    def __init__(self, database: str) -> None:
+        self._log = log.bind(database=database)
+        self.busy: tuple[str, ...] = ()
+
+    async def publish(self, conn: psycopg.AsyncConnection[Any], registry: Registry) -> bool:
+        """Publish what is not; True where a publication was missing: no slot can read what was written before that."""
+        tables = registry.tables
+        wanted = {
+            "schemas": [table.schema for table in tables],
+            "tables": [table.table for table in tables],
+            "shapes": json.dumps(registry.shapes),
+        }
+        try:
+            async with conn.transaction(), conn.cursor() as cursor:
+                await cursor.execute(load_queries("slot")["publish"].encode(), wanted)
+                row = await cursor.fetchone()
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+        assert row is not None  # noqa: S101  (a function that returns one row)
+        made, busy = row
+        if tuple(busy) != self.busy:
+            self.busy = tuple(busy)
+            self._log.warning("tables_not_published", tables=busy, reason="locked by others") if busy else None
+        return bool(made)
