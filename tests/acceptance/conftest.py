@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pggit_daemon.decode.plugins import PLUGINS
 from sandbox.databases import Databases
 from sandbox.tools import TOOLS, Project
 from tests.acceptance.scenes import Scene, make_hand
+
+BOTH_PLUGINS = pytest.mark.parametrize("plugin", PLUGINS, indirect=True)
 
 RealTool = Callable[[str, str], Project]
 _failed = pytest.StashKey[bool]()
@@ -31,6 +34,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture
+def plugin(request: pytest.FixtureRequest) -> str:
+    """The output plugin: a test marked with `BOTH_PLUGINS` runs with each."""
+    return str(getattr(request, "param", "auto"))
+
+
+@pytest.fixture
 def unfollowed(  # noqa: PLR0917  # fixtures come by name
     request: pytest.FixtureRequest,
     cluster: Databases,
@@ -38,9 +47,10 @@ def unfollowed(  # noqa: PLR0917  # fixtures come by name
     installed_database: str,
     installed_template: str,
     tmp_path: Path,
+    plugin: str,
 ) -> Iterator[Scene]:
     """A scene whose daemon the test starts itself."""
-    scene = Scene(cluster, installed_database, tmp_path, installed_template)
+    scene = Scene(cluster, installed_database, tmp_path, installed_template, plugin)
     try:
         yield scene
         if not request.node.stash.get(_failed, True) and scene.daemon is not None:

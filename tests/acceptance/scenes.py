@@ -12,6 +12,7 @@ A label is the tool's version; where that is none, or Liquibase's compound one, 
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import threading
 import time
@@ -36,6 +37,7 @@ MEANWHILE_TIMEOUT = 30.0  # seconds until a hand that waits for a table gives up
 OUTBOX_TIMEOUT = 5.0  # seconds; the daemon tries again every second
 DECIDED_TIMEOUT = 60.0  # seconds; longer than any grace
 _numbers = itertools.count(1)
+_OURS = re.compile(r"^(CREATE|ALTER|COMMENT ON) (EVENT TRIGGER|PUBLICATION) pggit_daemon\w*[^;]*;\n", re.MULTILINE)
 
 _COMMITS = """
     SELECT concat_ws(
@@ -95,6 +97,7 @@ class Scene:
     dsn: str
     folder: Path
     empty: str
+    plugin: str = "auto"
     daemon: Daemon | None = None
     moments: list[Moment] = field(default_factory=list)
 
@@ -102,7 +105,7 @@ class Scene:
 
     def follow(self, sources: str = "", **settings: Any) -> Daemon:
         """Start the daemon; `sources` is TOML to put below the database's section."""
-        lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        lines = "".join(f"{key} = {value}\n" for key, value in ({"plugin": f'"{self.plugin}"'} | settings).items())
         config = self.folder / "config.toml"
         slot = f"scene_{next(_numbers)}"
         config.write_text(f'[[database]]\nname = "scene"\ndsn = "{self.dsn}"\nslot = "{slot}"\n{lines}\n{sources}\n')
@@ -271,8 +274,9 @@ class Scene:
     def _dump(self, dsn: str) -> str:
         command = [str(find_server() / "pg_dump"), "--schema-only", "-N", "pggit", "-N", "pggit_daemon", "-d", dsn]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        # Its two meta-commands carry a random word; comments carry nothing of the schema.
-        return "\n".join(line for line in done.stdout.splitlines() if line and not line.startswith(("\\", "--")))
+        # Ours are there or not, as the plugin wants it. Comments say nothing, and two meta-commands hold a random word.
+        text = _OURS.sub("", done.stdout)
+        return "\n".join(line for line in text.splitlines() if line and not line.startswith(("\\", "--")))
 
     def _one(self, query: str) -> Any:
         with psycopg.connect(self.dsn) as conn:

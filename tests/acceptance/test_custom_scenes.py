@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from tests.acceptance.conftest import BOTH_PLUGINS
 from tests.acceptance.scenes import Scene
 
 SAME = """
@@ -74,6 +75,7 @@ def test_a_deleted_row_is_a_rollback(ops: Scene) -> None:
     assert ops.events() == ["applied insert 1", "rolled_back delete -1", "applied insert 1"]
 
 
+@BOTH_PLUGINS
 def test_failures_edits_and_truncation(ops: Scene) -> None:
     """success=false is a failed migration; a checksum that changes later a conflict; TRUNCATE clears the rows."""
     ops.follow(SAME)
@@ -116,6 +118,7 @@ def test_ddl_that_gets_no_row(ops: Scene) -> None:
     assert ops.commits() == ["out_of_band postgres: table public.a"]
 
 
+@BOTH_PLUGINS
 def test_a_table_that_is_made_while_the_daemon_runs(scene_of_nothing: Scene) -> None:
     """Its first row comes in the very transaction that makes it, and is not missed."""
     scene = scene_of_nothing

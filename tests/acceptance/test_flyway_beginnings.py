@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.flyway import NO_LOCK
 from sandbox.jars import FLYWAY_VERSIONS
+from tests.acceptance.conftest import BOTH_PLUGINS
 from tests.acceptance.scenes import FLYWAY_TABLE, Scene, flyway_table
 
 TABLE = "public.flyway_schema_history"
@@ -55,6 +56,7 @@ def test_create_schema_migrate_clean_and_again(scene: Scene, version: str, confi
     assert [line.rsplit(" ", 2)[1] for line in scene.migrations()] == ["schema", "applied", "applied"]
 
 
+@BOTH_PLUGINS
 def test_own_table_name_and_several_schemas(scene: Scene) -> None:
     """A history table and a schema of hostile names, both made while the daemon runs; versions of several parts."""
     schema, table = 'My "odd" app', "the.history'\\ table"
@@ -81,6 +83,7 @@ def test_own_table_name_and_several_schemas(scene: Scene) -> None:
     assert scene.value("SELECT name FROM pggit_daemon.source") == f"{schema}.{table}"
 
 
+@BOTH_PLUGINS
 def test_baseline_over_a_migrated_database(unfollowed: Scene) -> None:
     """What tools did before the daemon came is linked to its first commit; what they do later goes on from there."""
     scene = unfollowed

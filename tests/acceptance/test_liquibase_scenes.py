@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import psycopg
 
+from tests.acceptance.conftest import BOTH_PLUGINS
 from tests.acceptance.scenes import Scene
 
 OWN = "tool: table public.databasechangelog"
@@ -20,6 +21,7 @@ VIEW = "anna:view runOnChange:true\nCREATE OR REPLACE VIEW v AS SELECT id FROM o
 VIEW_CHANGED = VIEW.replace("SELECT id", "SELECT id, 1 AS more")
 
 
+@BOTH_PLUGINS
 def test_first_and_second_update(scene: Scene) -> None:
     """DDL, data only, DDL: what ran none is linked to the schema it saw; a run with nothing to do leaves nothing."""
     scene.liquibase(ONE, VIEW).update().check()
@@ -249,6 +251,7 @@ def test_baseline_over_an_updated_database(unfollowed: Scene) -> None:
     assert scene.migrations() == ["1 one applied baseline", "2 two rolled_back baseline", "-2 two rollback bracket"]
 
 
+@BOTH_PLUGINS
 def test_with_a_replica_identity(scene: Scene) -> None:
     """With REPLICA IDENTITY FULL everything comes through the stream itself."""
     scene.liquibase(ONE, VIEW).update().check()
