@@ -16,6 +16,7 @@ from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.on_demand import Connection, OnDemand
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.runtime.publishing import Publishing
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.metrics_poll import poll, show_slot
 from pggit_daemon.telemetry.repeats import Repeats
@@ -40,11 +41,13 @@ class Polling:
         metrics: Metrics,
         activity: Activity,
         open_: Callable[[], Awaitable[Connection]],
+        publishing: Publishing,
     ) -> None:
         self._config = config
         self._metrics = metrics
         self._activity = activity
         self._open = open_
+        self._publishing = publishing
         self._log = log.bind(database=config.name)
         self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
 
@@ -67,11 +70,13 @@ class Polling:
             self._metrics.unread(self._config.name)
 
     async def _read(self, link: OnDemand, gate: Gate) -> None:
-        if await gate.is_shut():
+        if not self._publishing.busy and await gate.is_shut():
             await self._show_slot()
             return
         async with self._activity.server.looking.turn(), link.use() as conn:
             self._tell_capture(await poll(conn, self._metrics, self._config.name))
+            if self._publishing.busy or self._broken:
+                await self._publishing.again(conn)
         gate.passed()
 
     async def _show_slot(self) -> None:

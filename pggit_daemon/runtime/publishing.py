@@ -2,7 +2,7 @@
 
 In: a connection, the registry. Out: the publications hold our outboxes and every history table that exists, and take in
 later ones as they are made (sql/api/56_publish.sql). Called by `beginning.py` before it makes a slot, by `worker.py`
-before each stream and, while a table could not be had, beside it.
+before each stream, and by `polling.py` beside it, while a table could not be had or something of ours is disabled.
 """
 
 from __future__ import annotations
@@ -25,10 +25,17 @@ class Publishing:
 
     def __init__(self, database: str) -> None:
         self._log = log.bind(database=database)
+        self._registry: Registry | None = None
         self.busy: tuple[str, ...] = ()
+
+    async def again(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        """Publish what could not be had, and look after what is published; nothing where nothing was ever published."""
+        if self._registry is not None:
+            await self.publish(conn, self._registry)
 
     async def publish(self, conn: psycopg.AsyncConnection[Any], registry: Registry) -> bool:
         """Publish what is not; True where a publication was missing: no slot can read what was written before that."""
+        self._registry = registry
         tables = registry.tables
         wanted = {
             "schemas": [table.schema for table in tables],

@@ -26,11 +26,7 @@ from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
-<<<<<<< HEAD
-from pggit_daemon.errors import RefusedError, SlotLost
-=======
-from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost, UndecodableError
->>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
+from pggit_daemon.errors import RefusedError, SlotLost, UndecodableError
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
@@ -39,11 +35,8 @@ from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.beginning import Beginning
-<<<<<<< HEAD
 from pggit_daemon.runtime.polling import Polling
-=======
 from pggit_daemon.runtime.publishing import Publishing
->>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
 from pggit_daemon.store.loader import check_installation, load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
@@ -104,7 +97,7 @@ class Database:
         self._plugin: str = config.plugin
         self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
-        self._polling = Polling(config, metrics, self._activity, lambda: self._connect("metrics"))
+        self._polling = Polling(config, metrics, self._activity, lambda: self._connect("metrics"), self._publishing)
         self._poison = 0
 
     async def follow(self, stop: asyncio.Event) -> None:
@@ -163,14 +156,9 @@ class Database:
         async with self._activity.server.beginning.turn(), connections.reading.use() as conn:
             await check_installation(conn)
             registry = await self._registry(conn)
-<<<<<<< HEAD
-            self._unread = await self._beginning.begin(conn, store, registry) or self._unread
-        polling = asyncio.create_task(self._polling.run())
-=======
             begun = await self._beginning.begin(conn, store, registry)
             self._unread, self._plugin = begun.unread or self._unread, begun.plugin
-        polling = asyncio.create_task(self._poll(registry))
->>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
+        polling = asyncio.create_task(self._polling.run())
         try:
             singly = False
             while not stop.is_set():
@@ -277,41 +265,6 @@ class Database:
                     self.writing = False
                     pulse.cancel()
 
-<<<<<<< HEAD
-=======
-    async def _poll(self, registry: Registry) -> None:
-        """Read the metrics that come from SQL, through a connection of its own; a failure is a metric too."""
-        name, interval = self._config.name, self._config.metrics_interval_seconds
-        server, kept = self._activity.server, min(1.5 * interval, LONGEST_KEPT)
-        link = OnDemand(lambda: connect(self._config.dsn, "metrics"), kept=lambda: server.kept(kept))
-        gate, repeats = Gate(self._activity, most=POLLS_LEFT_OUT), Repeats()
-        try:
-            while True:
-                try:
-                    if not self._publishing.busy and await gate.is_shut():
-                        await self._show_slot()
-                    else:
-                        async with server.looking.turn(), link.use() as conn:
-                            self._tell_capture(await poll(conn, self._metrics, name))
-                            if self._plugin == PGOUTPUT and (self._publishing.busy or self._broken):
-                                await self._publishing.publish(conn, registry)
-                        gate.passed()
-                    repeats.forget()
-                except PggitDaemonError as exc:
-                    if repeats.note(exc.message, asyncio.get_running_loop().time()) is not None:
-                        self._log.warning("metrics_unreadable", error=exc.message, hint=exc.hint)
-                await asyncio.sleep(interval)
-        finally:
-            link.close()
-            self._metrics.unread(name)
-
-    async def _show_slot(self) -> None:
-        """Nothing was written in the database: only its slot is otherwise, which the server tells for all of them."""
-        look = await self._activity.look()
-        if look is not None:
-            show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
-
->>>>>>> 80c1b40 (Take pgoutput where wal2json is missing or not allowed: plugin = "auto", "wal2json" or "pgoutput")
     async def _pulse(self, feed: Feed, pipeline: Pipeline) -> None:
         while True:
             await asyncio.sleep(min(IDLE_PULSE, self._health.stall_seconds / 3) if pipeline.is_idle else PULSE)
