@@ -31,7 +31,7 @@ def verify(
     timeout: Annotated[
         float, typer.Option(min=0, help="Wait so many seconds for the daemon to have read what is committed now.")
     ] = 60.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell; do not have the daemon record it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report; do not have the daemon record it.")] = False,
     config: ConfigOption = None,
     dsn: DsnOption = None,
     database: DatabaseOption = None,
@@ -75,7 +75,7 @@ def verify(
     if broken:
         raise PrerequisiteError(
             f"what is recorded is as the catalog is, but not every statement is recorded: {broken[0]}",
-            hint="pggit-daemon init as a superuser mends it",
+            hint="pggit-daemon init as a superuser repairs it",
         )
 
 

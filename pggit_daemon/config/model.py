@@ -146,7 +146,7 @@ class Database(Section):
     )
     grace_seconds: Seconds = Field(
         default=30.0,
-        description="seconds that DDL of a tool's session waits for its history row before it is a commit alone",
+        description="seconds that DDL of a tool's session waits for its history row; then it is linked to none",
     )
     status_interval_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         default=2.0, description="seconds between status messages to the server; keep well below wal_sender_timeout"

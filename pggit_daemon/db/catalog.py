@@ -31,11 +31,11 @@ _QUERIES = load_queries("load")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ChangeCounters:
     """What changes when something may have changed: write counters, names of roles and tablespaces, who describes.
 
     Every transaction before `horizon` has ended. `asked`: somebody wants everything compared. `writes` is None for
-    the marks of an earlier process.
+    those of an earlier process.
     """
 
     writes: int | None
@@ -45,7 +45,7 @@ class Marks:
     asked: bool
     at: datetime
 
-    def horizon_is_beyond(self, now: Marks) -> bool:
+    def horizon_is_beyond(self, now: ChangeCounters) -> bool:
         """Whether the ages of rows cannot be held against it: it is another server's, or too old."""
         return not now.horizon - (1 << 30) < self.horizon <= now.horizon
 
@@ -119,18 +119,18 @@ async def read_objects(
     return [_object(row[:-1]) for row in found if row[-1] is None], unreadable
 
 
-async def marks(conn: psycopg.AsyncConnection[Any]) -> Marks:
+async def change_counters(conn: psycopg.AsyncConnection[Any]) -> ChangeCounters:
     """What tells that a comparison is due, as it is now."""
-    return Marks(*(await _fetch(conn, _QUERIES["marks"]))[0])
+    return ChangeCounters(*(await _fetch(conn, _QUERIES["change_counters"]))[0])
 
 
-async def verified(conn: psycopg.AsyncConnection[Any]) -> Marks | None:
-    """The marks of the last comparison of everything; None before the first."""
+async def verified(conn: psycopg.AsyncConnection[Any]) -> ChangeCounters | None:
+    """The counters of the last comparison of everything; None before the first."""
     found = await _fetch(conn, _QUERIES["verified"])
     if not found:
         return None
     names, writer, horizon, began_at = found[0]
-    return Marks(None, names, writer, horizon, asked=False, at=began_at)
+    return ChangeCounters(None, names, writer, horizon, asked=False, at=began_at)
 
 
 async def addresses(conn: psycopg.AsyncConnection[Any], *, since: int | None = None) -> list[ObjectId]:

@@ -28,7 +28,7 @@ _LOCKED = "55P03"
 
 
 MISFIT = "correct the columns of [[database.source]] in the configuration"
-"""What mends a configured source whose table is another."""
+"""The hint for a configured source whose table is another."""
 
 
 class TableState(StrEnum):

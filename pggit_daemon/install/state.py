@@ -49,10 +49,10 @@ def restored_steps(conn: psycopg.Connection[Any]) -> frozenset[int]:
 
 
 def broken_parts(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
-    """Return what of an installation was disabled, changed or dropped since, and can be mended."""
+    """Return what of an installation was disabled, changed or dropped since, and can be repaired."""
     if not _value(conn, queries["can_tell_state"]):
         return ("function pggit_daemon.capture_state is missing",)
-    return tuple(f"{part} {problem}" for part, problem in rows(conn, queries["mendable"]))
+    return tuple(f"{part} {problem}" for part, problem in rows(conn, queries["repairable"]))
 
 
 def replicated_by(conn: psycopg.Connection[Any]) -> tuple[tuple[str, str], ...]:

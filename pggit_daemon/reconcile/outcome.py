@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pggit_daemon.db.catalog import Marks
+from pggit_daemon.db.catalog import ChangeCounters
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.differences import Difference
 from pggit_daemon.model.lsn import LSN
@@ -50,7 +50,7 @@ class Outcome:
     """
 
     cause: Cause
-    marks: Marks
+    counters: ChangeCounters
     objects: int
     differences: tuple[Difference, ...]
     unreadable: tuple[Difference, ...]
@@ -115,7 +115,7 @@ def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
             parent=head,
             message=f"snapshot: not as the events said: {', '.join(named[:NAMED])}{more}",
             author="pggit-daemon",
-            time=outcome.marks.at,
+            time=outcome.counters.at,
             lsn=outcome.position,
             xid=None,
             metadata={"evidence": "snapshot", "found_by": outcome.cause.value, "compared": outcome.objects},
@@ -126,7 +126,7 @@ def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
         (),
         (),
         (),
-        outcome.marks.at,
+        outcome.counters.at,
         None,
         outcome.position,
         moved=schema.take_moved(),
@@ -137,13 +137,13 @@ def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
 def remembered(outcome: Outcome, commit: Commit | None) -> dict[str, Any]:
     """What is remembered of a comparison of everything."""
     return {
-        "began_at": outcome.marks.at,
+        "began_at": outcome.counters.at,
         "objects": outcome.objects,
         "differing": len(outcome.differences),
         "unreadable": len(outcome.unreadable),
         "seconds": outcome.seconds,
         "commit": commit.hash if commit is not None else None,
-        "writer": outcome.marks.writer,
-        "horizon": str(outcome.marks.horizon),
-        "names": outcome.marks.names,
+        "writer": outcome.counters.writer,
+        "horizon": str(outcome.counters.horizon),
+        "names": outcome.counters.names,
     }

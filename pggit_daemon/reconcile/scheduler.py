@@ -88,8 +88,8 @@ class Intervals:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Who is told what: of each comparison of everything, a source's state when it changes, and a job that failed."""
+class Listeners:
+    """Called with each comparison of everything, a source's state when it changes, and a job that failed."""
 
     verified: Callable[[Outcome], None]
     noted: Callable[[Noted], None]
@@ -109,12 +109,12 @@ class Scheduler:
         activity: Activity,
         intervals: Intervals,
         ask: Callable[[], None],
-        told: Told,
+        listeners: Listeners,
         limits: Limits,
     ) -> None:
         self._connect = connect
         self._activity = activity
-        self._told = told
+        self._listeners = listeners
         self._limits = limits
         self._turns = Turns(ask)
         self.visibility = Visibility()
@@ -124,7 +124,7 @@ class Scheduler:
             self._turns,
             self.visibility,
             interval=intervals.reconcile,
-            noted=told.noted,
+            noted=listeners.noted,
             gate=Gate(activity, most=TABLES_LEFT_OUT),
         )
         self._verification = Verification(
@@ -133,7 +133,7 @@ class Scheduler:
             self._turns,
             verify=intervals.verify,
             watch=intervals.watch,
-            verified=told.verified,
+            verified=listeners.verified,
             limits=limits,
             gates=Gates(Gate(activity), Gate(activity, most=VERIFICATIONS_LEFT_OUT)),
         )
@@ -160,7 +160,7 @@ class Scheduler:
 
     @property
     def new_tables(self) -> tuple[TableName, ...]:
-        """History tables that no event told of: the registry has them, the stream must start over with them."""
+        """History tables that no event announced: the registry has them, the stream must start over with them."""
         return (*self._verification.new_tables, *self._tables.moved)
 
     def saw(self, changeset: Changeset) -> None:
@@ -223,6 +223,6 @@ class Scheduler:
                 said = exc.message
             except Exception:  # a supervised task: a job's fault must not end the stream
                 log.exception("job_broken", job=job.name)
-            self._told.failed(job.name)
+            self._listeners.failed(job.name)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

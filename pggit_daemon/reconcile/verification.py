@@ -1,7 +1,7 @@
 """The recorded tree compared with the catalog, a little at a time.
 
 In: the recorded schema, and a connection. Out: a `snapshot` commit where the catalog differs, an `Outcome` when
-everything was compared, history tables that no event told of. A job of `scheduler.py`.
+everything was compared, history tables that no event announced. A job of `scheduler.py`.
 
 Nobody waits for it: it reads beside the stream, keeps no lock, and gives up on what others have locked. What differs is
 looked at a second time when the stream has passed the first look; what is still the same then, in the catalog and in
@@ -26,7 +26,7 @@ import psycopg
 
 from pggit_daemon.db import catalog
 from pggit_daemon.db.activity import Gate
-from pggit_daemon.db.catalog import Marks
+from pggit_daemon.db.catalog import ChangeCounters
 from pggit_daemon.model.changeset import Changeset, Ddl
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.differences import Difference, certain, readable
@@ -59,7 +59,7 @@ class _Look:
     """A comparison under way; `cause` is None where it is of what was written since the last look."""
 
     cause: Cause | None
-    marks: Marks
+    counters: ChangeCounters
     compared: list[ObjectId]
     found: list[Difference] = field(default_factory=list)
     position: LSN = ZERO
@@ -107,10 +107,10 @@ class Verification:
         self._woken = asyncio.Event()
         self._asked = False
         self._suspect: Cause | None = None
-        self._marks: Marks | None = None
+        self._counters: ChangeCounters | None = None
         self._unread: dict[ObjectId, Cause] = {}  # with why they were to be compared
         self.new_tables: tuple[TableName, ...] = ()
-        """History tables that no event told of: the stream must start over with them."""
+        """History tables that no event announced: the stream must start over with them."""
 
     def saw(self, changeset: Changeset) -> None:
         """A capture that failed, or could not be read, makes the recorded tree suspect."""
@@ -171,12 +171,12 @@ class Verification:
     async def _compared(self, conn: psycopg.AsyncConnection[Any]) -> _Look | None:
         """Find out what is to be compared, if anything is, and compare it."""
         began = self._clock()
-        marks = await catalog.marks(conn)
-        before = self._marks or await catalog.verified(conn)
-        told = _cause(before, marks)
-        # A watch that found something says less of why than what stands in the catalog's marks.
-        cause = (told or self._suspect) if self._suspect is Cause.WATCH else (self._suspect or told)
-        if cause is None and before is not None and marks.writes == before.writes and not self._unread:
+        counters = await catalog.change_counters(conn)
+        before = self._counters or await catalog.verified(conn)
+        changed = _cause(before, counters)
+        # A watch that found something says less of why than what stands in the catalog's counters.
+        cause = (changed or self._suspect) if self._suspect is Cause.WATCH else (self._suspect or changed)
+        if cause is None and before is not None and counters.writes == before.writes and not self._unread:
             self._rest(0.0)
             self._gates.written.passed()
             return None
@@ -186,7 +186,7 @@ class Verification:
             todo = await catalog.addresses(conn, since=since)
             if since is not None:
                 todo = sorted({*todo, *self._unread})
-            look = _Look(cause, marks, todo)
+            look = _Look(cause, counters, todo)
             for at in range(0, len(todo), CHUNK):
                 look.found += await catalog.differing(conn, todo[at : at + CHUNK])
             # Whatever made these differ was committed before this position.
@@ -227,14 +227,14 @@ class Verification:
                 # Others may have changed with them, though nothing was written of those.
                 self.suspect(explained.pop() if len(explained) == 1 else Cause.WATCH)
             elif look.looks < LOOKS:
-                self._marks = look.marks
+                self._counters = look.counters
                 self._gates.written.passed()
             return
-        self._marks = look.marks
+        self._counters = look.counters
         self._gates.everything.passed()
         self._verify_due = self._clock() + self._intervals[0]
         outcome = Outcome(
-            look.cause, look.marks, len(look.compared), differences, unreadable, look.seconds, look.position
+            look.cause, look.counters, len(look.compared), differences, unreadable, look.seconds, look.position
         )
         await self._record(conn, outcome, leaves)
 
@@ -243,7 +243,7 @@ class Verification:
     ) -> None:
         """Make the record true where it differs, and remember the comparison."""
         tables = await catalog.history_tables(conn, self._registry)
-        told: list[Outcome] = []
+        planned: list[Outcome] = []
 
         def plan(stored: LSN) -> Step | None:
             self.new_tables = tuple(seen.table for seen in tables if self._registry.look(seen))
@@ -256,13 +256,13 @@ class Verification:
             if len(tried) < len(kept):
                 self.suspect(outcome.cause)  # the rest comes with the next comparison
             kept = tried
-            told.append(replace(outcome, differences=kept, position=stored))
-            return snapshot_step(told[0], self._state.schema, self._state.progress.head) if kept else None
+            planned.append(replace(outcome, differences=kept, position=stored))
+            return snapshot_step(planned[0], self._state.schema, self._state.progress.head) if kept else None
 
         step = await self._turns.offer(plan, *([Part.SCHEMA] if outcome.differences else []))
         commit = step.commit if step is not None else None
-        await Store(conn).run([("put_verification", remembered(told[0], commit))])
-        self._verified(told[0])
+        await Store(conn).run([("put_verification", remembered(planned[0], commit))])
+        self._verified(planned[0])
 
     async def _recorded(self, look: _Look) -> dict[ObjectId, object]:
         """What is recorded of the objects that differ, looked up while the schema is in memory for sure."""
@@ -284,7 +284,7 @@ class Verification:
         self._watch_due = self._clock() + max(self._intervals[1], min(SHARE * cost, MOST_REST))
 
 
-def _cause(before: Marks | None, now: Marks) -> Cause | None:
+def _cause(before: ChangeCounters | None, now: ChangeCounters) -> Cause | None:
     """Why everything must be compared, if it must; `before` may be an earlier process's."""
     if before is None or before.horizon_is_beyond(now):
         return Cause.FIRST

@@ -23,7 +23,7 @@ from pggit_daemon.telemetry.repeats import Repeats
 
 log = structlog.get_logger(__name__)
 
-MEND = "pggit-daemon init, as a superuser, mends it"
+HINT = "pggit-daemon init, as a superuser, repairs it"
 
 LEFT_OUT = 29
 """How many readings in a row are left out where nothing was written in the database."""
@@ -91,6 +91,6 @@ class Polling:
             return
         self._broken = broken
         if broken:
-            self._log.error("capture_broken", parts=list(broken), hint=MEND)
+            self._log.error("capture_broken", parts=list(broken), hint=HINT)
         else:
             self._log.info("capture_mended")

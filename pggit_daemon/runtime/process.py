@@ -159,7 +159,7 @@ class Process:
     async def _signs_of_life(self) -> None:
         """Turn with the loop, and tell systemd: READY once, WATCHDOG while the loop turns, a line of status."""
         interval = self._notifier.watchdog_interval_seconds
-        told_at, told = -1e9, ""
+        logged_at, logged = -1e9, ""
         while True:
             self._health.turned()
             self._notifier.again()
@@ -168,15 +168,15 @@ class Process:
                 self._notifier.ready()
                 log.info("daemon_ready", not_ready=list(self._health.ready().failing))
             now = self._loop.time()
-            if interval is not None and now - told_at >= interval - _TICK_SECONDS:
+            if interval is not None and now - logged_at >= interval - _TICK_SECONDS:
                 self._notifier.alive()
-                told_at = now
+                logged_at = now
             text = self._health.summary()
             if self._refused is not None:
                 text = f"the last reload was refused: {self._refused}; {text}"
-            if text != told:
+            if text != logged:
                 self._notifier.status(text)
-                told = text
+                logged = text
             await asyncio.sleep(_TICK_SECONDS)
 
 

@@ -2,7 +2,8 @@
 
 In: its configuration, and an event that says stop. Out: nothing until then; whatever goes wrong is a state, a metric
 and a line of the log. Called by `runtime/supervisor.py`, as a task. A stop is waited for only while results are
-written: whatever else the database is at (connecting, waiting for its slot, hanging) is broken off.
+written: whatever else the database is at (connecting, waiting for its slot or for a server that does not answer) is
+broken off.
 """
 
 from __future__ import annotations

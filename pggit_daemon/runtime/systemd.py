@@ -1,4 +1,4 @@
-"""Telling systemd how the process is doing (sd_notify).
+"""Reports to systemd how the process is doing (sd_notify).
 
 In: $NOTIFY_SOCKET and $WATCHDOG_USEC of a `Type=notify` service. Out: datagrams. Without the variables every
 call does nothing, and a socket that is gone is not an error: the service manager notices by itself.

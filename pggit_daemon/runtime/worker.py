@@ -31,7 +31,7 @@ from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
 from pggit_daemon.reconcile.outcome import Limits
-from pggit_daemon.reconcile.scheduler import Intervals, Scheduler, Told
+from pggit_daemon.reconcile.scheduler import Intervals, Listeners, Scheduler
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.beginning import Beginning
@@ -239,7 +239,7 @@ class Database:
                     watch=self._config.watch_interval_seconds,
                 ),
                 ask=feed.request_reply,
-                told=Told(observer.verified, observer.noted, observer.job_failed),
+                listeners=Listeners(observer.verified, observer.noted, observer.job_failed),
                 limits=self._limits,
             )
             if self._unread:

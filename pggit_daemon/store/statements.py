@@ -34,8 +34,8 @@ def statements(step: Step) -> Iterator[Statement]:
         yield from linked_commits(step.part_of, step)
         # A migration that the SQL API began remembers the newest of its parts until it ends.
         yield "mark_part", {"source": change.source, "row_key": change.row_key, "last_part": str(step.lsn)}
-    for told in step.attributions:
-        yield from _attributed(told)
+    for attribution in step.attributions:
+        yield from _attributed(attribution)
     for unreadable in step.unreadable:
         # Text cannot hold NUL, and nothing may be lost for that.
         raw = unreadable.raw.replace("\0", "\\0")
@@ -118,13 +118,13 @@ def _conflicts(commit: Commit, *, unexplained: bool) -> Iterator[Statement]:
 def _unexplained(commit: Commit) -> dict[str, list[str]]:
     """A conflict for each object; where there are many, one for all of them."""
     named = [
-        (key, f"{key.type} {key.identity} was {change.operation.value} and no statement told of it")
+        (key, f"{key.type} {key.identity} was {change.operation.value} and no recorded statement explains it")
         for change in commit.changes
         if (key := change.key or change.old_key) is not None
     ]
     if len(named) > MOST_CONFLICTS:
         some = ", ".join(f"{key.type} {key.identity}" for key, _ in named[:MOST_CONFLICTS])
-        said = f"{len(named)} objects changed and no statement told of it: {some}, …"
+        said = f"{len(named)} objects changed and no recorded statement explains it: {some}, …"
         return {"type": ["commit"], "identity": [commit.hash], "description": [said]}
     return {
         "type": [key.type for key, _ in named],
@@ -138,21 +138,21 @@ def _keys(keys: Iterable[ObjectKey]) -> dict[str, list[str]]:
     return {"type": [key.type for key in keys], "identity": [key.identity for key in keys]}
 
 
-def _attributed(told: Attribution) -> Iterator[Statement]:
+def _attributed(attribution: Attribution) -> Iterator[Statement]:
     """What became known of a commit after it was stored, and what follows for conflicts."""
     yield (
         "attribute_commit",
         {
-            "hash": told.commit,
-            "kind": told.kind.value,
-            "message": told.message,
-            "metadata": dict(told.metadata),
+            "hash": attribution.commit,
+            "kind": attribution.kind.value,
+            "message": attribution.message,
+            "metadata": dict(attribution.metadata),
         },
     )
-    if told.kind is CommitKind.OUT_OF_BAND:
-        yield "decided_out_of_band", {"hash": told.commit}
-    elif told.kind in {CommitKind.MIGRATION, CommitKind.ROLLBACK}:
-        yield "decided_migration", {"hash": told.commit}
+    if attribution.kind is CommitKind.OUT_OF_BAND:
+        yield "decided_out_of_band", {"hash": attribution.commit}
+    elif attribution.kind in {CommitKind.MIGRATION, CommitKind.ROLLBACK}:
+        yield "decided_migration", {"hash": attribution.commit}
 
 
 def _remembered(facts: Iterable[Fact]) -> Iterator[Statement]:

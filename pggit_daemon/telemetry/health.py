@@ -194,13 +194,15 @@ class Health:
         """Say in one line how all are doing, those that are not ready with the reason: `systemctl status` shows it."""
         databases = self.databases()
         failing = set(self.ready().failing)
-        told = [f"{d.name}: {d.state}" + (f" ({d.detail})" if d.detail else "") for d in databases if d.name in failing]
+        parts = [
+            f"{d.name}: {d.state}" + (f" ({d.detail})" if d.detail else "") for d in databases if d.name in failing
+        ]
         fine = [d for d in databases if d.name not in failing]
         if len(fine) <= NAMED:
-            told += [f"{d.name}: {d.state}" for d in fine]
+            parts += [f"{d.name}: {d.state}" for d in fine]
         else:
-            told.append(f"{len(fine)} of {len(databases)} databases are ready")
-        text = ", ".join(told)
+            parts.append(f"{len(fine)} of {len(databases)} databases are ready")
+        text = ", ".join(parts)
         return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
     def _report(self, good: Callable[[DatabaseHealth], bool]) -> Report:

@@ -80,7 +80,7 @@ class Observer:
         self._metrics.verifications.labels(name, result).inc()
         self._metrics.verification_differences.labels(name).inc(len(outcome.differences))
         self._metrics.verification_duration_seconds.labels(name).set(outcome.seconds)
-        self._metrics.last_verification_timestamp_seconds.labels(name).set(outcome.marks.at.timestamp())
+        self._metrics.last_verification_timestamp_seconds.labels(name).set(outcome.counters.at.timestamp())
         for kind, some in (("tree_differs", outcome.differences), ("object_unreadable", outcome.unreadable)):
             for one in some[:LOGGED]:
                 self._log.warning(kind, difference=one.says)
@@ -128,21 +128,25 @@ class Observer:
             self._link(link, step)
         if step.commit is not None:
             self._commit(step.commit)
-        for told in step.attributions:
-            self._attributed(told)
+        for attribution in step.attributions:
+            self._attributed(attribution)
 
-    def _attributed(self, told: Attribution) -> None:
+    def _attributed(self, attribution: Attribution) -> None:
         """It became known whose a commit is that was stored before."""
         name = self._database
-        if told.kind is CommitKind.PENDING:
+        if attribution.kind is CommitKind.PENDING:
             return
-        self._metrics.commits.labels(name, told.kind.value).inc()
-        if told.kind is CommitKind.OUT_OF_BAND:
+        self._metrics.commits.labels(name, attribution.kind.value).inc()
+        if attribution.kind is CommitKind.OUT_OF_BAND:
             self._metrics.out_of_band_changes.labels(name).inc()
-        if told.corrects is not None:
-            self._metrics.corrections.labels(name, told.corrects.value).inc()
+        if attribution.corrects is not None:
+            self._metrics.corrections.labels(name, attribution.corrects.value).inc()
         self._log.info(
-            "commit_attributed", commit=told.commit[:12], kind=told.kind.value, message=told.message, was=told.corrects
+            "commit_attributed",
+            commit=attribution.commit[:12],
+            kind=attribution.kind.value,
+            message=attribution.message,
+            was=attribution.corrects,
         )
 
     def _commit(self, commit: Commit) -> None:

@@ -52,9 +52,9 @@ class Commit:
 class Step:
     """What is written together: a commit or none, rows with their links, what could not be read, handled events.
 
-    `moved` are objects that are what they were, under another id of the catalog's. `unexplained`: nobody told of
-    the commit's changes, so they are a conflict. `part_of`: the migration that the commit is a part of, while its row
-    is to come. `attributions` are of commits that were stored before.
+    `moved` are objects that are what they were, under another id of the catalog's. `unexplained`: no recorded statement
+    explains the commit's changes, so they are a conflict. `part_of`: the migration that the commit is a part of, while
+    its row is to come. `attributions` are of commits that were stored before.
     """
 
     commit: Commit | None

@@ -1,8 +1,8 @@
 """What is stored next: planned steps, with what attribution says of them.
 
 In: the steps of changesets in commit order, and outcomes. Out: steps in which each commit that is not stored yet has
-the kind that it has by now; what is said of earlier ones stands in the step of the transaction that told it. Mutable;
-owned by `pipeline.py`.
+the kind that it has by now; what is said of earlier ones stands in the step of the transaction that brought it.
+Mutable; owned by `pipeline.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Recording:
                 self._places[step.commit.hash] = len(self.steps)
             self.steps.append(step)
             self.events.update(step.events)
-        earlier = tuple(told for told in outcome.attributions if not self._told(told))
+        earlier = tuple(attribution for attribution in outcome.attributions if not self._put_into_commit(attribution))
         last = self.steps[-1]
         self.steps[-1] = replace(
             last,
@@ -40,17 +40,19 @@ class Recording:
             facts=(*last.facts, *outcome.facts),
         )
 
-    def _told(self, told: Attribution) -> bool:
+    def _put_into_commit(self, attribution: Attribution) -> bool:
         """Put it into a commit that is not stored yet, if it is one of those."""
-        place = self._places.get(told.commit)
+        place = self._places.get(attribution.commit)
         step = self.steps[place] if place is not None else None
         if place is None or step is None or step.commit is None:
             return False
-        base = {name: value for name, value in step.commit.metadata.items() if name not in _TOLD}
-        commit = replace(step.commit, kind=told.kind, message=told.message, metadata={**base, **told.metadata})
+        base = {name: value for name, value in step.commit.metadata.items() if name not in _ATTRIBUTED}
+        commit = replace(
+            step.commit, kind=attribution.kind, message=attribution.message, metadata={**base, **attribution.metadata}
+        )
         self.steps[place] = replace(step, commit=commit)
         return True
 
 
-_TOLD = {"source", "tool", "evidence", "migration_id", "version", "part", "migrations", "orphan", "claimed_by"}
+_ATTRIBUTED = {"source", "tool", "evidence", "migration_id", "version", "part", "migrations", "orphan", "claimed_by"}
 """What attribution says in the metadata; the rest is content."""

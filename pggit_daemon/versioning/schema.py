@@ -95,7 +95,7 @@ class Schema:
         return self.apply([*gone, *events])
 
     def take_moved(self) -> tuple[tuple[ObjectKey, ObjectId], ...]:
-        """The objects whose id alone changed, to be stored; they are told once."""
+        """The objects whose id alone changed, to be stored; they are returned once."""
         moved, self.moved = tuple(self.moved.items()), {}
         return moved
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pggit_daemon.db.catalog import Marks
+from pggit_daemon.db.catalog import ChangeCounters
 from pggit_daemon.model.differences import Difference
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import Blob, ObjectId, ObjectKey
@@ -21,8 +21,8 @@ def _differs(number: int, definition: str = "x") -> Difference:
 
 
 def _snapshot(*differences: Difference) -> Commit:
-    marks = Marks(None, 0, "w", 1, asked=False, at=datetime(2026, 1, 1, tzinfo=UTC))
-    outcome = Outcome(Cause.TIMER, marks, len(differences), differences, (), 0.0, LSN(1))
+    counters = ChangeCounters(None, 0, "w", 1, asked=False, at=datetime(2026, 1, 1, tzinfo=UTC))
+    outcome = Outcome(Cause.TIMER, counters, len(differences), differences, (), 0.0, LSN(1))
     commit = snapshot_step(outcome, Schema(), None).commit
     assert commit is not None
     return commit

@@ -11,8 +11,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.functions_now() RETURNS jsonb
         OR p.pronamespace = to_regnamespace('pggit') AND p.proname IN (SELECT c.name FROM pggit_daemon.contract() AS c)
 $$;
 
--- What is not as it should be, one row each; no rows: all is well. `mendable`: init mends it.
-CREATE OR REPLACE FUNCTION pggit_daemon.capture_state() RETURNS TABLE (part text, problem text, mendable boolean)
+-- What is not as it should be, one row each; no rows: all is well. `repairable`: init repairs it.
+CREATE OR REPLACE FUNCTION pggit_daemon.capture_state() RETURNS TABLE (part text, problem text, repairable boolean)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'event trigger ' || w.name,
            CASE WHEN e.oid IS NULL THEN 'is missing'

@@ -8,7 +8,7 @@ BEGIN
     FOREACH former IN ARRAY ARRAY[
         -- another result since
         'parts(oid, oid)', 'object_key(oid, oid)', 'restore_order(pggit_daemon.description[])',
-        'catalog_marks()', 'view_columns(oid)', 'findings(text)',
+        'catalog_marks()', 'view_columns(oid)', 'findings(text)', 'capture_state()',
         -- other names of parameters since
         'describe_all(pggit_daemon.object_address[], pggit_daemon.object_address[], boolean)',
         'needs(pggit_daemon.description[])',

@@ -97,8 +97,8 @@ SELECT number FROM pggit_daemon.schema_step ORDER BY number;
 -- name: can_tell_state
 SELECT pg_catalog.to_regprocedure('pggit_daemon.capture_state()') IS NOT NULL;
 
--- name: mendable
-SELECT part, problem FROM pggit_daemon.capture_state() WHERE mendable;
+-- name: repairable
+SELECT part, problem FROM pggit_daemon.capture_state() WHERE repairable;
 
 -- name: all_tables_publications
 -- Publications FOR ALL TABLES, which take our tables along, with the statements that leave them out.

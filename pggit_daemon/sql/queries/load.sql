@@ -181,7 +181,7 @@ LEFT JOIN (
 -- name: position
 SELECT pg_catalog.pg_current_wal_insert_lsn()::text;
 
--- name: marks
+-- name: change_counters
 -- What tells that a comparison is due, and from where on the next one must look.
 SELECT writes, names, writer, horizon, asked, at FROM pggit_daemon.change_counters();
 
