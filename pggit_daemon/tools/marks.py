@@ -11,12 +11,16 @@ from typing import Any
 
 from pggit_daemon.model.proof import Holder
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.preset import Preset, packaged
 from pggit_daemon.tools.source import Source
 
 
 def marks(presets: Mapping[str, Preset], database: str | None = None, sources: Iterable[Source] = ()) -> dict[str, Any]:
-    """Locks as [classid, objid (0: any), objsubid]; a key that is made of the database's name only with `database`."""
+    """Locks as [classid, objid (0: any), objsubid]; a key that is made of the database's name only with `database`.
+
+    `watch`: whether a tool holds a lock whose history table the capture does not know by its name.
+    """
+    sources = tuple(sources)
     tables: dict[str, list[TableName]] = {}
     for source in sources:
         tables.setdefault(source.preset_name, []).append(source.table)
@@ -43,4 +47,13 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
         "locks": [list(lock) for lock in sorted(locks)],
         "applications": sorted(applications),
         "shapes": shapes,
+        "watch": any(source.preset.advisories for source in sources)
+        or any(preset.advisories and preset.table.name not in usual_histories() for preset in presets.values()),
     }
+
+
+def usual_histories() -> frozenset[str]:
+    """What tools that hold an advisory lock call their history tables: `locking_histories` in SQL says the same."""
+    return frozenset(
+        preset.table.name for _stem, preset in packaged() if preset.advisories and preset.table.name is not None
+    )

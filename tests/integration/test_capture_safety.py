@@ -271,7 +271,11 @@ def test_a_hostile_search_path_changes_nothing(db: Captured) -> None:
 # ------------------------------------------------------------------ what is told besides the objects
 
 
+HISTORY = "CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY)"
+
+
 def test_the_locks_of_flyway_are_told_once_per_transaction(db: Captured) -> None:
+    db.run(HISTORY)
     with psycopg.connect(make_conninfo(db.dsn, application_name="sister")) as sister:
         sister.execute("SELECT pg_advisory_xact_lock(%s), pg_advisory_xact_lock(7)", [FLYWAY_KEY])
         with db.conn.transaction():
@@ -286,7 +290,55 @@ def test_the_locks_of_flyway_are_told_once_per_transaction(db: Captured) -> None
     assert db.one("CREATE TABLE v (a int)").locks == []
 
 
+def test_where_no_tool_holds_locks_nobody_asks_for_them(db: Captured) -> None:
+    """The server's answer takes the longer the more sessions it has. A table of a tool's is known as it is made."""
+    with db.conn.transaction():
+        db.conn.execute("SELECT pg_advisory_xact_lock(%s)", [FLYWAY_KEY])
+        assert db.one("CREATE TABLE t (a int)").locks == []
+    with db.conn.transaction():
+        db.conn.execute("SELECT pg_advisory_xact_lock(%s)", [FLYWAY_KEY])
+        assert [lock["own"] for lock in db.one(HISTORY).locks or ()] == [True]
+
+
+@pytest.mark.parametrize(
+    "made", ["CREATE TABLE h (a int)", "CREATE TABLE h AS SELECT 1 AS a", "CREATE SCHEMA s CREATE TABLE h (a int)"]
+)
+def test_a_history_table_is_known_however_it_came(db: Captured, made: str) -> None:
+    with db.conn.transaction():
+        db.run(
+            made, "ALTER TABLE IF EXISTS h RENAME TO pgmigrations", "ALTER TABLE IF EXISTS s.h RENAME TO pgmigrations"
+        )
+    with db.conn.transaction():
+        db.conn.execute("SELECT pg_advisory_xact_lock(%s)", [FLYWAY_KEY])
+        assert [lock["own"] for lock in db.one("CREATE TABLE t (a int)").locks or ()] == [True]
+
+
+@pytest.mark.parametrize("reset", ["DISCARD SEQUENCES", "SET pggit_daemon.session = '0'", "DISCARD ALL"])
+def test_a_session_says_when_it_began_whatever_it_discards(db: Captured, reset: str) -> None:
+    db.run("CREATE TABLE t (a int)")
+    db.conn.execute(reset.encode())
+    db.run("CREATE TABLE u (a int)")
+    assert db.conn.execute(
+        "SELECT count(*), bool_and(e.backend_start = a.backend_start)"
+        " FROM pggit_daemon.ddl_event AS e JOIN pg_stat_activity AS a USING (pid)"
+    ).fetchone() == (2, True)
+
+
+def test_nobody_forges_when_his_session_began(db: Captured) -> None:
+    """The setting may say what it likes: what is remembered cannot be written by others."""
+    db.conn.execute(f"GRANT CREATE ON SCHEMA public TO {PLAIN}".encode())
+    with psycopg.connect(make_conninfo(db.dsn, user=PLAIN), autocommit=True) as other:
+        pid = other.info.backend_pid
+        other.execute(f"SET pggit_daemon.session = '{pid}'".encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            other.execute("SELECT setval('pggit_daemon.session_start', 1)")
+        other.execute("CREATE TABLE theirs (a int)")
+        began = other.execute("SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()").fetchone()
+    assert began == db.conn.execute("SELECT backend_start FROM pggit_daemon.ddl_event WHERE pid = %s", [pid]).fetchone()
+
+
 def test_the_sessions_own_lock_is_told_as_such(db: Captured) -> None:
+    db.run(HISTORY)
     with db.conn.transaction():
         db.conn.execute("SELECT pg_advisory_xact_lock(%s)", [FLYWAY_KEY])
         event = db.one("CREATE TABLE t (a int)")

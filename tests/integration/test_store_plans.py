@@ -151,6 +151,7 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
         {
             "locks": [[18028, 0, 1], [0, n, 1]],
             "applications": ["a program"],
+            "watch": True,
             "shapes": {"p": {"tool": "t", "columns": ["c"], "keyed": True}},
         },
     )

@@ -60,6 +60,7 @@ GRANT INSERT (migration_id, tool_name, migration_name, checksum, pggit_version_s
 GRANT SELECT, INSERT ON pggit_daemon.ddl_event TO pggit_capture;
 GRANT SELECT ON pggit_daemon.tool_lock, pggit_daemon.tool_application, pggit_daemon.source TO pggit_capture;
 GRANT USAGE ON SEQUENCE pggit_daemon.ddl_event_id_seq TO pggit_capture;
+GRANT USAGE, UPDATE ON SEQUENCE pggit_daemon.session_start, pggit_daemon.tool_watch TO pggit_capture;
 -- The functions of schema pggit read the history, and write what calls leave behind.
 GRANT SELECT ON ALL TABLES IN SCHEMA pggit, pggit_daemon TO pggit_api;
 GRANT INSERT ON pggit_daemon.request TO pggit_api;

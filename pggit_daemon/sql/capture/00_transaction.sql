@@ -60,9 +60,22 @@ BEGIN
                     WHERE NOT starts_with(e.evtname, 'pggit_daemon_') AND strpos(stack, p.proname) > 0);
 END $$;
 
--- Before anything is read: remember what this transaction sees of others. Kept with its first event.
-CREATE OR REPLACE FUNCTION pggit_daemon.remember_snapshot() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- When this session began. It asks once, as the server's answer grows with all sessions, and remembers it where no user
+-- can write: the setting is only a hint that there is something to remember.
+CREATE OR REPLACE FUNCTION pggit_daemon.session_start() RETURNS timestamptz
+    LANGUAGE plpgsql AS $$
+DECLARE
+    started timestamptz;
 BEGIN
-    PERFORM set_config('pggit_daemon.snapshot', pg_current_snapshot()::text, true);
+    IF current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
+        BEGIN
+            RETURN 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
+        EXCEPTION WHEN object_not_in_prerequisite_state THEN
+            NULL;    -- DISCARD SEQUENCES
+        END;
+    END IF;
+    started := pggit_daemon.backend_start();
+    PERFORM setval('pggit_daemon.session_start', (extract(epoch FROM started) * 1000000)::bigint),
+            set_config('pggit_daemon.session', pg_backend_pid()::text, false);
+    RETURN started;
 END $$;

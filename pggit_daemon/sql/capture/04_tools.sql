@@ -6,7 +6,6 @@
 CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    -- Nearly always this is the end of it.
     IF NOT EXISTS (SELECT FROM pg_lock_status() l
                     WHERE l.locktype = 'advisory'
                       AND (l.pid = pg_backend_pid()
@@ -27,6 +26,30 @@ BEGIN
                     OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
                                 WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)
                                   AND t.objsubid = l.objsubid)));
+END $$;
+
+-- What tools that hold an advisory lock call their history tables, if they are told nothing else: as the presets say
+-- (tests/unit/test_marks.py).
+CREATE OR REPLACE FUNCTION pggit_daemon.locking_histories() RETURNS name[]
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT '{_prisma_migrations,events,flyway_schema_history,migrations,pgmigrations,schema_migrations,schema_version}'::name[]
+$$;
+
+-- What is to be looked for beside a statement: 0 nothing, 1 which history tables its session used, 2 also advisory locks.
+-- The daemon knows of the tables that it follows (`store_put_tools`); of one that the statement makes it will know only
+-- later, when the tool has gone on.
+CREATE OR REPLACE FUNCTION pggit_daemon.watched(tag text, objects jsonb) RETURNS bigint
+    LANGUAGE plpgsql AS $$
+DECLARE
+    level bigint := coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0);
+BEGIN
+    IF level < 2 AND tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA')
+       AND objects @? ('$[*] ? (@.type == "table" && @.identity like_regex "\\.('
+                       || array_to_string(pggit_daemon.locking_histories(), '|') || ')$")')::jsonpath THEN
+        PERFORM setval('pggit_daemon.tool_watch', 2);
+        RETURN 2;
+    END IF;
+    RETURN level;
 END $$;
 
 -- The sessions beside this one that look the same, if a tool looks so: a callback of a tool runs on a connection of its
@@ -53,11 +76,13 @@ END $$;
 -- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. So
 -- what is found is certain, and what is not found proves nothing. NULL: none.
 CREATE OR REPLACE FUNCTION pggit_daemon.used_histories() RETURNS jsonb
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_agg(DISTINCT s.name ORDER BY s.name)
-      FROM pggit_daemon.source AS s
-      CROSS JOIN LATERAL (VALUES (s.objid),
-                                 (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
-     WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
-        OR pg_stat_get_xact_blocks_fetched(own.oid) > 0
-$$;
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_agg(DISTINCT s.name ORDER BY s.name)
+          FROM pggit_daemon.source AS s
+         CROSS JOIN LATERAL (VALUES (s.objid),
+                                    (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
+         WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
+            OR pg_stat_get_xact_blocks_fetched(own.oid) > 0);
+END $$;

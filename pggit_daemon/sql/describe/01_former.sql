@@ -26,7 +26,8 @@ BEGIN
         'column_list(oid, text)', 'column_list(oid, text, integer)', 'identity_sequence(oid, integer)',
         'read_columns(oid, text, integer)', 'describe_table(oid)', 'describe_view(oid)', 'describe_index(oid)',
         'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)', 'harmless_query(text)',
-        'record_failure(text, text, text, boolean)',
+        'record_failure(text, text, text, boolean)', 'remember_snapshot()',
+        'record_event(text, text, jsonb, boolean, boolean, text, text)',
         'outbox_shape()', 'told_out_of_band(text, text, integer)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN

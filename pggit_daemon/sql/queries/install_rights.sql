@@ -64,6 +64,7 @@ BEGIN
                    string_agg(format('%I.%I', n.nspname, c.relname), ', ') AS names,
                    CASE WHEN n.nspname = 'pggit' AND c.relkind IN ('r', 'p') THEN 'SELECT, INSERT, UPDATE, DELETE'
                         WHEN c.relkind IN ('v', 'm') THEN 'SELECT'
+                        WHEN c.relname = 'tool_watch' THEN 'USAGE, UPDATE'
                         WHEN c.relkind = 'S' THEN 'USAGE'
                         -- What functions that run as another role read is not the daemon's to write.
                         WHEN c.relname IN ('schema_step', 'repeatable', 'object_before', 'object_added', 'integration',

@@ -164,10 +164,14 @@ BEGIN
         tool_name = excluded.tool_name, preset = excluded.preset, schema_name = excluded.schema_name,
         table_name = excluded.table_name, lock_table = coalesce(excluded.lock_table, source.lock_table),
         origin = excluded.origin, objid = coalesce(excluded.objid, source.objid), number_order = excluded.number_order;
+    IF pg_sequence_last_value('pggit_daemon.tool_watch') IS NULL THEN
+        PERFORM setval('pggit_daemon.tool_watch', 1);    -- see `watched`
+    END IF;
 END $$;
 
 -- What the capture is to look for of tools: `locks` as [classid, objid, objsubid], `applications` by name. All of it, but
 -- with `adds`: then what is there stays. `shapes`: by preset, the tool and the columns of its history table.
+-- `watch`: whether a tool that is followed holds advisory locks.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_tools(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -180,6 +184,15 @@ BEGIN
     INSERT INTO pggit_daemon.tool_application (name)
     SELECT a FROM jsonb_array_elements_text(p -> 'applications') AS a
     ON CONFLICT DO NOTHING;
+    -- What the capture looks for. A table that is new to the daemon may have said so already.
+    IF (p ->> 'watch')::boolean
+       OR EXISTS (SELECT FROM pg_class AS c WHERE c.relname = ANY (pggit_daemon.locking_histories())) THEN
+        PERFORM setval('pggit_daemon.tool_watch', 2);
+    ELSIF EXISTS (SELECT FROM pggit_daemon.source) THEN
+        PERFORM setval('pggit_daemon.tool_watch', 1);
+    ELSIF p -> 'adds' IS NULL THEN
+        PERFORM setval('pggit_daemon.tool_watch', 1, false);
+    END IF;
     DELETE FROM pggit_daemon.tool_shape AS t WHERE p -> 'adds' IS NULL AND NOT p -> 'shapes' ? t.preset;
     INSERT INTO pggit_daemon.tool_shape AS t (preset, tool_name, columns, keyed)
     SELECT s.key, s.value ->> 'tool', ARRAY(SELECT jsonb_array_elements_text(s.value -> 'columns')),

@@ -1,27 +1,22 @@
 -- Writing one row of the outbox: who, and what.
 
--- The text of the statement, or NULL. The client's whole string is all that the server tells, so it counts only where
--- it is this one statement: sent alone, not run by a function or a DO block, beginning with the words of its tag. It is
+-- The text of a statement that no function and no DO block runs, or NULL. The client's whole string is all that the
+-- server tells, so it counts only where it is this one statement: sent alone, beginning with the words of its tag. It is
 -- kept only where it can carry no secret: a tag of this list, and no literal and no comment in it. (`$` begins a dollar
 -- quote or a parameter; a quoted name with a quote in it is left out with the literals.)
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_statement(tag text) RETURNS text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
-    sent  text := current_query();
-    stack text;
+    sent text := current_query();
 BEGIN
     IF octet_length(sent) > 8192 OR sent ~ $re$['$\\]|--|/\*|;\s*\S$re$
        OR tag !~ concat('^((CREATE|ALTER|DROP) (TABLE|INDEX|SEQUENCE|VIEW|MATERIALIZED VIEW|SCHEMA|TYPE|DOMAIN|TRIGGER|',
                         'RULE|POLICY|STATISTICS|EXTENSION|COLLATION|FUNCTION|PROCEDURE|ROUTINE|AGGREGATE|OPERATOR|CAST|',
                         'PUBLICATION)|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED)$')
        -- The words of the tag in their order; `unique`, `or replace` and the like may stand between them.
-       OR sent COLLATE "C" !~* concat('^\s*', replace(tag, ' ',
+       OR NOT starts_with(upper(left(sent, length(tag) + 1)), tag || ' ')
+          AND sent COLLATE "C" !~* concat('^\s*', replace(tag, ' ',
               '[[:space:]]+((unlogged|unique|or|replace|recursive|constraint)[[:space:]]+)*'), '\M') THEN
-        RETURN NULL;
-    END IF;
-    -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF stack !~ 'pggit_daemon\.on_\w+\(\)[^\n]*$' THEN
         RETURN NULL;
     END IF;
     RETURN btrim(regexp_replace(sent, '\s*;\s*$', ''));
@@ -30,16 +25,21 @@ END $$;
 -- What an outbox is to be like, so that an INSERT cannot fail: nothing on it but what our steps made. The INSERT stands
 -- outside any subtransaction then, so that no statement of a user takes a subtransaction's number because of us.
 CREATE OR REPLACE FUNCTION pggit_daemon.shape_to_insert(outbox text) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    shape text;
+BEGIN
     SELECT concat_ws(' ', c.relkind, c.relpersistence, c.relchecks, c.relhastriggers, c.relhasrules, c.relrowsecurity, c.relnatts,
-                     (SELECT string_agg(a.attname || CASE WHEN a.attnotnull THEN '!' ELSE '' END, ',' ORDER BY a.attnum)
-                        FROM pg_attribute AS a
-                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                     (SELECT string_agg(a.name, ',')
+                        FROM (SELECT a.attname || CASE WHEN a.attnotnull THEN '!' ELSE '' END AS name FROM pg_attribute AS a
+                               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS a),
                      (SELECT count(*) FROM pg_index AS i WHERE i.indrelid = c.oid),
                      has_table_privilege(c.oid, 'INSERT'))
+      INTO shape
       FROM pg_class AS c
-     WHERE c.oid = to_regclass(outbox)
-$$;
+     WHERE c.oid = to_regclass(outbox);
+    RETURN shape;
+END $$;
 
 -- The text by which the server says that the user, or his statement_timeout, cancels a statement, in every language it
 -- speaks: SHA-256, as this file is ASCII. The SQLSTATE alone does not tell, as extensions raise it too.
@@ -59,46 +59,60 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, messag
                   6d99b4204f02ced9,e0e0d0887bb9edb7}'::text[]))
 $$;
 
--- Write the row. `first`: it is the transaction's first event, which also tells the locks of tools, the history tables
--- that the session used, and the user's search_path (`path`). `told`: later events of this transaction need not look at
--- what was written before.
--- All that may fail stands in one block that writes nothing; what remains to be done after it is the INSERT.
+-- Write the row. `first`: it is the transaction's first event, which also tells the locks of tools, the history tables that
+-- the session used, what this transaction saw of others before anything was read (`snapshot`) and the user's search_path
+-- (`path`). `told`: later events of this
+-- transaction need not look at what was written before. All that may fail stands in one block that writes nothing; what
+-- remains to be done after it is the INSERT.
 CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
-    kind text, tag text, objects jsonb, first boolean, told boolean, path text, failure text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    kind text, tag text, objects jsonb, first boolean, told boolean, snapshot text, path text, failure text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql AS $$
 DECLARE
     -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
-    acting   text := coalesce(nullif(current_setting('role'), 'none'), session_user);
-    event    bigint;
-    started  timestamptz;
-    said     text;
-    locks    jsonb;
-    sisters  jsonb;
-    used     jsonb;
-    snapshot text;
-    sure     boolean;    -- the INSERT cannot fail
-    why      text;
+    acting  text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    event   bigint;
+    stack   text;
+    alone   boolean;    -- no function of the user's runs this statement
+    started timestamptz;
+    said    text;
+    locks   jsonb;
+    sisters jsonb;
+    used    jsonb;
+    watched bigint;
+    sure    boolean;    -- the INSERT cannot fail
+    why     text;
 BEGIN
     BEGIN
         -- The lock stays when the block ends; who holds the table locked is given up.
         LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
         event := nextval('pggit_daemon.ddl_event_id_seq');
-        sure := pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made()
-                -- Reading here could make the user's transaction fail to serialize.
-                AND current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable');
-        IF sure THEN
+        -- Reading here could make the user's transaction fail to serialize.
+        IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
             -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later.
-            sure := NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event);
+            SELECT pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made()
+                   AND NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event) INTO sure;
         END IF;
-        started := pggit_daemon.backend_start();
-        said := pggit_daemon.harmless_statement(tag);
+        started := pggit_daemon.session_start();
+        -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        alone := split_part(stack, E'\n', -1) ~ 'pggit_daemon\.on_\w+\(\)';
+        IF alone THEN
+            said := pggit_daemon.harmless_statement(tag);
+        ELSIF told THEN
+            told := NOT pggit_daemon.within_event_trigger();
+        END IF;
+        watched := pggit_daemon.watched(tag, objects);
         IF first THEN
-            locks := pggit_daemon.tool_locks();
-            sisters := pggit_daemon.sister_sessions();
-            used := pggit_daemon.used_histories();
-            snapshot := nullif(current_setting('pggit_daemon.snapshot', true), '');
+            locks := '[]';
+            IF watched > 0 THEN
+                used := pggit_daemon.used_histories();
+            END IF;
+            IF watched > 1 THEN
+                locks := pggit_daemon.tool_locks();
+                sisters := pggit_daemon.sister_sessions();
+            END IF;
         END IF;
-        told := told AND NOT pggit_daemon.within_event_trigger();
     EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
         IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
             RAISE;
@@ -112,17 +126,17 @@ BEGIN
                                             application_name, session_user_name, current_user_name, client_addr, locks,
                                             search_path, sisters, used_histories, snapshot, objects, failure)
         OVERRIDING SYSTEM VALUE
-        VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
-                objects, failure);
+        VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started,
+                current_setting('application_name'), session_user, acting, inet_client_addr(), locks,
+                CASE WHEN first THEN path END, sisters, used, snapshot, objects, failure);
     ELSIF why IS NULL THEN
         BEGIN
             INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, statement, pid, backend_start,
                                                 application_name, session_user_name, current_user_name, client_addr, locks,
                                                 search_path, sisters, used_histories, snapshot, objects, failure)
-            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                    session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
-                    objects, failure)
+            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started,
+                    current_setting('application_name'), session_user, acting, inet_client_addr(), locks,
+                    CASE WHEN first THEN path END, sisters, used, snapshot, objects, failure)
             RETURNING id INTO event;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
@@ -142,11 +156,11 @@ END $$;
 
 -- After a failed capture: say so in the outbox if that is possible, and to the client in any case.
 CREATE OR REPLACE FUNCTION pggit_daemon.record_failure(tag text, path text, failure text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     -- Where the outbox itself is locked, a second try would only cost the user another wait.
     IF NOT starts_with(failure, '55P03') THEN
-        PERFORM pggit_daemon.record_event('capture_failed', tag, '[]', true, false, path, failure);
+        PERFORM pggit_daemon.record_event('capture_failed', tag, '[]', true, false, NULL, path, failure);
     END IF;
     RAISE WARNING 'pggit-daemon could not record this %: %', tag, failure
         USING HINT = 'The statement itself is not affected.';

@@ -10,23 +10,27 @@
 -- subtransactions writes, so none of them takes a number.
 
 -- Our own SQL must be read as it is written, whatever the session says of backslashes.
--- The planner is told what one statement needs: plans that are kept, and by index whatever the statistics say.
+-- The planner is told what one statement needs: plans that are kept, and by index whatever the statistics say. The quick way
+-- also needs what `describe` sets for itself.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' SET row_security = off
     SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 3
+    SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off AS $$
 DECLARE
-    told    bigint;
+    told     bigint;
+    snapshot text;      -- what this transaction saw of others before anything was read; kept with its first event
     objects jsonb;
     failure text;
 BEGIN
     BEGIN
-        told := pggit_daemon.last_captured_cmin();
-        IF told IS NULL THEN
-            PERFORM pggit_daemon.remember_snapshot();
+        IF current_setting('pggit_daemon.last_event', true) <> '' THEN
+            told := pggit_daemon.last_captured_cmin();
         END IF;
+        snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
         BEGIN
             objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), false);
             RAISE EXCEPTION SQLSTATE 'PGD00';
@@ -51,7 +55,7 @@ BEGIN
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSIF objects IS NOT NULL THEN
-        PERFORM pggit_daemon.record_event('ddl', tag, objects, told IS NULL, true, path);
+        PERFORM pggit_daemon.record_event('ddl', tag, objects, told IS NULL, true, snapshot, path);
     END IF;
 END $$;
 
@@ -61,16 +65,17 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURN
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    told    bigint;
+    told     bigint;
+    snapshot text;      -- what this transaction saw of others before anything was read; kept with its first event
     last    boolean;    -- ddl_command_end has nothing to say about this statement: everything is told with this event
     objects jsonb;
     failure text;
 BEGIN
     BEGIN
-        told := pggit_daemon.last_captured_cmin();
-        IF told IS NULL THEN
-            PERFORM pggit_daemon.remember_snapshot();
+        IF current_setting('pggit_daemon.last_event', true) <> '' THEN
+            told := pggit_daemon.last_captured_cmin();
         END IF;
+        snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
         BEGIN
             objects := pggit_daemon.read_dropped(false);
             RAISE EXCEPTION SQLSTATE 'PGD00';
@@ -96,7 +101,7 @@ BEGIN
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSIF objects IS NOT NULL THEN
-        PERFORM pggit_daemon.record_event('drop', tag, objects, told IS NULL, last, path);
+        PERFORM pggit_daemon.record_event('drop', tag, objects, told IS NULL, last, snapshot, path);
     END IF;
 END $$;
 
@@ -108,6 +113,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RET
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
     told     bigint;
+    snapshot text;
     objects  jsonb;
     failure  text;
 BEGIN
@@ -115,10 +121,10 @@ BEGIN
         IF NOT pggit_daemon.is_ours('pg_class'::regclass, relation) THEN
             RETURN;
         END IF;
-        told := pggit_daemon.last_captured_cmin();
-        IF told IS NULL THEN
-            PERFORM pggit_daemon.remember_snapshot();
+        IF current_setting('pggit_daemon.last_event', true) <> '' THEN
+            told := pggit_daemon.last_captured_cmin();
         END IF;
+        snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
         objects := jsonb_build_array(jsonb_build_object('op', 'rewrite', 'direct', true,
                        'classid', 'pg_class'::regclass::oid::bigint, 'objid', relation::bigint,
                        'identity', (pg_identify_object('pg_class'::regclass, relation, 0)).identity,
@@ -132,7 +138,7 @@ BEGIN
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSE
-        PERFORM pggit_daemon.record_event('rewrite', tag, objects, told IS NULL, false, path);
+        PERFORM pggit_daemon.record_event('rewrite', tag, objects, told IS NULL, false, snapshot, path);
     END IF;
 END $$;
 

@@ -1,0 +1,214 @@
+-- Indexes, views and functions as elements of ddl_event.objects, and what a statement did beside the object that it names:
+-- see 04_flat_tables.sql.
+
+-- The element of an index of an ordinary table.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_index(o oid) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    i record;
+BEGIN
+    SELECT format('%I.%I', t.home, c.relname) AS name, t.home, t.name AS table_name,
+           (SELECT string_agg(DISTINCT format('%s %s', m.deptype, CASE WHEN m.refobjid <> t.oid THEN m.refobjid END), ',')
+              FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = o) AS needs,
+           EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = o AND d.classoid = 1259) AS has_words,
+           EXISTS (SELECT FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = t.oid AND m.deptype = 'e') AS is_member,
+           EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = o AND a.attstattarget >= 0) AS has_targets
+      INTO i
+      FROM pg_class AS c
+      JOIN pg_index AS x ON x.indexrelid = c.oid
+     CROSS JOIN LATERAL (SELECT t.oid, n.nspname AS home, format('%I.%I', n.nspname, t.relname) AS name
+                           FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace
+                          WHERE t.oid = x.indrelid AND t.relkind = 'r' AND t.relpersistence <> 't'
+                            AND pggit_daemon.is_our_schema(t.relnamespace) OFFSET 0) AS t
+     WHERE c.oid = o AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
+       AND x.indisvalid AND x.indisready AND NOT x.indisclustered AND NOT x.indisreplident;
+    IF NOT FOUND OR i.needs IS DISTINCT FROM 'a ' OR i.has_words OR i.is_member OR i.has_targets THEN
+        RETURN NULL;
+    END IF;
+    RETURN format('[{"op": "set", "direct": true, "type": "index", "later": null, "shape": null, "classid": 1259, "objid": %s, '
+                  '"schema": %s, "identity": %s, "depends": [%s], "definition": %s}]',
+                  o, to_json(i.home), to_json(i.name), to_json('table ' || i.table_name),
+                  to_json(pg_get_indexdef(o) || E';\n'))::jsonb;
+END $$;
+
+-- The element of a view that nothing hangs on, of tables and views that are ours.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_view(o oid) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v        record;
+    name     text;
+    columns  text;
+    is_other boolean;
+    needs    text[];
+BEGIN
+    SELECT c.relnamespace::regnamespace::text AS home, c.relname, c.relowner, c.relacl,
+           pg_relation_size('pg_seclabel') > 0
+           OR EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = o AND d.classoid = 1259) AS has_words,
+           -- A member of an extension, or with a type of the user's in a column.
+           EXISTS (SELECT FROM pg_depend AS m
+                    WHERE m.classid = 1259 AND m.objid = o
+                      AND (m.deptype = 'e' OR m.refclassid <> 2615 AND m.refobjid >= 16384))
+           OR EXISTS (SELECT FROM pg_depend AS m
+                       WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e') AS is_other
+      INTO v
+      FROM pg_class AS c
+     WHERE c.oid = o AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
+       AND format('%s%s %s', c.relkind, c.relhastriggers, c.reloptions) = 'vf ';
+    IF NOT FOUND OR v.is_other THEN
+        RETURN NULL;
+    END IF;
+    SELECT string_agg(format('%s: %s', to_json(a.attname::text), to_json(format_type(a.atttypid, a.atttypmod))), ', '),
+           bool_or(a.atthasdef OR a.attacl IS NOT NULL
+                   OR a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END)
+      INTO columns, is_other
+      FROM (SELECT * FROM pg_attribute AS a
+             WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS a;
+    IF is_other THEN
+        RETURN NULL;
+    END IF;
+    -- A query that lists all columns of the view depends on it by its rule; the view's own rule does, too.
+    SELECT count(*) > 2 INTO is_other
+      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = o AND m.classid <> 1247;
+    IF is_other THEN
+        RETURN NULL;
+    END IF;
+    SELECT array_agg(DISTINCT '~' || x.key), bool_or(x.key IS NULL OR x.is_member) INTO needs, is_other
+      FROM (SELECT CASE WHEN c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
+                        THEN CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'p' THEN 'table ' WHEN 'v' THEN 'view ' END END
+                   || c.oid::regclass::text AS key,
+                   EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 1259 AND e.objid = c.oid AND e.deptype = 'e') AS is_member
+              FROM pg_rewrite AS w
+             CROSS JOIN LATERAL (SELECT DISTINCT m.refclassid, m.refobjid FROM pg_depend AS m
+                                  WHERE m.classid = 2618 AND m.objid = w.oid AND m.refobjid >= 16384
+                                    AND (m.refobjid <> o OR m.refclassid <> 1259) OFFSET 0) AS m
+              LEFT JOIN pg_class AS c ON m.refclassid = 1259 AND c.oid = m.refobjid
+             WHERE w.ev_class = o) AS x;
+    IF is_other THEN
+        RETURN NULL;
+    END IF;
+    name := format('%s.%I', v.home, v.relname);
+    RETURN format('[{"op": "set", "direct": true, "type": "view", "later": null, "shape": null, "classid": 1259, "objid": %s, '
+                  '"schema": %s, "identity": %s, "depends": %s, "definition": %s}]',
+                  o, to_json(pggit_daemon.plain_name(v.home)), to_json(name),
+                  -- "schema" comes before "~" in every order.
+                  to_json(ARRAY['schema ' || v.home] || ARRAY(SELECT n FROM unnest(needs) AS n ORDER BY n COLLATE "C")),
+                  to_json(format(E'-- Columns: {%s}\nCREATE VIEW %s AS\n%s;\nALTER VIEW %s OWNER TO %I;\n%s%s', columns, name,
+                                 rtrim(pg_get_viewdef(o), ';'), name, pg_get_userbyid(v.relowner),
+                                 CASE WHEN v.has_words THEN pggit_daemon.flat_words(o, 'VIEW ' || name, name) END,
+                                 CASE WHEN v.relacl IS NOT NULL
+                                      THEN pggit_daemon.flat_grants(v.relacl, 'r', 'TABLE ' || name, v.relowner) END)))::jsonb;
+END $$;
+
+-- The element of a function or procedure.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_function(o oid) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    f         record;
+    name      text;
+    what      text;
+    needs     text;
+    is_other  boolean;
+    has_needs boolean;
+BEGIN
+    SELECT p.pronamespace::regnamespace::text AS home, p.proname, p.prokind, p.proowner, p.proacl, p.prorettype,
+           EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = o AND d.classoid = 1255)
+           OR pg_relation_size('pg_seclabel') > 0 AS has_words,
+           EXISTS (SELECT FROM pg_depend AS m
+                    WHERE m.classid = 2615 AND m.objid = p.pronamespace AND m.deptype = 'e') AS home_is_member
+      INTO f
+      FROM pg_proc AS p
+     WHERE p.oid = o AND p.prokind <> 'a' AND pggit_daemon.is_our_schema(p.pronamespace);
+    IF NOT FOUND OR f.home_is_member OR f.has_words
+       -- It may be a shell that nobody made.
+       OR f.prorettype >= 16384 THEN
+        RETURN NULL;
+    END IF;
+    SELECT bool_or(m.deptype <> 'n'), bool_or(m.refclassid <> 2615 AND m.refobjid >= 16384) INTO is_other, has_needs
+      FROM pg_depend AS m WHERE m.classid = 1255 AND m.objid = o;
+    IF is_other THEN
+        RETURN NULL;
+    ELSIF has_needs THEN
+        SELECT to_json(n.keys) INTO needs FROM pggit_daemon.needs_of(1255, ARRAY[o]) AS n;
+    ELSE
+        needs := format('[%s]', to_json('schema ' || f.home));
+    END IF;
+    what := format('%s %s.%I(%s)', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.home, f.proname,
+                   pg_get_function_identity_arguments(o));
+    RETURN format('[{"op": "set", "direct": true, "type": "%s", "later": null, "shape": null, "classid": 1255, "objid": %s, '
+                  '"schema": %s, "identity": %s, "depends": %s, "definition": %s}]',
+                  CASE f.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, o,
+                  to_json(pggit_daemon.plain_name(f.home)), to_json((pg_identify_object(1255, o, 0)).identity), needs,
+                  to_json(format(E'%s;\nALTER %s OWNER TO %I;\n%s', rtrim(pg_get_functiondef(o), E'\n'), what,
+                                 pg_get_userbyid(f.proowner),
+                                 CASE WHEN f.proacl IS NOT NULL
+                                      THEN pggit_daemon.flat_grants(f.proacl, 'f', what, f.proowner) END)))::jsonb;
+END $$;
+
+-- Whether ALTER TABLE, since command `since` of this transaction, wrote beside the ordinary table only what is said with
+-- it. In doubt false: a row of another transaction that is younger than this one counts as written.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_altered_alone(relation oid, since bigint) RETURNS boolean
+    LANGUAGE plpgsql AS $$
+DECLARE
+    oldest   constant integer := age(pg_current_xact_id_if_assigned()::xid);
+    is_more  boolean;
+    hanging  oid[];    -- its indexes and sequences, but for the indexes of keys
+BEGIN
+    -- Its row type is written again when it gets another name, schema or owner.
+    SELECT age(y.xmin) <= oldest AND y.cmin::text::bigint > since OR c.relhassubclass OR c.relhastriggers OR c.relhasrules
+      INTO is_more
+      FROM pg_class AS c JOIN pg_type AS y ON y.oid = c.reltype WHERE c.oid = relation;
+    IF is_more IS NOT FALSE THEN
+        RETURN false;
+    END IF;
+    -- Queries that may list its columns, policies and statistics stand apart.
+    SELECT array_agg(m.objid) FILTER (WHERE m.classid = 1259 AND m.deptype = 'a'),
+           bool_or(m.classid NOT IN (1247, 1259, 2604, 2606)) INTO hanging, is_more
+      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = relation;
+    IF is_more THEN
+        RETURN false;
+    END IF;
+    SELECT true INTO is_more FROM pg_constraint AS k
+     WHERE k.conrelid = relation AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since LIMIT 1;
+    IF is_more THEN
+        RETURN false;
+    END IF;
+    SELECT true INTO is_more FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+     WHERE i.indrelid = relation AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since
+                                      OR age(c.xmin) <= oldest AND c.cmin::text::bigint > since) LIMIT 1;
+    IF is_more THEN
+        RETURN false;
+    ELSIF hanging IS NOT NULL THEN
+        SELECT true INTO is_more FROM pg_class AS c
+         WHERE c.oid = ANY (hanging) AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since LIMIT 1;
+    END IF;
+    RETURN is_more IS NOT TRUE;
+END $$;
+
+-- The one table whose privileges a GRANT or REVOKE changed, if the client's text is this statement alone and names one
+-- table; NULL in doubt. The server names none, so it is looked for by its name among what this transaction has written
+-- since command `since`.
+CREATE OR REPLACE FUNCTION pggit_daemon.granted_table(tag text, since bigint) RETURNS oid
+    LANGUAGE plpgsql AS $$
+DECLARE
+    oldest constant integer := age(pg_current_xact_id_if_assigned()::xid);
+    stack  text;
+    said   text;
+    named  text[];
+    tables oid[];
+BEGIN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF split_part(stack, E'\n', -1) !~ 'pggit_daemon\.on_\w+\(\)' THEN
+        RETURN NULL;
+    END IF;
+    said := pggit_daemon.harmless_statement(tag);
+    -- No list of columns, no list of tables, no ALL ... IN SCHEMA, no role or other kind of object.
+    named := regexp_match(said COLLATE "C",
+        '^\s*(?:GRANT|REVOKE)\s+[a-z,\s]+\sON\s+(?:TABLE\s+)?(?:([a-z_][a-z0-9_]*)\.)?([a-z_][a-z0-9_]*)\s+(?:TO|FROM)\s[^()]*$', 'i');
+    IF named IS NULL THEN
+        RETURN NULL;
+    END IF;
+    tables := ARRAY(SELECT c.oid FROM pg_class AS c
+                     WHERE c.relname = left(lower(named[2] COLLATE "C"), 63)::name AND c.oid >= 16384 AND c.relkind = 'r'
+                       AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.is_own_xid(c.xmin));
+    RETURN CASE WHEN cardinality(tables) = 1 THEN tables[1] END;
+END $$;

@@ -1,0 +1,238 @@
+-- Tables and their keys as elements of ddl_event.objects, each in one flat query: what `describe` and `set_element` say
+-- of them, where they are as most are. NULL for everything else, which the general way reads.
+-- tests/integration/test_capture_ways.py holds both ways against each other.
+--
+-- A statement that runs once in a transaction pays for the start of its plan, and each function with a SET clause for its
+-- settings. So there are few statements here and no SET clauses: `capture_ddl` sets what these rely on.
+
+-- Comments of a relation and of its columns; security labels, which nearly nobody has, in general. `what` is how SQL names
+-- it: 'TABLE public.t'.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_words(relation oid, what text, name text) RETURNS text
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    words text;
+    last  integer;    -- number of a column
+BEGIN
+    IF pg_relation_size('pg_seclabel') > 0 THEN
+        RETURN pggit_daemon.comments(1259, relation, what) || pggit_daemon.column_comments(relation, name);
+    END IF;
+    SELECT max(d.description), max(d.objsubid) INTO words, last FROM pg_description AS d
+     WHERE d.objoid = relation AND d.classoid = 1259;
+    IF last > 0 IS NOT TRUE THEN
+        RETURN CASE WHEN last = 0 THEN format(E'COMMENT ON %s IS %L;\n', what, words) ELSE '' END;
+    END IF;
+    RETURN (SELECT string_agg(format(E'COMMENT ON %s IS %L;\n', CASE WHEN d.objsubid = 0 THEN what ELSE d.of_column END,
+                                     d.description), '')
+              FROM (SELECT d.objsubid, d.description, a.attname,
+                           CASE WHEN d.objsubid > 0 THEN format('COLUMN %s.%I', name, a.attname) END AS of_column
+                      FROM pg_description AS d
+                      LEFT JOIN pg_attribute AS a ON a.attrelid = relation AND a.attnum = d.objsubid
+                     WHERE d.objoid = relation AND d.classoid = 1259
+                     ORDER BY d.objsubid > 0, a.attname) AS d);
+END $$;
+
+-- A name as the catalog has it, from how the server writes it as an identifier.
+CREATE OR REPLACE FUNCTION pggit_daemon.plain_name(identifier text) RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN pg_catalog.starts_with(identifier, '"')
+                THEN pg_catalog.replace(pg_catalog.substr(identifier, 2, pg_catalog.length(identifier) - 2), '""', '"')
+                ELSE identifier END
+$$;
+
+-- The privileges of a whole relation or function, where its owner granted all of them.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_grants(acl aclitem[], kind "char", what text, owner oid) RETURNS text
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    base       aclitem[] := acldefault(kind, owner);
+    statements text;
+    is_simple  boolean;
+BEGIN
+    SELECT string_agg(g.verb || ' ' || g.words || ' ON ' || what || g.towards
+                      || CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END
+                      || CASE WHEN g.is_grantable AND g.verb = 'GRANT' THEN ' WITH GRANT OPTION' ELSE '' END || E';\n',
+                      '' ORDER BY g.verb = 'GRANT', g.verb = 'GRANT' AND g.grantee <> owner, g.place, g.is_grantable),
+           bool_and(g.grantor = owner)
+      INTO statements, is_simple
+      FROM (SELECT e.verb, e.towards, e.place, x.grantor, x.grantee, x.is_grantable,
+                   CASE WHEN count(*) = every.number THEN 'ALL'
+                        ELSE string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type COLLATE "C") END AS words
+              FROM (SELECT 'REVOKE' AS verb, ' FROM ' AS towards, i.item, i.place FROM unnest(base) WITH ORDINALITY AS i (item, place)
+                     WHERE NOT i.item = ANY (acl)
+                    UNION ALL
+                    SELECT 'GRANT', ' TO ', i.item, i.place FROM unnest(acl) WITH ORDINALITY AS i (item, place)
+                     WHERE NOT i.item = ANY (base)) AS e
+             CROSS JOIN LATERAL aclexplode(ARRAY[e.item]) AS x
+             CROSS JOIN (SELECT count(*) AS number FROM aclexplode(base) AS x WHERE x.grantee = owner) AS every
+             GROUP BY 1, 2, 3, 4, 5, 6, every.number) AS g;
+    IF is_simple IS NOT FALSE THEN
+        RETURN coalesce(statements, '');
+    END IF;
+    RETURN pggit_daemon.grants(acl, kind, what, owner);
+END $$;
+
+-- The columns of an ordinary table. `list`: what stands between the parentheses of CREATE TABLE. `shape`: the same for
+-- `table_shape`, as JSON. `is_special`: whether a column has what `column_settings` or `relation_grants` would write.
+-- `key_name`: the name of the column with the number `key`.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_columns(
+    relation oid, key smallint, OUT list text, OUT shape text, OUT key_name text, OUT defaults oid[], OUT is_special boolean)
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    not_nulls jsonb;    -- by the number of the column; from 18 on they have names
+    is_odd    boolean;  -- a type's collation and storage must be looked up
+BEGIN
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        SELECT jsonb_object_agg(k.conkey[1], format(' CONSTRAINT %I NOT NULL', k.conname)),
+               NOT bool_and(k.convalidated AND NOT k.connoinherit
+                            AND NOT EXISTS (SELECT FROM pg_description AS x WHERE x.objoid = k.oid AND x.classoid = 2606))
+          INTO not_nulls, is_special
+          FROM pg_constraint AS k WHERE k.conrelid = relation AND k.contype = 'n';
+        IF is_special THEN
+            RETURN;
+        END IF;
+    END IF;
+    SELECT string_agg(format('    %I %s%s%s%s', l.attname, format_type(l.atttypid, l.atttypmod), l.value[2], l.identity,
+                             CASE WHEN l.attnotnull THEN coalesce(not_nulls ->> l.attnum::text, ' NOT NULL') END), E',\n'),
+           string_agg(format('["%s", "%s", %s]', l.attname, format_type(l.atttypid, NULL),
+                             CASE WHEN l.attnotnull THEN 'true' ELSE 'false' END), ', '),
+           max(l.attname::text) FILTER (WHERE l.attnum = key),
+           array_agg(l.value[1]::oid) FILTER (WHERE l.atthasdef), bool_or(l.is_special), bool_or(l.is_odd)
+      INTO list, shape, key_name, defaults, is_special, is_odd
+      FROM (SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
+                   CASE WHEN a.atthasdef
+                        THEN (SELECT ARRAY[x.oid::text,
+                                           CASE WHEN a.attgenerated = '' THEN ' DEFAULT ' || pg_get_expr(x.adbin, 0)
+                                                ELSE format(' GENERATED ALWAYS AS (%s)%s', pg_get_expr(x.adbin, x.adrelid),
+                                                            CASE WHEN a.attgenerated = 's' THEN ' STORED' END) END]
+                                FROM pg_attrdef AS x WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum) END AS value,
+                   CASE WHEN a.attidentity <> ''
+                        THEN pggit_daemon.identity_clause(relation, a.attnum, a.attidentity) END AS identity,
+                   NOT a.attislocal OR a.attinhcount > 0 OR a.attstattarget >= 0 OR a.attcompression <> ''
+                       OR a.attacl IS NOT NULL OR a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL AS is_special,
+                   -- Of the server's own types it is known: numeric, inet and cidr lie in "main", what else varies in
+                   -- "extended"; text, varchar and char have the default collation (100).
+                   a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END
+                       OR a.attlen = -1 AND (a.atttypid >= 16384
+                                             OR a.attstorage <> CASE WHEN a.atttypid IN (1700, 869, 650) THEN 'm' ELSE 'x' END) AS is_odd
+              FROM pg_attribute AS a
+             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+             ORDER BY a.attnum) AS l;
+    -- A name with a letter that JSON writes otherwise is quoted in SQL.
+    IF strpos(list, '"') > 0 THEN
+        SELECT string_agg(format('[%s, %s, %s]', to_json(a.attname::text), to_json(format_type(a.atttypid, NULL)),
+                                 to_json(a.attnotnull)), ', ' ORDER BY a.attnum) INTO shape
+          FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+    END IF;
+    IF is_odd AND NOT is_special THEN
+        SELECT bool_or(a.attstorage <> y.typstorage OR a.attcollation <> y.typcollation) INTO is_special
+          FROM pg_attribute AS a
+         CROSS JOIN LATERAL (SELECT y.typstorage, y.typcollation FROM pg_type AS y WHERE y.oid = a.atttypid OFFSET 0) AS y
+         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+    END IF;
+END $$;
+
+-- The elements of an ordinary table and, where the statement made it (`keys` is not NULL), of the PRIMARY KEY and UNIQUE
+-- constraints with these indexes. NULL when something of that has settings of its own, or when a new table brought along
+-- what is an object of its own: a CHECK, a foreign key.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_table(relation oid, keys oid[]) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    is_new    boolean := keys IS NOT NULL;
+    t         record;
+    k         record;              -- its columns
+    name      text;
+    plain     text;                -- its schema, not quoted
+    parts     oid[];               -- its keys
+    others    text := '';          -- their elements
+    has_words boolean := NOT is_new;
+    key       smallint[];
+    is_other  boolean;
+    has_needs boolean;
+    needs     text;
+BEGIN
+    SELECT c.relname, c.relnamespace::regnamespace::text AS home, c.relpersistence, c.relowner, c.relacl, c.relhasindex,
+           c.reltoastrelid,
+           EXISTS (SELECT FROM pg_depend AS m
+                    WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e') AS home_is_member
+      INTO t
+      FROM pg_class AS c
+     WHERE c.oid = relation AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
+       -- Heap is 2. A row type that is older than its table was a shell type.
+       AND format('%s%s%s%s%s %s %s %s %s', c.relkind, c.relreplident, c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
+                  c.reloftype, c.relam, c.reltablespace, c.reloptions) = 'rdfff 0 2 0 '
+       AND (NOT is_new OR format('%s%s%s %s', c.relhastriggers, c.relhassubclass, c.reltype < c.oid, c.relchecks) = 'fff 0');
+    IF NOT FOUND OR t.home_is_member THEN
+        RETURN NULL;
+    END IF;
+    plain := pggit_daemon.plain_name(t.home);
+    name := format('%s.%I', t.home, t.relname);
+
+    -- The indexes of a key and the TOAST table say nothing of their own. Only keys without columns in INCLUDE.
+    IF is_new AND cardinality(keys) > 0 THEN
+        SELECT array_agg(x.oid ORDER BY x.place), bool_or(x.is_other), max(x.indkey) FILTER (WHERE x.indisprimary),
+               string_agg(format(', {"op": "set", "direct": true, "type": "table constraint", "later": null, "shape": null, '
+                                 '"classid": 2606, "objid": %s, "schema": %s, "identity": %s, "depends": [%s], "definition": %s}',
+                                 x.oid, to_json(plain), to_json(format('%I on %s', x.conname, name)), to_json('table ' || name),
+                                 to_json(format(E'ALTER TABLE ONLY %s ADD CONSTRAINT %I %s;\n', name, x.conname,
+                                                pg_get_constraintdef(x.oid)))), '' ORDER BY x.place)
+          INTO parts, is_other, key, others
+          FROM (SELECT c.oid, c.conname, i.indisprimary, array_position(keys, c.conindid) AS place, i.indkey::smallint[] AS indkey,
+                       c.contype NOT IN ('p', 'u') OR i.indisclustered OR i.indnatts <> cardinality(c.conkey) AS is_other
+                  FROM pg_constraint AS c JOIN pg_index AS i ON i.indexrelid = c.conindid
+                 WHERE c.conrelid = relation) AS x;
+        IF is_other OR cardinality(parts) IS DISTINCT FROM cardinality(keys) THEN
+            RETURN NULL;
+        END IF;
+        SELECT true INTO has_words FROM pg_description AS x WHERE x.objoid = ANY (parts || keys || relation) LIMIT 1;
+        IF has_words THEN
+            RETURN NULL;
+        END IF;
+    ELSIF t.relhasindex THEN
+        SELECT i.indkey INTO key FROM pg_index AS i WHERE i.indrelid = relation AND i.indisprimary;
+    END IF;
+    IF is_new OR t.reltoastrelid <> 0 THEN
+        SELECT true INTO is_other FROM pg_class AS c
+         WHERE c.oid = ANY (keys || t.reltoastrelid) AND (c.reloptions IS NOT NULL OR c.reltablespace <> 0) LIMIT 1;
+        IF is_other THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+
+    k := pggit_daemon.flat_columns(relation, key[0]);
+    IF k.is_special OR strpos(k.list, 'AS IDENTITY (') > 0 AND pggit_daemon.has_special_identity(relation, t.relpersistence) THEN
+        RETURN NULL;
+    END IF;
+    -- The table hangs on its schema; a key and a default on the table; an index on its key. A member of an extension and a
+    -- child hang on more; so do what the table, and what its keys, need.
+    SELECT bool_or(m.classid = 1259 AND (m.deptype = 'e' OR m.refclassid = 1259) OR m.classid <> 2604 AND m.objid <> relation),
+           count(*) > 0
+      INTO is_other, has_needs
+      FROM pg_depend AS m
+     WHERE m.classid = ANY (CASE WHEN k.defaults IS NOT NULL AND parts IS NOT NULL THEN '{1259,2606,2604}'::oid[]
+                                 WHEN k.defaults IS NOT NULL THEN '{1259,2604}'
+                                 WHEN parts IS NOT NULL THEN '{1259,2606}' ELSE '{1259}' END)
+       AND m.objid = ANY (relation || k.defaults || parts || keys)
+       AND CASE m.refclassid WHEN 2615 THEN m.deptype = 'e' WHEN 1259 THEN m.refobjid <> relation
+                             WHEN 2606 THEN m.deptype <> 'i' ELSE m.refobjid >= 16384 OR m.deptype = 'e' END;
+    IF is_other THEN
+        RETURN NULL;
+    ELSIF has_needs THEN
+        SELECT to_json(array_remove(array_remove(n.keys, 'table ' || name), '~table ' || name)) INTO needs
+          FROM pggit_daemon.needs_of(1259, ARRAY[relation]) AS n;
+    ELSE
+        needs := format('[%s]', to_json('schema ' || t.home));
+    END IF;
+    RETURN format('[{"op": "set", "direct": true, "type": "table", "later": null, "classid": 1259, "objid": %s, "schema": %s, '
+                  '"identity": %s, "depends": %s, "definition": %s, '
+                  '"shape": {"kind": "plain", "parent": null, "columns": [%s], "key": %s}}%s]', relation,
+                  to_json(plain), to_json(name), needs,
+                  to_json(format(E'CREATE %sTABLE %s (%s);\nALTER TABLE %s OWNER TO %I;\n%s%s',
+                                 CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, name, E'\n' || k.list || E'\n', name,
+                                 pg_get_userbyid(t.relowner),
+                                 CASE WHEN has_words THEN pggit_daemon.flat_words(relation, 'TABLE ' || name, name) END,
+                                 CASE WHEN t.relacl IS NOT NULL
+                                      THEN pggit_daemon.flat_grants(t.relacl, 'r', 'TABLE ' || name, t.relowner) END)),
+                  k.shape,
+                  CASE WHEN cardinality(key) = 1 THEN format('[%s]', to_json(k.key_name))
+                       WHEN key IS NULL THEN '[]' ELSE (pggit_daemon.table_shape(relation) -> 'key')::text END,
+                  others)::jsonb;
+END $$;

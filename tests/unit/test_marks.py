@@ -1,0 +1,25 @@
+"""What the database is told of tools."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pggit_daemon.sql
+from pggit_daemon.tools.marks import marks, usual_histories
+from pggit_daemon.tools.preset import packaged
+
+
+def test_the_capture_knows_the_history_tables_of_tools_that_lock() -> None:
+    """It asks for locks as soon as one of that name is there, before any daemon has seen it."""
+    text = (files(pggit_daemon.sql) / "capture" / "04_tools.sql").read_text("utf-8")
+    [names] = re.findall(r"'\{(.*)\}'::name\[\]", text)
+    assert sorted(names.split(",")) == sorted(usual_histories())
+
+
+def test_locks_are_watched_for_presets_that_the_capture_does_not_know() -> None:
+    presets = dict(packaged())
+    assert marks(presets)["watch"] is False
+    flyway = presets["flyway"]
+    renamed = flyway.model_copy(update={"table": flyway.table.model_copy(update={"name": "our_history"})})
+    assert marks({"ours": renamed})["watch"] is True
