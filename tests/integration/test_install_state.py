@@ -158,7 +158,9 @@ OLDER = """
     DROP FUNCTION pggit_daemon.bookkeeping_copy();
     DROP TABLE pggit_daemon.acknowledgement, pggit_daemon.tool_lock, pggit_daemon.tool_application,
         pggit_daemon.tool_shape CASCADE;
+    DROP SEQUENCE pggit_daemon.session_start, pggit_daemon.tool_watch;
     ALTER TABLE pggit_daemon.source DROP COLUMN objid, DROP COLUMN number_order;
+    ALTER TABLE pggit_daemon.ddl_event DROP COLUMN IF EXISTS used_histories;
 """
 
 
