@@ -105,6 +105,7 @@ class Guard:
         self._pid = conn.info.backend_pid
         self._loop = asyncio.get_running_loop()
         self._heard = 0.0
+        self._first_look = FIRST_LOOK
         self._waiting = False
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
@@ -116,11 +117,12 @@ class Guard:
         """Why the connection was ended, if it was."""
 
     def begin(self, first_look: float = FIRST_LOOK) -> None:
-        """Something is waited for from now on."""
+        """Something is waited for from now on, for `first_look` seconds of silence without a look beside."""
         self._heard = time.monotonic()
         self._waiting = True
+        self._first_look = first_look
         if self._timer is None and self._look is None:
-            self._timer = self._loop.call_later(first_look, self._due, first_look)
+            self._timer = self._loop.call_later(first_look, self._due)
 
     def heard(self) -> None:
         self._heard = time.monotonic()
@@ -140,17 +142,18 @@ class Guard:
             self.reason = self.reason or why
             shut_down(conn)
 
-    def _due(self, first_look: float) -> None:
+    def _due(self) -> None:
         self._timer = None
         if not self._waiting:
             return
-        rest = self._heard + first_look - time.monotonic()
+        # The timer may have been started for another wait.
+        rest = self._heard + self._first_look - time.monotonic()
         if rest > 0:
-            self._timer = self._loop.call_later(rest, self._due, first_look)
+            self._timer = self._loop.call_later(rest, self._due)
         else:
-            self._look = self._loop.create_task(self._look_beside(first_look))
+            self._look = self._loop.create_task(self._look_beside())
 
-    async def _look_beside(self, first_look: float) -> None:
+    async def _look_beside(self) -> None:
         since = self._heard
         look, waits_for = await beside(self._dsn, self._pid)
         self._look = None
@@ -164,7 +167,7 @@ class Guard:
                 return
         else:
             self._verdict = Verdict()
-        self._timer = self._loop.call_later(LOOK_INTERVAL, self._due, first_look)
+        self._timer = self._loop.call_later(LOOK_INTERVAL, self._due)
 
     def _tell(self, waits_for: str) -> None:
         now = time.monotonic()

@@ -167,11 +167,12 @@ class HistoryTables:
         for source in sorted(self._wanted - set(self._readings)):
             self._readings[source] = await self._read(conn, source)
             self._turns.ask()
+        comparing = bool(self._todo)
         if self._clock() - self._compared_at >= self._interval:
+            comparing = True
             self._compared_at = self._clock()
             await self._visibility.is_complete(conn)  # which forgets those that are seen, also where there is no table
             self._todo = [one.name for one in self._registry.histories]
-        comparing = bool(self._todo)
         while self._todo and not self._asked.is_set():
             if await self._compare_one(conn, self._todo[-1]):
                 self._todo.pop()

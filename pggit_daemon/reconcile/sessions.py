@@ -25,7 +25,7 @@ from pggit_daemon.store.writer import Store
 
 log = structlog.get_logger(__name__)
 
-TICK = 1.0
+TICK = 10.0
 """Seconds between looks at whether anything is open at all; nothing is asked of the server for that."""
 
 

@@ -65,6 +65,9 @@ IDLE_PULSE = 4.0
 Where it is idle, fewer do: but several until the database is not ready or somebody looks what the server is doing.
 """
 
+BEAT = 0.5
+"""Seconds between the moments at which idle streams are asked."""
+
 MOST_POISON = 100
 """Transactions that one process puts into quarantine; more than that are no accident of theirs."""
 
@@ -267,8 +270,17 @@ class Database:
 
     async def _pulse(self, feed: Feed, pipeline: Pipeline) -> None:
         while True:
-            await asyncio.sleep(min(IDLE_PULSE, self._health.stall_seconds / 3) if pipeline.is_idle else PULSE)
+            if pipeline.is_idle:
+                await _next_beat(min(IDLE_PULSE, self._health.stall_seconds / 3))
+            else:
+                await asyncio.sleep(PULSE)
             feed.request_reply()
 
     def _notice(self, severity: str, sqlstate: str, message: str) -> None:
         self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)
+
+
+async def _next_beat(seconds: float) -> None:
+    """Sleep so long, more or less: together with the idle ones of other databases, as waking up costs the most."""
+    now = asyncio.get_running_loop().time()
+    await asyncio.sleep((now + seconds) // BEAT * BEAT - now)
