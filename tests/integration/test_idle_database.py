@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon import pipeline
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.db import activity
+from pggit_daemon.db import activity, guard
 from pggit_daemon.db.server import Server, Servers
 from pggit_daemon.install import install
 from pggit_daemon.reconcile import scheduler
@@ -160,6 +160,21 @@ async def test_what_is_forgotten_is_read_again(idle: str) -> None:
         assert conn.execute(differing).fetchall() == []
         found = conn.execute("SELECT migration_id, status FROM pggit.external_migrations ORDER BY 1").fetchall()
         assert found == [(0, "applied"), (1, "applied"), (2, "applied")]
+
+
+async def test_an_idle_stream_is_not_taken_for_a_silent_one(idle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: the signs of life that it is asked for come often enough that nobody looks what the server is doing."""
+    looked: list[int] = []
+
+    async def beside(_dsn: str, pid: int) -> tuple[guard.Look, str]:
+        looked.append(pid)
+        return guard.Look.WORKING, ""
+
+    async with followed(idle):
+        await until(lambda: ours(idle) == ["pggit-daemon"])
+        monkeypatch.setattr(guard, "beside", beside)
+        await asyncio.sleep(2 * worker.IDLE_PULSE)
+        assert looked == []
 
 
 async def test_the_metrics_of_a_quiet_database(idle: str) -> None:
