@@ -47,7 +47,7 @@ from pggit_daemon.versioning.segments import segments
 log = structlog.get_logger(__name__)
 
 REST = 1.0
-"""Seconds between transactions that store nothing but how far the stream was read."""
+"""Seconds between transactions that store nothing but how far the stream was read, and wait for the server's disk."""
 
 BUSY = 60.0
 """Seconds after its beginning, and after something of ours, in which a stream is not idle."""
@@ -104,6 +104,7 @@ class Pipeline:
         self._refresh = DefinitionRefresh(link, scheduler.visibility, scheduler.suspect)
         self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
         self._asked: LSN | None = None
+        self._is_ahead = False  # whether something is stored that may not be on the server's disk yet
         self._advanced_at = 0.0
         self._busy_until = asyncio.get_running_loop().time() + BUSY
 
@@ -165,18 +166,21 @@ class Pipeline:
             self._memory.forget()
 
     async def _acknowledge(self, batch: Batch) -> None:
-        """With everything stored: let the slot forget what held nothing for us.
+        """With everything stored, and on the server's disk: let the slot forget it, and what held nothing for us.
 
         Nothing is acknowledged beyond the stored bound, so that a slot which has confirmed more is known as another.
         """
-        progress, now = self._state.progress, asyncio.get_running_loop().time()
+        progress = self._state.progress
         asked = self._asked is not None or batch.reply_requested
-        if progress.bound is None or batch.received > progress.bound:
+        if self._is_ahead or progress.bound is None or batch.received > progress.bound:
             if not asked and self._rests(batch.received.value - progress.end.value):
                 return
-            self._advanced_at = now
-            self._state.progress = replace(progress, end=batch.received).reserving
-            await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
+            self._advanced_at = asyncio.get_running_loop().time()
+            self._state.progress = replace(progress, end=max(progress.end, batch.received)).reserving
+            self._feed.acknowledge(
+                await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
+            )
+            self._is_ahead = False
         self._feed.acknowledge_idle(batch, pending=False, soon=asked)
         if self._asked is not None and batch.received > self._asked:
             self._asked = None
@@ -187,7 +191,7 @@ class Pipeline:
         Where many databases are idle, those of the others alone would never let it end.
         """
         rested = asyncio.get_running_loop().time() - self._advanced_at
-        if not self.is_idle:
+        if self._is_ahead or not self.is_idle:
             return rested < REST
         return rested < (SHORTEST_IDLE_REST if read > MOST_UNSTORED else LONGEST_IDLE_REST)
 
@@ -275,7 +279,7 @@ class Pipeline:
         self._surroundings.saw(changeset.items)
 
     async def _store_recorded(self) -> None:
-        """Store what is recorded and what became known, with the progress, and let the slot forget it."""
+        """Store what is recorded and what became known, with the progress; it is visible from then on."""
         state, outcome = self._state, self._correlator.take()
         if outcome:
             self._recording.add([Step(None, (), (), (), datetime.now(UTC), None, state.progress.commit)], outcome)
@@ -287,7 +291,7 @@ class Pipeline:
             last = recording.changesets[-1]
             progress = Progress(last.commit_lsn, last.end_lsn, self._head, progress.remembered)
         progress = progress.reserving
-        durable = await self._store.apply(recording.steps, progress, state.progress.commit)
+        await self._store.put(recording.steps, progress, state.progress.commit)
         state.progress = progress
-        self._feed.acknowledge(durable)
+        self._is_ahead = True
         self._observe(tuple(recording.changesets), tuple(recording.steps))

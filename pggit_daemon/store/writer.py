@@ -3,9 +3,13 @@
 In: the steps of a settled prefix of the stream, and where it ends. Out: the `Durable` position, which is all that
 may be acknowledged: there is no other way to get one. Called by `pipeline.py`, the reconcilers and the baseline.
 
+What is written ahead (`put`) is visible at once and on the server's disk with the next call that waits for it: the WAL
+is flushed in its order, so a call that is durable makes all before it durable. A server that dies in between has lost
+results and the progress that was stored with them, and sends the same transactions again.
+
 The plan goes to the server as one JSON document to one prepared function (sql/store/90_store.sql). The connection is in
-autocommit, so the call is a transaction of its own: a commit, or a backlog of many, costs one round trip and one flush
-of the WAL, and all of it is stored or none.
+autocommit, so the call is a transaction of its own: a commit, or a backlog of many, costs one round trip, and all of it
+is stored or none.
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ OUTBOXES = ("handled_events", "handled_requests")
 """The operations that take handled rows out of an outbox."""
 
 STORE = "SELECT pggit_daemon.store(%s::jsonb)"
+
+STORE_AHEAD = "SELECT pggit_daemon.store(%s::jsonb), pg_catalog.set_config('synchronous_commit', 'off', true)"
+"""The same without waiting for the server's disk: what counts is the setting at the end of the transaction."""
 
 PROGRESS_MOVED = "PGD01"
 """What `store_advance` raises where another daemon has stored meanwhile."""
@@ -57,21 +64,28 @@ class Store:
         StoreError when any of it could not be written (then none of it was), or when the progress has moved
         under another daemon; RefusedError where the server would refuse the same plan again.
         """
-        writes = [statement for step in steps for statement in statements(step)]
-        await self.run([*writes, self._advance(progress, before)], brief=brief)
+        await self.run(self._plan(steps, progress, before), brief=brief)
         return Durable(progress.end)
+
+    async def put(self, steps: Iterable[Step], progress: Progress, before: LSN) -> None:
+        """Write as `apply` does, and ahead of the server's disk: nothing of it may be acknowledged yet."""
+        await self.run(self._plan(steps, progress, before), ahead=True)
+
+    def _plan(self, steps: Iterable[Step], progress: Progress, before: LSN) -> list[Statement]:
+        writes = [statement for step in steps for statement in statements(step)]
+        return [*writes, self._advance(progress, before)]
 
     def expect(self) -> None:
         """Something is to be written soon: let the connection be opened meanwhile."""
         self._link.expect()
 
-    async def run(self, writes: Iterable[Statement], *, brief: bool = False) -> None:
-        """Run operations in one transaction; `brief`: the next will be long in coming."""
+    async def run(self, writes: Iterable[Statement], *, brief: bool = False, ahead: bool = False) -> None:
+        """Run operations in one transaction; `brief`: the next will be long in coming; `ahead` of the server's disk."""
         writes = list(writes)
         try:
             plan = json.dumps(writes, ensure_ascii=False, default=_spelt)
             async with self._link.use(brief=brief) as conn:
-                cursor = await conn.execute(STORE, [plan], prepare=True)
+                cursor = await conn.execute(STORE_AHEAD if ahead else STORE, [plan], prepare=True)
                 row = await cursor.fetchone()
         except UnicodeEncodeError as exc:
             raise RefusedError(f"results could not be stored: {exc.reason}") from exc
