@@ -71,7 +71,7 @@ class Pipeline:
 
     `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
     ours. `singly`: something cannot be recorded, so each transaction is stored alone to find out which
-    (`store/poison.py`).
+    (`store/poison.py`). `unseen`: tables whose updates and deletions the plugin does not tell of.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Pipeline:
         forged: Callable[[Message], None],
         scheduler: Scheduler,
         singly: bool = False,
+        unseen: frozenset[TableName] = frozenset(),
     ) -> None:
         self._state = state
         self._singly = singly
@@ -94,9 +95,11 @@ class Pipeline:
         self._observe = observe
         self._forged = forged
         self._registry = registry
-        self._correlator = Correlator(registry.sources, state.facts)
+        self._correlator = Correlator(registry.sources, state.facts, unseen=unseen)
         brackets = self._correlator.open_brackets
-        self._reader = Reader(registry, state.ledgers, written=state.written, brackets=brackets, api=state.api)
+        self._reader = Reader(
+            registry, state.ledgers, written=state.written, brackets=brackets, api=state.api, unseen=unseen
+        )
         self._memory = Memory(state, registry, link)
         self._recording = Recording()
         self._head = state.progress.head

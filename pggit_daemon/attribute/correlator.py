@@ -24,6 +24,7 @@ from pggit_daemon.attribute.matching import match_rows, report, settle
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
 from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.undecoded import resolve
+from pggit_daemon.attribute.unseen import resolve_unseen
 from pggit_daemon.model.changeset import AlreadyStored, Changeset, RecordedSegment, UndecodableRow
 from pggit_daemon.model.decision import Fact, Outcome
 from pggit_daemon.model.lsn import LSN
@@ -34,12 +35,17 @@ from pggit_daemon.tools.source import Source
 
 
 class Correlator:
-    """`sources` may grow while it works."""
+    """`sources` may grow while it works. `unseen`: history tables of which inserts come, and no word of the rest."""
 
     def __init__(
-        self, sources: Mapping[str, Source], facts: Iterable[Fact] = (), writers: Writers | None = None
+        self,
+        sources: Mapping[str, Source],
+        facts: Iterable[Fact] = (),
+        writers: Writers | None = None,
+        *,
+        unseen: frozenset[TableName] = frozenset(),
     ) -> None:
-        self._state = State(sources, Known(writers=writers or {}))
+        self._state = State(sources, Known(writers=writers or {}), unseen=unseen)
         self._stored: set[tuple[str, str]] = set()
         self._newest = LSN(0)
         facts = tuple(facts)
@@ -163,7 +169,10 @@ class Correlator:
         decided = state.undecoded.pop(source, [])
         waiting = [row for row in state.rows.get(source, ()) if isinstance(row.event, UndecodableRow)]
         rows = sorted([*decided, *waiting], key=lambda row: (row.commit_lsn, row.lsn))
-        resolve(rows, changes)
+        if state.sources[source].table in state.unseen:
+            rows = resolve_unseen(state, rows, changes)
+        else:
+            resolve(rows, changes)
         for row in rows:
             state.changed.rows[row.source, row.lsn] = row
             if row.matched:

@@ -21,7 +21,7 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.told import taker_of
-from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
+from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.proof import Place
@@ -101,6 +101,8 @@ def match_alone(row: WaitingRow) -> None:
 def close(state: State, source: str, row: WaitingRow) -> None:
     """What a row did not take of the DDL before it is not its source's."""
     _close_recent(state, row)
+    if state.may_hide_rows(source):
+        return  # what it did not take may be of rows that come unseen: the end of the bracket tells
     for segment in state.pool.of_source(source):
         if segment.last < row.lsn and not state.wanted(segment, source):
             state.drop_claim(segment, source)
@@ -265,7 +267,11 @@ def _take(state: State, row: WaitingRow, found: Match) -> None:
     group = found.segments[0].claims[row.source].group
     for late in state.recent.just_before(found.segments[0], row.source, source.grace):
         _take_late(state, row, late)
-    for segment in found.segments:
+    segments = found.segments
+    if state.may_hide_rows(row.source) and not isinstance(row.event, UndecodableRow):
+        state.behind.update((one.place, row) for one in segments if one.commit_lsn != segments[-1].commit_lsn)
+        segments = tuple(one for one in segments if one.commit_lsn == segments[-1].commit_lsn)
+    for segment in segments:
         row.take(segment, row.lsn)
         state.taken(segment)
     row.match(found.evidence)

@@ -40,12 +40,15 @@ class Changed:
 class State:
     """`rows` are those without their DDL yet, by source; `undecoded` those that have it and wait for their meaning.
 
-    `stirred` are the sources whose rows may find more than when they last looked. `held` are segments that only an
-    undecoded row still needs.
+    `unseen` are history tables of which only inserts come; `behind` has the inserted row that stands behind a segment
+    which may be of a change that came unseen. `stirred` are the sources whose rows may find more than when
+    they last looked. `held` are segments that only an undecoded row still needs.
     """
 
     sources: Mapping[str, Source]
     known: Known = field(default_factory=Known)
+    unseen: frozenset[TableName] = frozenset()
+    behind: dict[Place, WaitingRow] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
     recent: Recent = field(default_factory=Recent)
     deadlines: Deadlines = field(default_factory=Deadlines)
@@ -57,6 +60,10 @@ class State:
     attributions: dict[str, Attribution] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     changed: Changed = field(default_factory=Changed)
+
+    def may_hide_rows(self, source: str) -> bool:
+        """Whether updates and deletions of the source's table come unseen, so that DDL before a row may be theirs."""
+        return self.sources[source].table in self.unseen and self.sources[source].bracket_table in self.known.brackets
 
     def waiting(self) -> Iterator[WaitingRow]:
         for rows in (*self.rows.values(), *self.undecoded.values()):

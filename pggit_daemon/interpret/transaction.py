@@ -46,7 +46,7 @@ class Reader:
     """Reads transactions in commit order.
 
     `written`: rows that an earlier version stored ahead of their transaction. `brackets`: the lock tables whose row is
-    held.
+    held. `unseen`: tables whose updates and deletions are not in the stream, and nothing in their place.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class Reader:
         written: frozenset[LSN] = frozenset(),
         brackets: frozenset[TableName] = frozenset(),
         api: Api | None = None,
+        unseen: frozenset[TableName] = frozenset(),
     ) -> None:
         self._registry = registry
         self._ledgers = ledgers
         self._written = written
         self._brackets = set(brackets)
         self._api = api or Api()
+        self._unseen = unseen
         self._calls = ApiCalls(registry, self._api, self._brackets)
 
     def read(self, transaction: Transaction) -> Changeset | NewTables:
@@ -210,8 +212,16 @@ class Reader:
     def _lock_row(self, change: RowChange) -> Iterator[Item]:
         opens = self._registry.locks.move(change)
         if opens is not None:
+            if not opens:
+                yield from self._unseen_until(change)
             (self._brackets.add if opens else self._brackets.discard)(change.table)
             yield BracketMove(change.table, change.lsn, opens=opens)
+
+    def _unseen_until(self, change: RowChange) -> Iterator[Item]:
+        """At the end of a bracket: rows of its history table may have changed unseen."""
+        for source in self._registry.histories:
+            if source.bracket_table == change.table and source.table in self._unseen:
+                yield UndecodableRow(source.name, change.lsn)
 
     def _unshown(self, change: Unshown) -> Iterator[Item]:
         for source in self._registry.sources.values():

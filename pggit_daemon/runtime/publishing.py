@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.db.connections import translated
+from pggit_daemon.model.transaction import TableName
 from pggit_daemon.sql import load_queries
 from pggit_daemon.tools.registry import Registry
 
@@ -21,12 +22,17 @@ log = structlog.get_logger(__name__)
 
 
 class Publishing:
-    """The publications of one database. `busy`: tables that others hold locked, so that they are not published yet."""
+    """The publications of one database.
+
+    `busy`: tables that others hold locked, so that they are not published yet. `unseen`: tables whose updates and
+    deletions do not come, for want of a replica identity.
+    """
 
     def __init__(self, database: str) -> None:
         self._log = log.bind(database=database)
         self._registry: Registry | None = None
         self.busy: tuple[str, ...] = ()
+        self.unseen: frozenset[TableName] = frozenset()
 
     async def again(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """Publish what could not be had, and look after what is published; nothing where nothing was ever published."""
@@ -49,7 +55,8 @@ class Publishing:
         except psycopg.Error as exc:
             raise translated(exc) from exc
         assert row is not None  # noqa: S101  (a function that returns one row)
-        made, busy = row
+        made, busy, unseen = row
+        self.unseen = frozenset(TableName(schema, table) for schema, table in unseen)
         if tuple(busy) != self.busy:
             self.busy = tuple(busy)
             self._log.warning("tables_not_published", tables=busy, reason="locked by others") if busy else None

@@ -259,6 +259,7 @@ class Database:
                     forged=observer.forged,
                     scheduler=scheduler,
                     singly=singly,
+                    unseen=self._publishing.unseen,
                 )
                 pulse = asyncio.create_task(self._pulse(feed, pipeline))
                 try:

@@ -303,10 +303,18 @@ class Stored:
 class Follower:
     """Leads transactions through reader, recording and attribution, like the pipeline.
 
-    `live`: each transaction is stored by itself. `restart` loses all but the stored.
+    `live`: each transaction is stored by itself. `restart` loses all but the stored. `unseen`: of these tables only
+    inserts come.
     """
 
-    def __init__(self, *sources: Source, presets: dict[str, Preset] | None = None, live: bool = True) -> None:
+    def __init__(
+        self,
+        *sources: Source,
+        presets: dict[str, Preset] | None = None,
+        live: bool = True,
+        unseen: frozenset[TableName] = frozenset(),
+    ) -> None:
+        self.unseen = unseen
         self.registry = Registry(presets if presets is not None else PRESETS, sources)
         self.stored = Stored()
         self.told: list[Link] = []
@@ -324,8 +332,9 @@ class Follower:
             )
             for name, source in self.registry.sources.items()
         }
-        self.correlator = Correlator(self.registry.sources, self.stored.facts.values())
-        self.reader = Reader(self.registry, self.ledgers, brackets=self.correlator.open_brackets)
+        self.correlator = Correlator(self.registry.sources, self.stored.facts.values(), unseen=self.unseen)
+        brackets = self.correlator.open_brackets
+        self.reader = Reader(self.registry, self.ledgers, brackets=brackets, unseen=self.unseen)
         self.recording = Recording()
 
     def restart(self) -> None:

@@ -244,8 +244,9 @@ END $$;
 -- What the daemon calls before it streams by pgoutput: the publications hold our outboxes and these tables, as far as they
 -- exist; later ones are taken in as they are made, if they are of these names or have all columns of one of `shapes` (an
 -- array of arrays). `made`: a publication was missing, so that no slot can read what was written before. `busy`: others
--- hold these tables locked; to be called again.
-CREATE OR REPLACE FUNCTION pggit_daemon.publish(schemas text[], tables text[], shapes jsonb, OUT made boolean, OUT busy text[])
+-- hold these tables locked; to be called again. `unseen`: [schema, name] of those whose updates and deletions do not come.
+CREATE OR REPLACE FUNCTION pggit_daemon.publish(
+    schemas text[], tables text[], shapes jsonb, OUT made boolean, OUT busy text[], OUT unseen jsonb)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     known record;
@@ -298,4 +299,9 @@ BEGIN
             PERFORM pggit_daemon.publish_table(known.oid);
         END IF;
     END LOOP;
+    SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname)), '[]') INTO unseen
+      FROM unnest(schemas, tables) AS t (schema_name, table_name)
+      JOIN pg_namespace AS n ON n.nspname = t.schema_name
+      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = t.table_name AND c.relkind = 'r'
+     WHERE n.nspname <> 'pggit_daemon' AND NOT pggit_daemon.is_published(c.oid, 'pggit_daemon_keyed');
 END $$;

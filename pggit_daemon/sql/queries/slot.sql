@@ -45,6 +45,6 @@ SELECT setting::integer AS milliseconds FROM pg_catalog.pg_settings WHERE name =
 -- name: publish
 -- Have the publications of pgoutput's stream hold these tables; in a transaction that no standby can hold up, as nobody
 -- else's statement may wait for the publications long.
-SELECT p.made, p.busy
+SELECT p.made, p.busy, p.unseen
   FROM pg_catalog.set_config('synchronous_commit', 'local', true),
        pggit_daemon.publish(%(schemas)s::text[], %(tables)s::text[], %(shapes)s::jsonb) AS p;
