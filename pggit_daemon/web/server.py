@@ -12,6 +12,7 @@ import json
 import socket
 import sys
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, TextIO
@@ -68,6 +69,10 @@ class _ErrorLog(io.StringIO):
             log.error("http_answer_failed", exception=text)
 
 
+LOOK_INTERVAL = 1.0
+"""Seconds between looks whether the server is to stop; each wakes the process."""
+
+
 class StatusServer:
     """A running server; `address` is where it really listens."""
 
@@ -75,12 +80,17 @@ class StatusServer:
         self._server = server
         host, port = server.server_address[:2]
         self.address: tuple[str, int] = (str(host), int(port))
-        self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True)
+        self._thread = threading.Thread(target=server.serve_forever, args=(LOOK_INTERVAL,), name="http", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening; answers in hand are cut off."""
-        self._server.shutdown()
+        stopping = threading.Thread(target=self._server.shutdown, name="http stop", daemon=True)
+        stopping.start()
+        # Its loop sees that it is to stop when somebody connects, or with its next look.
+        with suppress(OSError):
+            socket.create_connection(self.address, LOOK_INTERVAL).close()
+        stopping.join()
         self._server.server_close()
         self._thread.join()
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from pggit_daemon.errors import ListenError
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import PATIENCE, Health, State
+from pggit_daemon.web import server as pages
 from pggit_daemon.web.server import StatusServer, start
 
 if TYPE_CHECKING:
@@ -189,3 +191,13 @@ def test_a_silent_client_does_not_block_others(server: StatusServer, health: Hea
     health.turned()
     with socket.create_connection(server.address):
         assert page(server, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0"])  # noqa: S104  (gone at once)
+def test_closing_waits_for_no_look(health: Health, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The pages wake the process rarely, and still end at once."""
+    monkeypatch.setattr(pages, "LOOK_INTERVAL", 60.0)
+    running = start(address, 0, Metrics(), health)
+    began = time.monotonic()
+    running.close()
+    assert time.monotonic() - began < 30
