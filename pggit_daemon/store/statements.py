@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC
+from itertools import islice
+from typing import TypeVar
 
 from pggit_daemon.model.decision import Attribution, CommitKind, Fact
 from pggit_daemon.model.objects import ObjectKey
@@ -17,6 +19,11 @@ from pggit_daemon.store.migrations import link_statements, linked_commits
 from pggit_daemon.store.statement import Statement
 from pggit_daemon.versioning.plan import Commit, Step
 from pggit_daemon.versioning.schema import ObjectChange
+
+T = TypeVar("T")
+
+AT_ONCE = 500
+"""Objects of one operation, so that a plan can be cut in pieces."""
 
 MOST_CONFLICTS = 20
 """Objects of one comparison that become conflicts of their own."""
@@ -52,14 +59,14 @@ def statements(step: Step) -> Iterator[Statement]:
 
 def _commit(commit: Commit) -> Iterator[Statement]:
     fresh = {change.digest: change.blob for change in commit.changes if change.blob is not None}
-    if fresh:
+    for blobs in _batched(fresh.items(), AT_ONCE):
         yield (
             "insert_blobs",
             {
-                "sha256": list(fresh),
-                "definition": [blob.definition for blob in fresh.values()],
-                "later": [blob.later for blob in fresh.values()],
-                "depends": [blob.depends for blob in fresh.values()],
+                "sha256": [digest for digest, _ in blobs],
+                "definition": [blob.definition for _, blob in blobs],
+                "later": [blob.later for _, blob in blobs],
+                "depends": [blob.depends for _, blob in blobs],
             },
         )
     yield (
@@ -85,19 +92,19 @@ def _commit(commit: Commit) -> Iterator[Statement]:
 
 def _versions(commit: str, changes: Iterable[ObjectChange]) -> Iterator[Statement]:
     ended = [change.old_key for change in changes if change.old_key is not None]
-    if ended:
-        yield "close_versions", {"hash": commit, **_keys(ended)}
+    for keys in _batched(ended, AT_ONCE):
+        yield "close_versions", {"hash": commit, **_keys(keys)}
     begun = [(change.key, change) for change in changes if change.key is not None]
-    if begun:
+    for some in _batched(begun, AT_ONCE):
         yield (
             "open_versions",
             {
                 "hash": commit,
-                **_keys([key for key, _ in begun]),
-                "schema_name": [key.schema for key, _ in begun],
-                "classid": [change.oid.classid for _, change in begun],
-                "objid": [change.oid.objid for _, change in begun],
-                "blob": [change.digest for _, change in begun],
+                **_keys([key for key, _ in some]),
+                "schema_name": [key.schema for key, _ in some],
+                "classid": [change.oid.classid for _, change in some],
+                "objid": [change.oid.objid for _, change in some],
+                "blob": [change.digest for _, change in some],
             },
         )
 
@@ -131,6 +138,13 @@ def _unexplained(commit: Commit) -> dict[str, list[str]]:
         "identity": [key.identity for key, _ in named],
         "description": [said for _, said in named],
     }
+
+
+def _batched(items: Iterable[T], count: int) -> Iterator[tuple[T, ...]]:
+    """So many at a time."""
+    left = iter(items)
+    while some := tuple(islice(left, count)):
+        yield some
 
 
 def _keys(keys: Iterable[ObjectKey]) -> dict[str, list[str]]:

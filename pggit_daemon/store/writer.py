@@ -9,14 +9,16 @@ results and the progress that was stored with them, and sends the same transacti
 
 The plan goes to the server as one JSON document to one prepared function (sql/store/90_store.sql). The connection is in
 autocommit, so the call is a transaction of its own: a commit, or a backlog of many, costs one round trip, and all of it
-is stored or none.
+is stored or none. A plan too large for that (a transaction of thousands of tables) goes in pieces, within one
+transaction, so that no more than a piece of it is in memory as a document.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -36,6 +38,9 @@ STORE = "SELECT pggit_daemon.store(%s::jsonb)"
 
 STORE_AHEAD = "SELECT pggit_daemon.store(%s::jsonb), pg_catalog.set_config('synchronous_commit', 'off', true)"
 """The same without waiting for the server's disk: what counts is the setting at the end of the transaction."""
+
+PIECE = 2_000_000
+"""Characters of one document."""
 
 PROGRESS_MOVED = "PGD01"
 """What `store_advance` raises where another daemon has stored meanwhile."""
@@ -71,9 +76,10 @@ class Store:
         """Write as `apply` does, and ahead of the server's disk: nothing of it may be acknowledged yet."""
         await self.run(self._plan(steps, progress, before), ahead=True)
 
-    def _plan(self, steps: Iterable[Step], progress: Progress, before: LSN) -> list[Statement]:
-        writes = [statement for step in steps for statement in statements(step)]
-        return [*writes, self._advance(progress, before)]
+    def _plan(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Iterator[Statement]:
+        for step in steps:
+            yield from statements(step)
+        yield self._advance(progress, before)
 
     def expect(self) -> None:
         """Something is to be written soon: let the connection be opened meanwhile."""
@@ -81,27 +87,32 @@ class Store:
 
     async def run(self, writes: Iterable[Statement], *, brief: bool = False, ahead: bool = False) -> None:
         """Run operations in one transaction; `brief`: the next will be long in coming; `ahead` of the server's disk."""
-        writes = list(writes)
+        handled: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
+        pieces = _pieces(writes, handled)
+        query = STORE_AHEAD if ahead else STORE
         try:
-            plan = json.dumps(writes, ensure_ascii=False, default=_spelt)
+            first, second = next(pieces), next(pieces, None)
             async with self._link.use(brief=brief) as conn:
-                cursor = await conn.execute(STORE_AHEAD if ahead else STORE, [plan], prepare=True)
-                row = await cursor.fetchone()
+                if second is None:
+                    answers = [await _answer(conn, query, first)]
+                else:
+                    async with conn.transaction():
+                        answers = [await _answer(conn, query, piece) for piece in chain([first, second], pieces)]
         except UnicodeEncodeError as exc:
             raise RefusedError(f"results could not be stored: {exc.reason}") from exc
         except psycopg.Error as exc:
             raise _translated(exc) from exc
-        self._note(writes, row[0] if row is not None else {})
+        self._note(handled, answers)
 
-    def _note(self, writes: Iterable[Statement], answer: Mapping[str, Any]) -> None:
+    def _note(self, handled: Mapping[str, set[int]], answers: Iterable[Mapping[str, Any]]) -> None:
         """What could not be done yet."""
-        for operation, values in writes:
-            if operation in OUTBOXES:
-                self.left[operation] -= set(values["ids"])
         for operation in OUTBOXES:
-            self.left[operation] |= set(answer[operation])
-        self.left["handled_requests"] -= set(answer["gone"])
-        self.parked = answer["parked"]
+            self.left[operation] -= handled[operation]
+        for answer in answers:
+            for operation in OUTBOXES:
+                self.left[operation] |= set(answer[operation])
+            self.left["handled_requests"] -= set(answer["gone"])
+            self.parked = answer["parked"]
 
     def _advance(self, progress: Progress, before: LSN) -> Statement:
         return (
@@ -116,6 +127,31 @@ class Store:
                 "before": str(before),
             },
         )
+
+
+async def _answer(conn: psycopg.AsyncConnection[Any], query: str, piece: str) -> Mapping[str, Any]:
+    cursor = await conn.execute(query, [piece], prepare=True)
+    answer, *_ = await cursor.fetchone() or ({},)
+    return answer
+
+
+def _pieces(writes: Iterable[Statement], handled: Mapping[str, set[int]]) -> Iterator[str]:
+    """Operations as JSON, in documents of at most `PIECE` unless one alone is larger; notes what they handle.
+
+    There is one also without any operation: the call tries again what is parked.
+    """
+    parts: list[str] = []
+    size = 0
+    for operation, values in writes:
+        if operation in handled:
+            handled[operation].update(values["ids"])
+        text = json.dumps((operation, values), ensure_ascii=False, default=_spelt)
+        if parts and size + len(text) > PIECE:
+            yield f"[{','.join(parts)}]"
+            parts, size = [], 0
+        parts.append(text)
+        size += len(text)
+    yield f"[{','.join(parts)}]"
 
 
 def _translated(exc: psycopg.Error) -> StoreError:

@@ -13,6 +13,7 @@ import pytest
 from pggit_daemon.db.connections import STORING, connect
 from pggit_daemon.errors import RefusedError, StoreError
 from pggit_daemon.install import install
+from pggit_daemon.store import writer
 from pggit_daemon.store.writer import Store
 
 if TYPE_CHECKING:
@@ -82,6 +83,22 @@ def test_a_plan_is_stored_whole_or_not_at_all(installed_database: str) -> None:
     run(installed_database, made("public.f()"))
     with psycopg.connect(installed_database) as conn:
         assert conn.execute("SELECT hash, kind FROM pggit.commits").fetchall() == [("a" * 64, "out_of_band")]
+
+
+def test_a_plan_in_pieces_is_stored_whole_or_not_at_all(
+    installed_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is too large for one document: each operation is a call of its own, all in one transaction."""
+    monkeypatch.setattr(writer, "PIECE", 1)
+    with pytest.raises(StoreError, match='PGD02: the store knows no operation "no_such"'):
+        run(installed_database, [*made("public.f()"), ("no_such", {})])
+    with psycopg.connect(installed_database, autocommit=True) as conn:
+        assert conn.execute("SELECT count(*) FROM pggit_daemon.blob").fetchone() == (0,)
+        run(installed_database, [*made("public.f()"), ("handled_events", {"ids": [7]})])
+        versions = (
+            "SELECT v.identity, c.hash FROM pggit_daemon.object_version v JOIN pggit.commits c ON c.id = from_commit"
+        )
+        assert conn.execute(versions).fetchall() == [("public.f()", COMMIT["hash"])]
 
 
 @pytest.mark.parametrize("author", ["\0", "\ud800"])
