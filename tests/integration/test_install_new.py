@@ -22,6 +22,13 @@ CATALOGS = ("pg_class", "pg_proc", "pg_type", "pg_constraint", "pg_trigger", "pg
 
 
 @pytest.fixture
+def installed(installed_database: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a database on which `init` has run."""
+    with psycopg.connect(installed_database, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
 def conn(database: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
@@ -49,11 +56,11 @@ def test_installing_again_changes_nothing(conn: psycopg.Connection[Any]) -> None
     assert catalog(conn) == before
 
 
-@pytest.mark.parametrize("number", [step.number for step in steps()][:-1])
-def test_upgrade_from_every_earlier_version(
+@pytest.mark.parametrize("number", [steps()[0].number, steps()[-2].number])
+def test_upgrade_from_the_first_version_and_from_the_last(
     conn: psycopg.Connection[Any], number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same objects come out, and a step that was applied is not applied again."""
+    """All that is there comes out, and a step that was applied is not applied again."""
     with monkeypatch.context() as patch:
         patch.setattr(install_module, "steps", lambda: tuple(step for step in steps() if step.number <= number))
         patch.setattr(install_module, "repeatable", tuple)
@@ -69,23 +76,60 @@ def test_upgrade_from_every_earlier_version(
     assert uninstall(conn).left == ()
 
 
-def test_a_changed_function_file_is_applied_without_a_new_step(
+def test_the_same_tables_come_of_every_earlier_version(
     conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The steps before a version and those after it, in two upgrades, are what all of them are in one."""
+    monkeypatch.setattr(install_module, "repeatable", tuple)
     install(conn)
+    expected = _tables(conn)
+    assert len(expected) > 100
+    for number in [step.number for step in steps()][:-1]:
+        conn.execute("DROP SCHEMA pggit, pggit_daemon CASCADE")
+        with monkeypatch.context() as patch:
+            earlier = tuple(step for step in steps() if step.number <= number)
+            patch.setattr(install_module, "steps", lambda earlier=earlier: earlier)
+            assert install(conn).to_version == number
+        report = install(conn)
+        assert report.from_version == number
+        assert report.steps == tuple(step.name for step in steps() if step.number > number)
+        assert _tables(conn) == expected
+
+
+def _tables(conn: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    """Every column, constraint and index of ours, and which steps are remembered."""
+    return conn.execute(
+        "WITH ours AS (SELECT oid, relname FROM pg_class"
+        "              WHERE relnamespace::regnamespace::text IN ('pggit', 'pggit_daemon'))"
+        " SELECT relname, attnum::text, attname, format_type(atttypid, atttypmod) || ' ' || attnotnull || ' '"
+        "        || coalesce(pg_get_expr(adbin, adrelid), '')"
+        "   FROM ours JOIN pg_attribute ON attrelid = ours.oid"
+        "   LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+        "  WHERE attnum > 0 AND NOT attisdropped"
+        " UNION ALL SELECT relname, 'constraint', conname, pg_get_constraintdef(pg_constraint.oid)"
+        "   FROM ours JOIN pg_constraint ON conrelid = ours.oid"
+        " UNION ALL SELECT relname, 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)"
+        "   FROM ours JOIN pg_index ON indrelid = ours.oid"
+        " UNION ALL SELECT 'schema_step', 'step', number::text, name FROM pggit_daemon.schema_step"
+        " ORDER BY 1, 2, 3, 4"
+    ).fetchall()
+
+
+def test_a_changed_function_file_is_applied_without_a_new_step(
+    installed: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     more = SqlFile("api/zz.sql", "CREATE FUNCTION pggit_daemon.zz() RETURNS int LANGUAGE sql AS 'SELECT 7';")
-    triggers = catalog(conn, "oid")["pg_event_trigger"]
+    triggers = catalog(installed, "oid")["pg_event_trigger"]
     monkeypatch.setattr(install_module, "repeatable", lambda: (*repeatable(), more))
-    report = install(conn)
+    report = install(installed)
     assert report.steps == ()
     assert report.changed
-    assert conn.execute("SELECT pggit_daemon.zz()").fetchone() == (7,)
-    assert catalog(conn, "oid")["pg_event_trigger"] == triggers
+    assert installed.execute("SELECT pggit_daemon.zz()").fetchone() == (7,)
+    assert catalog(installed, "oid")["pg_event_trigger"] == triggers
 
 
-def test_functions_of_an_earlier_version_make_room(conn: psycopg.Connection[Any]) -> None:
-    install(conn)
-    conn.execute(
+def test_functions_of_an_earlier_version_make_room(installed: psycopg.Connection[Any]) -> None:
+    installed.execute(
         "DROP FUNCTION pggit_daemon.object_key(oid, oid);"
         "CREATE FUNCTION pggit_daemon.object_key(oid, oid, OUT type text, OUT key text) LANGUAGE sql"
         " AS $$ SELECT '', '' $$;"
@@ -94,22 +138,21 @@ def test_functions_of_an_earlier_version_make_room(conn: psycopg.Connection[Any]
         "CREATE FUNCTION pggit_daemon.of_a_user() RETURNS int LANGUAGE sql AS 'SELECT 1';"
         "UPDATE pggit_daemon.repeatable SET sha256 = 'of an earlier version'"
     )
-    install(conn)
-    left = conn.execute(
+    install(installed)
+    left = installed.execute(
         "SELECT proname, pg_get_function_result(oid) FROM pg_proc WHERE pronamespace = 'pggit_daemon'::regnamespace"
         " AND proname IN ('object_key', 'describe_table', 'of_a_user') ORDER BY 1"
     ).fetchall()
     assert left == [("object_key", "TABLE(type text, identity text, key text)"), ("of_a_user", "integer")]
 
 
-def test_a_newer_installation_is_left_alone(conn: psycopg.Connection[Any]) -> None:
-    install(conn)
-    conn.execute("INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (9999, 'future', '')")
+def test_a_newer_installation_is_left_alone(installed: psycopg.Connection[Any]) -> None:
+    installed.execute("INSERT INTO pggit_daemon.schema_step (number, name, sha256) VALUES (9999, 'future', '')")
     with pytest.raises(InstallError, match="9999") as caught:
-        install(conn)
+        install(installed)
     assert caught.value.hint == "upgrade pggit-daemon on this machine"
     with pytest.raises(InstallError, match="9999"):
-        plan(conn)
+        plan(installed)
 
 
 def test_a_failing_file_is_named_and_nothing_is_left(
@@ -136,20 +179,19 @@ def test_only_a_superuser_may(conn: psycopg.Connection[Any], database: str) -> N
 
 
 def test_whoever_is_in_the_way_is_named(
-    conn: psycopg.Connection[Any], database: str, monkeypatch: pytest.MonkeyPatch
+    installed: psycopg.Connection[Any], installed_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(conn)
     monkeypatch.setattr(state, "LOCK_TIMEOUT", "200ms")
-    with psycopg.connect(database, application_name="the one in the way") as other:
+    with psycopg.connect(installed_database, application_name="the one in the way") as other:
         other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
         with pytest.raises(InstallError, match="the one in the way") as caught:
-            install(conn)
+            install(installed)
         assert str(other.info.backend_pid) in str(caught.value)
         other.rollback()
         other.execute("LOCK pggit_daemon.ddl_event IN ACCESS SHARE MODE")
         with pytest.raises(InstallError, match="the one in the way"):
-            uninstall(conn)
-    assert installed_version(conn) is not None
+            uninstall(installed)
+    assert installed_version(installed) is not None
 
 
 def test_two_installations_at_once_are_one(database: str) -> None:
@@ -227,16 +269,16 @@ def test_an_upgrade_gives_the_daemons_role_what_has_come_since(conn: psycopg.Con
         conn.execute("DROP ROLE install_upgraded")
 
 
-def test_nobody_else_gets_anything_of_ours(conn: psycopg.Connection[Any]) -> None:
-    install(conn)
-    open_to_public = conn.execute(
+def test_nobody_else_gets_anything_of_ours(installed: psycopg.Connection[Any]) -> None:
+    open_to_public = installed.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'pggit_daemon'::regnamespace"
         " AND has_function_privilege('pg_monitor', oid, 'EXECUTE')"
         " UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'pggit_daemon'::regnamespace"
         " AND relkind IN ('r', 'v') AND has_table_privilege('pg_monitor', oid, 'SELECT')"
     ).fetchall()
     assert open_to_public == []
-    assert conn.execute("SELECT has_schema_privilege('pg_monitor', 'pggit_daemon', 'USAGE')").fetchone() == (False,)
+    monitor = "SELECT has_schema_privilege('pg_monitor', 'pggit_daemon', 'USAGE')"
+    assert installed.execute(monitor).fetchone() == (False,)
 
 
 def test_uninstall_leaves_the_database_as_it_was(conn: psycopg.Connection[Any]) -> None:
@@ -251,20 +293,18 @@ def test_uninstall_leaves_the_database_as_it_was(conn: psycopg.Connection[Any]) 
     assert installed_version(conn) is None
 
 
-def test_objects_of_users_in_our_schema_stay_and_are_named(conn: psycopg.Connection[Any]) -> None:
-    install(conn)
-    conn.execute("CREATE TABLE pggit.mine (id int); INSERT INTO pggit.mine VALUES (1)")
-    conn.execute("CREATE FUNCTION pggit.of_mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
-    assert uninstall(conn).left == ("function pggit.of_mine()", "table pggit.mine")
-    assert conn.execute("SELECT count(*) FROM pggit.mine").fetchone() == (1,)
-    assert conn.execute("SELECT to_regclass('pggit.commits')").fetchone() == (None,)
+def test_objects_of_users_in_our_schema_stay_and_are_named(installed: psycopg.Connection[Any]) -> None:
+    installed.execute("CREATE TABLE pggit.mine (id int); INSERT INTO pggit.mine VALUES (1)")
+    installed.execute("CREATE FUNCTION pggit.of_mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert uninstall(installed).left == ("function pggit.of_mine()", "table pggit.mine")
+    assert installed.execute("SELECT count(*) FROM pggit.mine").fetchone() == (1,)
+    assert installed.execute("SELECT to_regclass('pggit.commits')").fetchone() == (None,)
 
 
-def test_uninstall_does_not_take_users_objects_along(conn: psycopg.Connection[Any]) -> None:
-    install(conn)
-    conn.execute("CREATE VIEW report AS SELECT count(*) FROM pggit.commits")
-    conn.execute("CREATE VIEW pggit.mine AS SELECT count(*) FROM pggit_daemon.ddl_event")
-    before = catalog(conn)
+def test_uninstall_does_not_take_users_objects_along(installed: psycopg.Connection[Any]) -> None:
+    installed.execute("CREATE VIEW report AS SELECT count(*) FROM pggit.commits")
+    installed.execute("CREATE VIEW pggit.mine AS SELECT count(*) FROM pggit_daemon.ddl_event")
+    before = catalog(installed)
     with pytest.raises(InstallError, match=r"view pggit\.mine, view public\.report"):
-        uninstall(conn)
-    assert catalog(conn) == before
+        uninstall(installed)
+    assert catalog(installed) == before
