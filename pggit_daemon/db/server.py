@@ -38,10 +38,7 @@ LONG = 10.0
 """Seconds after which a turn makes room for the next."""
 
 FEW = 4
-"""Databases of which each keeps its connections open for the full time."""
-
-SHORTEST_KEPT = 1.0
-"""Seconds for which they stay open however many databases there are: what comes in pieces is one use."""
+"""Databases that keep their connections open for longer."""
 
 _SAME_SERVER = ("service", "host", "hostaddr", "port", "target_session_attrs")
 
@@ -125,9 +122,9 @@ class Server:
         self.databases = 0
         """How many of its databases are followed."""
 
-    def kept(self, seconds: float) -> float:
-        """For how long an unused connection stays open: with many databases they are as many, and so it is shorter."""
-        return max(min(seconds, SHORTEST_KEPT), seconds * min(1.0, FEW / max(1, self.databases)))
+    def kept(self, seconds: float, crowded: float) -> float:
+        """For how long an unused connection stays open: `seconds`, or with many databases, which have as many, less."""
+        return seconds if self.databases <= FEW else crowded
 
     async def look(self, dsn: str, *, max_age: float) -> Look | None:
         """Return a look that is at most `max_age` seconds old; None where the server does not tell in time."""

@@ -202,7 +202,7 @@ class Scheduler:
 
     async def _repeat(self, job: Job) -> None:
         kept, server = KEPT if job is self._verification else SHORTLY_KEPT, self._activity.server
-        link = OnDemand(lambda: self._connect(job.name), kept=lambda: server.kept(kept))
+        link = OnDemand(lambda: self._connect(job.name), kept=lambda: server.kept(kept, 0.0))
         try:
             await self._repeat_with(link, job)
         finally:

@@ -54,7 +54,7 @@ class Polling:
     async def run(self) -> None:
         """Read until cancelled; a failure is a metric too."""
         interval, server = self._config.metrics_interval_seconds, self._activity.server
-        link = OnDemand(self._open, kept=lambda: server.kept(min(1.5 * interval, LONGEST_KEPT)))
+        link = OnDemand(self._open, kept=lambda: server.kept(min(1.5 * interval, LONGEST_KEPT), 0.0))
         gate, repeats = Gate(self._activity, most=LEFT_OUT), Repeats()
         try:
             while True:

@@ -53,7 +53,11 @@ STANDBY = 1.0
 
 READING_KEPT = 10.0
 WRITING_KEPT = 60.0
-"""Seconds for which the two connections stay open unused. Whoever writes after a while pays for opening one."""
+CROWDED_KEPT = 3.0
+"""Seconds for which the two connections stay open unused: to read, to store, and each where there are many databases.
+
+The first commit after that pays for opening one.
+"""
 
 CANCELLED = 1.0
 """Seconds that what was cancelled may take to end."""
@@ -109,8 +113,8 @@ class Database:
             self._health.enter(State.CONNECTING)
         server = self._activity.server
         connections = Connections(
-            reading=OnDemand(lambda: self._connect("reader"), kept=lambda: server.kept(READING_KEPT)),
-            writing=OnDemand(self._connect_to_store, kept=lambda: server.kept(WRITING_KEPT)),
+            reading=OnDemand(lambda: self._connect("reader"), kept=lambda: server.kept(READING_KEPT, CROWDED_KEPT)),
+            writing=OnDemand(self._connect_to_store, kept=lambda: server.kept(WRITING_KEPT, CROWDED_KEPT)),
         )
         try:
             await self._stand_by(connections.reading, stop)

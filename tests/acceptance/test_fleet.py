@@ -109,8 +109,8 @@ def test_a_start_takes_few_connections(fleet: dict[str, str], tmp_path: Path, cl
                 assert time.monotonic() < until
                 (found,) = conn.execute(SESSIONS, [ROLE]).fetchone() or (0,)
                 most = max(most, found)
-            # Each may still have open what it has just used; all that it can have would be seven.
-            assert most <= 4 * len(NAMES) + FEW_BEGIN + FEW_LOOK
+            # Of each what it reads and stores through, and one that just ends; all that it can have would be seven.
+            assert most <= 3 * len(NAMES) + FEW_BEGIN + FEW_LOOK
             stop_in_time(daemon)
         finally:
             daemon.kill()
