@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 
+from pggit_daemon.decode.plugins import PLUGINS
 from pggit_daemon.install import install
 from pggit_daemon.replication.pacing import ALERT
 from sandbox.cluster import Cluster
@@ -34,12 +35,15 @@ def main() -> None:
     arguments.add_argument("--rate", type=int, default=4000, help="transactions of pgbench a second")
     arguments.add_argument("--seconds", type=float, default=15.0, help="how long CPU is measured")
     arguments.add_argument("--migrations", type=int, default=200)
+    arguments.add_argument("--plugin", choices=PLUGINS, default="wal2json")
     chosen = arguments.parse_args()
     with Cluster.start(durable=True) as cluster, tempfile.TemporaryDirectory() as folder:
         cluster.create_database("bench")
         dsn = cluster.dsn("bench")
         _prepare(cluster, dsn)
-        with Daemon(dsn, Path(folder), ["--config", str(_configuration(Path(folder), dsn))], cold=True) as daemon:
+        with Daemon(
+            dsn, Path(folder), ["--config", str(_configuration(Path(folder), dsn, chosen.plugin))], cold=True
+        ) as daemon:
             print("idle server:")
             _latency(dsn, chosen.migrations, first=1)
             load = _load(cluster, dsn, chosen.rate, chosen.seconds + WARM_UP + chosen.migrations * 0.2)
@@ -62,10 +66,10 @@ def _prepare(cluster: Cluster, dsn: str) -> None:
     subprocess.run([cluster.bin / "pgbench", "-i", "-q", "-s", "10", dsn], check=True, capture_output=True)
 
 
-def _configuration(folder: Path, dsn: str) -> Path:
+def _configuration(folder: Path, dsn: str, plugin: str) -> Path:
     file = folder / "config.toml"
     source = '[[database.source]]\nname = "applied"\ntable = "public.applied"\ncolumns = { id = "id" }\n'
-    file.write_text(f'[[database]]\nname = "bench"\ndsn = "{dsn}"\n{source}')
+    file.write_text(f'[[database]]\nname = "bench"\ndsn = "{dsn}"\nplugin = "{plugin}"\n{source}')
     return file
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import Wal2json, options
+from pggit_daemon.decode.plugins import PLUGINS, decoder, options
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.replication.connection import ReplicationConnection
@@ -37,21 +37,23 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--transactions", type=int, default=150_000)
     arguments.add_argument("--rounds", type=int, default=4)
+    arguments.add_argument("--plugin", choices=PLUGINS, default="wal2json", help="ours; pg_recvlogical has wal2json")
     arguments.add_argument("--drain", nargs=3, metavar=("DSN", "SLOT", "END"), help="(inner) drain one slot")
     chosen = arguments.parse_args()
     if chosen.drain:
-        print(json.dumps(asyncio.run(drain(chosen.drain[0], chosen.drain[1], LSN.parse(chosen.drain[2])))))
+        print(json.dumps(asyncio.run(drain(chosen.plugin, *chosen.drain))))
     else:
-        compare(chosen.transactions, chosen.rounds)
+        compare(chosen.plugin, chosen.transactions, chosen.rounds)
 
 
-async def drain(dsn: str, slot: str, end: LSN) -> dict[str, float]:
+async def drain(plugin: str, dsn: str, slot: str, last: str) -> dict[str, float]:
     """Read the slot up to `end`; return seconds, CPU seconds, frames, and the peak of memory in MB."""
     begun, cpu = time.perf_counter(), time.process_time()
-    empties = batches = 0
+    empties, batches, end = 0, 0, LSN.parse(last)
     async with await ReplicationConnection.open(dsn) as connection:
-        await connection.start(slot, LSN(0), options([WATCHED]))
-        async with Feed(connection, Assembler(Wal2json(connection.encoding)), LSN(0)) as feed:
+        await connection.start(slot, LSN(0), options(plugin, [WATCHED]))
+        assembler = Assembler(decoder(plugin, encoding=connection.encoding))
+        async with Feed(connection, assembler, LSN(0)) as feed:
             async for batch in feed.batches():
                 empties += batch.empties
                 batches += 1
@@ -63,9 +65,12 @@ async def drain(dsn: str, slot: str, end: LSN) -> dict[str, float]:
     return {"seconds": seconds, "cpu": cpu, "frames": 2 * empties, "batches": batches, "peak_mb": peak}
 
 
-def compare(transactions: int, rounds: int) -> None:
+def compare(plugin: str, transactions: int, rounds: int) -> None:
     with Cluster.start() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as conn:
-        conn.execute("SELECT pg_create_logical_replication_slot('origin', 'wal2json')")
+        conn.execute("CREATE TABLE marker (); CREATE PUBLICATION pggit_daemon FOR TABLE marker")
+        conn.execute("CREATE PUBLICATION pggit_daemon_keyed")
+        conn.execute("SELECT pg_create_logical_replication_slot('theirs', 'wal2json')")
+        conn.execute("SELECT pg_create_logical_replication_slot('ours', %s)", [plugin])
         print(f"running {transactions} transactions of pgbench …", flush=True)
         pgbench(cluster, transactions)
         row = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
@@ -74,10 +79,11 @@ def compare(transactions: int, rounds: int) -> None:
         for number in range(rounds):
             # Who goes first changes, so that neither always finds the warmer caches.
             for mine in (number % 2 == 0, number % 2 == 1):
-                slot = f"{'ours' if mine else 'theirs'}_{number}"
-                conn.execute("SELECT pg_copy_logical_replication_slot('origin', %s)", [slot])
+                origin = "ours" if mine else "theirs"
+                slot = f"{origin}_{number}"
+                conn.execute("SELECT pg_copy_logical_replication_slot(%s, %s)", [origin, slot])
                 if mine:
-                    ours.append(our_drain(cluster, slot, row[0]))
+                    ours.append(our_drain(cluster, plugin, slot, row[0]))
                 else:
                     theirs.append(their_drain(cluster, slot, row[0]))
                 conn.execute("SELECT pg_drop_replication_slot(%s)", [slot])
@@ -91,7 +97,7 @@ def compare(transactions: int, rounds: int) -> None:
 def report(theirs: list[float], ours: list[dict[str, float]]) -> None:
     ratio = statistics.median(theirs) / statistics.median(one["seconds"] for one in ours)
     frames = ours[0]["frames"]
-    cpu = statistics.median(one["cpu"] / one["frames"] for one in ours) * 1e6
+    cpu = statistics.median(one["cpu"] / max(1, one["frames"]) for one in ours) * 1e6
     print(f"frames {frames:.0f}, in {statistics.median(one['batches'] for one in ours):.0f} batches")
     print(f"pg_recvlogical / ours: {ratio:.2f} (aim: at least 0.9)")
     print(f"CPU per frame: {cpu:.2f} µs")
@@ -108,9 +114,9 @@ def pgbench(cluster: Cluster, transactions: int) -> None:
         subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
-def our_drain(cluster: Cluster, slot: str, end: str) -> dict[str, float]:
+def our_drain(cluster: Cluster, plugin: str, slot: str, end: str) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.drain", "--drain", cluster.dsn(), slot, end],
+        [sys.executable, "-m", "tests.bench.drain", "--plugin", plugin, "--drain", cluster.dsn(), slot, end],
         check=True,
         capture_output=True,
         text=True,
@@ -121,7 +127,7 @@ def our_drain(cluster: Cluster, slot: str, end: str) -> dict[str, float]:
 
 def their_drain(cluster: Cluster, slot: str, end: str) -> float:
     """Run pg_recvlogical with the same options; its start takes some 10 ms of the measured time."""
-    settings = [part for pair in options([WATCHED]).items() for part in ("-o", "=".join(pair))]
+    settings = [part for pair in options("wal2json", [WATCHED]).items() for part in ("-o", "=".join(pair))]
     begun = time.perf_counter()
     subprocess.run(
         [Path(cluster.bin) / "pg_recvlogical", "-d", cluster.dsn(), "-S", slot, "--start", "-f", "/dev/null",
