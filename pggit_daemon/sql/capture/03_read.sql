@@ -138,6 +138,7 @@ DECLARE
     command record;
     address pggit_daemon.object_address;
     alters  boolean := tag LIKE 'ALTER %';
+    kinds   text[] := '{}';    -- of which it is known whose privileges changed
 BEGIN
     IF tag = 'DROP OWNED' THEN
         dependents := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(tag, NULL, since) a);
@@ -150,7 +151,9 @@ BEGIN
            AND coalesce(c.schema_name NOT IN ('pggit', 'pggit_daemon', 'pg_temp'), true)
     LOOP
         IF command.classid IS NULL THEN
-            -- DROP OWNED brings one of these for each kind.
+            -- DROP OWNED brings one of these for each object of which it takes a privilege.
+            CONTINUE WHEN concat_ws(' ', command.command_tag, command.object_type) = ANY (kinds);
+            kinds := kinds || concat_ws(' ', command.command_tag, command.object_type);
             changed := ARRAY(SELECT a FROM pggit_daemon.changed_privileges(command.command_tag, command.object_type, since) a);
             granted := granted || changed;
             named := named || ARRAY(SELECT DISTINCT n
