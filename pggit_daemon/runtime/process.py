@@ -8,6 +8,7 @@ transaction in hand finish; a second one ends the process at once with 128+n. SI
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -61,6 +62,8 @@ class Process:
         """Serve until stopped."""
         from pggit_daemon.runtime.supervisor import Supervisor  # noqa: PLC0415  (the whole core: the quick commands do without)
 
+        # What was imported stays: a full collection that looks at all of it stops the loop for a tenth of a second.
+        gc.freeze()
         self._configure_logging()
         self._metrics.reloaded(successful=True, now=time.time())
         self._loop = asyncio.get_running_loop()
