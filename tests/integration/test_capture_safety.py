@@ -146,11 +146,16 @@ def test_two_transactions_do_not_wait_for_each_other(db: Captured) -> None:
     assert [e.named("set") for e in db.events()] == [["table public.mine"], ["table public.theirs"]]
 
 
-def test_a_cancel_still_cancels(db: Captured) -> None:
-    db.conn.execute(
-        "CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb"
-        " LANGUAGE plpgsql AS $$ BEGIN IF tag = 'CREATE TABLE' THEN PERFORM pg_sleep(30); END IF; RETURN NULL; END $$"
-    )
+WAYS = ["read_flat(tag text, since bigint)", "read_ddl(tag text, since bigint, one_by_one boolean)"]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["quick", "general"])
+def test_a_cancel_still_cancels(db: Captured, way: str) -> None:
+    for which, body in ((WAYS[0], "NULL;"), (way, "IF tag = 'CREATE TABLE' THEN PERFORM pg_sleep(30); END IF;")):
+        db.conn.execute(
+            f"CREATE OR REPLACE FUNCTION pggit_daemon.{which} RETURNS jsonb"
+            f" LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$".encode()
+        )
     timer = threading.Timer(0.3, db.conn.cancel)
     timer.start()
     with pytest.raises(psycopg.errors.QueryCanceled):

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 BOTH_WAYS = """
-    CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb
-        LANGUAGE plpgsql AS $$
+    ALTER FUNCTION pggit_daemon.read_flat(text, bigint) RENAME TO read_quickly;
+    CREATE FUNCTION pggit_daemon.read_flat(tag text, since bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
     DECLARE
-        in_general jsonb := pggit_daemon.read_in_general(tag, since, one_by_one);
+        in_general jsonb := pggit_daemon.read_ddl(tag, since, false);
         quick      jsonb;
     BEGIN
         BEGIN
-            quick := pggit_daemon.read_flat(tag, since);
+            quick := pggit_daemon.read_quickly(tag, since);
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING 'the quick way fails: % %', SQLSTATE, SQLERRM;
         END;

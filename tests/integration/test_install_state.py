@@ -290,7 +290,12 @@ def test_a_migrator_that_does_not_exist_is_an_error(conn: Connection) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    ["read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb", "tool_locks() RETURNS jsonb"],
+    [
+        "read_flat(tag text, since bigint) RETURNS jsonb",
+        "read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb",
+        "watched(tag text, objects jsonb) RETURNS bigint",
+        "tool_locks() RETURNS jsonb",
+    ],
 )
 def test_a_cancel_that_an_extension_raises_is_none_of_the_users(conn: Connection, function: str) -> None:
     """As plpgsql_check does in its passive mode: the statement goes on, and the outbox says what happened."""
@@ -298,13 +303,14 @@ def test_a_cancel_that_an_extension_raises_is_none_of_the_users(conn: Connection
         f"CREATE OR REPLACE FUNCTION pggit_daemon.{function} LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE 'the check found errors' USING ERRCODE = 'query_canceled'; END $$".encode()
     )
-    conn.execute("CREATE TABLE t (a int)")
+    conn.execute("CREATE TABLE pgmigrations (a int)")
+    conn.execute("CREATE TABLE t (a int, CHECK (a > 0))")
     assert conn.execute("SELECT to_regclass('t') IS NOT NULL").fetchone() == (True,)
 
 
 def test_a_timeout_of_the_user_ends_his_statement(conn: Connection) -> None:
     conn.execute(
-        "CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb"
+        "CREATE OR REPLACE FUNCTION pggit_daemon.read_flat(tag text, since bigint) RETURNS jsonb"
         " LANGUAGE plpgsql AS $$ BEGIN IF tag = 'CREATE TABLE' THEN PERFORM pg_sleep(30); END IF; RETURN NULL; END $$"
     )
     conn.execute("SET statement_timeout = '300ms'")

@@ -61,18 +61,15 @@ BEGIN
 END $$;
 
 -- When this session began. It asks once, as the server's answer grows with all sessions, and remembers it where no user
--- can write: the setting is only a hint that there is something to remember.
-CREATE OR REPLACE FUNCTION pggit_daemon.session_start() RETURNS timestamptz
+-- can write: the setting is only a hint that there is something to remember. After DISCARD SEQUENCES there is not, which
+-- is an error (55000); the caller comes again without `remembered`.
+CREATE OR REPLACE FUNCTION pggit_daemon.session_start(remembered boolean) RETURNS timestamptz
     LANGUAGE plpgsql AS $$
 DECLARE
     started timestamptz;
 BEGIN
-    IF current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
-        BEGIN
-            RETURN 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
-        EXCEPTION WHEN object_not_in_prerequisite_state THEN
-            NULL;    -- DISCARD SEQUENCES
-        END;
+    IF remembered AND current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
+        RETURN 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
     END IF;
     started := pggit_daemon.backend_start();
     PERFORM setval('pggit_daemon.session_start', (extract(epoch FROM started) * 1000000)::bigint),

@@ -111,23 +111,8 @@ BEGIN
     RETURN CASE WHEN cardinality(elements) > 0 THEN to_jsonb(elements) END;
 END $$;
 
--- The elements of a statement at ddl_command_end, or NULL when nothing of ours changed. Frequent statements have a quick
--- way, which says the same.
+-- The elements of a statement at ddl_command_end, or NULL when nothing of ours changed.
 CREATE OR REPLACE FUNCTION pggit_daemon.read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb
-    LANGUAGE plpgsql AS $$
-DECLARE
-    objects jsonb;
-BEGIN
-    IF NOT one_by_one THEN
-        objects := pggit_daemon.read_flat(tag, since);
-    END IF;
-    IF objects IS NULL THEN
-        objects := pggit_daemon.read_in_general(tag, since, one_by_one);
-    END IF;
-    RETURN objects;
-END $$;
-
-CREATE OR REPLACE FUNCTION pggit_daemon.read_in_general(tag text, since bigint, one_by_one boolean) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
     named   pggit_daemon.object_address[] := '{}';

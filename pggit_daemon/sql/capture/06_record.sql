@@ -59,84 +59,78 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, messag
                   6d99b4204f02ced9,e0e0d0887bb9edb7}'::text[]))
 $$;
 
--- Write the row. `first`: it is the transaction's first event, which also tells the locks of tools, the history tables that
--- the session used, what this transaction saw of others before anything was read (`snapshot`) and the user's search_path
--- (`path`). `told`: later events of this
--- transaction need not look at what was written before. All that may fail stands in one block that writes nothing; what
--- remains to be done after it is the INSERT.
-CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
-    kind text, tag text, objects jsonb, first boolean, told boolean, snapshot text, path text, failure text DEFAULT NULL)
-    RETURNS void
+-- All that an event tells beside its objects, so that what remains to be done is the INSERT. It may fail, and writes
+-- nothing. `first`: it is the transaction's first event, which also tells the locks of tools and the history tables that
+-- the session used. `told`: later events of this transaction need not look at what was written before. `remembered`:
+-- whether the session may know its start. `sure`: the INSERT cannot fail.
+CREATE OR REPLACE FUNCTION pggit_daemon.prepare_event(
+    tag text, objects jsonb, first boolean, remembered boolean, INOUT told boolean,
+    OUT event bigint, OUT sure boolean, OUT started timestamptz, OUT said text, OUT locks jsonb, OUT sisters jsonb, OUT used jsonb)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    stack   text;
+    watched bigint;
+BEGIN
+    -- The lock stays when the caller's block ends; who holds the table locked is given up.
+    LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
+    event := nextval('pggit_daemon.ddl_event_id_seq');
+    -- Reading here could make the user's transaction fail to serialize.
+    IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
+        -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later.
+        SELECT pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made()
+               AND NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event) INTO sure;
+    END IF;
+    started := pggit_daemon.session_start(remembered);
+    -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF split_part(stack, E'\n', -1) ~ 'pggit_daemon\.on_\w+\(\)' THEN
+        said := pggit_daemon.harmless_statement(tag);
+    ELSIF told THEN
+        told := NOT pggit_daemon.within_event_trigger();
+    END IF;
+    watched := pggit_daemon.watched(tag, objects);
+    IF first THEN
+        locks := '[]';
+        IF watched > 0 THEN
+            used := pggit_daemon.used_histories();
+        END IF;
+        IF watched > 1 THEN
+            locks := pggit_daemon.tool_locks();
+            sisters := pggit_daemon.sister_sessions();
+        END IF;
+    END IF;
+END $$;
+
+-- Write the row: outside of any block, so that the statement takes no subtransaction's number, unless the INSERT may
+-- fail. `snapshot`: what this transaction saw of others before anything was read; `path`: the user's search_path. Both
+-- are kept with the transaction's first event.
+CREATE OR REPLACE FUNCTION pggit_daemon.write_event(
+    kind text, tag text, objects jsonb, first boolean, snapshot text, path text, failure text, told boolean, event bigint,
+    sure boolean, started timestamptz, said text, locks jsonb, sisters jsonb, used jsonb) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
     -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
-    acting  text := coalesce(nullif(current_setting('role'), 'none'), session_user);
-    event   bigint;
-    stack   text;
-    alone   boolean;    -- no function of the user's runs this statement
-    started timestamptz;
-    said    text;
-    locks   jsonb;
-    sisters jsonb;
-    used    jsonb;
-    watched bigint;
-    sure    boolean;    -- the INSERT cannot fail
-    why     text;
+    acting text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    why    text;
 BEGIN
-    BEGIN
-        -- The lock stays when the block ends; who holds the table locked is given up.
-        LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
-        event := nextval('pggit_daemon.ddl_event_id_seq');
-        -- Reading here could make the user's transaction fail to serialize.
-        IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
-            -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later.
-            SELECT pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made()
-                   AND NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event) INTO sure;
-        END IF;
-        started := pggit_daemon.session_start();
-        -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
-        GET DIAGNOSTICS stack = PG_CONTEXT;
-        alone := split_part(stack, E'\n', -1) ~ 'pggit_daemon\.on_\w+\(\)';
-        IF alone THEN
-            said := pggit_daemon.harmless_statement(tag);
-        ELSIF told THEN
-            told := NOT pggit_daemon.within_event_trigger();
-        END IF;
-        watched := pggit_daemon.watched(tag, objects);
-        IF first THEN
-            locks := '[]';
-            IF watched > 0 THEN
-                used := pggit_daemon.used_histories();
-            END IF;
-            IF watched > 1 THEN
-                locks := pggit_daemon.tool_locks();
-                sisters := pggit_daemon.sister_sessions();
-            END IF;
-        END IF;
-    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
-        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
-            RAISE;
-        END IF;
-        why := SQLSTATE || ' ' || SQLERRM;
-    END;
-    IF why IS NULL AND sure THEN
+    IF sure THEN
         -- Where the table grows, others wait for its new page: longer than for a lock, on a slow disk, and never long.
         PERFORM set_config('lock_timeout', '0', true);   -- until the trigger's own setting ends
         INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, statement, pid, backend_start,
                                             application_name, session_user_name, current_user_name, client_addr, locks,
                                             search_path, sisters, used_histories, snapshot, objects, failure)
         OVERRIDING SYSTEM VALUE
-        VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started,
-                current_setting('application_name'), session_user, acting, inet_client_addr(), locks,
-                CASE WHEN first THEN path END, sisters, used, snapshot, objects, failure);
-    ELSIF why IS NULL THEN
+        VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
+                session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
+                objects, failure);
+    ELSE
         BEGIN
             INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, statement, pid, backend_start,
                                                 application_name, session_user_name, current_user_name, client_addr, locks,
                                                 search_path, sisters, used_histories, snapshot, objects, failure)
-            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started,
-                    current_setting('application_name'), session_user, acting, inet_client_addr(), locks,
-                    CASE WHEN first THEN path END, sisters, used, snapshot, objects, failure)
+            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
+                    session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
+                    objects, failure)
             RETURNING id INTO event;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
@@ -149,6 +143,37 @@ BEGIN
         IF told THEN
             PERFORM set_config('pggit_daemon.last_event', event::text, true);
         END IF;
+    ELSIF failure IS NULL THEN
+        PERFORM pggit_daemon.record_failure(tag, path, why);
+    END IF;
+END $$;
+
+-- Both, where the objects were read in a block of its own.
+CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
+    kind text, tag text, objects jsonb, first boolean, told boolean, snapshot text, path text, failure text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    e          record;
+    remembered boolean := true;
+    why        text;
+BEGIN
+    LOOP
+        BEGIN
+            e := pggit_daemon.prepare_event(tag, objects, first, remembered, told);
+            why := NULL;
+        EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            why := SQLSTATE || ' ' || SQLERRM;
+        END;
+        EXIT WHEN why IS NULL OR NOT remembered OR why NOT LIKE '55000%';
+        remembered := false;
+    END LOOP;
+    IF why IS NULL THEN
+        PERFORM pggit_daemon.write_event(kind, tag, objects, first, snapshot, path, failure, e.told, e.event, e.sure, e.started,
+                                         e.said, e.locks, e.sisters, e.used);
     ELSIF failure IS NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, why);
     END IF;

@@ -21,42 +21,76 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS
     SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 3
     SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off AS $$
 DECLARE
-    told     bigint;
-    snapshot text;      -- what this transaction saw of others before anything was read; kept with its first event
-    objects jsonb;
-    failure text;
+    told       bigint;
+    snapshot   text;      -- what this transaction saw of others before anything was read; kept with its first event
+    objects    jsonb;
+    e          record;
+    quick      boolean := true;
+    remembered boolean := true;
+    is_read    boolean;
+    failure    text;
 BEGIN
-    BEGIN
-        IF current_setting('pggit_daemon.last_event', true) <> '' THEN
-            told := pggit_daemon.last_captured_cmin();
-        END IF;
-        snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
+    -- One block for all that may fail, as the end of each costs the more the more tables the transaction made.
+    LOOP
+        failure := NULL;
+        is_read := false;
         BEGIN
-            objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), false);
-            RAISE EXCEPTION SQLSTATE 'PGD00';
-        EXCEPTION
-            WHEN SQLSTATE 'PGD00' THEN NULL;
-            WHEN query_canceled OR assert_failure OR OTHERS THEN
-                IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
-                    RAISE;
-                END IF;
-                BEGIN
-                    objects := pggit_daemon.read_ddl(tag, coalesce(told, -1), true);
-                    RAISE EXCEPTION SQLSTATE 'PGD00';
-                EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
-                END;
+            IF current_setting('pggit_daemon.last_event', true) <> '' THEN
+                told := pggit_daemon.last_captured_cmin();
+            END IF;
+            snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
+            objects := CASE WHEN quick THEN pggit_daemon.read_flat(tag, coalesce(told, -1)) END;
+            IF objects IS NULL THEN
+                objects := pggit_daemon.read_and_unlock(tag, coalesce(told, -1));
+            END IF;
+            is_read := true;
+            IF objects IS NOT NULL THEN
+                e := pggit_daemon.prepare_event(tag, objects, told IS NULL, remembered, true);
+            END IF;
+        EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            failure := SQLSTATE || ' ' || SQLERRM;
         END;
-    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
-        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
-            RAISE;
+        IF failure IS NOT NULL AND quick AND NOT is_read THEN
+            quick := false;
+        ELSIF failure LIKE '55000%' AND remembered THEN
+            remembered := false;
+        ELSE
+            EXIT;
         END IF;
-        failure := SQLSTATE || ' ' || SQLERRM;
-    END;
+    END LOOP;
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSIF objects IS NOT NULL THEN
-        PERFORM pggit_daemon.record_event('ddl', tag, objects, told IS NULL, true, snapshot, path);
+        PERFORM pggit_daemon.write_event('ddl', tag, objects, told IS NULL, snapshot, path, NULL, e.told, e.event, e.sure,
+                                         e.started, e.said, e.locks, e.sisters, e.used);
     END IF;
+END $$;
+
+-- What a statement left, in general. The locks on other tables that reading took are given back.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_and_unlock(tag text, since bigint) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    objects jsonb;
+BEGIN
+    BEGIN
+        objects := pggit_daemon.read_ddl(tag, since, false);
+        RAISE EXCEPTION SQLSTATE 'PGD00';
+    EXCEPTION
+        WHEN SQLSTATE 'PGD00' THEN NULL;
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            BEGIN
+                objects := pggit_daemon.read_ddl(tag, since, true);
+                RAISE EXCEPTION SQLSTATE 'PGD00';
+            EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
+            END;
+    END;
+    RETURN objects;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
