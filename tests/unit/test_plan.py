@@ -171,6 +171,8 @@ def test_a_row_that_waits_is_recorded_at_once_and_linked_later() -> None:
     assert (recorded["put_migration"]["hash"], recorded["put_migration"]["evidence"]) == (None, None)
     assert "link" not in recorded
     follower.feed(busy.commit())
+    run.close()
+    follower.feed(wal.transactions[-1])
     later = dict(statements(follower.steps[-1]))
     assert later["link_row"]["hash"] == later["link"]["hash"] == list(follower.stored.commits)[1]
     assert (later["link_row"]["lsn"], later["link_row"]["evidence"]) == (recorded["put_migration"]["lsn"], "bracket")
