@@ -339,8 +339,7 @@ def test_a_failure_in_one_transaction_that_commits(api: Followed, conn: Connecti
             create(conn, f"t{number}")
         end(conn, number, success=False, error="but kept")
     assert api.commits() == ([f"migration custom:{number}/transaction: public.t{number}"] if ran else [])
-    # The failure is heard before anybody knows whether its transaction commits.
-    assert api.without_ddl() == [f"custom:{number}/none"]
+    assert api.without_ddl() == ([] if ran else [f"custom:{number}/none"])
     assert api.migration(number, "status", "error_message") == ("failed", "but kept")
 
 
@@ -390,6 +389,30 @@ def test_a_rolled_back_end_leaves_no_more_to_the_migration(api: Followed, conn: 
         f"out_of_band: public.t{number}_by_hand",
     ]
     assert api.migration(number, "status", "error_message") == ("failed", "no")
+
+
+def test_a_failure_that_commits_is_linked_to_what_it_ran_alone(api: Followed, conn: Connection, number: int) -> None:
+    """The failure is told at once, as its transaction may be rolled back; this one commits what it ran."""
+    begin(conn, number)
+    with conn.transaction():
+        create(conn, f"t{number}")
+        end(conn, number, success=False, error="no")
+    assert api.commits() == [f"migration custom:{number}/transaction: public.t{number}"]
+    assert api.without_ddl() == []
+    assert api.migration(number, "status", "error_message") == ("failed", "no")
+
+
+def test_only_what_is_followed_by_more_is_called_a_part(api: Followed, conn: Connection, number: int) -> None:
+    begin(conn, number)
+    create(conn, f"t{number}a")
+    create(conn, f"t{number}b")
+    end(conn, number)
+    assert api.commits() == [
+        f"migration custom:{number}/session+: public.t{number}a",
+        f"migration custom:{number}/session: public.t{number}b",
+    ]
+    told = api.rows("SELECT message, metadata -> 'part' FROM pggit.commits WHERE id > %s ORDER BY id", api.mark)
+    assert [(" (part)" in message, part) for message, part in told] == [(True, True), (False, False)]
 
 
 def test_a_forged_message_is_counted_and_ignored(api: Followed, conn: Connection, number: int) -> None:

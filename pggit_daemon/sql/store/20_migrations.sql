@@ -87,7 +87,9 @@ BEGIN
     WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint;
 END $$;
 
--- Every link, with its evidence; a migration in several transactions has several.
+-- Every link, with its evidence; a migration in several transactions has several. One that ran DDL has none to a commit
+-- whose schema it only saw: its failure may be told before its transaction commits. The commit of a transaction (`at`) was
+-- called a part until the migration ended.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_link(p jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -104,6 +106,12 @@ BEGIN
             p -> 'detail')
         ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET
             part = link.part AND excluded.part, made = link.made OR excluded.made;
+        DELETE FROM pggit_daemon.link AS l
+         WHERE (p ->> 'made')::boolean AND NOT l.made AND l.migration_id = (p ->> 'migration_id')::bigint
+           AND l.tool_name = p ->> 'tool' AND l.source = p ->> 'source';
+        UPDATE pggit.commits AS c
+           SET message = regexp_replace(c.message, ' \(part\)', ''), metadata = c.metadata || '{"part": false}'
+         WHERE c.id = made AND p ->> 'at' IS NOT NULL AND NOT (p ->> 'part')::boolean AND (c.metadata -> 'part') = 'true';
     END IF;
 END $$;
 
