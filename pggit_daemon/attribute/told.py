@@ -6,6 +6,7 @@ commit's hash. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pggit_daemon.attribute.segment import OpenSegment, Taker
@@ -48,6 +49,12 @@ def taker_of(event: HistoryRowEvent, evidence: Evidence, *, part: bool) -> Taker
     )
 
 
+def late_attribution(commit: str, takers: Sequence[Taker]) -> Attribution:
+    """What is known of a commit that was taken for out of band until its source became known."""
+    kind = takers[-1].kind
+    return Attribution(commit, kind, _taken(takers, kind), _taken_metadata(takers), CommitKind.OUT_OF_BAND)
+
+
 def _kind(segment: OpenSegment) -> CommitKind:
     if segment.takers:
         return segment.takers[-1].kind
@@ -71,10 +78,7 @@ def _kind_of(event: HistoryRowEvent) -> CommitKind:
 
 def _message(segment: OpenSegment, kind: CommitKind) -> str:
     if segment.takers:
-        labels = [taker.label + (" (part)" if taker.part else "") for taker in segment.takers]
-        more = f"; and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
-        prefix = "roll back " if kind is CommitKind.ROLLBACK else ""
-        return f"{segment.takers[-1].tool}: {prefix}{'; '.join(labels[:NAMED])}{more}"
+        return _taken(segment.takers, kind)
     if kind is CommitKind.PENDING:
         return f"pending: {segment.summary}"
     if kind is CommitKind.TOOL:
@@ -87,23 +91,34 @@ def _message(segment: OpenSegment, kind: CommitKind) -> str:
 
 def _metadata(segment: OpenSegment) -> dict[str, Any]:
     if segment.takers:
-        last = segment.takers[-1]
-        found: dict[str, Any] = {
-            "source": last.source,
-            "tool": last.tool,
-            "evidence": last.evidence.value,
-            "migration_id": last.migration_id,
-            "version": last.version,
-            "part": last.part,
-        }
-        if len(segment.takers) > 1:
-            found["migrations"] = [taker.migration_id for taker in segment.takers]
-        return found
+        return _taken_metadata(segment.takers)
     if segment.is_open:
         return {"claimed_by": sorted({*segment.claims, *segment.callback_of})}
     if segment.tool is not None:
         return {"source": segment.tool, **({"orphan": True} if segment.orphan else {})}
     return {}
+
+
+def _taken(takers: Sequence[Taker], kind: CommitKind) -> str:
+    labels = [taker.label + (" (part)" if taker.part else "") for taker in takers]
+    more = f"; and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+    prefix = "roll back " if kind is CommitKind.ROLLBACK else ""
+    return f"{takers[-1].tool}: {prefix}{'; '.join(labels[:NAMED])}{more}"
+
+
+def _taken_metadata(takers: Sequence[Taker]) -> dict[str, Any]:
+    last = takers[-1]
+    found: dict[str, Any] = {
+        "source": last.source,
+        "tool": last.tool,
+        "evidence": last.evidence.value,
+        "migration_id": last.migration_id,
+        "version": last.version,
+        "part": last.part,
+    }
+    if len(takers) > 1:
+        found["migrations"] = [taker.migration_id for taker in takers]
+    return found
 
 
 def _label(event: HistoryRowEvent) -> str:

@@ -42,20 +42,26 @@ class TableState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableReading:
-    """`rows` as text, as the stream spells them; none unless `state` is READ. `why` and `hint` are for people."""
+    """`rows` as text, as the stream spells them; none unless `state` is READ. `why` and `hint` are for people.
+
+    `writers`: where asked for, of each row the number of the transaction that wrote it, 32 bits; None where it may have
+    been used again since.
+    """
 
     state: TableState
     rows: Sequence[TextRow] = ()
     why: str | None = None
     hint: str | None = None
+    writers: Sequence[int | None] = ()
 
 
-async def read_table(conn: psycopg.AsyncConnection[Any], table: TableName) -> TableReading:
+async def read_table(conn: psycopg.AsyncConnection[Any], table: TableName, *, writers: bool = False) -> TableReading:
     """All rows of a table, with those of its partitions and children."""
     try:
         async with conn.transaction(), conn.cursor() as cursor:
             await cursor.execute(_QUERIES["prepare_reading"], {"schema": table.schema, "table": table.table})
-            return TableReading(TableState.READ, await _rows(cursor, sql.Identifier(table.schema, table.table)))
+            rows, wrote = await _rows(cursor, sql.Identifier(table.schema, table.table), writers=writers)
+            return TableReading(TableState.READ, rows, writers=wrote)
     except psycopg.Error as exc:
         return _refused(exc, table, conn)
 
@@ -66,17 +72,21 @@ def misread(table: TableName, misses: Sequence[str]) -> TableReading:
     return TableReading(TableState.UNREADABLE, why=why, hint=MISFIT)
 
 
-async def _rows(cursor: psycopg.AsyncCursor[Any], name: sql.Identifier) -> list[TextRow]:
+async def _rows(
+    cursor: psycopg.AsyncCursor[Any], name: sql.Identifier, *, writers: bool
+) -> tuple[list[TextRow], list[int | None]]:
     await cursor.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
     described = cursor.description or []
     if not described:
-        return []
+        return [], []
     columns = sql.SQL(", ").join(
         sql.SQL(_SPELT.get(column.type_code, "{}::text")).format(sql.Identifier(column.name)) for column in described
     )
-    await cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, name))
+    wrote = sql.SQL(_WRITER if writers else "NULL::bigint")
+    await cursor.execute(sql.SQL("SELECT {}, {} FROM {} AS t").format(wrote, columns, name))
     names = [column.name for column in described]
-    return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+    found = await cursor.fetchall()
+    return [dict(zip(names, row[1:], strict=True)) for row in found], [row[0] for row in found] if writers else []
 
 
 _NUMBER = "pg_catalog.regexp_replace({}::text, '^-?Infinity$|^NaN$', '')"
@@ -86,6 +96,13 @@ _SPELT = {
     **dict.fromkeys((700, 701, 1700), f"nullif({_NUMBER}, '')"),  # float4, float8, numeric
 }
 """By type: how the stream spells a column, where that is not the server's own text."""
+
+
+_WRITER = """
+    CASE WHEN pg_catalog.age(t.xmin) <= (SELECT pg_catalog.age(c.relfrozenxid) FROM pg_catalog.pg_class AS c
+                                          WHERE c.oid = t.tableoid) THEN t.xmin::text::bigint END
+"""
+"""Rows that are older than what the table was frozen up to may bear a number that has come again since."""
 
 
 def _refused(exc: psycopg.Error, table: TableName, conn: psycopg.AsyncConnection[Any]) -> TableReading:

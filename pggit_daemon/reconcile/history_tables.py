@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName
+from pggit_daemon.reconcile.late_sources import Ran, baseline, is_new
 from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.sql import load_queries
@@ -63,11 +64,15 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A table as it was some time before `position`; `seen` rows of the source had come through until then."""
+    """A table as it was some time before `position`; `seen` rows of the source had come through until then.
+
+    `commits`: by the transaction that wrote a row, what it ran that is nobody's.
+    """
 
     table: TableReading
     position: LSN
     seen: int
+    commits: Mapping[int, Ran] = field(default_factory=dict)
 
 
 class HistoryTables:
@@ -127,8 +132,11 @@ class HistoryTables:
             self._asked.set()
         return None
 
+    def _ledger(self, source: str) -> Ledger:
+        return self._state.ledgers.setdefault(source, Ledger(source, self._registry.sources[source].preset))
+
     def _compare(self, source: str, reading: _Reading, received: LSN) -> tuple[HistoryChange, ...]:
-        ledger = self._state.ledgers.setdefault(source, Ledger(source, self._registry.sources[source].preset))
+        ledger = self._ledger(source)
         match reading.table.state:
             case TableState.READ:
                 return ledger.compare(received, reading.table.rows)
@@ -141,6 +149,11 @@ class HistoryTables:
         """What the table and the ledger differ by, as a step; no row of it is linked, as nothing tells what it ran."""
         if reading.seen != self._seen[source] or source in self._wanted:
             return None
+        ledger = self._ledger(source)
+        if is_new(ledger) and not reading.seen and reading.table.state is TableState.READ:
+            table, head = reading.table, self._state.progress.head
+            log.info("source_baseline", source=source, rows=len(table.rows))
+            return baseline(ledger, table, reading.commits, head, stored)
         links = tuple(Link(HistoryRowEvent((change,)), None) for change in self._compare(source, reading, stored))
         if not links:
             return None
@@ -214,15 +227,29 @@ class HistoryTables:
         while not await self._visibility.is_complete(conn):
             await asyncio.sleep(INVISIBLE)
             seen = self._seen[source]
-        table = await self._table(conn, source)
+        table = await self._table(conn, source, first=not seen and source not in self._states)
         await self._note(conn, source, table)
-        return _Reading(table, await catalog.position(conn), seen)
+        return _Reading(table, await catalog.position(conn), seen, await self._commits(conn, table))
 
-    async def _table(self, conn: psycopg.AsyncConnection[Any], name: str) -> TableReading:
+    async def _commits(self, conn: psycopg.AsyncConnection[Any], table: TableReading) -> dict[int, Ran]:
+        """What the transactions ran that wrote its rows, by their numbers."""
+        xids = sorted({xid for xid in table.writers if xid is not None})
+        if not xids:
+            return {}
+        try:
+            cursor = await conn.execute(self._queries["commits_of_transactions"], {"xids": xids})
+            return {xid: Ran(tuple(hashes), at) for xid, hashes, at in await cursor.fetchall()}
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
+    async def _table(self, conn: psycopg.AsyncConnection[Any], name: str, *, first: bool) -> TableReading:
         source = self._registry.sources[name]
         if name in self._registry.unreadable:
             return misread(source.table, self._registry.misfits.get(name, ()))
-        return await read_table(conn, source.table)
+        table = await read_table(conn, source.table, writers=first)
+        if first and table.state is TableState.UNREADABLE:
+            return await read_table(conn, source.table)  # who may read some columns may not read who wrote a row
+        return table
 
     async def _note(self, conn: psycopg.AsyncConnection[Any], source: str, table: TableReading) -> None:
         """Remember whether a table could be read, and tell when that changes."""

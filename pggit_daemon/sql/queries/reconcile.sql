@@ -16,3 +16,11 @@ SELECT pg_catalog.set_config('lock_timeout', '1s', true),
 -- Whether a source's table could be read, for status and metrics.
 UPDATE pggit_daemon.source SET state = %(state)s, detail = %(detail)s, present = %(state)s <> 'missing'
 WHERE name = %(name)s AND (state, detail, present) IS DISTINCT FROM (%(state)s, %(detail)s, %(state)s <> 'missing');
+
+-- name: commits_of_transactions
+-- What these transactions (32-bit numbers) ran, where that is nobody's so far; not of numbers that several had.
+SELECT c.source_xid, array_agg(c.hash ORDER BY c.id), max(c.occurred_at)
+FROM pggit.commits AS c
+WHERE c.source_xid = ANY (%(xids)s) AND c.kind = 'out_of_band'
+GROUP BY c.source_xid
+HAVING count(DISTINCT c.source_lsn) = 1;
