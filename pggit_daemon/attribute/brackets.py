@@ -10,9 +10,8 @@ from pggit_daemon.attribute.known import Bracket
 from pggit_daemon.attribute.matching import candidates_of, give_up, match_rows
 from pggit_daemon.attribute.opening import estrange
 from pggit_daemon.attribute.proofs import proof_of
-from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
-from pggit_daemon.model.changeset import BracketMove, Changeset, Evidence
+from pggit_daemon.model.changeset import BracketMove, Changeset
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
@@ -62,15 +61,17 @@ def bracket_closed(state: State, table: TableName, *, dropping: bool) -> None:
     match_rows(state)
     for source in _bracketed(state, table):
         for row in list(state.rows.get(source.name, ())):
-            if all(set(segment.claims) == {source.name} for segment in candidates_of(state, row)):
+            mine = all(set(segment.claims) == {source.name} for segment in candidates_of(state, row))
+            if mine and not row.matched:
                 give_up(state, row)
+                match_rows(state)
         for session in state.known.sessions.housekeepers_of(source.name):
             for segment in state.pool.of_session(session):
                 segment.left_to(source.name, orphan=not dropping)
             del state.known.sessions.housekeepers[session]
             state.changed.housekeepers[session] = None
         for segment in state.pool.of_source(source.name):
-            expire_unless_wanted(state, segment, source.name)
+            state.expire_unless_wanted(segment, source.name)
 
 
 def abandoned_by(state: State, session: SessionKey, up_to: LSN) -> None:
@@ -89,14 +90,7 @@ def abandon(state: State, table: TableName, bracket: Bracket) -> None:
     state.changed.brackets[table] = None
     for source in _bracketed(state, table):
         for segment in state.pool.of_run(source.name, bracket.opened):
-            expire_unless_wanted(state, segment, source.name)
-
-
-def expire_unless_wanted(state: State, segment: OpenSegment, source: str) -> None:
-    """End the source's claim, but not while a row that waits may take it up."""
-    if source in segment.claims and not state.wanted(segment, source):
-        found = segment.claims[source]
-        state.expire(segment, source, tool=found.evidence is Evidence.LOCK and not found.weak)
+            state.expire_unless_wanted(segment, source.name)
 
 
 def _bracketed(state: State, table: TableName) -> list[Source]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pggit_daemon.attribute.brackets import abandoned_by, expire_unless_wanted
+from pggit_daemon.attribute.brackets import abandoned_by
 from pggit_daemon.attribute.deadlines import ClaimEnds
 from pggit_daemon.attribute.matching import candidates_of, give_up, match_rows
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
@@ -48,7 +48,7 @@ def ended_session(state: State, one: Watched, up_to: LSN) -> None:
         for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():
             outlived = not one.by_lock and state.sources[found.source].outlives_session
             if PROOFS[found.evidence].watched(found, segment) == one and not outlived:
-                expire_unless_wanted(state, segment, found.source)
+                state.expire_unless_wanted(segment, found.source)
 
 
 def claim_ends(state: State, due: ClaimEnds) -> None:
@@ -70,7 +70,7 @@ def overdue(state: State, row: WaitingRow) -> None:
     for segment in candidates_of(state, row):
         for source in [name for name in segment.claims if name != row.source]:
             if segment.time + state.sources[source].grace <= row.time + state.sources[row.source].grace:
-                expire_unless_wanted(state, segment, source)
+                state.expire_unless_wanted(segment, source)
     match_rows(state)
     if not row.matched:
         give_up(state, row)

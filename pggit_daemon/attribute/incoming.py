@@ -101,6 +101,9 @@ def wait(state: State, rows: Sequence[WaitingRow]) -> None:
         if not row.matched:
             state.rows.setdefault(row.source, []).append(row)
             state.changed.rows[row.source, row.lsn] = row
+            table = state.sources[row.source].bracket_table
+            bracket = state.known.brackets.get(table) if table is not None else None
+            row.bracket = bracket.opened if bracket is not None else None
             state.deadlines.add(row.time + state.sources[row.source].grace, RowOverdue(row))
             mark(state, row.source, row.lsn)
     if rows:

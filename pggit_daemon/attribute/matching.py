@@ -7,6 +7,7 @@ else. Called by `correlator.py`; pure, over the state of attribution.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
@@ -38,7 +39,7 @@ def match_rows(state: State) -> None:
         state.stirred.discard(source)
         for row in list(state.rows.get(source, ())):
             # A row that waits for a sign of its session takes nothing of what stands behind it: others go on.
-            if not row.matched and not _match(state, row) and not proof_of(state.sources[source]).is_timed:
+            if not row.matched and not _match(state, row) and not proof_of(state.sources[source]).is_writers:
                 break
 
 
@@ -49,7 +50,7 @@ def _first(rows: Sequence[WaitingRow]) -> tuple[LSN, LSN]:
 def give_up(state: State, row: WaitingRow) -> None:
     """Nothing will tell the row's candidates apart any more: it stays without a link.
 
-    One of them was its own, so they are no other row's either.
+    One of them was its own, so of other sources they are only where something proves it.
     """
     candidates = candidates_of(state, row)
     several = len({segment.session for segment in candidates}) > 1
@@ -62,10 +63,16 @@ def give_up(state: State, row: WaitingRow) -> None:
         state.changed.tools[row.source] = None
     for segment in candidates:
         for source, claim in list(segment.claims.items()):
-            state.expire(segment, source, tool=claim.evidence is Evidence.LOCK and not claim.weak and not looks_only)
+            if source == row.source:
+                sure = claim.evidence is Evidence.LOCK and not claim.weak and not looks_only
+                state.expire(segment, source, tool=sure)
+            elif not claim.certain:
+                segment.claims[source] = replace(claim, weak=True)
+                state.changed.segments[segment.place] = segment
     row.match(None, row.note)
     _close_recent(state, row)
     settle(state, row)
+    _release(state, row)
 
 
 def candidates_of(state: State, row: WaitingRow) -> list[OpenSegment]:
@@ -74,7 +81,7 @@ def candidates_of(state: State, row: WaitingRow) -> list[OpenSegment]:
         segment
         for _, segments in state.pool.sessions_of(row.source)
         for segment in segments.values()
-        if segment.stands_before(row.lsn, row.commit_lsn)
+        if segment.stands_before(row.lsn, row.commit_lsn) and row.may_stand_in(segment)
     ]
 
 
@@ -103,8 +110,10 @@ def close(state: State, source: str, row: WaitingRow) -> None:
     _close_recent(state, row)
     if state.may_hide_rows(source):
         return  # what it did not take may be of rows that come unseen: the end of the bracket tells
+    # Where the session that writes a row runs the DDL, too, no later row is about what stands before this one.
+    before = row.lsn if proof_of(state.sources[source]).is_writers else None
     for segment in state.pool.of_source(source):
-        if segment.last < row.lsn and not state.wanted(segment, source):
+        if segment.last < row.lsn and not state.wanted(segment, source, before):
             state.drop_claim(segment, source)
 
 
@@ -188,19 +197,20 @@ def learn(state: State, source: str, group: Group, session: SessionKey, now: dat
 
 
 def show_own(state: State, source: str, session: SessionKey, now: datetime) -> None:
-    """The session has shown that it is the source's own: what it ran is certain, and of no source that only guesses."""
+    """The session has shown that it is the source's own: what it ran is certain, and of no source that is not sure."""
     known = state.known.sessions
     known.of(source).works(session, now)
     state.changed.tools[source] = None
     own = known.owners(session, now)
     for segment in state.pool.of_session(session):
         for name, claim in list(segment.claims.items()):
-            guessed = proof_of(state.sources[name]).is_writers and not claim.certain
-            if guessed and name == source:
+            if claim.certain:
+                continue
+            if name == source and proof_of(state.sources[name]).is_writers:
                 segment.claims[name] = as_certain(claim)
                 state.stir(segment)
                 state.tell(segment)
-            elif guessed and name not in own:
+            elif name not in own:
                 state.drop_claim(segment, name)
 
 
@@ -226,7 +236,19 @@ def _match(state: State, row: WaitingRow) -> bool:
         return False
     close(state, row.source, row)
     settle(state, row)
+    _release(state, row)
     return True
+
+
+def _release(state: State, row: WaitingRow) -> None:
+    """The row has let go of what it stood for: of a bracket that is closed, nothing is waited for any more."""
+    table = state.sources[row.source].bracket_table
+    if table is None or row.bracket is None:
+        return
+    bracket = state.known.brackets.get(table)
+    if bracket is None or bracket.opened != row.bracket:
+        for segment in state.pool.of_run(row.source, row.bracket):
+            state.expire_unless_wanted(segment, row.source)
 
 
 def _candidates(state: State, row: WaitingRow) -> Candidates:
@@ -234,7 +256,7 @@ def _candidates(state: State, row: WaitingRow) -> Candidates:
     proof = proof_of(state.sources[row.source])
     run = state.known.sessions.of(row.source).run
     found: dict[SessionKey, list[OpenSegment]] = {}
-    earlier = state.rows.get(row.source, ()) if proof.is_timed else ()
+    earlier = state.rows.get(row.source, ()) if proof.is_writers else ()
     waiting = max((one.lsn for one in earlier if one.lsn < row.lsn), default=LSN(0))
     for session, segments in state.pool.sessions_of(row.source, first=run.session if run is not None else None):
         fitting = [

@@ -81,7 +81,7 @@ def claims_on(seen: Seen, sources: Mapping[str, Source], known: Known) -> dict[s
         claim = proof_of(source).claim(source, seen, known)
         if claim is None:
             continue
-        if own and source.name not in own and proof_of(source).is_writers and not claim.certain:
+        if own and source.name not in own and not claim.certain:
             continue
         partner = known.sessions.partner(source.name, claim.group)
         if partner == seen.session.key or owner == source.name:
@@ -132,7 +132,8 @@ def keep_house(state: State, changeset: Changeset, seen: Seen | None) -> bool:
 
 def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
     """Find who may claim these segments of one transaction; where nobody may, it is known at once whose they are."""
-    for source in sorted(seen.used & state.sources.keys()):
+    shown = seen.used | state.known.sessions.owners(seen.session.key, seen.time)
+    for source in sorted(shown & state.sources.keys()):
         show_own(state, source, seen.session.key, seen.time)
     owner = owner_of(seen, state.sources, state.known)
     claims = claims_on(seen, state.sources, state.known)

@@ -24,7 +24,8 @@ class WaitingRow:
 
     `event` is None for a change that decoding could not show and that changed nothing. `last` is where the last row of
     the source stands in the row's transaction. `overdue`: its grace is over; `ended`: its bracket. `at` names the
-    commit of an earlier part that the SQL API knows of. `recorded`: the row itself is stored.
+    commit of an earlier part that the SQL API knows of. `recorded`: the row itself is stored. `bracket`: where the one
+    was opened that it stands in.
     """
 
     event: HistoryRowEvent | UndecodableRow | None
@@ -42,6 +43,7 @@ class WaitingRow:
     evidence: Evidence | None = None
     note: str | None = None
     at: LSN | None = None
+    bracket: LSN | None = None
     parts: list[Part] = field(default_factory=list)
 
     @property
@@ -57,6 +59,13 @@ class WaitingRow:
     def writer(self) -> SessionKey | None:
         """The session that wrote the row, where an integrated table named it."""
         return self.event.session if isinstance(self.event, HistoryRowEvent) else None
+
+    def may_stand_in(self, segment: OpenSegment) -> bool:
+        """Whether the row stands in the bracket by which its source claims the segment, if it is by one."""
+        claim = segment.claims.get(self.source)
+        if claim is None or claim.evidence is not Evidence.BRACKET or self.bracket is None:
+            return True
+        return claim.group == self.bracket
 
     @property
     def since(self) -> LSN | None:

@@ -29,6 +29,9 @@ STRANGERS_KEPT = 64
 LOOKS_KEPT = 8
 OWN_KEPT = 16
 
+OWN_FOR = timedelta(minutes=10)
+"""How long a session that has shown itself to be the tool's is taken for it, after it last ran DDL."""
+
 FOREIGN = timedelta(minutes=10)
 """How long after others ran DDL a look that they have tells nothing of the tool's sessions."""
 
@@ -91,7 +94,7 @@ class ToolSessions:
             self.own.popitem(last=False)
 
     def is_own(self, session: SessionKey, now: datetime) -> bool:
-        return session in self.own and now - self.own[session] <= MEMORY
+        return session in self.own and now - self.own[session] <= OWN_FOR
 
     def see_foreign(self, who: Profile, now: datetime) -> None:
         """Somebody of this look ran DDL that is not the tool's."""

@@ -99,16 +99,24 @@ class State:
         self.stir(segment)
         self.refresh(segment)
 
-    def wanted(self, segment: OpenSegment, source: str) -> bool:
-        """Whether a row of the source that is here already may take something of it."""
+    def wanted(self, segment: OpenSegment, source: str, before: LSN | None = None) -> bool:
+        """Whether a row of the source that is here already, and stands before a place, may take something of it."""
         if not segment.is_free:
             return False
         for row in reversed(self.rows.get(source, ())):
             if row.commit_lsn < segment.commit_lsn:
                 return False
-            if segment.stands_before(row.lsn, row.commit_lsn):
+            if before is not None and row.lsn >= before:
+                continue
+            if segment.stands_before(row.lsn, row.commit_lsn) and row.may_stand_in(segment):
                 return True
         return False
+
+    def expire_unless_wanted(self, segment: OpenSegment, source: str) -> None:
+        """End the source's claim, but not while a row that waits may take it up."""
+        if source in segment.claims and not self.wanted(segment, source):
+            found = segment.claims[source]
+            self.expire(segment, source, tool=found.evidence is Evidence.LOCK and not found.weak)
 
     def needs(self, segment: OpenSegment) -> bool:
         """Whether an undecoded row has taken something of it."""

@@ -239,6 +239,8 @@ class Stored:
 
     rows: dict[str, dict[str, LedgerRow]] = field(default_factory=dict)
     ids: dict[str, dict[int, str | None]] = field(default_factory=dict)
+    statuses: dict[str, dict[int, str]] = field(default_factory=dict)
+    begun: dict[str, dict[int, LSN]] = field(default_factory=dict)
     facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
     commits: dict[str, Recorded] = field(default_factory=dict)
     links: dict[tuple[str, int, str], tuple[object, ...]] = field(default_factory=dict)
@@ -271,7 +273,14 @@ class Stored:
     def _put_migration(self, values: dict[str, Any]) -> None:
         if values["migration_id"] >= 0:
             self.ids.setdefault(values["source"], {})[values["migration_id"]] = values["version"]
+            self.statuses.setdefault(values["source"], {})[values["migration_id"]] = values["status"]
+            if values["status"] == "started":
+                self.begun.setdefault(values["source"], {})[values["migration_id"]] = LSN.parse(str(values["lsn"]))
         self._link_row(values)
+
+    def _amend_migration(self, values: dict[str, Any]) -> None:
+        if values["status"] is not None:
+            self.statuses.setdefault(values["source"], {})[values["migration_id"]] = values["status"]
 
     def _link_row(self, values: dict[str, Any]) -> None:
         self.linked[values["source"], values["migration_id"]] = (self._named(values), values["evidence"])
@@ -328,7 +337,12 @@ class Follower:
     def _load(self) -> None:
         self.ledgers = {
             name: Ledger.load(
-                name, source.preset, self.stored.rows.get(name, {}), self.stored.ids.get(name, {}).items()
+                name,
+                source.preset,
+                self.stored.rows.get(name, {}),
+                self.stored.ids.get(name, {}).items(),
+                statuses=self.stored.statuses.get(name, {}),
+                begun=self.stored.begun.get(name, {}),
             )
             for name, source in self.registry.sources.items()
         }

@@ -115,6 +115,8 @@ class AdvisoryLockProof:
         if len(inside) != 1:
             return Wait(f"{len(candidates)} sessions of another name or user ran DDL under the lock")
         session, segments = next(iter(inside.items()))
+        if claimed_elsewhere(segments, row.source):
+            return Wait("another source may claim the same DDL")
         return Match(session, tuple(segments), Evidence.LOCK, proven=True)
 
 
@@ -158,10 +160,11 @@ def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
 
 
 def _is_child(lock: HeldLock, session: Session, hints: SessionHints) -> bool:
-    """Whether it may be the program that the lock's holder runs scripts with: both look as they usually do."""
+    """Whether it may be the program that the lock's holder runs scripts with: begun later, and both look as usual."""
     mine, holders = session.profile, lock.profile
     return (
-        hints.looks_usual(session)
+        lock.holder.started <= session.key.started
+        and hints.looks_usual(session)
         and hints.row_application_name in {None, holders.application_name}
         and (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
     )

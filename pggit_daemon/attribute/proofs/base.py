@@ -114,7 +114,7 @@ def unless_weak(found: Found, source: Source) -> Found:
     """A match by looks alone counts only where nobody else looks so."""
     if isinstance(found, Match) and any(segment.claims[source.name].weak for segment in found.segments):
         who = named({found.session: found.segments})
-        return Wait(f"nothing shows that DDL beside the lock ran in the tool's session: {who}")
+        return Wait(f"nothing shows that DDL before it ran in the tool's session: {who}")
     return found
 
 

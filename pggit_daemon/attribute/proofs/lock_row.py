@@ -67,8 +67,8 @@ class LockRowProof:
     def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
         return _bracket(source, known) is not None
 
-    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
-        return True
+    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
+        return row.may_stand_in(segment)
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
         found = after_commit(row, source, candidates, Evidence.BRACKET)
@@ -87,9 +87,12 @@ def _bracket(source: Source, known: Known) -> Bracket | None:
 
 
 def _is_another(source: Source, session: SessionKey, bracket: Bracket, known: Known) -> bool:
-    """Whether the session began too late to have taken the lock, or is known to be none of the tool's."""
-    late = source.place is not Place.OTHER_SESSION and _began_after(session, bracket.at)
-    return late or known.sessions.of(source.name).is_stranger(session, bracket.opened)
+    """Whether the session began too late to have taken the lock, or is known to be none of the tool's.
+
+    Where each migration has a session of its own, that one begins after the lock was taken.
+    """
+    of_run = bracket.at is None or _began_after(session, bracket.at) == (source.place is Place.OTHER_SESSION)
+    return not of_run or known.sessions.of(source.name).is_stranger(session, bracket.opened)
 
 
 def _began_after(session: SessionKey, moment: datetime | None) -> bool:

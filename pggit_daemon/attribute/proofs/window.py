@@ -27,6 +27,7 @@ from pggit_daemon.attribute.proofs.base import (
     after_commit,
     is_certain,
     named,
+    unless_weak,
 )
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
@@ -78,7 +79,7 @@ class WindowProof:
             return Nothing()
         found = after_commit(row, source, unknown, Evidence.WINDOW)
         if window.trusted or not isinstance(found, Match):
-            return found
+            return unless_weak(found, source)
         return Wait(f"nothing shows that DDL just before it ran in the tool's session: {named(unknown)}")
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
