@@ -70,7 +70,10 @@ def decided_at_once(
 
 
 def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegment]) -> None:
-    """Rows take the DDL of their own transaction: a lone row all of it, several what stands before each."""
+    """Rows take the DDL of their own transaction: a lone row all of it, several what stands before each.
+
+    The first one may belong to what its session ran before in a transaction of its own (Alembic's autocommit_block).
+    """
     for row in rows:
         _see_writer(state, row)
         if not row.may_run_ddl:
@@ -83,6 +86,10 @@ def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegmen
         found = taker(running, segment.statements[0].lsn, state.sources)
         if found is not None:
             found.take(segment, None)
+    first = running[0]
+    if not first.parts and len(running) > 1 and proof_of(state.sources[first.source]).is_timed:
+        wait(state, [first])
+        running = running[1:]
     for row in running:
         match_own(state, row)
 
@@ -98,7 +105,7 @@ def _see_writer(state: State, row: WaitingRow) -> None:
 def wait(state: State, rows: Sequence[WaitingRow]) -> None:
     """Rows without DDL of their own transaction look for theirs, and say something to those that look already."""
     for row in rows:
-        if not row.matched:
+        if not row.matched and row not in state.rows.get(row.source, ()):
             state.rows.setdefault(row.source, []).append(row)
             state.changed.rows[row.source, row.lsn] = row
             table = state.sources[row.source].bracket_table

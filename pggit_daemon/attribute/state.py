@@ -125,11 +125,13 @@ class State:
     def expire(self, segment: OpenSegment, source: str, *, tool: bool, late: bool = False) -> None:
         """No row of the source can come in time any more.
 
-        `tool`: it ran under the tool's lock or in its session, so it is the tool's. `late`: but a row may come late.
+        `tool`: it ran under the tool's lock or in its session, so it is the tool's, unless a session is known to be the
+        tool's by its looks alone. `late`: but a row may come late.
         """
         claim = segment.claims.get(source)
         if claim is None:
             return
+        tool = tool and not self.sources[source].is_known_by_looks
         if ((claim.certain and claim.evidence is not Evidence.WINDOW) or tool) and segment.tool is None:
             segment.left_to(source)
         if late and len(segment.claims) == 1:

@@ -26,6 +26,14 @@ def owner_of(item: ObjectEvent) -> TableName | None:
     return TableName(parts[0], parts[1]) if len(parts) == 3 else None  # noqa: PLR2004  # schema, table and column
 
 
+def carrier_of(item: ObjectEvent) -> TableName | None:
+    """The table in `name on schema.table`, by which constraints, triggers, rules and policies are told."""
+    if item.key is None or item.key.type not in {"table constraint", "trigger", "rule", "policy"}:
+        return None
+    _, on, table = item.key.identity.rpartition(" on ")
+    return parse_table(table) if on else None
+
+
 def parse_table(identity: str) -> TableName | None:
     """The real names in `schema.table` as the server quotes them; None if it is not of two parts."""
     parts = split_identity(identity)

@@ -76,6 +76,11 @@ class Source:
         return all(proof.holder is Holder.OWN for proof in self.preset.advisories)
 
     @property
+    def is_known_by_looks(self) -> bool:
+        """Whether the session that runs its DDL is never the one that holds its lock, only one that looks so."""
+        return bool(self.preset.advisories) and all(proof.holder is Holder.SISTER for proof in self.preset.advisories)
+
+    @property
     def tables(self) -> tuple[TableName, ...]:
         """What must be streamed for it."""
         lock = () if self.bracket_table is None else (self.bracket_table,)

@@ -18,6 +18,7 @@ from sandbox.tools.replays import (
     Prisma,
     ReplayedRails,
     ReplayedSqitch,
+    ReplayedTern,
     Supabase,
 )
 from sandbox.tools.system_tools import Laravel, Mojo, MyBatis, Rails, Sequel, SequelIntegers, Sqitch
@@ -72,6 +73,7 @@ REPLAYED: dict[str, type[Project]] = {
     "prisma": Prisma,
     "rails (replayed)": ReplayedRails,
     "sqitch (replayed)": ReplayedSqitch,
+    "tern (replayed)": ReplayedTern,
 }
 """Not the tools themselves: see `replays.py`."""
 

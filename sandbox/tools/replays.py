@@ -244,6 +244,22 @@ class ReplayedRails(Replay):
             yield conn
 
 
+class ReplayedTern(Replay):
+    """A number in a table without a key, under a lock of the session's own."""
+
+    history = "public.schema_version"
+    application_name = "tern"
+    table = (f"CREATE TABLE {history} (version int4 NOT NULL)", f"INSERT INTO {history} VALUES (0)")
+    row = f"UPDATE {history} SET version = %(number)s %% 100"
+    gone = f"UPDATE {history} SET version = %(number)s %% 100 - 1"
+
+    @contextmanager
+    def locked(self) -> Iterator[Connection]:
+        with self.session() as conn:
+            conn.execute("SELECT pg_advisory_lock(9628173550095224)")
+            yield conn
+
+
 class ReplayedSqitch(Replay):
     """DDL runs in a psql that has ended before the rows, which the session with the lock writes."""
 

@@ -30,7 +30,8 @@ ROLE = "tools_daemon"
 TEMPLATE = "tools_template"
 GRACE = 4.0  # seconds
 WORKERS = 2
-DECIDED_TIMEOUT = 60.0  # seconds
+DECIDED_TIMEOUT = 120.0  # seconds; a loaded machine
+READY_TIMEOUT = 300.0  # seconds for the baselines of all databases
 
 
 class Mode(StrEnum):
@@ -105,8 +106,13 @@ class Bench:
         )
         config = self.folder / "config.toml"
         config.write_text(sections)
-        with Daemon(self.cluster.dsn(), self.folder, ["--config", str(config)]) as daemon:
+        daemon = Daemon(self.cluster.dsn(), self.folder, ["--config", str(config)])
+        daemon.start()
+        try:
+            daemon.wait_ready(READY_TIMEOUT)
             yield daemon
+        finally:
+            daemon.kill()
 
     def _one(self, name: str, database: str, mode: Mode, *, short: bool) -> tuple[list[str], str | None]:
         kind = TOOLS[name]

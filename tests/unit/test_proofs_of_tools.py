@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.transaction import RowOp, TableName
 from pggit_daemon.tools.source import Source
 from tests.unit.build import PRESETS, Follower, Tx, Wal, Who, element, who
@@ -335,6 +336,26 @@ def test_rails_is_known_by_its_sisters_lock() -> None:
     assert scene.linked(follower) == scene.mine
 
 
+@pytest.mark.parametrize(
+    ("preset", "table", "holder", "hand"),
+    [
+        ("rails", "schema_migrations", who(101, "bin/rails", "app"), who(901, "bin/rails", "app")),
+        ("sqitch", "events", who(101, "", "app"), who(901, "psql", "app")),
+    ],
+)
+def test_a_hand_that_looks_like_the_tool_beside_its_lock_is_a_hand(
+    preset: str, table: str, holder: Who, hand: Who
+) -> None:
+    """Of a sister's lock nobody can say who ran under it: what no row followed is out of band, not the tool's."""
+    scene = Scene(preset, TableName("public", table))
+    scene.lock(holder)
+    scene.run(hand, None)
+    scene.unlock()
+    scene.run(hand, None)
+    follower = scene.follow(hand)
+    assert {one.kind for one in follower.attributions} <= {CommitKind.PENDING, CommitKind.OUT_OF_BAND}
+
+
 def test_knex_in_one_transaction_and_between_its_lock_rows() -> None:
     scene = Scene("knex", TableName("public", "knex_migrations"), TableName("public", "knex_migrations_lock"))
     assert scene.bracket is not None
@@ -364,6 +385,30 @@ def test_knex_in_one_transaction_and_between_its_lock_rows() -> None:
     follower = scene.follow()
     assert wrong(scene, follower) == {}
     assert scene.linked(follower) == scene.mine
+
+
+def test_alembic_leaves_its_transaction_in_the_middle_of_a_run() -> None:
+    """autocommit_block commits what ran, and the next transaction begins with the row of its statement."""
+    scene = Scene("alembic", TableName("public", "alembic_version"))
+    tx = scene.wal.begin(TOOL)
+    scene.ddl(tx, "aaa")
+    tx.insert(scene.table, version_num="aaa")
+    tx.commit()
+    scene.run(HAND, None)
+    scene.run(TOOL, "bbb", "CREATE INDEX CONCURRENTLY")
+    tx = scene.wal.begin(TOOL)
+    tx.row(scene.table, RowOp.UPDATE, {"version_num": "bbb"}, {"version_num": "aaa"})
+    scene.ddl(tx, "ccc")
+    tx.row(scene.table, RowOp.UPDATE, {"version_num": "ccc"}, {"version_num": "bbb"})
+    tx.commit()
+    scene.run(HAND, None)
+    tx = scene.wal.begin(TOOL)
+    for before, after in (("ccc", "ddd"), ("ddd", "eee")):
+        scene.ddl(tx, "eee") if after == "eee" else None
+        tx.row(scene.table, RowOp.UPDATE, {"version_num": after}, {"version_num": before})
+    tx.commit()
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine, "and a first row that only changed data takes nobody's"
 
 
 def test_alembic_shares_a_transaction_and_takes_nothing_behind_its_row() -> None:

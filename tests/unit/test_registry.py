@@ -246,6 +246,16 @@ def test_rows_of_a_part_are_rows_of_the_whole(kind: TableKind) -> None:
     assert registry.housekeeping_owner(event(element(str(part)))) == str(FSH)
 
 
+@pytest.mark.parametrize("kind", ["table constraint", "trigger", "rule", "policy"])
+def test_what_a_tool_takes_off_its_own_table_is_its_own(kind: str) -> None:
+    """Pogo puts another key on its table before that looks as it will; what was dropped is told by its name alone."""
+    registry = Registry(PRESETS)
+    own = event(dropped("a on b on public._pogo_migration", type_=kind), tag="ALTER TABLE")
+    assert registry.housekeeping_owner(own) == "public._pogo_migration"
+    assert registry.housekeeping_owner(event(dropped("a on public.orders", type_=kind))) is None
+    assert registry.housekeeping_owner(event(dropped("odd", type_=kind))) is None
+
+
 # -- configured tables
 
 
