@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.waiting import Ready
 
 from pggit_daemon.db import session
-from pggit_daemon.db.guard import Guard
+from pggit_daemon.db.guard import SESSIONS, Guard
 from pggit_daemon.errors import ConnectError, PrerequisiteError, RightMissing, ServerAway
 
 RV = TypeVar("RV")
@@ -97,9 +97,10 @@ async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncC
     Without `utc` the time zone stays the server's, in which a history table's timestamps without one are meant.
     """
     try:
-        conn = await WatchedConnection.connect(
-            transport(dsn), autocommit=True, fallback_application_name=f"pggit-daemon {purpose}"
-        )
+        with SESSIONS.get().connecting():
+            conn = await WatchedConnection.connect(
+                transport(dsn), autocommit=True, fallback_application_name=f"pggit-daemon {purpose}"
+            )
     except psycopg.Error as exc:
         raise await refused(dsn, exc) from exc
     conn.guard = Guard(conn, dsn)

@@ -16,8 +16,8 @@ import os
 import socket
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
@@ -85,11 +85,27 @@ class Sessions:
 
     waits: Callable[[str | None], None] = lambda _text: None
     guards: weakref.WeakSet[Guard] = field(default_factory=weakref.WeakSet)
+    _connecting: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """The task that runs makes a connection: there is none yet that could be ended, so it is cancelled itself."""
+        task = asyncio.current_task()
+        if task is None or task in self._connecting:
+            yield
+            return
+        self._connecting.add(task)
+        try:
+            yield
+        finally:
+            self._connecting.discard(task)
 
     def break_off(self, why: str) -> None:
         """End all connections at once; whoever waits on one gets an error."""
         for guard in tuple(self.guards):
             guard.break_off(why)
+        for task in tuple(self._connecting):
+            task.cancel(why)
 
 
 SESSIONS: ContextVar[Sessions] = ContextVar("sessions", default=Sessions())  # noqa: B039  (for whoever needs no stop)
