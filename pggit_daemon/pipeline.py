@@ -265,7 +265,7 @@ class Pipeline:
 
     async def _record(self, changeset: Changeset) -> None:
         """Plan a changeset's commits at once, whosever they are; then say what is known of that."""
-        self._scheduler.saw(changeset)
+        self._scheduler.observe(changeset)
         before, steps, done = self._head, [], []
         own: set[int] = set()
         handled = (own, self._recording.events, self._store.left["handled_events"])
@@ -279,7 +279,7 @@ class Pipeline:
         self._correlator.feed(changeset, done, before)
         self._recording.add([*steps, closing(changeset)], self._correlator.take())
         self._recording.changesets.append(changeset)
-        self._surroundings.saw(changeset.items)
+        self._surroundings.observe(changeset.items)
 
     async def _store_recorded(self) -> None:
         """Store what is recorded and what became known, with the progress; it is visible from then on."""

@@ -1,4 +1,4 @@
-"""`verify`: the recorded tree held against the catalog, now.
+"""`verify`: the recorded tree compared with the catalog, now.
 
 In: a database. Out: what differs, by name. It compares by itself and only reads; what it finds is looked at again after
 the daemon has handled everything up to then (`model/differences.py`). The daemon, asked, records what is certain.

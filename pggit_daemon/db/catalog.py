@@ -46,7 +46,7 @@ class ChangeCounters:
     at: datetime
 
     def horizon_is_beyond(self, now: ChangeCounters) -> bool:
-        """Whether the ages of rows cannot be held against it: it is another server's, or too old."""
+        """Whether the ages of rows cannot be compared with it: it is another server's, or too old."""
         return not now.horizon - (1 << 30) < self.horizon <= now.horizon
 
 
@@ -120,7 +120,7 @@ async def read_objects(
 
 
 async def change_counters(conn: psycopg.AsyncConnection[Any]) -> ChangeCounters:
-    """What tells that a comparison is due, as it is now."""
+    """The counters that say whether a comparison is due, as they are now."""
     return ChangeCounters(*(await _fetch(conn, _QUERIES["change_counters"]))[0])
 
 

@@ -99,7 +99,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reference led to: a migration with or without its commit, or a commit alone."""
+    """What a reference led to: a migration with or without its commit, or a commit."""
 
     commit: Commit | None
     migration: Migration | None

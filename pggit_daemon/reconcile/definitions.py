@@ -94,7 +94,7 @@ class DefinitionRefresh:
     async def _look(self, conn: Connection, handled: Handled) -> frozenset[int] | None:
         """See which rows the outbox has; None where there are too many, of which only the first are known then."""
         found, complete = await catalog.outbox_objects(conn, self._later.known)
-        self._later.saw(found, handled)
+        self._later.observe(found, handled)
         return frozenset(found) if complete else None
 
     async def _seen_by_others(self, conn: Connection) -> None:

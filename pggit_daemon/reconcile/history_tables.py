@@ -33,8 +33,8 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName
+from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.late_sources import Ran, baseline, is_new
-from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.sql import load_queries
 from pggit_daemon.store.loader import State
@@ -84,7 +84,7 @@ class HistoryTables:
         self,
         state: State,
         registry: Registry,
-        turns: Turns,
+        barrier: Barrier,
         visibility: Visibility,
         *,
         interval: float,
@@ -94,7 +94,7 @@ class HistoryTables:
     ) -> None:
         self._state = state
         self._registry = registry
-        self._turns = turns
+        self._barrier = barrier
         self._visibility = visibility
         self._interval = interval
         self._noted = noted
@@ -112,7 +112,7 @@ class HistoryTables:
 
     # ------------------------------------------------------------------ the pipeline's side
 
-    def saw(self, changeset: Changeset) -> None:
+    def observe(self, changeset: Changeset) -> None:
         """Count the source's rows as they come through."""
         for item in changeset.items:
             if isinstance(item, (HistoryRowEvent, UndecodableRow)):
@@ -179,7 +179,7 @@ class HistoryTables:
         self._asked.clear()
         for source in sorted(self._wanted - set(self._readings)):
             self._readings[source] = await self._read(conn, source)
-            self._turns.ask()
+            self._barrier.ask()
         comparing = bool(self._todo)
         if self._clock() - self._compared_at >= self._interval:
             comparing = True
@@ -219,8 +219,8 @@ class HistoryTables:
         return True
 
     async def _offer(self, source: str, reading: _Reading) -> None:
-        await self._turns.passed(reading.position)
-        await self._turns.offer(partial(self._plan, source, reading), Part.LEDGERS)
+        await self._barrier.passed(reading.position)
+        await self._barrier.offer(partial(self._plan, source, reading), Part.LEDGERS)
 
     async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
         seen = self._seen[source]
@@ -252,7 +252,7 @@ class HistoryTables:
         return table
 
     async def _note(self, conn: psycopg.AsyncConnection[Any], source: str, table: TableReading) -> None:
-        """Remember whether a table could be read, and tell when that changes."""
+        """Remember whether a table could be read, and report when that changes."""
         now = (table.state, table.why)
         if self._states.get(source) == now:
             return

@@ -38,7 +38,7 @@ class LaterStatements:
         known = [self._forget(number) for number in own]
         return all(known)
 
-    def saw(self, found: Mapping[int, frozenset[ObjectId] | None], handled: Handled) -> None:
+    def observe(self, found: Mapping[int, frozenset[ObjectId] | None], handled: Handled) -> None:
         """Take what the outbox holds now: what each row names, None for those that were known."""
         for number in self._rows.keys() - found.keys():
             self._forget(number)

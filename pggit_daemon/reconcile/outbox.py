@@ -13,7 +13,7 @@ import psycopg
 
 from pggit_daemon.db import catalog
 from pggit_daemon.db.connections import STORING, translated
-from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.store.writer import Store
 
 SOON = 0.1
@@ -25,8 +25,8 @@ class Outbox:
 
     name = "outbox"
 
-    def __init__(self, turns: Turns, store: Store) -> None:
-        self._turns = turns
+    def __init__(self, barrier: Barrier, store: Store) -> None:
+        self._barrier = barrier
         self._store = store
         self._swept = False
         self._waiting = asyncio.Event()
@@ -45,7 +45,7 @@ class Outbox:
         if not self._swept:
             # Rows that are there now and were committed before the stream's position are handled when it has passed.
             rows, requests = await catalog.outbox(conn), await catalog.requests(conn)
-            await self._turns.passed(await catalog.position(conn))
+            await self._barrier.passed(await catalog.position(conn))
             self._store.left["handled_events"].update(rows)
             self._store.left["handled_requests"].update(int(str(row["id"])) for row in requests)
             self._swept = True

@@ -4,7 +4,7 @@ In: the changesets that were read, and how far everything is stored. Out: steps 
 worker for each stream; called by `pipeline.py`:
 
     async with Scheduler(…) as scheduler:
-        scheduler.saw(changeset)                    each that was read
+        scheduler.observe(changeset)                    each that was read
         for step in scheduler.found(received):      when everything received is stored
             …                                       store it
         if scheduler.new_tables: …                  start over with these tables in the stream
@@ -32,11 +32,11 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName
+from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.history_tables import HistoryTables, Noted
 from pggit_daemon.reconcile.outbox import Outbox
 from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome
 from pggit_daemon.reconcile.sessions import StaleSessions
-from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.reconcile.verification import Gates, Verification
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.store.loader import State
@@ -116,12 +116,12 @@ class Scheduler:
         self._activity = activity
         self._listeners = listeners
         self._limits = limits
-        self._turns = Turns(ask)
+        self._barrier = Barrier(ask)
         self.visibility = Visibility()
         self._tables = HistoryTables(
             state,
             registry,
-            self._turns,
+            self._barrier,
             self.visibility,
             interval=intervals.reconcile,
             noted=listeners.noted,
@@ -130,18 +130,18 @@ class Scheduler:
         self._verification = Verification(
             state,
             registry,
-            self._turns,
+            self._barrier,
             verify=intervals.verify,
             watch=intervals.watch,
             verified=listeners.verified,
             limits=limits,
             gates=Gates(Gate(activity), Gate(activity, most=VERIFICATIONS_LEFT_OUT)),
         )
-        self._outbox = Outbox(self._turns, store)
+        self._outbox = Outbox(self._barrier, store)
         self._jobs: tuple[Job, ...] = (
             self._tables,
             self._verification,
-            StaleSessions(state.api, self._turns, interval=intervals.reconcile),
+            StaleSessions(state.api, self._barrier, interval=intervals.reconcile),
             self._outbox,
         )
         self._tasks: list[asyncio.Task[None]] = []
@@ -163,11 +163,11 @@ class Scheduler:
         """History tables that no event announced: the registry has them, the stream must start over with them."""
         return (*self._verification.new_tables, *self._tables.moved)
 
-    def saw(self, changeset: Changeset) -> None:
+    def observe(self, changeset: Changeset) -> None:
         """Take a changeset that was read, before it is stored."""
-        self.visibility.saw(changeset)
-        self._tables.saw(changeset)
-        self._verification.saw(changeset)
+        self.visibility.observe(changeset)
+        self._tables.observe(changeset)
+        self._verification.observe(changeset)
 
     def wake(self) -> None:
         """Somebody asks for a comparison: look at once."""
@@ -193,11 +193,11 @@ class Scheduler:
     @property
     def needs(self) -> frozenset[Part]:
         """What of the record must be in memory for what is found."""
-        return self._turns.needs
+        return self._barrier.needs
 
     def found(self, stored: LSN) -> Iterator[Step]:
         """Steps to be stored now. To be called when everything received until `stored` is."""
-        yield from self._turns.take(stored)
+        yield from self._barrier.take(stored)
         self._outbox.look()
 
     async def _repeat(self, job: Job) -> None:

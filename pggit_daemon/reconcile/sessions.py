@@ -3,7 +3,7 @@
 In: the sessions that have something open. Out: the ledger and the session tables without them; a migration that was
 begun stays recorded as started, a deployment as abandoned. A job of `scheduler.py`.
 
-A session that is gone can tell nothing more: once the stream has passed the moment at which that was seen, what it
+A session that has ended sends nothing more: once the stream has passed the moment at which that was seen, what it
 had open is closed.
 """
 
@@ -20,7 +20,7 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.interpret.sql_api import Api
 from pggit_daemon.model.session import Watched
-from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.store.writer import Store
 
 log = structlog.get_logger(__name__)
@@ -34,9 +34,11 @@ class StaleSessions:
 
     name = "sessions"
 
-    def __init__(self, api: Api, turns: Turns, *, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, api: Api, barrier: Barrier, *, interval: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._api = api
-        self._turns = turns
+        self._barrier = barrier
         self._interval = interval
         self._clock = clock
         self._looked_at = clock() - interval  # at once: much may have ended while no daemon ran
@@ -53,7 +55,7 @@ class StaleSessions:
         self._looked_at = self._clock()
         probe = await catalog.probe(conn, [Watched(session, by_lock=False) for session in self._api.sessions()])
         if probe.gone:
-            await self._turns.passed(probe.position)
+            await self._barrier.passed(probe.position)
             self._ended.update(self._api.forget(one.session for one in probe.gone))
         if self._ended:
             await self._close(conn)

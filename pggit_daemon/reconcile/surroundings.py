@@ -1,4 +1,4 @@
-"""What the stream cannot tell while something is pending: which sessions ended, who may write the history tables.
+"""What the stream does not show while something is pending: which sessions ended, who may write the history tables.
 
 In: the correlator, a connection on demand, how far everything is stored. Out: answers of the database, told to the
 correlator once the stream has passed the moment they are of. Called by `pipeline.py` between two batches.
@@ -88,7 +88,7 @@ class Surroundings:
             async with self._link.use() as conn:
                 self._correlator.set_writers(await catalog.writers(conn, tables))
 
-    def saw(self, items: Iterable[Item]) -> None:
+    def observe(self, items: Iterable[Item]) -> None:
         """Take what a transaction says: who may write the history tables may have changed."""
         if any(_may_change_writers(item) for item in items if isinstance(item, Ddl)):
             self._writers_due = 0.0

@@ -34,8 +34,8 @@ from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import ObjectId
 from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName, Unreadable
+from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome, remembered, snapshot_step
-from pggit_daemon.reconcile.turns import Turns
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
@@ -84,7 +84,7 @@ class Verification:
         self,
         state: State,
         registry: Registry,
-        turns: Turns,
+        barrier: Barrier,
         *,
         verify: float,
         watch: float,
@@ -95,7 +95,7 @@ class Verification:
     ) -> None:
         self._state = state
         self._registry = registry
-        self._turns = turns
+        self._barrier = barrier
         self._verified = verified
         self._limits = limits
         self._intervals = (verify, watch)
@@ -112,7 +112,7 @@ class Verification:
         self.new_tables: tuple[TableName, ...] = ()
         """History tables that no event announced: the stream must start over with them."""
 
-    def saw(self, changeset: Changeset) -> None:
+    def observe(self, changeset: Changeset) -> None:
         """A capture that failed, or could not be read, makes the recorded tree suspect."""
         for item in changeset.items:
             failed = isinstance(item, Ddl) and item.event.kind == "capture_failed"
@@ -199,7 +199,7 @@ class Verification:
 
     async def _settle(self, conn: psycopg.AsyncConnection[Any], look: _Look) -> None:
         """Look at what was found again, until nothing of it changes any more; then have it recorded."""
-        await self._turns.passed(look.position)
+        await self._barrier.passed(look.position)
         while look.found:
             leaves = await self._recorded(look)
             second = await catalog.differing(conn, [one.oid for one in look.found])
@@ -212,7 +212,7 @@ class Verification:
                 return
             look.found = second
             look.position = await catalog.position(conn)
-            await self._turns.passed(look.position)
+            await self._barrier.passed(look.position)
         await self._end(conn, look, {})
 
     async def _end(self, conn: psycopg.AsyncConnection[Any], look: _Look, leaves: Mapping[ObjectId, object]) -> None:
@@ -259,7 +259,7 @@ class Verification:
             planned.append(replace(outcome, differences=kept, position=stored))
             return snapshot_step(planned[0], self._state.schema, self._state.progress.head) if kept else None
 
-        step = await self._turns.offer(plan, *([Part.SCHEMA] if outcome.differences else []))
+        step = await self._barrier.offer(plan, *([Part.SCHEMA] if outcome.differences else []))
         commit = step.commit if step is not None else None
         await Store(conn).run([("put_verification", remembered(planned[0], commit))])
         self._verified(planned[0])
@@ -271,7 +271,7 @@ class Verification:
         def note(_stored: LSN) -> None:
             leaves.update(self._leaves(one.oid for one in look.found))
 
-        await self._turns.offer(note, Part.SCHEMA)
+        await self._barrier.offer(note, Part.SCHEMA)
         return leaves
 
     def _leaves(self, oids: Iterable[ObjectId]) -> dict[ObjectId, object]:

@@ -20,7 +20,7 @@ class Visibility:
     def __init__(self) -> None:
         self._unseen: set[int] = set()
 
-    def saw(self, changeset: Changeset) -> None:
+    def observe(self, changeset: Changeset) -> None:
         """Take a transaction that the stream has brought."""
         self._unseen.add(changeset.xid)
 

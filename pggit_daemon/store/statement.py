@@ -1,4 +1,4 @@
-"""What the store is told to do: the name of an operation and its parameters.
+"""An instruction to the store: the name of an operation and its parameters.
 
 The function `store_NAME` of sql/store does it; `store/writer.py` sends them as one JSON document.
 """

@@ -170,16 +170,16 @@ def _attributed(attribution: Attribution) -> Iterator[Statement]:
 
 
 def _remembered(facts: Iterable[Fact]) -> Iterator[Statement]:
-    kept = [fact for fact in facts if fact.state is not None]
+    current = [fact for fact in facts if fact.state is not None]
     gone = [fact for fact in facts if fact.state is None]
     if gone:
         yield "forget", {"kind": [fact.kind for fact in gone], "key": [fact.key for fact in gone]}
-    if kept:
+    if current:
         yield (
             "remember",
             {
-                "kind": [fact.kind for fact in kept],
-                "key": [fact.key for fact in kept],
-                "state": [dict(fact.state or {}) for fact in kept],
+                "kind": [fact.kind for fact in current],
+                "key": [fact.key for fact in current],
+                "state": [dict(fact.state or {}) for fact in current],
             },
         )

@@ -125,7 +125,7 @@ class Metrics:
             "status",
         )
         self.conflicts_open = gauge("pggit_conflicts_open", "Conflicts that nobody has resolved.", "type")
-        # The recorded tree, held against the catalog.
+        # The recorded tree, compared with the catalog.
         self.verifications = counter(
             "pggit_verifications_total", "Comparisons of the whole catalog with the recorded tree.", "result"
         )

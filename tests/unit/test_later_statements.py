@@ -14,7 +14,7 @@ def _named(later: LaterStatements) -> tuple[bool, bool]:
 
 def test_a_row_counts_until_it_is_handled() -> None:
     later = LaterStatements()
-    later.saw({1: frozenset({ONE}), 2: frozenset({ONE, TWO})}, [])
+    later.observe({1: frozenset({ONE}), 2: frozenset({ONE, TWO})}, [])
     assert (_named(later), later.known) == ((True, True), [1, 2])
     assert later.handle([2])
     assert (_named(later), later.known) == ((True, False), [1])
@@ -25,9 +25,9 @@ def test_a_row_counts_until_it_is_handled() -> None:
 
 def test_rows_that_are_handled_or_gone_name_nothing() -> None:
     later = LaterStatements()
-    later.saw({1: frozenset({ONE}), 2: frozenset({TWO})}, [{1}, {7}])
+    later.observe({1: frozenset({ONE}), 2: frozenset({TWO})}, [{1}, {7}])
     assert _named(later) == (False, True)
-    later.saw({2: None, 3: frozenset({ONE})}, [{1}])
+    later.observe({2: None, 3: frozenset({ONE})}, [{1}])
     assert _named(later) == (True, True)
-    later.saw({3: None}, [])
+    later.observe({3: None}, [])
     assert (_named(later), later.known) == ((True, False), [3])

@@ -88,7 +88,7 @@ COMMENT ON COLUMN pggit.migration_history.execution_time IS 'How long it ran.';
 COMMENT ON COLUMN pggit.migration_history.success IS 'False: it failed.';
 COMMENT ON COLUMN pggit.migration_history.error_message IS 'Why it failed.';
 COMMENT ON COLUMN pggit.migration_history.version IS 'The tool''s own id of it, as text.';
-COMMENT ON COLUMN pggit.migration_history.source IS 'The history table that tells of it; sql = the SQL API.';
+COMMENT ON COLUMN pggit.migration_history.source IS 'The history table that lists it; sql = the SQL API.';
 COMMENT ON COLUMN pggit.migration_history.evidence IS 'What links it to its commit, strongest first: transaction, session, lock, bracket, window, baseline, manual, snapshot; none: it ran no DDL, and this is the commit whose schema it saw.';
 COMMENT ON COLUMN pggit.migration_history.status IS 'applied, failed, started, rolled_back, removed, ...';
 COMMENT ON COLUMN pggit.migration_history.sequence IS 'The tool''s own order.';

@@ -46,7 +46,7 @@ $$;
 
 -- The commits that a migration made, as it was applied last: its parts, where it was committed one by one, and the last.
 -- `objects`: what of the commit is the migration's, as 'type identity', where one transaction ran several; NULL: all.
--- A baseline's commit tells nothing of what the migrations before it did, and what ran no DDL made none.
+-- A baseline's commit does not show what the migrations before it did, and what ran no DDL made none.
 CREATE OR REPLACE FUNCTION pggit_daemon.made_by(m pggit.external_migrations)
     RETURNS TABLE (commit_id integer, objects text[])
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

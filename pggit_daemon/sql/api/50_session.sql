@@ -1,4 +1,4 @@
--- What the writing functions share: who the session is, and how something is told to the daemon.
+-- What the writing functions share: who the session is, and how they reach the daemon.
 
 -- This backend's start: with the pid it names the session for its whole life.
 CREATE OR REPLACE FUNCTION pggit_daemon.backend_start() RETURNS timestamptz

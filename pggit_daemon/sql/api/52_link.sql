@@ -1,4 +1,4 @@
--- link_migration, and direct inserts into external_migrations: migrations that no tool's table tells of.
+-- link_migration, and direct inserts into external_migrations: migrations that no tool's table lists.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.link_migration(migration_id bigint, description text, tool_name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -13,7 +13,7 @@ COMMENT ON COLUMN pggit.commits.objects_changed IS 'How many objects it changed;
 COMMENT ON TABLE pggit.external_migrations IS 'Every migration of every tool, unique by tool_name, source and migration_id.';
 COMMENT ON COLUMN pggit.external_migrations.migration_id IS 'The tool''s own number; 10^18 and more: given by us, for versions that are no plain number; negative: a rollback of that migration.';
 COMMENT ON COLUMN pggit.external_migrations.pggit_commit_id IS 'The commit it is linked to (its last one); NULL = not linked.';
-COMMENT ON COLUMN pggit.external_migrations.source IS 'The history table that tells of it; sql = the SQL API.';
+COMMENT ON COLUMN pggit.external_migrations.source IS 'The history table that lists it; sql = the SQL API.';
 COMMENT ON COLUMN pggit.external_migrations.version IS 'The tool''s own id of it, as text.';
 COMMENT ON COLUMN pggit.external_migrations.sequence IS 'The tool''s own order.';
 COMMENT ON COLUMN pggit.external_migrations.status IS 'applied, failed, started, baseline, schema, marked, rollback, rolled_back, deleted, removed or cleared.';

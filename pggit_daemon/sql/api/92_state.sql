@@ -1,5 +1,5 @@
 -- Whether everything that records statements is there, and as init made it. Event triggers can be disabled and functions
--- replaced by any superuser, and a dump restored elsewhere brings them along; nothing of that is told anywhere else.
+-- replaced by any superuser, and a dump restored elsewhere brings them along; nothing else shows that.
 
 -- Our functions as they are, by signature: a hash of what they do, and as whom.
 CREATE OR REPLACE FUNCTION pggit_daemon.functions_now() RETURNS jsonb

@@ -182,7 +182,7 @@ LEFT JOIN (
 SELECT pg_catalog.pg_current_wal_insert_lsn()::text;
 
 -- name: change_counters
--- What tells that a comparison is due, and from where on the next one must look.
+-- Counters that say that a comparison is due, and from where on the next one must look.
 SELECT writes, names, writer, horizon, asked, at FROM pggit_daemon.change_counters();
 
 -- name: verified

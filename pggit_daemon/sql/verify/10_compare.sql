@@ -1,4 +1,4 @@
--- The recorded tree held against the catalog, inside the server: only what differs leaves it.
+-- The recorded tree compared with the catalog, inside the server: only what differs leaves it.
 
 -- Objects as they are now, some hundreds at once; no row for what does not exist or is none of ours. Nobody waits for this,
 -- and it waits for nobody: they are read in a subtransaction whose end returns the locks that functions like

@@ -75,7 +75,7 @@ BEGIN
                     AND NOT EXISTS (SELECT FROM pg_subscription AS x WHERE x.oid = v.objid));
 END $$;
 
--- What tells cheaply that a comparison is due, and from where on the next one must look.
+-- Counters that say cheaply that a comparison is due, and from where on the next one must look.
 -- `writes`: how often rows of those catalogs were written, by the server's own counters; `names`: a hash over those of
 -- roles and tablespaces, which stand in definitions and belong to no database; `writer`: which functions on which
 -- server describe objects; `horizon`: every transaction before it has ended; `asked`: somebody wants everything

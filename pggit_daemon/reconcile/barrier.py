@@ -36,7 +36,7 @@ class _Offer:
     done: asyncio.Future[Step | None]
 
 
-class Turns:
+class Barrier:
     """`ask` has the server say how far it is: on an idle database nothing else moves the stream on."""
 
     def __init__(self, ask: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.reconcile.turns import Turns
+from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.versioning.plan import Step
 
 STEP = Step(None, (), (), (), datetime(2026, 3, 1, tzinfo=UTC), None, LSN(9))
@@ -20,29 +20,29 @@ async def settle() -> None:
 
 async def test_a_position_is_passed_when_everything_before_it_is_stored() -> None:
     asked: list[None] = []
-    turns = Turns(lambda: asked.append(None))
-    waiting = asyncio.create_task(turns.passed(LSN(10)))
+    barrier = Barrier(lambda: asked.append(None))
+    waiting = asyncio.create_task(barrier.passed(LSN(10)))
     await settle()
-    list(turns.take(LSN(9)))
+    list(barrier.take(LSN(9)))
     await settle()
     assert not waiting.done()
     assert asked  # an idle stream must be asked to move
-    list(turns.take(LSN(10)))
+    list(barrier.take(LSN(10)))
     await waiting
 
 
 async def test_a_plan_is_made_in_the_pipelines_turn_and_its_step_is_stored_before_the_job_goes_on() -> None:
-    turns = Turns(lambda: None)
+    barrier = Barrier(lambda: None)
     planned: list[LSN] = []
 
     def plan(stored: LSN) -> Step:
         planned.append(stored)
         return STEP
 
-    offered = asyncio.create_task(turns.offer(plan))
+    offered = asyncio.create_task(barrier.offer(plan))
     await settle()
     assert planned == []
-    taken = turns.take(LSN(10))
+    taken = barrier.take(LSN(10))
     assert next(taken) is STEP
     assert planned == [LSN(10)]
     await settle()
@@ -52,9 +52,9 @@ async def test_a_plan_is_made_in_the_pipelines_turn_and_its_step_is_stored_befor
 
 
 async def test_what_a_job_gave_up_is_not_planned() -> None:
-    turns = Turns(lambda: None)
-    offered = asyncio.create_task(turns.offer(lambda _: STEP))
+    barrier = Barrier(lambda: None)
+    offered = asyncio.create_task(barrier.offer(lambda _: STEP))
     await settle()
     offered.cancel()
     await asyncio.wait([offered])
-    assert list(turns.take(LSN(10))) == []
+    assert list(barrier.take(LSN(10))) == []
