@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pggit_daemon.model.meaning import Meaning
+from pggit_daemon.model.proof import Place
 from pggit_daemon.tools.preset import packaged, parse
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
@@ -22,12 +23,13 @@ def test_every_preset_has_its_row() -> None:
 @pytest.mark.parametrize("stem", [stem for stem, _ in packaged()])
 def test_a_row_says_what_the_preset_says(stem: str) -> None:
     preset = dict(packaged())[stem]
-    table, model, proofs, exact = ROWS[stem].split(" | ")
+    table, model, proofs, exact, integrated = ROWS[stem].split(" | ")
     assert table == f"`{preset.table.name}`"
     assert model == preset.model
     assert proofs == ", ".join(dict.fromkeys(_WORDS.get(proof.by, proof.by) for proof in preset.proof))
     ways = {proof.by for proof in preset.proof}
     assert not exact.startswith("yes") or "window" not in ways, "what may be guessed is not exact"
+    assert integrated == "yes" or preset.place is Place.OTHER_SESSION, "the trigger names the session of the DDL"
 
 
 def test_the_example_is_a_preset() -> None:
