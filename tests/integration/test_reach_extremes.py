@@ -88,3 +88,26 @@ def test_a_table_that_thousands_of_objects_name(installed_database: str, tmp_pat
             assert [len(commit.changed) for commit in made[1:]] == [520 + 40 + 2 * (1500 + 2), 520 + 40 + 2]
             assert conn.execute(DIFFERENT).fetchall() == []
     assert took < 5
+
+
+@pytest.mark.parametrize("made", ["function", "view"])
+def test_a_definition_of_megabytes_is_read_by_the_daemon(installed_database: str, tmp_path: Path, made: str) -> None:
+    """Promise: no message is as large as what a user may write; the event tells the hash, and nothing is lost."""
+    long = "x" * 2_000_000
+    statement = {
+        "function": f"CREATE FUNCTION large() RETURNS int LANGUAGE sql AS $$ SELECT 1 /* {long} */ $$",
+        "view": f"CREATE VIEW large AS SELECT '{long}'::text AS a",
+    }[made]
+    with (
+        psycopg.connect(installed_database, autocommit=True) as conn,
+        Daemon(installed_database, tmp_path) as daemon,
+    ):
+        with conn.transaction():
+            conn.execute(statement.encode())
+            [([element], size)] = conn.execute("SELECT objects, pg_column_size(objects) FROM pggit_daemon.ddl_event")
+        daemon.wait_caught_up()
+        assert [len(commit.changed) for commit in commits(installed_database)] == [1, 1]
+        assert conn.execute(DIFFERENT).fetchall() == []
+        assert conn.execute("SELECT count(*) FROM pggit_daemon.quarantine").fetchone() == (0,)
+    assert (element["op"], element["why"], len(element["sha256"])) == ("deferred", "too_large", 64)
+    assert size < 2000

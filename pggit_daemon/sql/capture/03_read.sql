@@ -6,6 +6,24 @@ CREATE OR REPLACE FUNCTION pggit_daemon.deferred_element(of_class oid, of_object
         'classid', of_class::bigint, 'objid', of_object::bigint, 'why', why)
 $$;
 
+-- The same without definitions above 1 MB: such an event would reach the daemon as one message, which may be too large for it.
+-- The daemon reads them from the catalog; of what is left to it the event tells the hash.
+CREATE OR REPLACE FUNCTION pggit_daemon.without_large(objects jsonb) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_column_size(objects) <= 1048576 THEN
+        RETURN objects;
+    END IF;
+    RETURN (
+        SELECT jsonb_agg(CASE WHEN octet_length(o.element ->> 'definition') <= 1048576 IS NOT FALSE THEN o.element
+                              ELSE pggit_daemon.deferred_element((o.element ->> 'classid')::oid, (o.element ->> 'objid')::oid,
+                                                                 (o.element ->> 'direct')::boolean, 'too_large')
+                                   || jsonb_build_object('sha256', encode(sha256(convert_to(o.element ->> 'definition',
+                                                                                            getdatabaseencoding())), 'hex')) END
+                         ORDER BY o.place)
+          FROM jsonb_array_elements(objects) WITH ORDINALITY AS o (element, place));
+END $$;
+
 -- How many objects one statement may have described before the rest is left to the daemon.
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_limit() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 500';
 

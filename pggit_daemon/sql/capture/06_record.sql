@@ -160,6 +160,7 @@ DECLARE
 BEGIN
     LOOP
         BEGIN
+            objects := pggit_daemon.without_large(objects);
             e := pggit_daemon.prepare_event(tag, objects, first, remembered, told);
             why := NULL;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN

@@ -45,6 +45,7 @@ BEGIN
             END IF;
             is_read := true;
             IF objects IS NOT NULL THEN
+                objects := pggit_daemon.without_large(objects);
                 e := pggit_daemon.prepare_event(tag, objects, told IS NULL, remembered, true);
             END IF;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
