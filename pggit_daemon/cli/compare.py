@@ -15,7 +15,7 @@ from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, Js
 from pggit_daemon.cli.output import print_diff, print_json, print_text
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.query import records
-from pggit_daemon.query.compare import alone, between
+from pggit_daemon.query.compare import between, changes_of
 from pggit_daemon.query.connect import connection
 from pggit_daemon.query.diff import unified
 from pggit_daemon.query.references import FORMS
@@ -35,11 +35,11 @@ def diff(
     source: SourceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare the schema at two commits or migrations, object by object; of one alone, what it changed."""
+    """Compare the schema at two commits or migrations, object by object; of a single one, what it changed."""
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="diff") as conn:
         if b is None:
-            found = alone(conn, records.find(conn, a, tool=tool, source=source))
+            found = changes_of(conn, records.find(conn, a, tool=tool, source=source))
         else:
             first, second = (records.find_any(conn, word, tool=tool, source=source) for word in (a, b))
             found = between(conn, first, second)

@@ -1,7 +1,7 @@
 """Comparing the schema at two moments, or with and without what one commit or migration did.
 
 In: a connection and references that were followed. Out: a `Comparison`. A migration stands for all its commits:
-compared with another moment, it is the schema after its last one; alone, it is what all of them changed together.
+compared with another moment, it is the schema after its last one; by itself, it is what all of them changed together.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def between(conn: Connection, a: Found, b: Found) -> Comparison:
     return Comparison(first, second, pair(records.changed_between(conn, first, second)), notes)
 
 
-def alone(conn: Connection, found: Found) -> Comparison:
+def changes_of(conn: Connection, found: Found) -> Comparison:
     """Compare what was before a commit or a migration with what it left: what others did in between is left out."""
     made = records.made(conn, found)
     notes = [found.note] if found.note is not None else []
