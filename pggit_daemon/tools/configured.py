@@ -1,15 +1,20 @@
 """A source of the user's own, from a few lines of configuration.
 
-In: a `[[database.source]]` section. Out: a `Source`. Pure.
+In: a `[[database.source]]` section. Out: a `Source`. Pure. What a table of a known tool means, its preset says, where a
+row is not simply a migration; the section still names the source, its tool and its sessions.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from pggit_daemon.config.model import Source as Section
-from pggit_daemon.tools.preset import MigrationColumns, SessionHints, custom
+from pggit_daemon.tools.preset import MigrationColumns, Preset, SessionHints, custom
 from pggit_daemon.tools.source import Source
+
+UNNAMED = "custom"
+"""The tool of a section that names none."""
 
 
 def configured_source(section: Section, grace: timedelta) -> Source:
@@ -32,3 +37,11 @@ def configured_source(section: Section, grace: timedelta) -> Source:
     )
     own = timedelta(seconds=section.grace_seconds) if section.grace_seconds is not None else grace
     return Source(section.name, preset, section.table_name, grace=own, origin="config")
+
+
+def as_known(source: Source, stem: str, preset: Preset, database: str) -> Source:
+    """The configured source of a table that this preset knows."""
+    hints = {"user": source.hints.user, "application_name": source.hints.application_name}
+    session = preset.session.model_copy(update=hints)
+    named = {"session": session} if source.tool == UNNAMED else {"session": session, "tool": source.tool}
+    return replace(source, preset=preset.model_copy(update=named), preset_name=stem, database=database)

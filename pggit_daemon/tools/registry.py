@@ -15,6 +15,7 @@ from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.candidates import Candidates
+from pggit_daemon.tools.configured import as_known
 from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.doubts import Doubt, doubt
 from pggit_daemon.tools.housekeeping import Housekeeping
@@ -248,7 +249,9 @@ class Registry:
     def _judge(self, table: TableName) -> bool:
         """Say whose history table this is; True if it was not that before."""
         known = self._source_at(table)
-        if (known is not None and known.origin == "config") or not self._discovery.allows(table):
+        if known is not None and known.origin == "config":
+            return self._know_better(known, self.fitting(self._seen[table]))
+        if not self._discovery.allows(table):
             return False
         fitting = self.fitting(self._seen[table])
         before = self.ambiguous.pop(table, None)
@@ -265,6 +268,14 @@ class Registry:
         name = self._name(table)
         source = Source(name, preset, table, grace=self._grace, preset_name=fitting[0], database=self._database)
         self.sources[name] = source
+        return True
+
+    def _know_better(self, source: Source, fitting: tuple[str, ...]) -> bool:
+        """A configured table may be a known tool's whose rows are not one migration each."""
+        stem = fitting[0] if len(fitting) == 1 else None
+        if stem is None or source.preset_name == stem or self._presets[stem].model == "rows":
+            return False
+        self.sources[source.name] = as_known(source, stem, self._presets[stem], self._database)
         return True
 
     def fitting(self, seen: Seen) -> tuple[str, ...]:

@@ -399,3 +399,24 @@ def test_the_keys_of_locks(preset: str, table: TableName, keys: set[int]) -> Non
     """As seen in pg_locks, or computed from the tool's own formula, in a database called app."""
     source = Source("s", PRESETS[preset], table, database="app")
     assert {(high << 32) + low for high, low in source.advisory_keys} == keys
+
+
+def test_a_configured_table_of_a_known_tool_keeps_what_the_tool_means_by_its_rows() -> None:
+    """Alembic has one row that moves: as rows that are migrations, all but the first one were lost."""
+    section = {"name": "mine", "table": "app.alembic_version", "columns": {"id": "version_num"}, "user": "deploy"}
+    source = configured_source(Section.model_validate(section), timedelta(seconds=7))
+    registry = Registry(PRESETS, [source])
+    assert registry.learn(source.table, shape("version_num varchar", "version_num"))
+    [known] = registry.histories
+    assert (known.name, known.preset_name, known.preset.model, known.tool) == ("mine", "alembic", "head", "alembic")
+    assert (known.grace, known.hints.user, known.origin) == (timedelta(seconds=7), "deploy", "config")
+    assert not registry.learn(source.table, shape("version_num varchar", "version_num")), "once"
+
+
+def test_a_configured_table_whose_rows_are_migrations_stays_as_configured() -> None:
+    section = {"name": "mine", "table": "app.migrations", "columns": {"id": "name"}}
+    source = configured_source(Section.model_validate(section), timedelta(seconds=7))
+    registry = Registry(PRESETS, [source])
+    registry.learn(source.table, shape("id int, name varchar, run_on timestamp", "id"))
+    [known] = registry.histories
+    assert known.preset == source.preset
