@@ -13,7 +13,7 @@ from pggit_daemon.attribute.callbacks import possible_callback
 from pggit_daemon.attribute.claims import Claim, Group, Seen, as_certain, by_search_path
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
 from pggit_daemon.attribute.known import Known
-from pggit_daemon.attribute.matching import recognise, show_own
+from pggit_daemon.attribute.learning import recognise, show_own
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment, Statement
 from pggit_daemon.attribute.state import State

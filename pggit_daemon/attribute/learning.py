@@ -1,0 +1,63 @@
+"""What a proof tells of sessions, and what follows for all else that they ran.
+
+In: a session that a row, a lock or its own use of a history table has shown to be a tool's. Out: claims that are
+certain now, or gone. Called by `matching.py` and `opening.py`; pure, over the state of attribution.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
+from pggit_daemon.attribute.claims import Group, as_certain
+from pggit_daemon.attribute.deadlines import CallbackEnds
+from pggit_daemon.attribute.proofs import proof_of
+from pggit_daemon.attribute.state import State
+from pggit_daemon.model.session import SessionKey
+
+
+def recognise(state: State, source: str, session: SessionKey) -> None:
+    """A session is known as the tool's: what waits to be known as its callback is."""
+    for segment in state.pool.beside(session):
+        if source in segment.callback_of:
+            segment.left_to(source, orphan=False)
+            segment.callback_of = frozenset()
+            state.refresh(segment)
+
+
+def learn(state: State, source: str, group: Group, session: SessionKey, now: datetime) -> None:
+    """The session runs the DDL of this run: it is no other source's, and the run has no other session."""
+    state.known.sessions.learn(source, group, session, now)
+    state.changed.tools[source] = None
+    for segment in state.pool.of_session(session):
+        for other in [name for name in segment.claims if name != source]:
+            state.drop_claim(segment, other)
+    for segment in state.pool.of_run(source, group) if group is not None else ():
+        if segment.session != session:
+            if len(segment.claims) == 1 and segment.tool is None and segment.may_call_back:
+                # Not the run's own session, but under its lock: a callback on a connection of its own.
+                segment.callback_of = segment.may_call_back
+                state.pool.watch_siblings(segment)
+                state.deadlines.add(segment.time + CALLBACK_GRACE, CallbackEnds(segment))
+            state.drop_claim(segment, source)
+    recognise(state, source, session)
+    if isinstance(group, SessionKey):
+        recognise(state, source, group)
+
+
+def show_own(state: State, source: str, session: SessionKey, now: datetime) -> None:
+    """The session has shown that it is the source's own: what it ran is certain, and of no source that is not sure."""
+    known = state.known.sessions
+    known.of(source).works(session, now)
+    state.changed.tools[source] = None
+    own = known.owners(session, now)
+    for segment in state.pool.of_session(session):
+        for name, claim in list(segment.claims.items()):
+            if claim.certain:
+                continue
+            if name == source and proof_of(state.sources[name]).is_writers:
+                segment.claims[name] = as_certain(claim)
+                state.stir(segment)
+                state.tell(segment)
+            elif name not in own:
+                state.drop_claim(segment, name)
