@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from pggit_daemon.config.model import Source as Section
 from pggit_daemon.tools.preset import MigrationColumns, Preset, SessionHints, custom
@@ -40,8 +41,11 @@ def configured_source(section: Section, grace: timedelta) -> Source:
 
 
 def as_known(source: Source, stem: str, preset: Preset, database: str) -> Source:
-    """The configured source of a table that this preset knows."""
+    """The configured source of a table that this preset knows. How it is proven the preset says, unless `ddl` does."""
     hints = {"user": source.hints.user, "application_name": source.hints.application_name}
-    session = preset.session.model_copy(update=hints)
-    named = {"session": session} if source.tool == UNNAMED else {"session": session, "tool": source.tool}
+    named: dict[str, Any] = {"session": preset.session.model_copy(update=hints)}
+    if source.tool != UNNAMED:
+        named["tool"] = source.tool
+    if source.outlives_session:  # ddl = "after"
+        named["proof"] = source.preset.proof
     return replace(source, preset=preset.model_copy(update=named), preset_name=stem, database=database)

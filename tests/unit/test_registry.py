@@ -420,3 +420,12 @@ def test_a_configured_table_whose_rows_are_migrations_stays_as_configured() -> N
     registry.learn(source.table, shape("id int, name varchar, run_on timestamp", "id"))
     [known] = registry.histories
     assert known.preset == source.preset
+
+
+def test_what_the_configuration_says_of_the_place_of_ddl_stays() -> None:
+    section = {"name": "mine", "table": "app.alembic_version", "columns": {"id": "version_num"}, "ddl": "after"}
+    source = configured_source(Section.model_validate(section), timedelta(seconds=7))
+    registry = Registry(PRESETS, [source])
+    registry.learn(source.table, shape("version_num varchar", "version_num"))
+    [known] = registry.histories
+    assert (known.preset.model, known.proofs) == ("head", source.proofs)
