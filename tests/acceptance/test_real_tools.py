@@ -17,7 +17,12 @@ from tests.tools.bench import Bench, Done, Mode
 LATE = ["django", "postgrator", "sequelize"]
 """Tools whose rows follow their DDL."""
 
-INEXACT = {"sqitch (replayed)", "tern (replayed)"}
+BY_LOOKS = {"rails (replayed)", "sqitch (replayed)"}
+"""Tools whose DDL runs beside a lock of another session: a hand that looks like them inside of it is mistaken until it
+was seen at other times. docs/tools.md says so; `python -m tests.tools` counts it as wrong.
+"""
+
+UNNAMED = {"sqitch (replayed)", "tern (replayed)"}
 """The rows of one are another session's than its DDL, which no trigger can name; those of the other are found by
 comparing until its table, which has no key, is integrated.
 """
@@ -38,7 +43,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_no_link_is_wrong_beside_hands(bench: Bench) -> None:
     """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
-    found = bench.run([*QUICK, *REPLAYED], Mode.HANDS, short=True)
+    found = bench.run([*QUICK, *(name for name in REPLAYED if name not in BY_LOOKS)], Mode.HANDS, short=True)
     assert _failures(found) == []
     assert all(one.verdict.hands for one in found)
     assert _unlinked(one for one in found if one.tool in EXACT) == []
@@ -46,9 +51,10 @@ def test_no_link_is_wrong_beside_hands(bench: Bench) -> None:
 
 def test_all_links_are_right_where_the_table_is_integrated(bench: Bench) -> None:
     """The trigger names the session, so nobody beside it is mistaken for the tool."""
-    found = bench.run([*LATE, *REPLAYED], Mode.INTEGRATED, short=True)
+    names = [*LATE, *(name for name in REPLAYED if name not in UNNAMED)]
+    found = bench.run(names, Mode.INTEGRATED, short=True)
     assert _failures(found) == []
-    assert _unlinked(one for one in found if one.tool not in INEXACT) == []
+    assert _unlinked(found) == []
 
 
 def _unlinked(found: Iterable[Done]) -> list[str]:
