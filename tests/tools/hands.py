@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 OTHERS = (("ada", "psql"), ("deploy", "psql"), ("ada", ""))
 """User and application_name of sessions that do not look like the tool's."""
 
-PAUSE = 0.12  # seconds between statements of a hand
+PAUSE = 0.25  # seconds between statements of a hand
 
 _numbers = itertools.count(1)
 
