@@ -1,7 +1,7 @@
 """What must be published before pgoutput can stream it.
 
 In: a connection, the registry. Out: the publications hold our outboxes and every history table that exists, and take in
-later ones as they are made (sql/api/56_publish.sql). Called by `beginning.py` before it makes a slot, by `worker.py`
+later ones as they are made (sql/api/57_publish.sql). Called by `beginning.py` before it makes a slot, by `worker.py`
 before each stream, and by `polling.py` beside it, while a table could not be had or something of ours is disabled.
 """
 

@@ -7,73 +7,9 @@
 --                     identity. So a table is in it only while it has one: it leaves in the very transaction that takes
 --                     the identity away (on_publishable_ddl), whatever statement that is.
 
--- Whether UPDATE and DELETE of a published table are allowed, as the server judges it (RelationGetReplicaIndex): by an index
--- that is valid, whole and not deferrable, or by the whole row, of which virtual columns cannot be part. An index that was
--- chosen must be that of a constraint: others can be dropped CONCURRENTLY, which takes them away long before it ends.
-CREATE OR REPLACE FUNCTION pggit_daemon.has_identity(relation oid) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE c.relreplident
-               WHEN 'f' THEN NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attgenerated = 'v')
-               WHEN 'n' THEN false
-               ELSE EXISTS (SELECT FROM pg_index AS i
-                             WHERE i.indrelid = c.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
-                               AND i.indpred IS NULL
-                               AND CASE c.relreplident
-                                       WHEN 'd' THEN i.indisprimary
-                                       ELSE i.indisreplident
-                                            AND EXISTS (SELECT FROM pg_constraint AS k
-                                                         WHERE k.conrelid = c.oid AND k.conindid = i.indexrelid
-                                                           AND k.contype IN ('p', 'u')) END) END
-      FROM pg_class AS c WHERE c.oid = relation
-$$;
-
--- A table's name as statements need it; NULL for what cannot be published, or is not a user's.
-CREATE OR REPLACE FUNCTION pggit_daemon.publishable(relation oid) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('%I.%I', n.nspname, c.relname)
-      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE c.oid = relation AND c.oid >= 16384 AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-       AND n.nspname <> 'pg_catalog' AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_toast')
-$$;
-
--- Whether the event trigger that takes tables out is at work; without it no table may publish updates.
-CREATE OR REPLACE FUNCTION pggit_daemon.is_guarded() RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_event_trigger AS e
-                    WHERE e.evtname = 'pggit_daemon_publish' AND e.evtenabled = 'A'
-                      AND e.evtfoid = to_regprocedure('pggit_daemon.on_publishable_ddl()'))
-       AND current_setting('event_triggers', true) IS DISTINCT FROM 'off'
-$$;
-
-CREATE OR REPLACE FUNCTION pggit_daemon.is_published(relation oid, publication name) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = r.prpubid
-                    WHERE p.pubname = publication AND r.prrelid = relation)
-$$;
-
--- Put a table into the publications in which it belongs. Rows of a partitioned table are those of its partitions, so the
--- whole brings the inserts of all, and each part its own changes.
-CREATE OR REPLACE FUNCTION pggit_daemon.publish_table(relation oid) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    table_ text := pggit_daemon.publishable(relation);
-BEGIN
-    IF table_ IS NULL THEN
-        RETURN;
-    END IF;
-    IF NOT pggit_daemon.is_published(relation, 'pggit_daemon') THEN
-        EXECUTE format('ALTER PUBLICATION pggit_daemon ADD TABLE ONLY %s', table_);
-    END IF;
-    IF pggit_daemon.has_identity(relation) AND pggit_daemon.is_guarded()
-       AND NOT pggit_daemon.is_published(relation, 'pggit_daemon_keyed')
-       AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation AND c.relkind = 'r') THEN
-        EXECUTE format('ALTER PUBLICATION pggit_daemon_keyed ADD TABLE ONLY %s', table_);
-    END IF;
-END $$;
-
--- Take out of the one publication what has no identity any more, or may lose it unseen. Where that fails, as somebody else holds the publication
--- locked, a table that this transaction has locked anyway gets the one identity that needs no index: its statements must
--- not fail because of us.
+-- Take out of the one publication what has no identity any more, or may lose it unseen. Where that fails, as somebody else
+-- holds the publication locked, a table that this transaction has locked anyway gets the one identity that needs no index:
+-- its statements must not fail because of us.
 CREATE OR REPLACE FUNCTION pggit_daemon.withdraw_unkeyed() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -98,7 +34,8 @@ BEGIN
             why := SQLERRM;
         END;
         IF EXISTS (SELECT FROM pg_lock_status() AS l
-                    WHERE l.pid = pg_backend_pid() AND l.relation = unkeyed.oid AND l.mode = 'AccessExclusiveLock' AND l.granted) THEN
+                    WHERE l.pid = pg_backend_pid() AND l.relation = unkeyed.oid AND l.granted
+                      AND l.mode = 'AccessExclusiveLock') THEN
             EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', unkeyed.name);
             RAISE WARNING 'pggit-daemon could not take % out of its publication and gave it REPLICA IDENTITY FULL: %',
                 unkeyed.name, why
@@ -235,7 +172,8 @@ BEGIN
             EXECUTE format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION pggit_daemon.%I()',
                            wanted.name, wanted.event, wanted.condition, wanted.function);
             EXECUTE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', wanted.name);
-        ELSIF enable AND NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = wanted.name AND e.evtenabled = 'A') THEN
+        ELSIF enable AND NOT EXISTS (SELECT FROM pg_event_trigger AS e
+                                      WHERE e.evtname = wanted.name AND e.evtenabled = 'A') THEN
             EXECUTE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', wanted.name);
         END IF;
     END LOOP;
@@ -256,19 +194,22 @@ BEGIN
     busy := '{}';
     made := pggit_daemon.make_publications();
     WITH wanted AS (
-        SELECT t.schema_name, t.table_name, '{}'::text[] AS columns FROM unnest(schemas, tables) AS t (schema_name, table_name)
+        SELECT t.schema_name, t.table_name, '{}'::text[] AS columns
+          FROM unnest(schemas, tables) AS t (schema_name, table_name)
         UNION
         SELECT NULL, NULL, ARRAY(SELECT jsonb_array_elements_text(s.columns) ORDER BY 1)
           FROM jsonb_array_elements(shapes) AS s (columns) WHERE jsonb_array_length(s.columns) > 0
     ), gone AS (
         DELETE FROM pggit_daemon.publishing AS p
          WHERE NOT EXISTS (SELECT FROM wanted AS w
-                            WHERE (w.schema_name, w.table_name, w.columns) IS NOT DISTINCT FROM (p.schema_name, p.table_name, p.columns))
+                            WHERE (w.schema_name, w.table_name, w.columns)
+                                  IS NOT DISTINCT FROM (p.schema_name, p.table_name, p.columns))
     )
     INSERT INTO pggit_daemon.publishing
     SELECT w.* FROM wanted AS w
      WHERE NOT EXISTS (SELECT FROM pggit_daemon.publishing AS p
-                        WHERE (w.schema_name, w.table_name, w.columns) IS NOT DISTINCT FROM (p.schema_name, p.table_name, p.columns));
+                        WHERE (w.schema_name, w.table_name, w.columns)
+                              IS NOT DISTINCT FROM (p.schema_name, p.table_name, p.columns));
     -- Every table's lock first: nobody else's statement may wait for the publication meanwhile.
     FOR known IN
         SELECT c.oid, pggit_daemon.publishable(c.oid) AS name

@@ -1,0 +1,65 @@
+-- Which tables may be in the publications that pgoutput streams from (57_publish.sql), and in which of them.
+
+-- Whether UPDATE and DELETE of a published table are allowed, as the server judges it (RelationGetReplicaIndex): by an index
+-- that is valid, whole and not deferrable, or by the whole row, of which virtual columns cannot be part. An index that was
+-- chosen must be that of a constraint: others can be dropped CONCURRENTLY, which takes them away long before it ends.
+CREATE OR REPLACE FUNCTION pggit_daemon.has_identity(relation oid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE c.relreplident
+               WHEN 'f' THEN NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attgenerated = 'v')
+               WHEN 'n' THEN false
+               ELSE EXISTS (SELECT FROM pg_index AS i
+                             WHERE i.indrelid = c.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
+                               AND i.indpred IS NULL
+                               AND CASE c.relreplident
+                                       WHEN 'd' THEN i.indisprimary
+                                       ELSE i.indisreplident
+                                            AND EXISTS (SELECT FROM pg_constraint AS k
+                                                         WHERE k.conrelid = c.oid AND k.conindid = i.indexrelid
+                                                           AND k.contype IN ('p', 'u')) END) END
+      FROM pg_class AS c WHERE c.oid = relation
+$$;
+
+-- A table's name as statements need it; NULL for what cannot be published, or is not a user's.
+CREATE OR REPLACE FUNCTION pggit_daemon.publishable(relation oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('%I.%I', n.nspname, c.relname)
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.oid = relation AND c.oid >= 16384 AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+       AND n.nspname <> 'pg_catalog' AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_toast')
+$$;
+
+-- Whether the event trigger that takes tables out is at work; without it no table may publish updates.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_guarded() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_event_trigger AS e
+                    WHERE e.evtname = 'pggit_daemon_publish' AND e.evtenabled = 'A'
+                      AND e.evtfoid = to_regprocedure('pggit_daemon.on_publishable_ddl()'))
+       AND current_setting('event_triggers', true) IS DISTINCT FROM 'off'
+$$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.is_published(relation oid, publication name) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = r.prpubid
+                    WHERE p.pubname = publication AND r.prrelid = relation)
+$$;
+
+-- Put a table into the publications in which it belongs. Rows of a partitioned table are those of its partitions, so the
+-- whole brings the inserts of all, and each part its own changes.
+CREATE OR REPLACE FUNCTION pggit_daemon.publish_table(relation oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    table_ text := pggit_daemon.publishable(relation);
+BEGIN
+    IF table_ IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT pggit_daemon.is_published(relation, 'pggit_daemon') THEN
+        EXECUTE format('ALTER PUBLICATION pggit_daemon ADD TABLE ONLY %s', table_);
+    END IF;
+    IF pggit_daemon.has_identity(relation) AND pggit_daemon.is_guarded()
+       AND NOT pggit_daemon.is_published(relation, 'pggit_daemon_keyed')
+       AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation AND c.relkind = 'r') THEN
+        EXECUTE format('ALTER PUBLICATION pggit_daemon_keyed ADD TABLE ONLY %s', table_);
+    END IF;
+END $$;
