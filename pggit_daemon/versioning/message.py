@@ -7,12 +7,14 @@ that the same transactions give the same commit. Whose it is, is told by `attrib
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pggit_daemon.model.changeset import Segment
 from pggit_daemon.model.ddl_event import DdlEvent
-from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectKey, ObjectOp
+from pggit_daemon.versioning.schema import Schema
 
 NAMED_OBJECTS = 3
 
@@ -68,6 +70,31 @@ def rewrites(events: Iterable[DdlEvent]) -> list[str]:
     rewritten = {item.oid for item in items if item.op is ObjectOp.REWRITE}
     last = {item.oid: item.key.identity for item in items if item.op is ObjectOp.SET and item.key is not None}
     return sorted(name for oid, name in last.items() if oid in rewritten)
+
+
+def of_ours(events: Iterable[DdlEvent], schema: Schema) -> tuple[DdlEvent, ...]:
+    """The statements with what they dropped or rewrote under its recorded name; `schema` is as it was before them.
+
+    The server names what is gone as the session quotes names, and also names what was never an object of ours, such as
+    the operators that the script of an extension drops. A statement that names nothing else is left out, unless all of
+    them are.
+    """
+    events = tuple(events)
+    return tuple(_renamed(events, schema)) or events
+
+
+def _renamed(events: Iterable[DdlEvent], schema: Schema) -> Iterator[DdlEvent]:
+    made: dict[ObjectId, ObjectKey] = {}
+    for event in events:
+        known: list[ObjectEvent] = []
+        for item in event.objects:
+            if item.op is ObjectOp.SET and item.key is not None:
+                made[item.oid] = item.key
+            key = made.get(item.oid) or schema.name_of(item)
+            if key is not None or item.op is not ObjectOp.DROP:
+                known.append(item if key in {None, item.key} else replace(item, key=key))
+        if any(item.direct for item in known) or not any(item.direct for item in event.objects):
+            yield replace(event, objects=tuple(known))
 
 
 def summary(events: Iterable[DdlEvent]) -> str:

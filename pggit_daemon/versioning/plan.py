@@ -23,7 +23,7 @@ from pggit_daemon.model.decision import Attribution, CommitKind, Fact, Link, Lin
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectKey
 from pggit_daemon.model.transaction import Unreadable
-from pggit_daemon.versioning.message import author, metadata, summary
+from pggit_daemon.versioning.message import author, metadata, of_ours, summary
 from pggit_daemon.versioning.schema import ObjectChange, Schema
 
 
@@ -74,11 +74,11 @@ class Step:
 
 def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
     """Plan one segment over the commit `head`; `schema` moves on."""
+    said = summary(of_ours(segment.events, schema))
     changes = schema.apply(objects_of(segment.events))
     changeset = segment.changeset
     commit = None
     if changes:
-        said = summary(segment.events)
         commit = make_commit(
             kind=CommitKind.PENDING,
             tree_hash=schema.tree.hash,

@@ -62,6 +62,12 @@ class Schema:
         """Be what another one is."""
         self.tree, self.keys, self.moved = other.tree, other.keys, other.moved
 
+    def name_of(self, event: ObjectEvent) -> ObjectKey | None:
+        """The name that what was dropped has in the record; None for what is no object of ours."""
+        if event.oid in self.keys:
+            return self.keys[event.oid]
+        return event.key if event.key is not None and self.tree.get(event.key) is not None else None
+
     def apply(self, events: Iterable[ObjectEvent]) -> tuple[ObjectChange, ...]:
         """Move on over these events; what changed, sorted by name."""
         touched: dict[ObjectId, _Now | None] = {}

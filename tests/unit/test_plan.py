@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import CommitKind
@@ -18,6 +19,7 @@ from tests.unit.build import (
     Liquibase,
     Wal,
     dropped,
+    element,
     flyway_row,
     flyway_source,
     liquibase_source,
@@ -236,3 +238,39 @@ def test_new_ids_of_unchanged_objects_are_stored_without_a_commit() -> None:
     values = dict(statements(followed(wal).steps[-1]))
     assert values["move_versions"]["objid"] == [5]
     assert "insert_commit" not in values
+
+
+def said_of(*statements: tuple[str, tuple[dict[str, Any], ...]]) -> str:
+    """The summary of a transaction with these statements, after public.a was made and recorded."""
+    wal = Wal()
+    psql(wal, "public.a")
+    tx = wal.begin(who(900, "psql", "dba"))
+    for tag, of in statements:
+        tx.ddl(tag, *of)
+    tx.commit()
+    commit = followed(wal).steps[-1].commit
+    assert commit is not None
+    return commit.summary
+
+
+def test_a_summary_names_what_is_gone_as_it_was_recorded_however_the_session_quotes_names() -> None:
+    gone = dropped("public.a") | {"identity": '"public"."a"'}
+    assert said_of(("DROP TABLE", (gone,))) == "DROP TABLE public.a"
+    rewritten = gone | {"op": "rewrite"}
+    wider = element("public.a", columns=("id",), definition="CREATE TABLE public.a (id bigint);\n")
+    assert said_of(("ALTER TABLE", (rewritten,)), ("ALTER TABLE", (wider,))) == "ALTER TABLE public.a"
+
+
+def test_a_summary_passes_over_what_was_no_object_of_ours() -> None:
+    """As the script of CREATE EXTENSION hstore drops operators that an earlier version of it made."""
+    member = dropped("public.@(public.hstore,public.hstore)")
+    beside = element("hstore", direct=False)
+    statements = (("DROP OPERATOR", (member, beside)), ("CREATE EXTENSION", (element("hstore"),)))
+    assert said_of(*statements) == "CREATE EXTENSION hstore"
+
+
+def test_a_summary_names_what_a_transaction_made_and_dropped_again() -> None:
+    passing, other = element("public.passing", columns=("id",)), element("public.b", columns=("id",))
+    again = dropped("public.passing") | {"identity": '"public"."passing"'}
+    said = said_of(("CREATE TABLE", (passing,)), ("DROP TABLE", (again,)), ("CREATE TABLE", (other,)))
+    assert said == "CREATE TABLE public.passing; DROP TABLE public.passing; CREATE TABLE public.b"
