@@ -92,6 +92,10 @@ TAKE_IDENTITY = {
     "in a function": "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'ALTER TABLE h DROP CONSTRAINT h_pkey';"
     " SELECT f()",
     "unlogged": "ALTER TABLE h SET UNLOGGED",
+    "unlogged by a function": "CREATE FUNCTION f() RETURNS void LANGUAGE sql"
+    " AS 'ALTER TABLE h SET UNLOGGED'; SELECT f()",
+    "unlogged by an odd name": 'ALTER TABLE h RENAME TO "h""1"; ALTER TABLE "h""1" SET UNLOGGED;'
+    ' ALTER TABLE "h""1" RENAME TO h',
     "unlogged by a loop": "DO $do$ DECLARE t text; BEGIN"
     " FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     " LOOP EXECUTE format('ALTER TABLE %I SET unlogged', t); END LOOP; END $do$",
@@ -113,6 +117,31 @@ def test_no_update_or_delete_fails(conn: Connection, statements: str) -> None:
             tool.execute("DELETE FROM h WHERE version = 'a'")
         tool.execute("UPDATE h SET note = version; DELETE FROM h")
     assert ("pggit_daemon_keyed", "h") not in members(conn)
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_a_transaction_that_does_not_see_what_was_published_since(conn: Connection, isolation: str) -> None:
+    with owner(conn) as tool, owner(conn) as other:
+        other.execute(f"BEGIN ISOLATION LEVEL {isolation}; SELECT 1".encode())
+        tool.execute(HISTORY)
+        assert members(conn) == BOTH
+        other.execute("ALTER TABLE h DROP CONSTRAINT h_pkey; COMMIT")
+        tool.execute("UPDATE h SET note = version; DELETE FROM h")
+    assert members(conn) == INSERTS_ONLY
+
+
+def test_many_history_tables_cost_other_statements_next_to_nothing(conn: Connection) -> None:
+    """A table with its primary key is told by its index; the full question is asked of none of them."""
+    with owner(conn) as tool:
+        tool.execute(HISTORY)
+        tool.execute("CREATE TABLE second (version_num text PRIMARY KEY)")
+    with conn.transaction():
+        conn.execute("SET LOCAL track_functions = 'all'; CREATE TABLE other (a int)")
+        calls = conn.execute(
+            "SELECT pg_stat_get_xact_function_calls(to_regprocedure('pggit_daemon.' || f)::oid)"
+            " FROM unnest(ARRAY['has_identity(oid)', 'is_guarded()', 'unkeyed_tables()']) AS f"
+        ).fetchall()
+    assert calls == [(None,), (1,), (1,)]
 
 
 def test_an_index_that_is_dropped_concurrently_is_no_identity_of_ours(conn: Connection) -> None:

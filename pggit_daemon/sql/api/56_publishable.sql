@@ -57,9 +57,49 @@ BEGIN
     IF NOT pggit_daemon.is_published(relation, 'pggit_daemon') THEN
         EXECUTE format('ALTER PUBLICATION pggit_daemon ADD TABLE ONLY %s', table_);
     END IF;
+    -- What has_identity sees may be old in this transaction; the server's own function sees what is.
     IF pggit_daemon.has_identity(relation) AND pggit_daemon.is_guarded()
        AND NOT pggit_daemon.is_published(relation, 'pggit_daemon_keyed')
+       AND (pg_get_replica_identity_index(relation) IS NOT NULL
+            OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation AND c.relreplident = 'f'))
        AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation AND c.relkind = 'r') THEN
         EXECUTE format('ALTER PUBLICATION pggit_daemon_keyed ADD TABLE ONLY %s', table_);
+    END IF;
+END $$;
+
+-- The tables that publish updates and may not: they have no identity any more, or may lose it unseen. This runs after every
+-- statement, so the usual table, with its primary key, is told by one look at the index.
+CREATE OR REPLACE FUNCTION pggit_daemon.unkeyed_tables() RETURNS TABLE (oid oid, name text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_guarded constant boolean := pggit_daemon.is_guarded();
+BEGIN
+    RETURN QUERY
+    SELECT c.oid, format('%I.%I', n.nspname, c.relname)
+      FROM pg_publication AS p
+      JOIN pg_publication_rel AS r ON r.prpubid = p.oid
+      JOIN pg_class AS c ON c.oid = r.prrelid
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE p.pubname = 'pggit_daemon_keyed'
+       AND CASE WHEN NOT is_guarded THEN true
+                WHEN c.relreplident = 'd' AND EXISTS (
+                    SELECT FROM pg_index AS i
+                     WHERE i.indrelid = c.oid AND i.indisprimary AND i.indislive AND i.indisvalid AND i.indimmediate)
+                THEN false
+                ELSE NOT pggit_daemon.has_identity(c.oid) END;
+    -- A transaction that sees an old snapshot does not see in the catalog what was published since. The server's own
+    -- functions do; they are asked of what this transaction has locked, as whoever takes an identity away has.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        BEGIN
+            RETURN QUERY
+            SELECT k.relid, k.relid::regclass::text
+              FROM (SELECT t.relid FROM pg_get_publication_tables('pggit_daemon_keyed') AS t
+                      JOIN pg_lock_status() AS l
+                        ON l.relation = t.relid AND l.pid = pg_backend_pid() AND l.locktype = 'relation'
+                       AND l.mode = 'AccessExclusiveLock' AND l.granted OFFSET 0) AS k
+             WHERE pg_get_replica_identity_index(k.relid) IS NULL
+               AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.relid AND c.relreplident = 'f');
+        EXCEPTION WHEN undefined_object THEN NULL;    -- no publication any more
+        END;
     END IF;
 END $$;

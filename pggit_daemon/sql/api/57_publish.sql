@@ -7,22 +7,15 @@
 --                     identity. So a table is in it only while it has one: it leaves in the very transaction that takes
 --                     the identity away (on_publishable_ddl), whatever statement that is.
 
--- Take out of the one publication what has no identity any more, or may lose it unseen. Where that fails, as somebody else
--- holds the publication locked, a table that this transaction has locked anyway gets the one identity that needs no index:
--- its statements must not fail because of us.
+-- Take out what `unkeyed_tables` names. Where that fails, as somebody else holds the publication locked, a table that this
+-- transaction has locked anyway gets the one identity that needs no index: its statements must not fail because of us.
 CREATE OR REPLACE FUNCTION pggit_daemon.withdraw_unkeyed() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     unkeyed record;
     why     text;
 BEGIN
-    FOR unkeyed IN
-        SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name
-          FROM pg_publication AS p
-          JOIN pg_publication_rel AS r ON r.prpubid = p.oid
-          JOIN pg_class AS c ON c.oid = r.prrelid
-          JOIN pg_namespace AS n ON n.oid = c.relnamespace
-         WHERE p.pubname = 'pggit_daemon_keyed' AND NOT (pggit_daemon.has_identity(c.oid) AND pggit_daemon.is_guarded())
+    FOR unkeyed IN SELECT DISTINCT u.oid, u.name FROM pggit_daemon.unkeyed_tables() AS u
     LOOP
         BEGIN
             EXECUTE format('ALTER PUBLICATION pggit_daemon_keyed DROP TABLE ONLY %s', unkeyed.name);
@@ -89,7 +82,7 @@ BEGIN
 END $$;
 
 -- Before ALTER TABLE: the server refuses to make a published table unlogged, so it leaves first. Its name and the word
--- stand in what the client sent, or in the statement that a function runs.
+-- stand in what the client sent, in the statement that a function runs, or, where that is an SQL function, in its body.
 CREATE OR REPLACE FUNCTION pggit_daemon.on_unlogging() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
     SET exit_on_error = off AS $$
@@ -100,7 +93,10 @@ DECLARE
 BEGIN
     BEGIN
         GET DIAGNOSTICS stack = PG_CONTEXT;
-        said := lower(concat_ws(' ', current_query(), stack));
+        said := lower(concat_ws(' ', current_query(), stack,
+                    CASE WHEN strpos(stack, E'\n') > 0
+                         THEN (SELECT string_agg(p.prosrc, ' ') FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+                                WHERE l.lanname = 'sql' AND p.oid >= 16384 AND strpos(stack, p.proname) > 0) END));
         IF strpos(said, 'unlogged') = 0 THEN
             RETURN;
         END IF;
@@ -111,7 +107,7 @@ BEGIN
               JOIN pg_class AS c ON c.oid = r.prrelid
               JOIN pg_namespace AS n ON n.oid = c.relnamespace
              WHERE p.pubname IN ('pggit_daemon', 'pggit_daemon_keyed') AND n.nspname <> 'pggit_daemon'
-               AND strpos(said, lower(c.relname)) > 0
+               AND strpos(said, lower(replace(c.relname, '"', '""'))) > 0
         LOOP
             EXECUTE format('ALTER PUBLICATION %I DROP TABLE ONLY %s', named.pubname, named.name);
         END LOOP;
@@ -182,10 +178,12 @@ END $$;
 -- What the daemon calls before it streams by pgoutput: the publications hold our outboxes and these tables, as far as they
 -- exist; later ones are taken in as they are made, if they are of these names or have all columns of one of `shapes` (an
 -- array of arrays). `made`: a publication was missing, so that no slot can read what was written before. `busy`: others
--- hold these tables locked; to be called again. `unseen`: [schema, name] of those whose updates and deletions do not come.
+-- hold these tables locked; to be called again. It waits for the publications much shorter than deadlock_timeout: in a
+-- deadlock with a user who holds one and waits for a table, it is never the user whom the server ends. `unseen`: [schema,
+-- name] of those whose updates and deletions do not come.
 CREATE OR REPLACE FUNCTION pggit_daemon.publish(
     schemas text[], tables text[], shapes jsonb, OUT made boolean, OUT busy text[], OUT unseen jsonb)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     known record;
     ready oid[] := '{}';
