@@ -20,6 +20,7 @@ from pggit_daemon.attribute.ending import claim_ends, ended_session, overdue, wa
 from pggit_daemon.attribute.facts import dump, load
 from pggit_daemon.attribute.incoming import close_before, decided_at_once, rows_of, take_own, wait
 from pggit_daemon.attribute.known import Known, Writers
+from pggit_daemon.attribute.learning import outlived
 from pggit_daemon.attribute.matching import match_rows, report, settle
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
 from pggit_daemon.attribute.state import State
@@ -143,14 +144,16 @@ class Correlator:
                 overdue(state, due.row)
             match_rows(state)
 
-    def gone(self, ended: Iterable[Watched], *, up_to: LSN) -> None:
-        """These sessions ended, or gave up their lock, and the stream has passed that moment.
+    def gone(self, ended: Iterable[Watched], *, up_to: LSN, alive: Iterable[Watched] = ()) -> None:
+        """These sessions ended, or gave up their lock, others did not, and the stream has passed that moment.
 
         That counts up to the newest transaction that was fed when it was seen: a tool gives up its lock after each
         migration and takes it again for the next one.
         """
         for one in sorted(set(ended), key=lambda watched: (watched.session, watched.by_lock)):
             ended_session(self._state, one, up_to)
+        for one in sorted(set(alive), key=lambda watched: (watched.session, watched.by_lock)):
+            outlived(self._state, one.session, up_to)
         match_rows(self._state)
 
     def oldest_session(self, began: datetime | None, *, up_to: LSN) -> None:

@@ -27,6 +27,10 @@ def watched(state: State) -> frozenset[Watched]:
         for group in state.pool.runs_of(source.name):
             if isinstance(group, SessionKey):
                 found.add(Watched(group, by_lock=True))
+        if source.is_run_by_children:
+            waiting = [row for row in state.rows.get(source.name, ()) if not row.matched]
+            ran = [segment for row in waiting for segment in candidates_of(state, row)]
+            found.update(Watched(segment.session, by_lock=False) for segment in ran if not segment.ended)
         if proof_of(source).has_siblings or source.outlives_session:
             continue
         found.update(Watched(session, by_lock=False) for session, _ in state.pool.sessions_of(source.name))
@@ -44,6 +48,9 @@ def ended_session(state: State, one: Watched, up_to: LSN) -> None:
     else:
         held = state.pool.of_session(one.session)
         abandoned_by(state, one.session, up_to)
+        for segment in held:
+            segment.ended = True
+            state.stir(segment)
     for segment in held:
         for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():
             outlived = not one.by_lock and state.sources[found.source].outlives_session
@@ -67,6 +74,7 @@ def overdue(state: State, row: WaitingRow) -> None:
     row.overdue = True
     if row.matched:
         return
+    state.stirred.add(row.source)
     for segment in candidates_of(state, row):
         for source in [name for name in segment.claims if name != row.source]:
             if segment.time + state.sources[source].grace <= row.time + state.sources[row.source].grace:

@@ -13,7 +13,8 @@ from pggit_daemon.attribute.claims import Group, as_certain
 from pggit_daemon.attribute.deadlines import CallbackEnds
 from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.state import State
-from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import Profile, SessionKey
 
 
 def recognise(state: State, source: str, session: SessionKey) -> None:
@@ -55,9 +56,21 @@ def show_own(state: State, source: str, session: SessionKey, now: datetime) -> N
         for name, claim in list(segment.claims.items()):
             if claim.certain:
                 continue
-            if name == source and proof_of(state.sources[name]).is_writers:
+            if name == source and (proof_of(state.sources[name]).is_writers or state.sources[name].shows_itself):
                 segment.claims[name] = as_certain(claim)
                 state.stir(segment)
                 state.tell(segment)
             elif name not in own:
                 state.drop_claim(segment, name)
+
+
+def outlived(state: State, session: SessionKey, since: LSN) -> None:
+    """The session is there at this place: what it ran is no child's of a tool whose row was written before."""
+    for segment in state.pool.of_session(session):
+        for source in [name for name in segment.claims if state.sources[name].is_run_by_children]:
+            rows = (row for row in state.rows.get(source, ()) if not row.matched and row.commit_lsn <= since)
+            if any(segment.stands_before(row.lsn, row.commit_lsn) for row in rows):
+                looks = Profile(segment.user, segment.application, None)
+                state.known.sessions.of(source).see_foreign(looks, segment.time)
+                state.changed.tools[source] = None
+                state.drop_claim(segment, source)

@@ -256,7 +256,7 @@ def _take(state: State, row: WaitingRow, found: Match) -> None:
 def _ran(state: State, row: WaitingRow, *, shared: bool) -> None:
     """Learn from a row's DDL whose session ran it, and what that of the next may look like."""
     proof = proof_of(state.sources[row.source])
-    if proof.is_writers and shared:
+    if (proof.is_writers or state.sources[row.source].shows_itself) and shared:
         for session in {segment.session for segment, _, _ in row.parts}:
             show_own(state, row.source, session, row.time)
     if proof.is_timed:

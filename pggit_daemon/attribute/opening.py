@@ -13,7 +13,7 @@ from pggit_daemon.attribute.callbacks import possible_callback
 from pggit_daemon.attribute.claims import Claim, Group, Seen, as_certain, by_search_path
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
 from pggit_daemon.attribute.known import Known
-from pggit_daemon.attribute.learning import recognise, show_own
+from pggit_daemon.attribute.learning import outlived, recognise, show_own
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment, Statement
 from pggit_daemon.attribute.state import State
@@ -135,6 +135,7 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
     shown = seen.used | state.known.sessions.owners(seen.session.key, seen.time)
     for source in sorted(shown & state.sources.keys()):
         show_own(state, source, seen.session.key, seen.time)
+    outlived(state, seen.session.key, seen.first)
     owner = owner_of(seen, state.sources, state.known)
     claims = claims_on(seen, state.sources, state.known)
     for found in list(claims.values()):

@@ -51,7 +51,8 @@ class OpenSegment:
     Rows take statements from the front: `taken` of them are no longer free. `claims` are the live claims on the rest.
     What no row takes is `tool`'s where that is known: its housekeeping, or (`orphan`) DDL whose row never came.
     `kind` is what was said of the commit last. `may_call_back`: the tools that it may be a callback of, by its looks;
-    `callback_of`: those that it waits to be known as a callback of.
+    `callback_of`: those that it waits to be known as a callback of. `ended`: its session is known to have; that is not
+    stored, as whoever looks again finds it so.
     """
 
     place: Place
@@ -72,6 +73,7 @@ class OpenSegment:
     takers: list[Taker] = field(default_factory=list)
     tool: str | None = None
     orphan: bool = False
+    ended: bool = False
     kind: CommitKind | None = None
 
     @property

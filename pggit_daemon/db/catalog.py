@@ -52,13 +52,14 @@ class ChangeCounters:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Which of the watched are gone, as seen at `time`, before the WAL came to `position`.
+    """Which of the watched are gone, and which not, as seen at `time`, before the WAL came to `position`.
 
     It says something of the transactions that had come `up_to` there when we looked, and nothing of later ones.
     `oldest` is when the oldest of all other sessions began, None where there is none; it counts only if `sees_all`.
     """
 
     gone: frozenset[Watched]
+    alive: frozenset[Watched]
     up_to: LSN
     position: LSN
     time: datetime
@@ -203,7 +204,7 @@ async def probe(conn: psycopg.AsyncConnection[Any], watched: Iterable[Watched], 
     alive = {SessionKey.of(pid, start): holding for pid, start, holding in zip(pids, starts, holds, strict=True)}
     gone = frozenset(one for one in wanted if one.session not in alive or (one.by_lock and not alive[one.session]))
     position_ = between_pages(LSN.parse(where))
-    return Probe(gone, up_to, position_, datetime.now(UTC), oldest, sees_all)
+    return Probe(gone, frozenset(wanted - gone), up_to, position_, datetime.now(UTC), oldest, sees_all)
 
 
 async def writers(

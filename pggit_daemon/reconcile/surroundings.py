@@ -62,7 +62,7 @@ class Surroundings:
         if probe is not None and received >= probe.position:
             # Everything that was committed before the probe has been read: its time is the stream's.
             self._correlator.tick(probe.time)
-            self._correlator.gone(probe.gone, up_to=probe.up_to)
+            self._correlator.gone(probe.gone, up_to=probe.up_to, alive=probe.alive)
             if probe.sees_all:
                 self._correlator.oldest_session(probe.oldest, up_to=probe.up_to)
             self._probe = None

@@ -81,6 +81,16 @@ class Source:
         return bool(self.preset.advisories) and all(proof.holder is Holder.SISTER for proof in self.preset.advisories)
 
     @property
+    def shows_itself(self) -> bool:
+        """Whether, beside its sister's lock, the session that runs its DDL uses the history table itself, too."""
+        return self.is_known_by_looks and self.place is not Place.OTHER_SESSION
+
+    @property
+    def is_run_by_children(self) -> bool:
+        """Whether the session that runs a migration's DDL beside a sister's lock has ended before the row is written."""
+        return self.is_known_by_looks and self.place is Place.OTHER_SESSION
+
+    @property
     def tables(self) -> tuple[TableName, ...]:
         """What must be streamed for it."""
         lock = () if self.bracket_table is None else (self.bracket_table,)

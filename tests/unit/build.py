@@ -412,6 +412,13 @@ class Follower:
         self.correlator.gone(ended, up_to=self.correlator.newest)
         self.store()
 
+    def look(self, *ended: SessionKey) -> None:
+        """Look at the sessions that are watched: these have ended, the others have not, and hold their locks."""
+        watched = self.correlator.watched()
+        gone = {one for one in watched if one.session in ended}
+        self.correlator.gone(gone, up_to=self.correlator.newest, alive=watched - gone)
+        self.store()
+
     def finish(self, wal: Wal) -> Follower:
         """Let an hour pass, and all sessions end; whatever was pending is decided then."""
         self.tick(wal.now + timedelta(hours=1))

@@ -356,6 +356,87 @@ def test_a_hand_that_looks_like_the_tool_beside_its_lock_is_a_hand(
     assert {one.kind for one in follower.attributions} <= {CommitKind.PENDING, CommitKind.OUT_OF_BAND}
 
 
+def rails(*versions: str) -> tuple[Scene, Who, Who]:
+    """The program at work, its sister with the lock, and a hand that looks exactly like them."""
+    scene = Scene("rails", TableName("public", "schema_migrations"))
+    tool, hand = who(100, "bin/rails", "app"), who(901, "bin/rails", "app")
+    scene.lock(who(101, "bin/rails", "app"))
+    for version in versions:
+        tx = scene.wal.begin(tool)
+        scene.ddl(tx, version)
+        tx.insert(scene.table, version=version)
+        tx.commit()
+    return scene, tool, hand
+
+
+def test_rails_row_of_data_alone_takes_no_hands_ddl_inside_its_sisters_lock() -> None:
+    scene, tool, hand = rails()
+    scene.look(tool)
+    scene.run(hand, None)
+    scene.row(tool, version="20260301000003")
+    scene.unlock()
+    follower = scene.follow()
+    assert scene.linked(follower) == {}
+    assert {one.kind for one in follower.attributions} <= {CommitKind.PENDING, CommitKind.OUT_OF_BAND}
+
+
+def test_rails_session_is_known_by_the_row_that_it_wrote_with_ddl() -> None:
+    """With disable_ddl_transaction! its next script runs statement by statement, a hand's in between."""
+    scene, tool, hand = rails("20260301000001")
+    scene.run(tool, "20260301000002")
+    scene.run(hand, None)
+    scene.run(tool, "20260301000002")
+    scene.row(tool, version="20260301000002")
+    scene.run(hand, None)
+    scene.row(tool, version="20260301000003")
+    scene.unlock()
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def test_rails_session_may_show_itself_after_its_ddl() -> None:
+    scene, tool, hand = rails()
+    scene.run(tool, "20260301000002")
+    scene.run(hand, None)
+    scene.row(tool, version="20260301000002")
+    scene.look(tool)
+    scene.run(tool, "20260301000003", "CREATE INDEX CONCURRENTLY")
+    scene.row(tool, version="20260301000003")
+    scene.unlock()
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def test_rails_index_outside_of_transactions_is_its_own_where_nobody_else_ran_any() -> None:
+    """Its session looked at the table long ago: the server has forgotten that it was this one."""
+    scene, tool, _ = rails()
+    scene.run(tool, "20260301000002", "CREATE INDEX CONCURRENTLY")
+    scene.row(tool, version="20260301000002")
+    scene.unlock()
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+@pytest.mark.parametrize("sign", ["alive", "later DDL"])
+def test_sqitch_row_of_data_alone_takes_no_ddl_of_a_session_that_is_there_still(sign: str) -> None:
+    """A hand's psql, begun inside the lock as Sqitch's own, and Sqitch's has ended before its row."""
+    scene = Scene("sqitch", TableName("sqitch", "events"))
+    hand, child = (who(pid, "psql", "app", f"2026-03-01T01:00:0{pid % 10}+00:00") for pid in (901, 202))
+    scene.lock(TOOL)
+    scene.run(hand, None)
+    scene.run(child, "m1")
+    scene.row(TOOL, **sqitch_row(1))
+    follower = Follower(scene.source).feed(*scene.wal.transactions)
+    assert scene.linked(follower) == {}, "nothing is known of either"
+    if sign == "alive":
+        follower.look(child.key)
+    else:
+        number = len(scene.wal.transactions)
+        scene.run(hand, None)
+        follower.feed(*scene.wal.transactions[number:])
+        follower.look(child.key, hand.key)
+    assert scene.linked(follower) == scene.mine
+    scene.unlock()
+    assert scene.linked(follower.finish(scene.wal)) == scene.mine
+
+
 def test_knex_in_one_transaction_and_between_its_lock_rows() -> None:
     scene = Scene("knex", TableName("public", "knex_migrations"), TableName("public", "knex_migrations_lock"))
     assert scene.bracket is not None

@@ -62,7 +62,7 @@ class AdvisoryLockProof:
                 continue
             named = not hints.is_of_people(session)
             if named and lock.profile == session.profile:
-                return Claim(source.name, Evidence.LOCK, lock.holder)
+                return _sisters(source, seen, lock, known)
             if (named and _may_be_sibling(lock, session)) or _may_share_a_pool(lock, seen):
                 return Claim(source.name, Evidence.LOCK, lock.holder, weak=True)
         return None
@@ -82,7 +82,7 @@ class AdvisoryLockProof:
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
         if source.place is Place.OTHER_SESSION:
-            return unless_weak(after_commit(row, source, candidates, Evidence.LOCK), source)
+            return _of_child(row, source, candidates)
         strong = {
             session: segments
             for session, segments in candidates.items()
@@ -118,6 +118,25 @@ class AdvisoryLockProof:
         if claimed_elsewhere(segments, row.source):
             return Wait("another source may claim the same DDL")
         return Match(session, tuple(segments), Evidence.LOCK, proven=True)
+
+
+def _sisters(source: Source, seen: Seen, lock: HeldLock, known: Known) -> Claim:
+    """What a session that looks like the lock's holder may claim.
+
+    Looks prove little where the tool's session also uses the history table: then one that did not counts only for what
+    runs in no transaction, and with it in none of the tool's.
+    """
+    own = source.shows_itself and known.sessions.of(source.name).is_own(seen.session.key, seen.time)
+    weak = source.shows_itself and not own and not seen.alone
+    return Claim(source.name, Evidence.LOCK, lock.holder, certain=own, weak=weak)
+
+
+def _of_child(row: WaitingRow, source: Source, candidates: Candidates) -> Found:
+    """A program that runs one script has ended before the row; what is still connected then is none."""
+    found = unless_weak(after_commit(row, source, candidates, Evidence.LOCK), source)
+    if isinstance(found, Match) and not row.overdue and not all(segment.ended for segment in found.segments):
+        return Wait("the session that ran DDL before it is not known to have ended")
+    return found
 
 
 def row_inside(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:
