@@ -87,7 +87,7 @@ class Source:
 
     @property
     def is_run_by_children(self) -> bool:
-        """Whether the session that runs a migration's DDL beside a sister's lock has ended before the row is written."""
+        """Whether a session for each migration runs its DDL beside a sister's lock, and has ended before its row."""
         return self.is_known_by_looks and self.place is Place.OTHER_SESSION
 
     @property

@@ -17,11 +17,6 @@ from tests.tools.bench import Bench, Done, Mode
 LATE = ["django"]
 """Of the tools whose rows follow their DDL the one with most kinds of it; the replayed ones are cheaper."""
 
-BY_LOOKS = {"rails (replayed)", "sqitch (replayed)"}
-"""Tools whose DDL runs beside a lock of another session: a hand that looks like them inside of it is mistaken until it
-was seen at other times. docs/tools.md says so; `python -m tests.tools` counts it as wrong.
-"""
-
 UNNAMED = {"sqitch (replayed)", "tern (replayed)"}
 """The rows of one are another session's than its DDL, which no trigger can name; those of the other are found by
 comparing until its table, which has no key, is integrated.
@@ -43,7 +38,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_no_link_is_wrong_beside_hands(bench: Bench) -> None:
     """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
-    found = bench.run([*QUICK, *(name for name in REPLAYED if name not in BY_LOOKS)], Mode.HANDS, short=True)
+    found = bench.run([*QUICK, *REPLAYED], Mode.HANDS, short=True)
     assert _failures(found) == []
     assert all(one.verdict.hands for one in found)
     assert _unlinked(one for one in found if one.tool in EXACT) == []

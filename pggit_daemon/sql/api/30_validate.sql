@@ -84,6 +84,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
         WHERE m.migration_id BETWEEN 1 AND 999999999999999999 AND m.success IS NOT FALSE
           AND m.status NOT IN ('failed', 'started', 'removed', 'cleared', 'deleted', 'rolled_back')
           AND m.evidence IS DISTINCT FROM 'manual'
+          -- Where scripts are ordered by what they name, or by when they came, no number is too late.
+          AND m.source <> ALL (ARRAY(SELECT s.name FROM pggit_daemon.source AS s
+                                     WHERE s.number_order IN ('chained', 'arrival')))
           AND (m.sequence IS NOT NULL OR m.applied_at IS NOT NULL)
     ),
     newest AS (
