@@ -15,8 +15,8 @@ Connection = psycopg.Connection[Any]
 
 RULES = {
     "counted": "graphile-migrate marv peewee-migrate postgres-migrations sequel-integers tern",
-    "dated": "db-migrate dbmate diesel doctrine drizzle ecto ef-core knex laravel mikro-orm mybatis node-pg-migrate phinx pogo"
-    " prisma rails sequel sequelize supabase typeorm",
+    "dated": "db-migrate dbmate diesel doctrine drizzle ecto ef-core knex laravel mikro-orm mybatis node-pg-migrate"
+    " phinx pogo prisma rails sequel sequelize supabase typeorm",
     "arrival": "alembic django mojo sqitch",
     "by look": "flyway golang-migrate goose ley liquibase pgmigrate postgrator refinery sql-migrate sqlx yoyo",
 }
@@ -45,14 +45,20 @@ def conn(cluster: Databases, installed_template: str) -> Iterator[Connection]:
 def _follow(conn: Connection, preset: str, source: str, numbers: tuple[int, ...]) -> None:
     offered = PRESETS[preset]
     conn.execute(
-        "SELECT pggit_daemon.store_put_source(jsonb_build_object('name', %s::text, 'tool', %s::text, 'preset', %s::text,"
-        " 'schema', 'public', 'table', %s::text, 'origin', 'discovered', 'number_order', %s::text))",
-        [source, offered.tool, preset, offered.table.name, offered.migration.order],
+        """
+        SELECT pggit_daemon.store_put_source(jsonb_build_object(
+            'name', %s::text, 'tool', %s::text, 'preset', %s::text, 'schema', 'public', 'table', 'history',
+            'origin', 'discovered', 'number_order', %s::text))
+        """,
+        [source, offered.tool, preset, offered.migration.order],
     )
     for sequence, number in enumerate(numbers, 1):
         conn.execute(
-            "INSERT INTO pggit.external_migrations (tool_name, source, migration_id, version, sequence, status, success,"
-            " pggit_commit_id, evidence) SELECT %s, %s, %s, %s, %s, 'applied', true, id, 'transaction' FROM pggit.commits",
+            """
+            INSERT INTO pggit.external_migrations
+                (tool_name, source, migration_id, version, sequence, status, success, pggit_commit_id, evidence)
+            SELECT %s, %s, %s, %s, %s, 'applied', true, id, 'transaction' FROM pggit.commits
+            """,
             [offered.tool, source, number, str(number), sequence],
         )
 
@@ -105,13 +111,14 @@ def test_impact_is_told_by_tool_and_by_source(conn: Connection, preset: str) -> 
                 (type, identity, schema_name, classid, objid, blob, from_commit)
             SELECT 'table', 'public.' || quote_ident(c.hash), 'public', 1259, c.id, 'a', c.id
               FROM pggit.commits AS c WHERE c.hash LIKE '% short';
-            UPDATE pggit.external_migrations AS m SET pggit_commit_id = c.id FROM pggit.commits AS c WHERE c.hash = m.source;
+            UPDATE pggit.external_migrations AS m SET pggit_commit_id = c.id
+              FROM pggit.commits AS c WHERE c.hash = m.source;
             INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence)
             SELECT m.tool_name, m.source, m.migration_id, m.pggit_commit_id, 'transaction'
               FROM pggit.external_migrations AS m WHERE m.migration_id = 5;
             """
         )
-        mine = ("table", f'public."{preset} short"', "CREATE", "low", PRESETS[preset].tool, f"{preset} short")
+        mine = ("table", f'public."{preset} short"', "CREATE", "medium", PRESETS[preset].tool, f"{preset} short")
         asked = "SELECT * FROM pggit.analyze_migration_impact(5, %s)"
         assert conn.execute(asked, [f"{preset} short"]).fetchall() == [mine]
         assert mine in conn.execute(asked, [PRESETS[preset].tool]).fetchall()
