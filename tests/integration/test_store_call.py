@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import string
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,53 @@ def test_a_plan_in_pieces_is_stored_whole_or_not_at_all(
 def test_what_the_server_can_never_store_is_told_from_what_may_work_again(installed_database: str, author: str) -> None:
     with pytest.raises(RefusedError):
         run(installed_database, [("insert_commit", COMMIT | {"author": author})])
+
+
+TRAPS = """
+    CREATE SCHEMA trap;
+    CREATE FUNCTION trap.translate(text, text, text) RETURNS text LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'translate is a trap'; END $$;
+    CREATE FUNCTION trap.jsonb_array_elements_text(jsonb) RETURNS SETOF text LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'jsonb_array_elements_text is a trap'; END $$;
+    SET search_path = trap, pg_catalog;
+"""
+
+
+def test_the_callers_search_path_is_none_of_the_operations(installed_database: str) -> None:
+    """Promise: the call alone pins the search_path, and what it calls runs with that."""
+    plan = json.dumps([*made("public.f()"), ("handled_events", {"ids": [7]})], default=bytes.hex)
+    with psycopg.connect(installed_database) as conn:
+        conn.execute(TRAPS)
+        answer = conn.execute("SELECT pggit_daemon.store(%s::jsonb)", [plan]).fetchone()
+        assert answer == ({"handled_events": [7], "handled_requests": [], "gone": [], "parked": False},)
+        with pytest.raises(psycopg.errors.RaiseException, match="is a trap"):
+            conn.execute("SELECT translate('a', 'b', 'c')")
+
+
+def test_what_is_stored_of_a_commit_goes_to_the_one_of_its_hash(installed_database: str) -> None:
+    """Promise: in a plan of several commits each operation finds its own, made in this call or before."""
+    first, second, third = (COMMIT | {"hash": letter * 64, "lsn": f"0/{letter}"} for letter in "abc")
+    link = {"tool": "t", "source": "s", "evidence": "lock", "part": False, "made": True, "objects": None, "detail": {}}
+    run(
+        installed_database,
+        [("insert_commit", first)],
+        [
+            ("insert_commit", second),
+            ("link", {**link, "migration_id": 1, "hash": first["hash"], "at": None}),
+            ("link", {**link, "migration_id": 2, "hash": second["hash"], "at": None}),
+            ("insert_commit", third),
+            ("link", {**link, "migration_id": 3, "hash": second["hash"], "at": None}),
+            ("link", {**link, "migration_id": 4, "hash": third["hash"], "at": None}),
+            ("link", {**link, "migration_id": 5, "hash": None, "at": second["lsn"]}),
+            ("link", {**link, "migration_id": 6, "hash": None, "at": None}),
+        ],
+    )
+    with psycopg.connect(installed_database) as conn:
+        linked = conn.execute(
+            "SELECT l.migration_id, left(c.hash, 1) FROM pggit_daemon.link l JOIN pggit.commits c ON c.id = l.commit_id"
+            " ORDER BY 1"
+        ).fetchall()
+        assert linked == [(1, "a"), (2, "b"), (3, "b"), (4, "c"), (5, "b")]
 
 
 def test_names_may_be_longer_than_an_index_takes(installed_database: str) -> None:

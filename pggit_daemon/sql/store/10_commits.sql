@@ -6,10 +6,13 @@
 -- OFFSET 0, which make no join that could be turned round; and the daemon's connection makes no sequential scans
 -- (`STORING` in db/connections.py). tests/integration/test_store_plans.py counts the rows.
 -- plpgsql keeps the plan of each statement for the session; LANGUAGE sql would plan it at every call.
+--
+-- A commit runs a dozen of these functions, and each statement of theirs costs tens of microseconds: so only `store` pins
+-- the search_path, for all that it calls, and what has nothing to do as a rule is asked for before it is done.
 
 -- Definitions by their SHA-256; most are there already or are new, none ever changes.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_blobs(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.blob (sha256, definition, later, depends)
     SELECT decode(new.sha256, 'hex'), new.definition, new.later, ARRAY(SELECT jsonb_array_elements_text(new.depends))
@@ -20,7 +23,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit.commits (
         hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
@@ -34,23 +37,31 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_move_head(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit.branches SET head_commit_hash = p ->> 'hash' WHERE name = 'main';
 END $$;
 
--- The commit that a plan means: the one of this hash, or the newest of the transaction that committed there (`at`).
+-- The commit that a plan means: the one that `store` found already (`commit_id`), that of this hash, or the newest of the
+-- transaction that committed there (`at`).
 CREATE OR REPLACE FUNCTION pggit_daemon.stored_commit(p jsonb) RETURNS integer
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    made integer := (p ->> 'commit_id')::integer;
 BEGIN
-    RETURN coalesce((SELECT c.id FROM pggit.commits AS c WHERE c.hash = p ->> 'hash'),
-                    (SELECT max(newest.id) FROM (SELECT c.id FROM pggit.commits AS c
-                                             WHERE c.source_lsn = (p ->> 'at')::pg_lsn OFFSET 0) AS newest));
+    IF made IS NULL AND p ->> 'hash' IS NOT NULL THEN
+        SELECT c.id INTO made FROM pggit.commits AS c WHERE c.hash = p ->> 'hash';
+    END IF;
+    IF made IS NULL AND p ->> 'at' IS NOT NULL THEN
+        SELECT max(newest.id) INTO made FROM (SELECT c.id FROM pggit.commits AS c
+                                              WHERE c.source_lsn = (p ->> 'at')::pg_lsn OFFSET 0) AS newest;
+    END IF;
+    RETURN made;
 END $$;
 
 -- The objects' former versions end with this commit.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_close_versions(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     made integer := pggit_daemon.stored_commit(p);
 BEGIN
@@ -67,7 +78,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_open_versions(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     made integer := pggit_daemon.stored_commit(p);
 BEGIN
@@ -81,7 +92,7 @@ END $$;
 
 -- Objects that were dropped and made again just as they were: a later drop or rename names the new id.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_move_versions(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     WITH moved AS MATERIALIZED (
         SELECT current.id, named.classid, named.objid

@@ -2,7 +2,7 @@
 
 -- A migration as its row says now, with its link. What is applied again takes the place of what it was.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_migration(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit.external_migrations (
         migration_id, tool_name, source, migration_name, checksum, pggit_commit_id, applied_at, applied_by,
@@ -33,7 +33,7 @@ END $$;
 -- A migration that somebody recorded, or recorded elsewhere: its row stays as it is but for the link. Without a row it
 -- is recorded now, if that was asked for. PGD03: the transaction that recorded it cannot be seen yet.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_link_known(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     made     integer := pggit_daemon.stored_commit(p);
     visible  boolean := pggit_daemon.is_visible((p ->> 'xid')::bigint);  -- before the look, or it says nothing of it
@@ -61,7 +61,7 @@ END $$;
 -- What a rollback rolled back: the migration of that number, of the same tool if it has one, else the newest; of the
 -- sources that whoever called may write to.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_amend_any(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit.external_migrations AS m
     SET status = p ->> 'status'
@@ -76,7 +76,7 @@ END $$;
 
 -- A later change of the row: NULL leaves a column as it is, but a cleared checksum is given as such.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_amend_migration(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit.external_migrations AS m
     SET status = coalesce(p ->> 'status', m.status),
@@ -91,7 +91,7 @@ END $$;
 -- whose schema it only saw: its failure may be told before its transaction commits. The commit of a transaction (`at`) was
 -- called a part until the migration ended.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_link(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     made integer := pggit_daemon.stored_commit(p);
 BEGIN
@@ -106,19 +106,23 @@ BEGIN
             p -> 'detail')
         ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET
             part = link.part AND excluded.part, made = link.made OR excluded.made;
-        DELETE FROM pggit_daemon.link AS l
-         WHERE (p ->> 'made')::boolean AND NOT l.made AND l.migration_id = (p ->> 'migration_id')::bigint
-           AND l.tool_name = p ->> 'tool' AND l.source = p ->> 'source';
-        UPDATE pggit.commits AS c
-           SET message = regexp_replace(c.message, ' \(part\)', ''), metadata = c.metadata || '{"part": false}'
-         WHERE c.id = made AND p ->> 'at' IS NOT NULL AND NOT (p ->> 'part')::boolean AND (c.metadata -> 'part') = 'true';
+        IF (p ->> 'made')::boolean THEN
+            DELETE FROM pggit_daemon.link AS l
+             WHERE NOT l.made AND l.migration_id = (p ->> 'migration_id')::bigint
+               AND l.tool_name = p ->> 'tool' AND l.source = p ->> 'source';
+        END IF;
+        IF p ->> 'at' IS NOT NULL AND NOT (p ->> 'part')::boolean THEN
+            UPDATE pggit.commits AS c
+               SET message = regexp_replace(c.message, ' \(part\)', ''), metadata = c.metadata || '{"part": false}'
+             WHERE c.id = made AND (c.metadata -> 'part') = 'true';
+        END IF;
     END IF;
 END $$;
 
 -- What a row that was recorded before is linked to now. The same number may have been applied again since: then the row
 -- is another one.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_link_row(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     made integer := pggit_daemon.stored_commit(p);
 BEGIN
@@ -136,7 +140,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_record_event(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.history_event (
         source, meaning, operation, row_key, old_columns, new_columns, migration_id, evidence, commit_id, lsn, xid,
@@ -148,7 +152,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_row(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.source_row (source, row_key, columns, migration_id)
     VALUES (p ->> 'source', p ->> 'row_key', p -> 'columns', (p ->> 'migration_id')::bigint)
@@ -156,13 +160,13 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_delete_row(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM pggit_daemon.source_row AS r WHERE r.source = p ->> 'source' AND r.row_key = p ->> 'row_key';
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_source(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, lock_table, origin, objid,
                                      number_order)
@@ -181,7 +185,7 @@ END $$;
 -- with `adds`: then what is there stays. `shapes`: by preset, the tool and the columns of its history table.
 -- `watch`: whether a tool that is followed holds advisory locks.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_tools(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM pggit_daemon.tool_lock AS t
      WHERE p -> 'adds' IS NULL AND NOT p -> 'locks' @> jsonb_build_array(jsonb_build_array(t.classid::bigint, t.objid::bigint, t.objsubid));

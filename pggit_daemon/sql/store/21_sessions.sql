@@ -1,7 +1,7 @@
 -- What the daemon writes: what sessions have begun through the SQL API.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_run(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.open_run (
         run_key, state, pid, backend_start, user_name, started_at, migration_id, tool_name, name, xact, wrapped,
@@ -27,7 +27,7 @@ END $$;
 -- Its requests that could not be taken out of the outbox yet go too, or its session would find it open again. Returns
 -- their ids.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_end_run(p jsonb) RETURNS jsonb
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     gone jsonb;
 BEGIN
@@ -49,7 +49,7 @@ END $$;
 
 -- What sessions that have ended left open. A migration stays as started, and validation says so.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_abandon(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     gone text[] := ARRAY(SELECT jsonb_array_elements_text(p -> 'keys'));
 BEGIN
@@ -61,7 +61,7 @@ END $$;
 
 -- A migration that the SQL API began remembers the newest of its parts until it ends.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_mark_part(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit_daemon.open_run AS o SET last_part = (p ->> 'last_part')::pg_lsn WHERE o.run_key = p ->> 'row_key';
 END $$;

@@ -4,7 +4,7 @@
 
 -- Whether a transaction that was decoded can be seen. 32-bit numbers, as the plugin gives them; 0 or NULL: there is none.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_visible(of_xid bigint) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
 DECLARE
     now pg_snapshot := pg_current_snapshot();
 BEGIN
@@ -16,14 +16,16 @@ END $$;
 -- Do an operation on a migration. Returns NULL where it is done, otherwise why it is not: its row is `unseen`, or `held` by
 -- somebody's transaction.
 CREATE OR REPLACE FUNCTION pggit_daemon.try_on_migration(operation text, p jsonb) RETURNS text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10ms' AS $$
+    LANGUAGE plpgsql SET lock_timeout = '10ms' AS $$
+DECLARE
+    done text;      -- what void is as text
 BEGIN
     CASE operation
-        WHEN 'put_migration' THEN PERFORM pggit_daemon.store_put_migration(p);
-        WHEN 'link_known' THEN PERFORM pggit_daemon.store_link_known(p);
-        WHEN 'link_row' THEN PERFORM pggit_daemon.store_link_row(p);
-        WHEN 'amend_migration' THEN PERFORM pggit_daemon.store_amend_migration(p);
-        WHEN 'amend_any' THEN PERFORM pggit_daemon.store_amend_any(p);
+        WHEN 'put_migration' THEN done := pggit_daemon.store_put_migration(p);
+        WHEN 'link_known' THEN done := pggit_daemon.store_link_known(p);
+        WHEN 'link_row' THEN done := pggit_daemon.store_link_row(p);
+        WHEN 'amend_migration' THEN done := pggit_daemon.store_amend_migration(p);
+        WHEN 'amend_any' THEN done := pggit_daemon.store_amend_any(p);
     END CASE;
     RETURN NULL;
 EXCEPTION
@@ -34,7 +36,7 @@ END $$;
 -- The same, parked where it cannot be done, or something of that migration is parked already (`after_others`). Returns
 -- whether anything is parked then.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_on_migration(operation text, p jsonb, after_others boolean) RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     why text;
 BEGIN
@@ -61,7 +63,7 @@ END $$;
 
 -- Try again what is parked, but for what somebody held a moment ago; whether anything still is.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_parked() RETURNS boolean
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     one     pggit_daemon.parked;
     waiting text[] := '{}';

@@ -2,7 +2,7 @@
 
 -- None of this is in the commit's hash.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_attribute_commit(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit.commits AS c
     SET kind = p ->> 'kind', message = p ->> 'message',
@@ -13,7 +13,7 @@ END $$;
 
 -- A commit turned out to be nobody's: what it changed of what migrations made is a conflict.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_decided_out_of_band(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     made integer := pggit_daemon.stored_commit(p);
 BEGIN
@@ -28,26 +28,36 @@ END $$;
 
 -- A commit turned out to be a migration's: it is no conflict itself, and says again what its objects are.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_decided_migration(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
-    made integer := pggit_daemon.stored_commit(p);
+    made     integer := pggit_daemon.stored_commit(p);
+    open     boolean;
+    followed boolean;
 BEGIN
-    UPDATE pggit.conflicts AS conflict
-    SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the change turned out to be a migration''s'
-    WHERE conflict.conflict_id = ANY (ARRAY(
-        SELECT own.conflict_id
-        FROM (SELECT c.conflict_id, c.conflict_type, c.status FROM pggit.conflicts AS c
-              WHERE c.commit_id = made OFFSET 0 FOR UPDATE SKIP LOCKED) AS own
-        WHERE own.conflict_type = 'out_of_band' AND own.status = 'unresolved'));
-    PERFORM pggit_daemon.store_settle_conflicts(
-        pggit_daemon.objects_of_commit(made, ended => true) || jsonb_build_object('by', made));
-    PERFORM pggit_daemon.conflicts_since(made);
+    -- As a rule there is no open conflict, and no commit since.
+    SELECT EXISTS (SELECT FROM pggit.conflicts AS c WHERE c.status = 'unresolved' OFFSET 0),
+           EXISTS (SELECT FROM pggit.commits AS c WHERE c.id > made OFFSET 0)
+      INTO open, followed;
+    IF open THEN
+        UPDATE pggit.conflicts AS conflict
+        SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the change turned out to be a migration''s'
+        WHERE conflict.conflict_id = ANY (ARRAY(
+            SELECT own.conflict_id
+            FROM (SELECT c.conflict_id, c.conflict_type, c.status FROM pggit.conflicts AS c
+                  WHERE c.commit_id = made OFFSET 0 FOR UPDATE SKIP LOCKED) AS own
+            WHERE own.conflict_type = 'out_of_band' AND own.status = 'unresolved'));
+        PERFORM pggit_daemon.store_settle_conflicts(
+            pggit_daemon.objects_of_commit(made, ended => true) || jsonb_build_object('by', made));
+    END IF;
+    IF followed THEN
+        PERFORM pggit_daemon.conflicts_since(made);
+    END IF;
 END $$;
 
 -- Commits after this one changed the same objects, and were judged before it was known whose it is. They are judged again,
 -- so that which conflicts are open does not depend on when something became known.
 CREATE OR REPLACE FUNCTION pggit_daemon.conflicts_since(made integer) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pggit_daemon.judge_conflicts(touched.type, touched.identity)
     FROM (SELECT v.type, v.identity FROM pggit_daemon.object_version AS v WHERE v.from_commit = made
@@ -62,7 +72,7 @@ END $$;
 -- An object has one open conflict at most: of the first out-of-band change since a migration last changed it, until it is
 -- as it was before that change. What somebody resolved stays resolved.
 CREATE OR REPLACE FUNCTION pggit_daemon.judge_conflicts(of_type text, named text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     keys jsonb := jsonb_build_object('type', jsonb_build_array(of_type), 'identity', jsonb_build_array(named));
     migrated integer;
@@ -116,7 +126,7 @@ END $$;
 -- The commits that ended (`ends`) or began a version of an object, with that version's content.
 CREATE OR REPLACE FUNCTION pggit_daemon.touches(of_type text, named text)
     RETURNS TABLE (id integer, hash text, kind text, ends boolean, blob bytea)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT c.id, c.hash, c.kind, touch.ends, version.blob
@@ -130,7 +140,7 @@ END $$;
 -- The status of the conflict that an out-of-band commit made of its change of an object, `settled` where the daemon
 -- resolved it; NULL: there is none.
 CREATE OR REPLACE FUNCTION pggit_daemon.status_of_conflict(of_type text, named text, made integer) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT CASE WHEN own.status = 'resolved' AND own.resolved_by IS NULL THEN 'settled' ELSE own.status END
             FROM (SELECT c.conflict_type, c.object_type, c.object_identifier, c.status, c.resolved_by
@@ -141,7 +151,7 @@ END $$;
 
 -- The objects of which a commit ended (`ended`) or began a version, as the columns of a plan.
 CREATE OR REPLACE FUNCTION pggit_daemon.objects_of_commit(made integer, ended boolean) RETURNS jsonb
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF ended THEN
         RETURN (SELECT jsonb_build_object('type', coalesce(jsonb_agg(v.type ORDER BY v.id), '[]'),
@@ -154,7 +164,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_remember(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.attribution (kind, key, state)
     SELECT fact.kind, fact.key, fact.state
@@ -164,7 +174,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_forget(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM pggit_daemon.attribution AS known
     WHERE known.ctid = ANY (ARRAY(

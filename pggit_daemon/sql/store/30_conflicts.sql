@@ -2,7 +2,7 @@
 
 -- Whether a migration made a version of the object before this commit.
 CREATE OR REPLACE FUNCTION pggit_daemon.made_by_migration(of_type text, named text, before integer) RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN EXISTS (
         SELECT
@@ -17,7 +17,7 @@ END $$;
 -- be waited for.
 CREATE OR REPLACE FUNCTION pggit_daemon.open_conflict(
     kind text, of_type text, named text, said text, made integer DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit.conflicts (conflict_type, object_type, object_identifier, description, commit_id)
     SELECT kind, of_type, named, said, made
@@ -31,7 +31,7 @@ END $$;
 
 -- An object that migrations made was changed by something else.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_out_of_band_conflicts(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pggit_daemon.open_conflict('out_of_band', changed.type, changed.identity,
                 format('%s %s was changed outside migrations by %s', changed.type, changed.identity, made.author), made.id)
@@ -43,7 +43,7 @@ END $$;
 
 -- The catalog was not as recorded, and no statement explains it.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_tree_conflicts(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pggit_daemon.open_conflict('tree_differs', found.type, found.identity, found.description, made.id)
     FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'),
@@ -52,7 +52,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_checksum_conflict(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pggit_daemon.open_conflict('checksum_changed', 'migration', p ->> 'identity', p ->> 'description');
 END $$;
@@ -61,7 +61,7 @@ END $$;
 -- others have followed, so only conflicts from before it count. `undone`: only where the object is again what it was before
 -- the change that made the conflict: now, or as the commit `by` left it.
 CREATE OR REPLACE FUNCTION pggit_daemon.open_conflicts(p jsonb, undone boolean) RETURNS SETOF bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY
     SELECT open.conflict_id
@@ -93,18 +93,26 @@ END $$;
 
 -- A migration changed the object since: it says again what the object is.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_settle_conflicts(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
+DECLARE
+    settled bigint[] := ARRAY(SELECT pggit_daemon.open_conflicts(p, undone => false));
 BEGIN
-    UPDATE pggit.conflicts AS conflict
-    SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'a later migration changed the object'
-    WHERE conflict.conflict_id = ANY (ARRAY(SELECT pggit_daemon.open_conflicts(p, undone => false)));
+    IF settled <> '{}' THEN
+        UPDATE pggit.conflicts AS conflict
+        SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'a later migration changed the object'
+        WHERE conflict.conflict_id = ANY (settled);
+    END IF;
 END $$;
 
 -- The object is again what it was.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_undone_conflicts(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
+DECLARE
+    undone bigint[] := ARRAY(SELECT pggit_daemon.open_conflicts(p, undone => true));
 BEGIN
-    UPDATE pggit.conflicts AS conflict
-    SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the object is again as it was before'
-    WHERE conflict.conflict_id = ANY (ARRAY(SELECT pggit_daemon.open_conflicts(p, undone => true)));
+    IF undone <> '{}' THEN
+        UPDATE pggit.conflicts AS conflict
+        SET status = 'resolved', resolved_at = clock_timestamp(), resolution = 'the object is again as it was before'
+        WHERE conflict.conflict_id = ANY (undone);
+    END IF;
 END $$;

@@ -2,29 +2,35 @@
 
 -- The outbox holds what is not handled yet. Returns the ids that cannot be seen yet, or are gone already.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_handled_events(p jsonb) RETURNS jsonb
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
-    handled bigint[] := ARRAY(SELECT jsonb_array_elements_text(p -> 'ids')::bigint);
+    handled bigint[] := translate(p ->> 'ids', '[]', '{}')::bigint[];
     gone    bigint[];
 BEGIN
     WITH gone AS (DELETE FROM pggit_daemon.ddl_event AS e WHERE e.id = ANY (handled) RETURNING e.id)
     SELECT array_agg(g.id) INTO gone FROM gone AS g;
+    IF cardinality(gone) = cardinality(handled) THEN
+        RETURN '[]';
+    END IF;
     RETURN (SELECT coalesce(jsonb_agg(h.id), '[]') FROM unnest(handled) AS h (id) WHERE h.id <> ALL (coalesce(gone, '{}')));
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_handled_requests(p jsonb) RETURNS jsonb
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
-    handled bigint[] := ARRAY(SELECT jsonb_array_elements_text(p -> 'ids')::bigint);
+    handled bigint[] := translate(p ->> 'ids', '[]', '{}')::bigint[];
     gone    bigint[];
 BEGIN
     WITH gone AS (DELETE FROM pggit_daemon.request AS r WHERE r.id = ANY (handled) RETURNING r.id)
     SELECT array_agg(g.id) INTO gone FROM gone AS g;
+    IF cardinality(gone) = cardinality(handled) THEN
+        RETURN '[]';
+    END IF;
     RETURN (SELECT coalesce(jsonb_agg(h.id), '[]') FROM unnest(handled) AS h (id) WHERE h.id <> ALL (coalesce(gone, '{}')));
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_quarantine(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.quarantine (lsn, xid, raw, reason, kind)
     VALUES ((p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, p ->> 'raw', p ->> 'reason', coalesce(p ->> 'kind', 'record'))
@@ -33,7 +39,7 @@ END $$;
 
 -- The last comparison of everything.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_verification(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.verification (
         began_at, finished_at, objects, differing, unreadable, seconds, commit_hash, writer, horizon, names)
@@ -49,7 +55,7 @@ END $$;
 
 -- The guard makes a second daemon, or a batch that was stored already, fail instead of storing twice.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_advance(p jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context, bound_lsn)
     VALUES (p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb,
