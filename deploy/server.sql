@@ -12,4 +12,6 @@ SELECT format('ALTER SYSTEM SET output_plugin_libraries = %s',
   FROM pg_catalog.pg_settings AS s,
        regexp_split_to_table(concat_ws(',', nullif(s.setting, ''), 'wal2json'), ',') AS one
  WHERE s.name = 'output_plugin_libraries'
+-- No row where there is no such setting: an aggregate alone would give one without a value.
+HAVING count(*) > 0
 \gexec
