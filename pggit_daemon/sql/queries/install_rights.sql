@@ -97,6 +97,10 @@ BEGIN
                AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
                -- Those that write as another role are for migrators.
                AND (NOT (p.prosecdef AND p.provolatile = 'v') OR p.proname = 'publish')
+                -- The commands run as this role, too, and read as readers do.
+                OR n.nspname = 'pggit' AND EXISTS (SELECT FROM pggit_daemon.contract() AS c
+                                                    WHERE c.name = p.proname AND c.audience = 'reader'
+                                                      AND c.arguments = pg_catalog.pg_get_function_arguments(p.oid))
         LOOP
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', ours.signatures, daemon);
         END LOOP;
