@@ -19,7 +19,9 @@ def test_the_script_runs_to_its_end(database: str) -> None:
         check=False,
     )
     with psycopg.connect(database, autocommit=True) as conn:
-        written = dict(conn.execute("SELECT name, setting FROM pg_file_settings ORDER BY seqno").fetchall())
+        written: dict[str, str] = dict(
+            conn.execute("SELECT name, setting FROM pg_file_settings ORDER BY seqno").fetchall()
+        )
         listed = conn.execute("SELECT FROM pg_settings WHERE name = 'output_plugin_libraries'").fetchone()
         for name in ("wal_level", "max_slot_wal_keep_size", *(["output_plugin_libraries"] if listed else [])):
             conn.execute(f"ALTER SYSTEM RESET {name}".encode())
