@@ -106,8 +106,11 @@ BEGIN
                                 FROM pg_attrdef AS x WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum) END AS value,
                    CASE WHEN a.attidentity <> ''
                         THEN pggit_daemon.identity_clause(relation, a.attnum, a.attidentity) END AS identity,
-                   NOT a.attislocal OR a.attinhcount > 0 OR a.attstattarget >= 0 OR a.attcompression <> ''
-                       OR a.attacl IS NOT NULL OR a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL AS is_special,
+                   -- The server's own stamp is no option (see column_settings). No target is NULL from 17 on.
+                   NOT a.attislocal OR a.attinhcount > 0 OR coalesce(a.attstattarget, -1) >= 0 OR a.attcompression <> ''
+                       OR a.attacl IS NOT NULL OR a.attfdwoptions IS NOT NULL
+                       OR a.attoptions IS NOT NULL AND (cardinality(a.attoptions) > 1 OR a.attoptions[1] NOT LIKE 'pg\_attver=%')
+                       AS is_special,
                    -- Of the server's own types it is known: numeric, inet and cidr lie in "main", what else varies in
                    -- "extended"; text, varchar and char have the default collation (100).
                    a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END
@@ -122,7 +125,7 @@ BEGIN
                                  to_json(a.attnotnull)), ', ' ORDER BY a.attnum) INTO shape
           FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
     END IF;
-    IF is_odd AND NOT is_special THEN
+    IF is_odd AND is_special IS NOT TRUE THEN
         SELECT bool_or(a.attstorage <> y.typstorage OR a.attcollation <> y.typcollation) INTO is_special
           FROM pg_attribute AS a
          CROSS JOIN LATERAL (SELECT y.typstorage, y.typcollation FROM pg_type AS y WHERE y.oid = a.atttypid OFFSET 0) AS y

@@ -67,7 +67,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.columns_of(relation oid, form text, sing
       FROM (
             SELECT a.attname, a.atttypid, a.atttypmod, a.attislocal, a.attnotnull, a.attstorage, t.typstorage,
                    a.attcompression, a.attstattarget, a.attidentity, a.attacl IS NOT NULL AS has_acl,
-                   a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL AS has_options,
+                   a.attfdwoptions IS NOT NULL
+                       OR a.attoptions IS NOT NULL AND (cardinality(a.attoptions) > 1 OR a.attoptions[1] NOT LIKE 'pg\_attver=%')
+                       AS has_options,
                    CASE WHEN form = 'typed' OR a.attcollation = t.typcollation OR a.attcollation = 0 THEN ''
                         ELSE ' COLLATE ' || pggit_daemon.collation_name(a.attcollation) END AS collation,
                    CASE WHEN NOT a.atthasdef THEN ''
