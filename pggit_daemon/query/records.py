@@ -5,6 +5,7 @@ In: a connection and references. Out: `Commit` and `Migration` values; NotFoundE
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from pggit_daemon.errors import NotFoundError
 from pggit_daemon.query.connect import Connection
 from pggit_daemon.query.diff import Version
 from pggit_daemon.query.references import (
+    FORMS,
     CommitId,
     HashPrefix,
     Head,
@@ -89,7 +91,12 @@ class Migration:
 
     @property
     def label(self) -> str:
-        return f"{self.tool}:{self.migration_id} in {self.source}"
+        return f"{self.reference} in {self.source}"
+
+    @property
+    def reference(self) -> str:
+        """How it is named as an argument."""
+        return f"{self.tool}:{self.migration_id}"
 
     @property
     def key(self) -> dict[str, Any]:
@@ -166,10 +173,10 @@ def _versions(conn: Connection, query: str, values: dict[str, Any]) -> list[Vers
 
 
 def find_any(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
-    """Follow a reference; what can only be a commit is found whatever --tool and --source say of migrations."""
-    if not any(isinstance(reference, MigrationRef) for reference in parse_reference(word)):
-        return find(conn, word)
-    return find(conn, word, tool=tool, source=source)
+    """Follow a reference; what is a commit first of all is found whatever --tool and --source say of migrations."""
+    first = parse_reference(word)[0]
+    found = None if isinstance(first, MigrationRef) else _follow(conn, first, None, None)
+    return found or find(conn, word, tool=tool, source=source)
 
 
 def find(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
@@ -179,7 +186,9 @@ def find(conn: Connection, word: str, *, tool: str | None = None, source: str | 
         if found is not None:
             return found
     narrowed = "".join(f", {key} {value}" for key, value in (("tool", tool), ("source", source)) if value)
-    raise NotFoundError(f"nothing is recorded under {word!r}{narrowed}", hint="pggit-daemon log shows what is")
+    raise NotFoundError(
+        f"nothing is recorded under {word!r}{narrowed}", hint=f"pggit-daemon log shows what is; allowed: {FORMS}"
+    )
 
 
 def commit_of(found: Found) -> Commit:
@@ -225,10 +234,14 @@ def _migration(conn: Connection, reference: MigrationRef, tool: str | None, sour
     }
     with conn.cursor(row_factory=class_row(Migration)) as cursor:
         rows = cursor.execute(load_queries("cli")["migrations"], parameters).fetchall()
-    # A tool's version text may look like another migration's id: the id counts.
+    # A tool's version text may look like another migration's id: the id counts. A version is that of the migration; the
+    # rollback of it is named by its own id.
     by_id = [row for row in rows if row.migration_id == reference.migration_id]
-    candidates = by_id or rows
+    candidates = by_id or [row for row in rows if row.rollback_of is None] or rows
     if len(candidates) > 1:
-        listed = "; ".join(f"--tool {row.tool} --source {row.source}" for row in candidates)
+        names = Counter(row.reference for row in candidates)
+        listed = "; ".join(
+            row.reference + (f" --source {row.source}" if names[row.reference] > 1 else "") for row in candidates
+        )
         raise UsageError(f"several migrations are called so; say which: {listed}")
     return candidates[0] if candidates else None

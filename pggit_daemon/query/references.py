@@ -7,6 +7,7 @@ In: one word. Out: what it can mean, in the order in which to look. Pure; `histo
     3f9a1c0         a commit, by 7 or more first digits of its hash
     flyway:12       a migration, by tool and id or the tool's own version (flyway:1.2, flyway:-12 a rollback)
     12              a migration by id, whatever its tool; where there is none, the commit with that id
+    1.2             a migration by the tool's own version, whatever its tool, where the word means nothing else
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from pggit_daemon.errors import ConfigError
 
-FORMS = "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id"
+FORMS = "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id or version"
 _MAX_BIGINT = 2**63 - 1
 _MAX_INTEGER = 2**31 - 1
 
@@ -70,9 +71,9 @@ def parse_reference(word: str) -> tuple[Reference, ...]:
             found.append(CommitId(number))
     if re.fullmatch(r"[0-9a-fA-F]{7,128}", word):
         found.append(HashPrefix(word.lower()))
-    if not found:
+    if not word.strip() or word.startswith(("@", ":")) or word.endswith(":"):
         raise UsageError(f"{word!r} names no commit and no migration; allowed: {FORMS}")
-    return tuple(found)
+    return (*found, MigrationRef(None, None, word))
 
 
 def _within(word: str, digits: str, limit: int) -> int:

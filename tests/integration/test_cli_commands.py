@@ -217,12 +217,38 @@ def test_diff_of_a_migration_takes_all_its_commits(recorded: str) -> None:
 
 
 def test_show_of_an_ambiguous_id_names_the_candidates(recorded: str) -> None:
-    """Flyway's 1 and Liquibase's 1 live side by side; --tool chooses."""
+    """Flyway's 1 and Liquibase's 1 live side by side; --tool chooses, and so does what the error lists."""
     refused = run("show", "1", dsn=recorded)
     assert refused.code == 2
-    assert "--tool flyway --source public.flyway_schema_history" in refused.err
-    assert "--tool liquibase" in refused.err
+    assert "say which: flyway:1; liquibase:1" in refused.err
+    assert run("show", "liquibase:1", "--json", dsn=recorded).json["commit"]["id"] == 1
     assert run("show", "1", "--tool", "liquibase", "--json", dsn=recorded).json["commit"]["id"] == 1
+
+
+def test_a_version_is_that_of_the_migration_and_not_of_its_rollback(recorded: str) -> None:
+    """After an upgrade and a downgrade both carry the version; the rollback is named by its negative id."""
+    # As the daemon itself writes: nobody else may undo what a tool applied.
+    with psycopg.connect(recorded, autocommit=True, options="-c session_replication_role=replica") as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, version, rollback_of, success)"
+            " VALUES (7, 'alembic', 'public.alembic_version', 'a2', NULL, true),"
+            " (-7, 'alembic', 'public.alembic_version', 'a2', 7, true),"
+            " (8, 'alembic', 'public.alembic_version', 'a3', NULL, true),"
+            " (9, 'alembic', 'public.alembic_version', 'a3', NULL, true),"
+            " (9, 'alembic', 'other.alembic_version', 'a3', NULL, true)"
+        )
+    for word, number in (("alembic:a2", 7), ("a2", 7), ("alembic:-7", -7), ("1.2", 2)):
+        assert run("show", word, "--json", dsn=recorded).json["migration"]["migration_id"] == number
+    for word in ("alembic:a3", "a3"):
+        several = run("show", word, dsn=recorded)
+        assert several.code == 2
+        assert several.err.startswith(
+            "error: several migrations are called so; say which:"
+            " alembic:9 --source other.alembic_version; alembic:8; alembic:9 --source public.alembic_version"
+        )
+    assert run("show", "no such version", dsn=recorded).code == 5
+    alone = run("show", "alembic:9", "--source", "other.alembic_version", "--json", dsn=recorded)
+    assert alone.json["migration"]["source"] == "other.alembic_version"
 
 
 def test_unknown_names_are_exit_5(recorded: str) -> None:
