@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -190,6 +191,16 @@ def test_while_others_hold_the_publications(conn: Connection) -> None:
             tool.execute("CREATE TABLE second (version_num text PRIMARY KEY)")
         assert publish(conn, "second") == (False, [])
     assert ("pggit_daemon_keyed", "second") in members(conn)
+
+
+def test_unlogged_while_others_hold_the_publications_for_a_moment(conn: Connection) -> None:
+    with owner(conn) as tool, owner(conn) as other:
+        tool.execute(HISTORY)
+        other.execute("BEGIN; CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
+        ending = threading.Timer(0.1, other.commit)
+        ending.start()
+        tool.execute("ALTER TABLE h SET UNLOGGED; UPDATE h SET note = version")
+        ending.join()
 
 
 def test_where_nothing_looks_after_the_table(conn: Connection) -> None:

@@ -83,8 +83,9 @@ END $$;
 
 -- Before ALTER TABLE: the server refuses to make a published table unlogged, so it leaves first. Its name and the word
 -- stand in what the client sent, in the statement that a function runs, or, where that is an SQL function, in its body.
+-- Where others hold the publication it waits longer than anything else here, as the statement fails without it.
 CREATE OR REPLACE FUNCTION pggit_daemon.on_unlogging() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
     SET exit_on_error = off AS $$
 DECLARE
     said  text;
