@@ -1,7 +1,7 @@
 """Migration tools of PyPI and npm, each run by its own program beside hands of its own user and others.
 
-One of each kind, as starting their programs is what costs. `python -m tests.tools` (`make test-tools`) runs all of
-them, also those that must be built, and tells more of each; docs/tools.md has its table.
+`python -m tests.tools` (`make test-tools`) tells more of each, and of those that must be built; docs/tools.md has its
+table.
 """
 
 from __future__ import annotations
@@ -12,27 +12,20 @@ from pathlib import Path
 import pytest
 
 from sandbox.cluster import Cluster
+from sandbox.tools import QUICK, REPLAYED
 from tests.tools.bench import Bench, Done, Mode
-
-KINDS = [
-    "alembic",  # a row that moves on
-    "django",  # rows in their DDL's transaction or after it
-    "yoyo",  # events, a lock row, a session for each migration
-    "knex",  # a lock row
-    "sequelize",  # a pool: the row is often another session's
-    "phinx",  # no lock, and statements outside of transactions
-    "supabase",  # one transaction for each
-    "prisma",  # a row before and after, an advisory lock of its own
-    "rails (replayed)",  # a sister's lock
-    "sqitch (replayed)",  # a sister's lock, and a program for each script
-    "tern (replayed)",  # a state without a key
-]
 
 NAMED = ["django", "phinx", "rails (replayed)"]
 """Tools that are exact only where the trigger names their sessions."""
 
-EXACT = {"supabase", "prisma"}
+EXACT = {
+    "drizzle", "peewee-migrate", "db-migrate", "ley", "node-pg-migrate", "postgres-migrations", "graphile-migrate",
+    "supabase", "prisma",
+}  # fmt: skip
 """Tools whose DDL is known by its transaction or by a lock of its own session: all of it, whoever works beside."""
+
+GROUPS = 4
+"""The tools of a group share a server and a daemon; the groups run side by side."""
 
 
 @pytest.fixture
@@ -42,9 +35,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(cluster, tmp_path)
 
 
-def test_no_link_is_wrong_beside_hands(bench: Bench) -> None:
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_no_link_is_wrong_beside_hands(bench: Bench, group: int) -> None:
     """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
-    found = bench.run(KINDS, Mode.HANDS, short=True)
+    found = bench.run([*QUICK, *REPLAYED][group::GROUPS], Mode.HANDS, short=True)
     assert _failures(found) == []
     assert all(one.verdict.hands for one in found)
     assert _unlinked(one for one in found if one.tool in EXACT) == []
