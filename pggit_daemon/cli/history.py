@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +11,11 @@ import typer
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_table, print_text, shown, width
+from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.query import records
 from pggit_daemon.query.connect import connection
 from pggit_daemon.query.diff import Change, pair, unified
-from pggit_daemon.query.references import FORMS
+from pggit_daemon.query.references import FORMS, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ ToolOption = Annotated[str | None, typer.Option("--tool", help="Only migrations 
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Only migrations of this source (history table).", metavar="NAME")
 ]
+_KINDS = ", ".join(CommitKind)
 _ALL_COLUMNS = 130  # columns of the terminal from which on the list has all of its own
 # Metadata that other lines, or the table of migrations, say already.
 _SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part", "texts"}
@@ -35,20 +38,22 @@ def log(
     dsn: DsnOption = None,
     database: DatabaseOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many commits.")] = 20,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            "--kind", help="Only this kind: pending, baseline, migration, tool, out_of_band, rollback, snapshot, gap."
-        ),
-    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help=f"Only this kind: {_KINDS}.")] = None,
     tool: ToolOption = None,
     source: SourceOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the commits, newest first, with the migrations linked to them."""
+    if kind is not None and kind not in set(CommitKind):
+        raise UsageError(f"--kind {kind}: allowed: {_KINDS}")
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="log") as conn:
         rows = records.commits(conn, limit=limit, kind=kind, tool=tool, source=source, migrations=records.FEW)
+        unknown = () if rows else records.unknown(conn, tool=tool, source=source)
+    for option, value, known in unknown:
+        sys.stderr.write(
+            f"note: no migration of {option} {value} is recorded; there are: {', '.join(known) or 'none'}\n"
+        )
     if json:
         print_json({"database": chosen.name, "commits": [row.as_json() for row in rows]})
         return

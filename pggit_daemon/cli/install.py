@@ -55,6 +55,8 @@ def init(
         raise UsageError("--read-all-data: --role NAME says who")
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="init") as conn:
+        if not dry_run:
+            installer.check_rights(conn)
         migrators = tuple(migrator or ())
         if installer.installed_version(conn) is None:
             _warn_of_publications(installer.replicated_by(conn))
@@ -109,6 +111,7 @@ def uninstall(
             raise UsageError("uninstall removes the recorded history; without a terminal to ask on it wants --yes")
         typer.confirm(f"Remove pggit-daemon and the history it recorded from {chosen.name}?", abort=True)
     with connection(chosen.dsn, purpose="uninstall") as conn:
+        installer.check_rights(conn)
         slots = _free_slots(conn, chosen.slot) if installer.installed_version(conn) is not None else []
         report = installer.uninstall(conn)
         for slot in slots:

@@ -74,7 +74,7 @@ def _doubts(conn: Connection, database: Database, document: Mapping[str, Any]) -
         },
     ).fetchall()
     tables = {TableName(schema, name): Shape.parse(json.loads(shape)) for schema, name, _, shape in rows if shape}
-    known = {TableName(one["schema"], one["table"]) for one in document["sources"]}
+    known = {TableName(one["schema"], one["table"]) for one in document["sources"] if one["table"] is not None}
     found = doubts(database.presets, tables, known)
     return [one for one in found if database.discovery.allows(one.table)]
 
@@ -97,8 +97,8 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
             ("objects", f"{document['recorded_objects']} recorded"),
             ("verified", _verified(document["verified"])),
             ("event triggers", _triggers(document["event_triggers_off"])),
-            ("findings", _findings(document["findings"])),
-            ("conflicts", _counts(document["conflicts"]) or "none"),
+            ("findings", _open(document["findings"], "pggit-daemon findings")),
+            ("conflicts", _open(document["conflicts"], "SELECT * FROM pggit.list_conflicts()")),
             ("quarantined", document["quarantined"]),
             ("capture", "; ".join(document["capture"]) or "every statement is recorded"),
         ]
@@ -110,7 +110,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                 (
                     s["name"],
                     s["tool"],
-                    f"{s['schema']}.{s['table']}" + _TABLE_STATES[s["state"]],
+                    f"{s['schema']}.{s['table']}" + _TABLE_STATES[s["state"]] if s["table"] is not None else "",
                     s["origin"],
                     _counts(s["migrations"]),
                     s["unlinked"],
@@ -157,8 +157,8 @@ def _verified(last: Mapping[str, Any] | None) -> str:
     return f"{last['objects']} objects of the catalog at {last['at']}, ours among them; {differing}"
 
 
-def _findings(counts: Mapping[str, int]) -> str:
-    return f"{_counts(counts)}; see pggit-daemon findings" if counts else "none"
+def _open(counts: Mapping[str, int], listed_by: str) -> str:
+    return f"{_counts(counts)}; see {listed_by}" if counts else "none"
 
 
 def _triggers(off: list[str]) -> str:

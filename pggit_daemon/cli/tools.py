@@ -6,6 +6,7 @@ In: a configuration, a table's name, or files. Out: lists and reasons. Reads the
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_table, print_text
+from pggit_daemon.config import find_path
 from pggit_daemon.config.tools import read_file
 from pggit_daemon.errors import NotFoundError
 from pggit_daemon.model.shape import Shape
@@ -37,8 +39,8 @@ NEAR = 5
 def show(
     *, config: ConfigOption = None, dsn: DsnOption = None, database: DatabaseOption = None, json: JsonOption = False
 ) -> None:
-    """List the presets: the package's, and those of the configuration if one is given."""
-    given = config is not None or dsn is not None or database is not None
+    """List the presets: the package's, and those of the configuration if there is one."""
+    given = database is not None or dsn is not None or find_path(config, os.environ) is not None
     presets = choose_database(config, dsn, database).presets if given else dict(packaged())
     rows = [_summary(name, preset) for name, preset in sorted(presets.items())]
     if json:

@@ -179,6 +179,9 @@ def check_encoding(conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any])
         )
 
 
+_GIVE_RIGHTS = "pggit-daemon init --dsn … --role ROLE (as a superuser)"
+
+
 def translated(exc: psycopg.Error) -> ConnectError | PrerequisiteError:
     """What an error of a query of ours means, by its SQLSTATE."""
     said = exc.diag.message_primary or str(exc)
@@ -193,7 +196,7 @@ def translated(exc: psycopg.Error) -> ConnectError | PrerequisiteError:
             return ConnectError(f"the database could not be read: {exc.sqlstate or ''} {said}".strip())
 
 
-def right_missing(exc: psycopg.Error, said: str) -> RightMissing:
+def right_missing(exc: psycopg.Error, said: str, *, hint: str = _GIVE_RIGHTS) -> RightMissing:
     """Return the error for SQLSTATE 42501 with the hint that helps."""
     # The server's routine that found it, as the message is in the language of its lc_messages.
     if exc.diag.source_function == "check_enable_rls":
@@ -201,4 +204,4 @@ def right_missing(exc: psycopg.Error, said: str) -> RightMissing:
             f"{said} (row security would hide rows, so nothing of the table counts as read)",
             hint="ALTER ROLE … BYPASSRLS; for the role that the daemon logs in as",
         )
-    return RightMissing(said, hint="pggit-daemon init --dsn … --role ROLE (as a superuser)")
+    return RightMissing(said, hint=hint)

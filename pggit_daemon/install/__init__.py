@@ -6,7 +6,16 @@ and by the tests. Everything happens in one transaction.
 """
 
 from pggit_daemon.install.removal import UninstallReport, uninstall
-from pggit_daemon.install.state import installed_version, replicated_by
+from pggit_daemon.install.state import check_rights, installed_version, replicated_by
 from pggit_daemon.install.upgrade import InstallReport, install, plan
 
-__all__ = ["InstallReport", "UninstallReport", "install", "installed_version", "plan", "replicated_by", "uninstall"]
+__all__ = [
+    "InstallReport",
+    "UninstallReport",
+    "check_rights",
+    "install",
+    "installed_version",
+    "plan",
+    "replicated_by",
+    "uninstall",
+]

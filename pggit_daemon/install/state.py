@@ -87,7 +87,7 @@ def check_rights(conn: psycopg.Connection[Any]) -> None:
     if not superuser:
         name = psycopg.sql.Identifier(role).as_string(conn)
         raise PrerequisiteError(
-            f"event triggers can only be made by a superuser, and {role} is none",
+            f"init and uninstall need a superuser, and {role} is none: only a superuser makes event triggers",
             hint=f"connect as a superuser, or for init and uninstall only: ALTER ROLE {name} SUPERUSER;",
         )
 

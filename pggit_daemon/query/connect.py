@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
 _INIT = "pggit-daemon init --dsn DSN"
+_WHO_READS = (
+    "log in as the daemon's role (pggit-daemon init, as a superuser, gives it what it lacks) or as a superuser;"
+    " people read by SQL: GRANT pggit_reader TO … (docs/sql-api.md#privileges)"
+)
 
 Connection = psycopg.Connection[Any]
 
@@ -122,7 +126,7 @@ def translate(error: psycopg.Error) -> PggitDaemonError:
                 f"pggit-daemon is not installed in this database, or by an older version: {reason}", hint=_INIT
             )
         case pg.InsufficientPrivilege():
-            return right_missing(error, f"the role lacks a right: {reason}")
+            return right_missing(error, f"the role lacks a right: {reason}", hint=_WHO_READS)
         case psycopg.OperationalError() if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
             return ConnectError(f"the connection broke: {reason}", hint="run the command again")
         case _:

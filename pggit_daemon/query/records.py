@@ -153,6 +153,13 @@ def commits(conn: Connection, **filters: object) -> list[Commit]:
         return cursor.execute(load_queries("cli")["commits"], _NO_FILTER | filters).fetchall()
 
 
+def unknown(conn: Connection, *, tool: str | None, source: str | None) -> list[tuple[str, str, list[str]]]:
+    """Of a filter, the options that name no migration at all, with the names that would."""
+    tools, sources = conn.execute(load_queries("cli")["known_names"]).fetchone() or ([], [])
+    asked: tuple[tuple[str, str | None, list[str]], ...] = (("--tool", tool, tools), ("--source", source, sources))
+    return [(option, value, known) for option, value, known in asked if value is not None and value not in known]
+
+
 def changed_in(conn: Connection, made: Made) -> list[Version]:
     """Return what a commit changed; of one that several migrations share, what is one's own."""
     return _versions(conn, "versions_of_commit", {"commit": made.commit.id, "objects": made.objects})

@@ -121,7 +121,18 @@ def test_log(recorded: str) -> None:
     assert [c["id"] for c in run("log", "--json", "--kind", "migration", dsn=recorded).json["commits"]] == [2]
     flyway = run("log", "--json", "--tool", "flyway", dsn=recorded).json["commits"]
     assert [c["id"] for c in flyway] == [3, 2]
-    assert run("log", "--json", "--source", "nowhere", dsn=recorded).json["commits"] == []
+    nothing = run("log", "--json", "--source", "nowhere", dsn=recorded)
+    assert nothing.json["commits"] == []
+    assert nothing.err == (
+        "note: no migration of --source nowhere is recorded; there are:"
+        " public.databasechangelog, public.flyway_schema_history\n"
+    )
+    assert "no migration of --tool flywya is recorded; there are: flyway, liq" in (
+        run("log", "--tool", "flywya", dsn=recorded).err
+    )
+    unknown = run("log", "--kind", "foo", dsn=recorded)
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "--kind foo: allowed: pending, baseline, migration, tool, out_of_band" in unknown.err
 
 
 def test_log_fits_eighty_columns(recorded: str) -> None:
@@ -301,7 +312,13 @@ def test_status(recorded: str) -> None:
     assert "cli_test is missing" in text.out
     assert "2 applied, 1 failed" in text.out
     assert "1 drift, 1 failed, 1 gap, 1 unlinked; see pggit-daemon findings" in text.out
+    assert "1 out_of_band; see SELECT * FROM pggit.list_conflicts()" in text.out
     with psycopg.connect(recorded, autocommit=True) as conn:
+        conn.execute("INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (1, 'own'), (2, 'other')")
+        followed, by_hand = run("status", "--json", dsn=recorded).json["databases"].popitem()[1]["sources"]
+        assert (by_hand["name"], by_hand["tool"], by_hand["table"]) == ("sql", "other, own", None)
+        assert (followed["name"], sum(by_hand["migrations"].values())) == ("public.flyway_schema_history", 2)
+        assert "SQL API" in run("status", dsn=recorded).out
         conn.execute("ALTER EVENT TRIGGER pggit_daemon_drop DISABLE")
     assert "missing or off: pggit_daemon_drop; pggit-daemon init" in run("status", dsn=recorded).out
 
@@ -364,6 +381,26 @@ def test_errors_are_one_block_with_what_to_do(database: str) -> None:
     assert run("status").code == 2
     assert run("status", "--nonsense").code == 2
     assert run("status", "-c", "/nonexistent/c.toml").code == 2
+
+
+def test_a_person_is_told_how_to_read_and_who_may_install(recorded: str) -> None:
+    """No hint would give a person's role what the daemon's role has."""
+    with psycopg.connect(recorded, autocommit=True) as conn:
+        conn.execute("DROP ROLE IF EXISTS cli_person; CREATE ROLE cli_person LOGIN IN ROLE pggit_reader")
+        try:
+            person = make_conninfo(recorded, user="cli_person")
+            for command in ("status", "log", "findings", "verify"):
+                refused = run(command, dsn=person)
+                assert refused.code == 4
+                assert "--role" not in refused.err
+                assert "the daemon's role" in refused.err
+                assert "GRANT pggit_reader TO" in refused.err
+            for words in (["init"], ["init", "--role", "cli_person"], ["uninstall", "--yes"]):
+                refused = run(*words, dsn=person)
+                assert refused.code == 4
+                assert refused.err.startswith("error: init and uninstall need a superuser, and cli_person is none")
+        finally:
+            conn.execute("DROP ROLE cli_person")
 
 
 def test_libpq_variables_are_enough(recorded: str) -> None:

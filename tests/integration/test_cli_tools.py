@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import psycopg
@@ -33,6 +34,20 @@ def test_the_presets_are_listed() -> None:
     rows = {row["preset"]: row for row in run("tools", "list", "--json").json["tools"]}
     assert rows["sqitch"]["proofs"] == ["advisory_lock"]
     assert rows["tern"]["model"] == "state"
+
+
+def test_presets_of_the_configuration_are_listed_however_it_is_found(tmp_path: Path) -> None:
+    """By --config and by the variable alike; one that cannot be read is an error, not the package's list."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    shipped = Path(str(files("pggit_daemon.tools"))) / "presets" / "typeorm.toml"
+    (folder / "house.toml").write_text(shipped.read_text().replace('"typeorm"', '"house"'))
+    config = tmp_path / "c.toml"
+    config.write_text('[daemon]\ntools_folder = "tools"\n[[database]]\nname = "a"\ndsn = "dbname=a"\n')
+    for done in (run("tools", "list", "-c", str(config)), run("tools", "list", PGGIT_DAEMON_CONFIG=str(config))):
+        assert (done.code, "house" in done.out) == (0, True), done.err
+    assert "house" not in run("tools", "list").out
+    assert run("tools", "list", PGGIT_DAEMON_CONFIG=str(tmp_path / "none.toml")).code == 2
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,9 @@ def test_metrics_page_shows_health(server: StatusServer, health: Health) -> None
 
 def test_other_paths_and_methods(server: StatusServer) -> None:
     """404 and 405; HEAD has no body."""
-    assert get(server, "/")[0] == 404
+    status, body = get(server, "/")
+    assert (status, body.count("\n")) == (404, 1)
+    assert json.loads(body)["pages"] == ["/metrics", "/healthz", "/readyz"]
     assert get(server, "/metrics/../etc/passwd")[0] == 404
     assert get(server, "/metrics", "POST")[0] == 405
     assert get(server, "/metrics", "HEAD") == (200, "")

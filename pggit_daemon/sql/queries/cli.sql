@@ -82,6 +82,12 @@ WHERE (m.migration_id = %(migration_id)s::bigint OR m.version = %(version)s::tex
   AND (%(source)s::text IS NULL OR m.source = %(source)s::text)
 ORDER BY m.migration_id = %(migration_id)s::bigint DESC NULLS LAST, m.tool_name, m.source, m.migration_id;
 
+-- name: known_names
+-- The tools and the sources that migrations are recorded of.
+SELECT coalesce(array_agg(DISTINCT m.tool_name ORDER BY m.tool_name), '{}'),
+       coalesce(array_agg(DISTINCT m.source ORDER BY m.source), '{}')
+FROM pggit.external_migrations AS m;
+
 -- name: made_by
 -- The commits that a migration made, oldest first; `objects` where only these of the commit's are its own.
 SELECT made.commit_id, made.objects
@@ -173,7 +179,13 @@ SELECT jsonb_build_object(
             'unlinked', (SELECT count(*) FROM pggit.external_migrations AS m
                          WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success
                            AND m.status NOT IN ('removed', 'cleared', 'deleted'))) ORDER BY s.name)
-        FROM pggit_daemon.source AS s), '[]'),
+        FROM (SELECT name, tool_name, preset, schema_name, table_name, origin, present, state, detail
+              FROM pggit_daemon.source
+              UNION ALL
+              -- Beside the history tables: the SQL API.
+              SELECT 'sql', string_agg(DISTINCT tool_name, ', ' ORDER BY tool_name), NULL, NULL, NULL, 'SQL API',
+                     true, 'read', NULL
+              FROM pggit.external_migrations WHERE source = 'sql' HAVING count(*) > 0) AS s), '[]'),
     'recorded_objects', (SELECT count(*) FROM pggit_daemon.object_version AS v WHERE v.to_commit IS NULL),
     'findings', coalesce((
         SELECT jsonb_object_agg(f.status, f.total)
