@@ -25,6 +25,10 @@ BESIDE = frozenset({"sequence", "index", "table constraint"})
 """What a statement makes beside the table that it names; left out of a summary where there is more to say."""
 
 
+_EARLIER = frozenset({"drop", "rewrite"})
+"""Kinds of events that a statement may have before its last, which is `ddl`."""
+
+
 def author(segment: Segment) -> str:
     """The database user who ran the statements."""
     return segment.events[0].session.profile.user
@@ -33,11 +37,12 @@ def author(segment: Segment) -> str:
 def metadata(segment: Segment) -> dict[str, Any]:
     """Who, from where, which commands, and their text where the capture kept it as harmless."""
     changeset, events = segment.changeset, segment.events
+    whole = statements(events)
     session = events[0].session
     found: dict[str, Any] = {
         "xid": changeset.xid,
         "lsn": str(changeset.commit_lsn),
-        "statements": len(events),
+        "statements": len(whole),
         "session": {
             "user": session.profile.user,
             "role": session.role,
@@ -58,10 +63,30 @@ def metadata(segment: Segment) -> dict[str, Any]:
     rewritten = rewrites(events)
     if rewritten:
         found["rewrites"] = rewritten
-    texts = [event.statement for event in events if event.statement is not None]
+    texts = [event.statement for event in whole if event.statement is not None]
     if texts:
         found["texts"] = texts[:MOST_TEXTS]
     return found
+
+
+def statements(events: Iterable[DdlEvent]) -> tuple[DdlEvent, ...]:
+    """One event for each statement: what it dropped and which table it rewrote is told before what it made.
+
+    Nothing stands between these events. What was dropped is told alone only where the statement made nothing, as
+    DROP TABLE does, and such a command never makes anything.
+    """
+    whole: list[DdlEvent] = []
+    for event in events:
+        objects = event.objects
+        while event.kind == "ddl" and whole and _begins(whole[-1], event):
+            objects = (*whole.pop().objects, *objects)
+        whole.append(replace(event, objects=objects))
+    return tuple(whole)
+
+
+def _begins(before: DdlEvent, event: DdlEvent) -> bool:
+    same = (before.tag, before.statement) == (event.tag, event.statement)
+    return before.kind in _EARLIER and same
 
 
 def rewrites(events: Iterable[DdlEvent]) -> list[str]:
@@ -73,13 +98,13 @@ def rewrites(events: Iterable[DdlEvent]) -> list[str]:
 
 
 def of_ours(events: Iterable[DdlEvent], schema: Schema) -> tuple[DdlEvent, ...]:
-    """The statements with what they dropped or rewrote under its recorded name; `schema` is as it was before them.
+    """Each statement, with what it dropped or rewrote under its recorded name; `schema` is as it was before them.
 
     The server names what is gone as the session quotes names, and also names what was never an object of ours, such as
     the operators that the script of an extension drops. A statement that names nothing else is left out, unless all of
     them are.
     """
-    events = tuple(events)
+    events = statements(events)
     return tuple(_renamed(events, schema)) or events
 
 
@@ -103,7 +128,8 @@ def summary(events: Iterable[DdlEvent]) -> str:
     for event in events:
         direct = [item.key for item in event.objects if item.direct and item.key is not None]
         chief = [key for key in direct if key.type not in BESIDE] or direct
-        named.append(f"{event.tag} {', '.join(key.identity for key in chief[:NAMED_OBJECTS])}".strip())
+        identities = list(dict.fromkeys(key.identity for key in chief))
+        named.append(f"{event.tag} {', '.join(identities[:NAMED_OBJECTS])}".strip())
     distinct = list(dict.fromkeys(named))
     more = len(distinct) - NAMED_OBJECTS
     return "; ".join(distinct[:NAMED_OBJECTS]) + (f"; and {more} more" if more > 0 else "")

@@ -23,7 +23,7 @@ from pggit_daemon.model.decision import Attribution, CommitKind, Fact, Link, Lin
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectKey
 from pggit_daemon.model.transaction import Unreadable
-from pggit_daemon.versioning.message import author, metadata, of_ours, summary
+from pggit_daemon.versioning.message import author, metadata, of_ours, statements, summary
 from pggit_daemon.versioning.schema import ObjectChange, Schema
 
 
@@ -118,7 +118,7 @@ def recorded(segment: Segment, step: Step) -> RecordedSegment:
     return RecordedSegment(
         segment,
         step.commit.hash if step.commit is not None else None,
-        step.commit.summary if step.commit is not None else summary(segment.events),
+        step.commit.summary if step.commit is not None else summary(statements(segment.events)),
         tuple(tuple(dict.fromkeys(_changed(event, by_oid, keys))) for event in segment.events),
     )
 

@@ -95,6 +95,14 @@ def dropped(name: str, **more: Any) -> dict[str, Any]:
     return element(name, op="drop", **more)
 
 
+def _kind(tag: str, objects: Iterable[dict[str, Any]]) -> str:
+    """Which event trigger tells it."""
+    ops = {item["op"] for item in objects}
+    if tag.startswith("DROP"):
+        return "drop"
+    return ops.pop() if ops in ({"drop"}, {"rewrite"}) else "ddl"
+
+
 @dataclass(slots=True)
 class Tx:
     """An open transaction of one session."""
@@ -167,7 +175,7 @@ class Wal:
         who_ = tx.session
         row: Row = {
             "id": self._event,
-            "kind": "drop" if tag.startswith("DROP") else "ddl",
+            "kind": _kind(tag, objects),
             "command_tag": tag,
             "query": f"{tag} …",
             "statement": tag,

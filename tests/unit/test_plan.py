@@ -269,6 +269,27 @@ def test_a_summary_passes_over_what_was_no_object_of_ours() -> None:
     assert said_of(*statements) == "CREATE EXTENSION hstore"
 
 
+def test_what_a_statement_dropped_and_rewrote_is_said_with_it() -> None:
+    """Up to three events are of one statement; the next statement of the same command is another."""
+    wider = element("public.a", columns=("id",), definition="CREATE TABLE public.a (id bigint);\n")
+    other = element("public.b", columns=("id",))
+    events = (
+        ("ALTER TABLE", (dropped("public.a") | {"op": "rewrite"},)),
+        ("ALTER TABLE", (dropped("public.gone"),)),
+        ("ALTER TABLE", (wider,)),
+        ("ALTER TABLE", (other,)),
+    )
+    assert said_of(*events) == "ALTER TABLE public.a; ALTER TABLE public.b"
+    wal = Wal()
+    tx = wal.begin(who(900, "psql", "dba"))
+    for tag, of in events:
+        tx.ddl(tag, *of)
+    tx.commit()
+    commit = followed(wal).steps[-1].commit
+    assert commit is not None
+    assert (commit.metadata["statements"], commit.metadata["texts"]) == (2, ["ALTER TABLE", "ALTER TABLE"])
+
+
 def test_a_summary_names_what_a_transaction_made_and_dropped_again() -> None:
     passing, other = element("public.passing", columns=("id",)), element("public.b", columns=("id",))
     again = dropped("public.passing") | {"identity": '"public"."passing"'}
