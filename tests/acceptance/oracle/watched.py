@@ -45,8 +45,10 @@ QUARANTINE = "SELECT count(*) FROM pggit_daemon.quarantine"
 # The event triggers of ours are in the dump of the original, as pg_dump leaves out schemas only. The copy gets them
 # from the same files that `init` runs; it has nothing else of ours.
 OURS = "CREATE SCHEMA pggit_daemon;\n" + "".join(
-    resources.files("pggit_daemon").joinpath("sql", *name).read_text(encoding="utf-8")
-    for name in (("capture", "06_triggers.sql"), ("api", "93_event_triggers.sql"))
+    file.read_text(encoding="utf-8")
+    for folder in ("capture", "api")
+    for file in resources.files("pggit_daemon").joinpath("sql", folder).iterdir()
+    if file.name.endswith("_triggers.sql")
 )
 # Without the rest of ours they would be in the way of what follows. What is done to event triggers fires none.
 NO_TRIGGERS = r"""
