@@ -61,11 +61,10 @@ class Registry:
         self.unreadable: set[str] = set()
         """Configured sources whose table lacks the columns that name a migration."""
         self.ambiguous: dict[TableName, tuple[str, ...]] = {}
-        self._usual = {preset.table.name for preset in presets.values() if preset.table.name is not None}
         self._doubts: list[Doubt] = []
-        self._companions = {
-            name for preset in presets.values() for name in (*preset.table.beside, *preset.table.without)
-        }
+        rules = [preset.table for preset in presets.values()]
+        self._usual = {table.name for table in rules if table.name is not None}
+        self._companions = {name for table in rules for name in (*table.beside, *table.without)}
 
     # -- what is known
 
