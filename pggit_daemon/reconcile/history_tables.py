@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -64,15 +64,11 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A table as it was some time before `position`; `seen` rows of the source had come through until then.
-
-    `commits`: by the transaction that wrote a row, what it ran that is nobody's.
-    """
+    """A table as it was some time before `position`; `seen` rows of the source had come through until then."""
 
     table: TableReading
     position: LSN
     seen: int
-    commits: Mapping[int, Ran] = field(default_factory=dict)
 
 
 class HistoryTables:
@@ -145,15 +141,18 @@ class HistoryTables:
             case _:
                 return ()
 
-    def _plan(self, source: str, reading: _Reading, stored: LSN) -> Step | None:
-        """What the table and the ledger differ by, as a step; no row of it is linked, as nothing tells what it ran."""
+    def _plan(self, source: str, reading: _Reading, commits: Mapping[int, Ran], stored: LSN) -> Step | None:
+        """What the table and the ledger differ by, as a step; no row of it is linked, as nothing tells what it ran.
+
+        `commits`: by the transaction that wrote a row, what it ran that is nobody's.
+        """
         if reading.seen != self._seen[source] or source in self._wanted:
             return None
         ledger = self._ledger(source)
         if is_new(ledger) and not reading.seen and reading.table.state is TableState.READ:
             table, head = reading.table, self._state.progress.head
             log.info("source_baseline", source=source, rows=len(table.rows))
-            return baseline(ledger, table, reading.commits, head, stored)
+            return baseline(ledger, table, commits, head, stored)
         links = tuple(Link(HistoryRowEvent((change,)), None) for change in self._compare(source, reading, stored))
         if not links:
             return None
@@ -203,7 +202,7 @@ class HistoryTables:
         """Compare one table; False where something urgent came between."""
         for _ in range(LOOKS):
             reading = await self._read(conn, source)
-            comparing = asyncio.ensure_future(self._offer(source, reading))
+            comparing = asyncio.ensure_future(self._offer(conn, source, reading))
             asked = asyncio.ensure_future(self._asked.wait())
             try:
                 await asyncio.wait([comparing, asked], return_when=asyncio.FIRST_COMPLETED)
@@ -211,6 +210,7 @@ class HistoryTables:
                 asked.cancel()
                 if not comparing.done():
                     comparing.cancel()
+                    await asyncio.wait([comparing])  # it may be asking on this connection
             if comparing.cancelled() or not comparing.done():
                 return False
             comparing.result()  # raises what went wrong
@@ -218,9 +218,11 @@ class HistoryTables:
                 break
         return True
 
-    async def _offer(self, source: str, reading: _Reading) -> None:
+    async def _offer(self, conn: psycopg.AsyncConnection[Any], source: str, reading: _Reading) -> None:
         await self._barrier.passed(reading.position)
-        await self._barrier.offer(partial(self._plan, source, reading), Part.LEDGERS)
+        # Only now is recorded what the transactions ran that wrote these rows: in a backlog it comes after the reading.
+        commits = await self._commits(conn, reading.table)
+        await self._barrier.offer(partial(self._plan, source, reading, commits), Part.LEDGERS)
 
     async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
         seen = self._seen[source]
@@ -229,7 +231,7 @@ class HistoryTables:
             seen = self._seen[source]
         table = await self._table(conn, source, first=not seen and source not in self._states)
         await self._note(conn, source, table)
-        return _Reading(table, await catalog.position(conn), seen, await self._commits(conn, table))
+        return _Reading(table, await catalog.position(conn), seen)
 
     async def _commits(self, conn: psycopg.AsyncConnection[Any], table: TableReading) -> dict[int, Ran]:
         """What the transactions ran that wrote its rows, by their numbers."""
