@@ -16,6 +16,7 @@ from sandbox.cluster import Cluster
 from sandbox.flyway import Flyway
 from tests.acceptance.crowd import Crowd, Hand, wrong_links
 from tests.acceptance.harness import Daemon
+from tests.acceptance.kills import Kills
 from tests.acceptance.recorded import assert_in_wal_order, commits, migrations
 from tests.acceptance.replay import SLOT, Tape, differences, everything
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KILLS = 20
-LONGEST_LIFE = 0.9  # seconds; starting takes about half of that, so some kills come before it streams and some after
 
 
 def test_kill_9_at_twenty_moments(installed_database: str, tmp_path: Path) -> None:
@@ -40,24 +40,14 @@ def test_kill_9_at_twenty_moments(installed_database: str, tmp_path: Path) -> No
         pause=0.15,
     )
     crowd.prepare()
-    lives: list[float] = []
-
-    def kill() -> None:
-        if len(lives) < KILLS:
-            lives.append(LONGEST_LIFE * chance.random())
-            time.sleep(lives[-1])
-            daemon.kill()
-            daemon.start()
-        else:
-            time.sleep(0.05)
-
     with Daemon(installed_database, tmp_path) as daemon:
         daemon.stop()
         tape = Tape.begin(installed_database)
         daemon.start()
-        crowd.run(beside=kill)
-        while len(lives) < KILLS:
-            kill()
+        kills = Kills(daemon, KILLS, chance)
+        crowd.run(beside=kills.next)
+        while kills.left:
+            kills.next()
         daemon.wait_ready()
         daemon.wait_decided(slot=SLOT)
         killed = everything(installed_database)

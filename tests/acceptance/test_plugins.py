@@ -6,7 +6,6 @@ Scenes of other files that are marked with `BOTH_PLUGINS` run with each, too.
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,13 @@ from sandbox.tools import Script
 from tests.acceptance.conftest import BOTH_PLUGINS, RealTool
 from tests.acceptance.crowd import Crowd, Hand, wrong_links
 from tests.acceptance.harness import Daemon
+from tests.acceptance.kills import Kills
 from tests.acceptance.recorded import assert_in_wal_order, commits
 from tests.acceptance.replay import SLOT, Tape, differences, everything
 from tests.acceptance.scenes import Scene
 from tests.acceptance.test_bad_input import failing
 
 KILLS = 6
-LONGEST_LIFE = 0.9  # seconds
 SCRIPTS = (
     Script("m1_users", ("CREATE TABLE m1_users (id serial PRIMARY KEY)",), ("DROP TABLE m1_users",)),
     Script("m2_orders", ("CREATE TABLE m2_orders (buyer int REFERENCES m1_users)",), ("DROP TABLE m2_orders",)),
@@ -77,22 +76,11 @@ def test_killed_under_pgoutput(installed_database: str, tmp_path: Path) -> None:
     )
     crowd.prepare()
     chance = random.Random(KILLS)  # noqa: S311
-    lives: list[float] = []
-
-    def kill() -> None:
-        if len(lives) < KILLS:
-            lives.append(LONGEST_LIFE * chance.random())
-            time.sleep(lives[-1])
-            daemon.kill()
-            daemon.start()
-        else:
-            time.sleep(0.05)
-
     with Daemon(installed_database, tmp_path, configured(installed_database, tmp_path, "pgoutput")) as daemon:
         daemon.stop()
         tape = Tape.begin(installed_database)
         daemon.start()
-        crowd.run(beside=kill)
+        crowd.run(beside=Kills(daemon, KILLS, chance).next)
         daemon.wait_ready()
         daemon.wait_decided(slot=SLOT)
         killed = everything(installed_database)

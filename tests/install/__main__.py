@@ -142,7 +142,7 @@ def upgrade_and_remove(machine: Machine) -> None:
     assert left == "00", left
     assert sql(machine, "SELECT count(*) FROM ops.migrations") == "1"
     files = machine.run(
-        "find / -xdev -name '*pggit*' -not -path '/root/*' -not -path '/var/log/*' -not -path '/proc/*'"
+        "find / -xdev -name '*pggit*' -not -path \"$HOME/*\" -not -path '/var/log/*' -not -path '/proc/*'"
     )
     assert files == "", files
     print("upgraded and removed: no slot, no schema, no file is left")

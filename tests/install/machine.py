@@ -67,8 +67,8 @@ class Machine:
 
     def run(self, command: str, *, check: bool = True) -> str:
         """Run a line as root's shell would, in the folder of the clone; return what it printed on stdout."""
-        inside = f"cd /root/pggit-daemon 2>/dev/null; {command}"
-        environment = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+        inside = f"export HOME=~root; cd ~/pggit-daemon 2>/dev/null; {command}"
+        environment = {"PATH": _PATH, "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
         environment |= {key: value for key, value in os.environ.items() if key.startswith("PIP_")}
         done = subprocess.run(
             ["nsenter", f"--target={self._leader}", "-m", "-u", "-i", "-p", "-C", "-r", "-w", "bash", "-c", inside],

@@ -168,8 +168,9 @@ def test_show_prints_evidence_and_diff(recorded: str) -> None:
     assert f"--- a/table public.users\t{a}\n+++ b/table public.users\t{b}\n@@ " in shown.out
 
 
-def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recorded: str) -> None:
-    with psycopg.connect(recorded) as conn:
+def link_parts(dsn: str) -> None:
+    """Give flyway:7 two commits, the second with another's objects in it, and flyway:8 none of its own."""
+    with psycopg.connect(dsn) as conn:
         conn.execute(
             "INSERT INTO pggit.external_migrations"
             " (migration_id, tool_name, source, version, pggit_commit_id, evidence)"
@@ -181,6 +182,10 @@ def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recor
             " ('flyway', 'f', 7, 3, 'lock', false, true, '{table public.after}'),"
             " ('flyway', 'f', 8, 3, 'none', false, false, NULL)"
         )
+
+
+def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recorded: str) -> None:
+    link_parts(recorded)
     both = run("show", "flyway:7", "--json", dsn=recorded).json
     assert (both["commit"]["id"], [commit["id"] for commit in both["commits"]], both["note"]) == (3, [2, 3], None)
     assert [(c["operation"], c["identity"]) for c in both["changes"]] == [
@@ -195,18 +200,7 @@ def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recor
 
 def test_diff_of_a_migration_takes_all_its_commits(recorded: str) -> None:
     """And of a commit alone what it changed; what is not the migration's in a commit that it shares is left out."""
-    with psycopg.connect(recorded) as conn:
-        conn.execute(
-            "INSERT INTO pggit.external_migrations"
-            " (migration_id, tool_name, source, version, pggit_commit_id, evidence)"
-            " VALUES (7, 'flyway', 'f', '7', 3, 'lock'), (8, 'flyway', 'f', '8', 3, 'none')"
-        )
-        conn.execute(
-            "INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, made, objects)"
-            " VALUES ('flyway', 'f', 7, 2, 'lock', true, true, NULL),"
-            " ('flyway', 'f', 7, 3, 'lock', false, true, '{table public.after}'),"
-            " ('flyway', 'f', 8, 3, 'none', false, false, NULL)"
-        )
+    link_parts(recorded)
     document = run("diff", "flyway:7", "--json", dsn=recorded).json
     assert (document["from"]["id"], document["to"]["id"]) == (1, 3)
     assert [(c["operation"], c["identity"]) for c in document["changes"]] == [
