@@ -111,7 +111,7 @@ class Correlator:
         take_own(state, rows, free)
         rest = [segment for segment in free if segment.is_free]
         for segment in free:
-            state.tell(segment)
+            state.update_attribution(segment)
         if seen is not None and rest:
             claim(state, seen, rest)
         wait(state, rows)
@@ -188,7 +188,7 @@ class Correlator:
         for segment in list(state.held.values()):
             if not state.needs(segment):
                 del state.held[segment.place]
-                state.tell(segment)
+                state.update_attribution(segment)
         state.stirred.update(state.rows)
         match_rows(state)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pggit_daemon.attribute.attribution import taker_of
 from pggit_daemon.attribute.brackets import mark
 from pggit_daemon.attribute.deadlines import RowOverdue
 from pggit_daemon.attribute.matching import close, match_alone, match_own, settle
@@ -16,7 +17,6 @@ from pggit_daemon.attribute.proofs.transaction import taker
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
-from pggit_daemon.attribute.told import taker_of
 from pggit_daemon.model.changeset import (
     AlreadyStored,
     Changeset,
@@ -65,7 +65,7 @@ def decided_at_once(
         else:
             free.append(segment)
             continue
-        state.tell(segment)
+        state.update_attribution(segment)
     return free
 
 

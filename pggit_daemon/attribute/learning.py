@@ -59,7 +59,7 @@ def show_own(state: State, source: str, session: SessionKey, now: datetime) -> N
             if name == source and (proof_of(state.sources[name]).is_writers or state.sources[name].shows_itself):
                 segment.claims[name] = as_certain(claim)
                 state.stir(segment)
-                state.tell(segment)
+                state.update_attribution(segment)
             elif name not in own:
                 state.drop_claim(segment, name)
 

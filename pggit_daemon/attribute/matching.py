@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pggit_daemon.attribute.attribution import taker_of
 from pggit_daemon.attribute.learning import learn, show_own
 from pggit_daemon.attribute.proofs import Candidates, Match, Nothing, Wait, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
@@ -18,7 +19,6 @@ from pggit_daemon.attribute.recent import Late
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
-from pggit_daemon.attribute.told import taker_of
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
@@ -83,13 +83,13 @@ def candidates_of(state: State, row: WaitingRow) -> list[OpenSegment]:
 
 
 def match_own(state: State, row: WaitingRow) -> None:
-    """A row whose DDL can only be its own transaction's, or (told by the SQL API) an earlier part's."""
-    told = row.event if isinstance(row.event, HistoryRowEvent) else None
-    if told is None or told.certain is None or (row.parts and told.late is None):
+    """A row whose DDL can only be its own transaction's, or (where the SQL API wrote it) an earlier part's."""
+    event = row.event if isinstance(row.event, HistoryRowEvent) else None
+    if event is None or event.certain is None or (row.parts and event.late is None):
         row.match(Evidence.TRANSACTION)
     else:
-        row.at = None if row.parts else told.late
-        row.match(told.certain)
+        row.at = None if row.parts else event.late
+        row.match(event.certain)
     if row.parts:
         _ran(state, row, shared=True)
     close(state, row.source, row)
@@ -126,7 +126,7 @@ def settle(state: State, row: WaitingRow) -> None:
             state.undecoded[row.source].append(row)
         for segment, _, _ in row.parts:
             state.held[segment.place] = segment
-            state.tell(segment)
+            state.update_attribution(segment)
         state.changed.rows[row.source, row.lsn] = row
         return
     state.changed.rows[row.source, row.lsn] = row
@@ -135,13 +135,13 @@ def settle(state: State, row: WaitingRow) -> None:
         for segment in made:
             segment.takers.append(taker_of(row.event, row.evidence, part=segment is not made[-1]))
     for segment, _, _ in row.parts:
-        state.tell(segment)
+        state.update_attribution(segment)
     if row not in state.fresh:
         report(state, row)
 
 
 def report(state: State, row: WaitingRow) -> None:
-    """Tell of a row what is known of it."""
+    """Report the link of a row as far as it is known."""
     if not isinstance(row.event, HistoryRowEvent):
         return
     commits, evidence = row.commits(), row.evidence

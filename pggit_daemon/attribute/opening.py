@@ -152,7 +152,7 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
         if segment.is_open:
             state.pool.add(segment)
             _await(state, segment)
-        state.tell(segment)
+        state.update_attribution(segment)
     for found in claims.values():
         if found.evidence is Evidence.LOCK and isinstance(found.group, SessionKey):
             _lock_seen(state, found.source, found.group, seen)

@@ -6,15 +6,15 @@ In: moved by `correlator.py` and its helpers. Out: news to be stored with the re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pggit_daemon.attribute.attribution import attribution
 from pggit_daemon.attribute.deadlines import Deadlines
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.pool import Pool
 from pggit_daemon.attribute.recent import Recent
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment, Place
-from pggit_daemon.attribute.told import attribution
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.decision import Attribution, Link
 from pggit_daemon.model.lsn import LSN
@@ -73,13 +73,15 @@ class State:
         """Rows of the sources that claim it may find something else now."""
         self.stirred.update(source for source in segment.claims if source in self.rows)
 
-    def tell(self, segment: OpenSegment) -> None:
-        """Say what is known of the segment's commit, and remember the segment as it is now."""
+    def update_attribution(self, segment: OpenSegment) -> None:
+        """Set the attribution of the segment's commit anew, and have the segment stored as it is now."""
         self.changed.segments[segment.place] = segment
-        told = attribution(segment)
-        if told is not None:
-            before = self.attributions.get(told.commit)
-            self.attributions[told.commit] = told if before is None or before.corrects is None else _still(told, before)
+        new = attribution(segment)
+        if new is not None:
+            before = self.attributions.get(new.commit)
+            # What an attribution corrects stays so until it is stored.
+            corrects = new.corrects if before is None else before.corrects or new.corrects
+            self.attributions[new.commit] = replace(new, corrects=corrects)
 
     def drop_claim(self, segment: OpenSegment, source: str) -> None:
         """The source has no claim on it any more."""
@@ -92,7 +94,7 @@ class State:
         """Something about the segment has changed: nobody may claim it any more, perhaps."""
         if not segment.is_open:
             self.pool.remove(segment)
-        self.tell(segment)
+        self.update_attribution(segment)
 
     def taken(self, segment: OpenSegment) -> None:
         """A row took some of it."""
@@ -138,8 +140,3 @@ class State:
             for forgotten in self.recent.add(segment, claim):
                 self.changed.segments[forgotten.place] = forgotten
         self.drop_claim(segment, source)
-
-
-def _still(told: Attribution, before: Attribution) -> Attribution:
-    """Nothing of it was stored in between, so that it corrects what the one before did."""
-    return Attribution(told.commit, told.kind, told.message, told.metadata, before.corrects)

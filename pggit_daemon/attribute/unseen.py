@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pggit_daemon.attribute.attribution import taker_of
 from pggit_daemon.attribute.matching import report
 from pggit_daemon.attribute.row import Part, WaitingRow
 from pggit_daemon.attribute.state import State
-from pggit_daemon.attribute.told import taker_of
 from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
@@ -79,7 +79,7 @@ def _give_back(state: State, rows: Sequence[WaitingRow]) -> None:
                 continue
             owner.parts = sorted([*owner.parts, part], key=lambda one: one[0].place)
             part[0].takers.append(taker_of(owner.event, owner.evidence, part=True))
-            state.tell(part[0])
+            state.update_attribution(part[0])
             report(state, owner)
         row.parts = kept
     state.behind.clear()

@@ -29,7 +29,7 @@ class ApiCalls:
         self._api = api
         self._brackets = brackets
 
-    def told(self, items: list[Item], request: Request | Unreadable, *, writes: bool) -> list[Item]:
+    def add(self, items: list[Item], request: Request | Unreadable, *, writes: bool) -> list[Item]:
         """Add what a request means; the end of a migration takes what its transaction ran since the beginning."""
         if isinstance(request, Unreadable):
             return [*items, request]
@@ -51,7 +51,7 @@ class ApiCalls:
     def _is_tools(self, request: Request) -> bool:
         """Whether a tool's own migration calls the SQL API, so that it is no migration of its own.
 
-        Its session holds, or looks like the sister of the one that holds, the lock of a history table; or is what
+        Its session holds, or looks like a sibling of the one that holds, the lock of a history table; or is what
         the tool's sessions usually are, while its bracket is open.
         """
         session = request.introduced
@@ -71,19 +71,19 @@ class ApiCalls:
 
     def deployment(self, statements: Sequence[DdlEvent], requests: Sequence[Request | Unreadable]) -> Deployment | None:
         """The deployment that the transaction's session has open, before it or within it."""
-        known = [told for told in requests if isinstance(told, Request)]
-        sessions = [*(event.session.key for event in statements[:1]), *(told.session for told in known)]
+        known = [request for request in requests if isinstance(request, Request)]
+        sessions = [*(event.session.key for event in statements[:1]), *(request.session for request in known)]
         was_open = self._api.deployment(sessions[0]) if sessions else None
-        begun = (told for told in known if told.action == "deploy" and "deployment" in told.arguments)
+        begun = (request for request in known if request.action == "deploy" and "deployment" in request.arguments)
         return was_open or next(map(deployment_of, begun), None)
 
 
 def writers(requests: Iterable[Request | Unreadable]) -> dict[TableName, SessionKey]:
     """Which session wrote to which history table, where the table's own trigger says so."""
     return {
-        TableName(str(told.arguments.get("schema")), str(told.arguments.get("table"))): told.session
-        for told in requests
-        if isinstance(told, Request) and told.action == "session"
+        TableName(str(request.arguments.get("schema")), str(request.arguments.get("table"))): request.session
+        for request in requests
+        if isinstance(request, Request) and request.action == "session"
     }
 
 

@@ -68,14 +68,14 @@ class Ledger:
 
     def read(self, change: RowChange) -> tuple[HistoryChange, ...]:
         """What one change of the table means. Never raises on odd values: they are recorded as they are."""
-        return tuple(one for told in self.read_run((change,)) for one in told)
+        return tuple(one for changes in self.read_run((change,)) for one in changes)
 
     def read_run(self, run: Sequence[RowChange]) -> tuple[tuple[HistoryChange, ...], ...]:
-        """What the changes of one transaction mean that have no DDL between them: one item for each happening.
+        """What the changes of one transaction mean that have no DDL between them: one item for each step.
 
         The last value of an item is the change itself; those before it follow from it.
         """
-        return tuple(told for told in self._model.read(run) if told)
+        return tuple(changes for changes in self._model.read(run) if changes)
 
     def baseline(self, row: TextRow) -> HistoryChange:
         """A row that was there before the history began."""

@@ -71,13 +71,13 @@ def parse_request(change: RowChange) -> Request:
 
 def parse_message(message: Message, secret: str) -> Request | None:
     """Read a message; None if it is not ours: any role may send one under our prefix, but not with our digest."""
-    digest, _, told = message.content.partition(" ")
-    expected = hashlib.sha256((secret + told + secret).encode("utf-8", "surrogatepass")).hexdigest()
+    digest, _, payload = message.content.partition(" ")
+    expected = hashlib.sha256((secret + payload + secret).encode("utf-8", "surrogatepass")).hexdigest()
     if len(digest) != DIGEST_LENGTH or not hmac.compare_digest(
         digest.encode("utf-8", "surrogatepass"), expected.encode()
     ):
         return None
-    item = json.loads(told)
+    item = json.loads(payload)
     return Request(
         request_id=None,
         lsn=message.lsn,

@@ -110,7 +110,7 @@ class Api:
                 pass
 
     def _announced(self, request: Request, *, wrapped: bool) -> HistoryRowEvent:
-        """A begin whose transaction may yet be rolled back: kept, so that its failure can be told of."""
+        """A begin whose transaction may yet be rolled back: kept, so that its failure can be recorded."""
         changes = []
         run = replace(_run(request, RunState.ANNOUNCED), wrapped=wrapped)
         mine = [one.run for one in self._of(request.session).values() if one.run.state is RunState.ANNOUNCED]
@@ -135,7 +135,7 @@ class Api:
         return begun
 
     def _failed(self, request: Request) -> HistoryRowEvent:
-        """A failure, told by a message: its transaction may be rolled back, and then nothing else tells of it."""
+        """A failure, announced by a message: its transaction may be rolled back, and then nothing else records it."""
         one = self._about(request)
         migration = migration_of(request, one.run if one is not None else None)
         if one is None:

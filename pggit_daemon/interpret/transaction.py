@@ -94,7 +94,7 @@ class Reader:
         for item in items:
             if isinstance(item, Ddl) and item.part_of is not None:
                 self._api.ran_part(item.part_of.principal.row_key, transaction.commit_lsn)
-        numbers = (told.request_id for told in requests if isinstance(told, Request))
+        numbers = (request.request_id for request in requests if isinstance(request, Request))
         return Changeset(
             transaction.xid,
             transaction.commit_lsn,
@@ -125,7 +125,7 @@ class Reader:
             if event is not None:
                 items.extend(self._ddl(event, made))
             elif is_request(change):
-                items = self._calls.told(items, request_of(change), writes=writes)
+                items = self._calls.add(items, request_of(change), writes=writes)
             elif isinstance(change, RowChange) and source is not None:
                 run.append(change)
             elif isinstance(change, RowChange):
@@ -138,8 +138,8 @@ class Reader:
         return items
 
     def message(self, request: Request) -> Changeset:
-        """A failure that outlived its transaction: a unit of its own, at the message's place."""
-        items = self._calls.told([], request, writes=False)
+        """A failure that outlived its transaction: a changeset of its own, at the message's place."""
+        items = self._calls.add([], request, writes=False)
         return Changeset(0, request.lsn, request.lsn, request.time, tuple(items))
 
     def _whole_drops(self, items: Sequence[Item]) -> Iterator[Item]:
@@ -204,10 +204,10 @@ class Reader:
             if change.lsn in self._written:
                 yield AlreadyStored(source.name, change.lsn)
         fresh = [change for change in run if change.lsn not in self._written]
-        # A partition's rows are told of under the name of the whole.
+        # The trigger names the partitioned table where a row was written to a partition.
         writer = next((session for table, session in self._writers.items() if source.holds(table)), None)
-        for told in self._ledger(source.name).read_run(fresh):
-            yield HistoryRowEvent(told, session=writer, since=told[-1].since)
+        for changes in self._ledger(source.name).read_run(fresh):
+            yield HistoryRowEvent(changes, session=writer, since=changes[-1].since)
 
     def _lock_row(self, change: RowChange) -> Iterator[Item]:
         opens = self._registry.locks.move(change)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pggit_daemon.attribute.attribution import late_attribution, taker_of
 from pggit_daemon.attribute.segment import Taker
-from pggit_daemon.attribute.told import late_attribution, taker_of
 from pggit_daemon.db.history_rows import TableReading
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
@@ -56,5 +56,5 @@ def baseline(
             takers.setdefault(one.commit or "", []).append(taker_of(event, Evidence.TRANSACTION, part=one.part))
     if not links:
         return None
-    told = tuple(late_attribution(commit, found) for commit, found in takers.items())
-    return Step(None, tuple(links), (), (), datetime.now(UTC), None, stored, attributions=told)
+    attributions = tuple(late_attribution(commit, found) for commit, found in takers.items())
+    return Step(None, tuple(links), (), (), datetime.now(UTC), None, stored, attributions=attributions)

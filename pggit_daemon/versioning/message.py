@@ -1,7 +1,7 @@
 """What a commit says of its content.
 
 In: a segment. Out: its summary and author, which are in its hash, and its metadata; all taken from the stream alone, so
-that the same transactions give the same commit. Whose it is, is told by `attribute/told.py`. Pure; called by
+that the same transactions give the same commit. Whose it is, is told by `attribute/attribution.py`. Pure; called by
 `versioning/plan.py`.
 """
 

@@ -111,7 +111,7 @@ class Tx:
     session: Who
     xid: int
     changes: list[Change] = field(default_factory=list)
-    told: bool = False
+    introduced: bool = False
 
     def ddl(self, tag: str, *objects: dict[str, Any], path: str | None = None, truth: object = None) -> int:
         """Run a statement; its event's id. `truth` is kept for the test."""
@@ -185,14 +185,14 @@ class Wal:
             "client_addr": who_.profile.client_addr,
             "pid": who_.key.pid,
             "backend_start": who_.key.started,
-            "locks": None if tx.told else json.dumps(self._seen(who_)),
-            "search_path": None if tx.told else path,
+            "locks": None if tx.introduced else json.dumps(self._seen(who_)),
+            "search_path": None if tx.introduced else path,
             "sisters": None,
-            "used_histories": None if tx.told else json.dumps(self._used(who_)),
+            "used_histories": None if tx.introduced else json.dumps(self._used(who_)),
             "objects": json.dumps(list(objects)),
             "failure": None,
         }
-        tx.told = True
+        tx.introduced = True
         tx.changes.append(RowChange(self.next_lsn(), RowOp.INSERT, OUTBOX, row, {}))
         return self._event
 
@@ -334,7 +334,7 @@ class Follower:
         self.unseen = unseen
         self.registry = Registry(presets if presets is not None else PRESETS, sources)
         self.stored = Stored()
-        self.told: list[Link] = []
+        self.reported: list[Link] = []
         self.steps: list[Step] = []
         self.attributions: list[Attribution] = []
         self.changesets: list[Changeset] = []
@@ -397,7 +397,7 @@ class Follower:
 
     def _news(self) -> Outcome:
         outcome = self.correlator.take()
-        self.told += outcome.links
+        self.reported += outcome.links
         self.attributions += outcome.attributions
         return outcome
 
@@ -456,7 +456,7 @@ class Follower:
         found: dict[int, str | None] = dict.fromkeys(identities)
         for commit in self.stored.commits.values():
             found.update(dict.fromkeys(commit.events, commit.kind))
-        for link in (*self.told, *(step.part_of for step in self.steps if step.part_of is not None)):
+        for link in (*self.reported, *(step.part_of for step in self.steps if step.part_of is not None)):
             for one in link.commits if link.evidence is not None else ():
                 name = one.commit or self.stored._named({"at": str(one.at)})
                 commit = self.stored.commits[name or ""]
@@ -474,12 +474,14 @@ class Follower:
         """By row key: the evidence of its link."""
         return {
             f"{link.row.source} {link.row.principal.row_key} {link.row.lsn}": link.evidence and link.evidence.value
-            for link in self.told
+            for link in self.reported
         }
 
     def link(self, key: str) -> Link:
-        """What was told last of a row."""
-        return next(link for link in reversed(self.told) if f"{link.row.source} {link.row.principal.row_key}" == key)
+        """The last link reported of a row."""
+        return next(
+            link for link in reversed(self.reported) if f"{link.row.source} {link.row.principal.row_key}" == key
+        )
 
     @property
     def result(self) -> tuple[object, ...]:

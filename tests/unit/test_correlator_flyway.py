@@ -72,7 +72,7 @@ def test_group_mode_is_one_commit_of_which_each_migration_has_its_objects(wal: W
     assert [follower.taken[event] for event in (*one, *two, *three)] == [row(1), row(1), row(2), row(3)]
     assert follower.kinds == ["migration"]
     assert follower.messages == ["flyway: 1 step 1; 2 step 2; 3 step 3"]
-    assert {link.part for told in follower.told for link in told.commits} == {False}
+    assert {commit.part for link in follower.reported for commit in link.commits} == {False}
 
 
 def test_after_versioned_of_group_mode_is_no_migrations(wal: Wal, run: Flyway) -> None:
@@ -301,8 +301,8 @@ def test_a_schema_that_is_made_with_the_history_table_is_the_tools(wal: Wal) -> 
     event = run.migrate("app.a")[0]
     follower = Follower().feed(*wal.transactions)  # found by its columns in the stream
     assert follower.kinds == ["tool", "migration"]
-    marker_link = follower.told[0].commits[0]
-    assert (marker_link.made, follower.told[0].evidence) == (False, "none")
+    marker_link = follower.reported[0].commits[0]
+    assert (marker_link.made, follower.reported[0].evidence) == (False, "none")
     assert follower.taken[event] == row(1, "app.flyway_schema_history")
 
 
@@ -341,7 +341,7 @@ def test_clean_is_the_tools_whole_transaction_and_ends_the_rows(wal: Wal, run: F
     assert {follower.taken[event] for event in events} == {"tool"}
     assert follower.ledgers[SOURCE].rows == {}
     assert follower.kinds[1:] == ["tool", "migration", "tool", "tool"], "what one transaction cleans up is one commit"
-    meanings = [change.meaning for link in follower.told if not link.recorded for change in link.row.changes]
+    meanings = [change.meaning for link in follower.reported if not link.recorded for change in link.row.changes]
     assert meanings == ["applied", "cleared"]
 
 
@@ -367,7 +367,7 @@ def test_the_history_table_comes_again_after_clean(wal: Wal, run: Flyway) -> Non
     event = again.migrate("public.a")[0]
     follower = Follower().feed(*wal.transactions)
     assert follower.taken[event] == row(1)
-    applied = [change.migration for link in follower.told if not link.recorded for change in link.row.changes]
+    applied = [change.migration for link in follower.reported if not link.recorded for change in link.row.changes]
     ids = [migration.migration_id for migration in applied if migration]
     assert ids == [1, 1], "what is applied again keeps its id"
 
@@ -380,7 +380,7 @@ def test_repair_is_recorded_and_makes_no_commit(wal: Wal, run: Flyway) -> None:
     tx.commit()
     follower = follow(wal)
     assert follower.kinds == ["migration"]
-    assert [link.evidence for link in follower.told] == ["lock", None, None]
+    assert [link.evidence for link in follower.reported] == ["lock", None, None]
 
 
 # -- others beside it
@@ -453,7 +453,7 @@ def test_overlapping_twins_are_left_unlinked_and_never_linked_wrongly(wal: Wal) 
     follower.finish(wal)
     assert list(follower.links.values()) == [None], "that one of them expires first tells nothing"
     assert {follower.taken[event] for event in events} <= {"tool", "out_of_band"}
-    assert follower.told[-1].note is not None
+    assert follower.reported[-1].note is not None
 
 
 def test_commits_stand_in_commit_order(wal: Wal, run: Flyway) -> None:
@@ -493,7 +493,7 @@ def test_a_taken_transaction_is_no_orphan_of_the_other_tool(wal: Wal) -> None:
     wal.sleep(7200)
     two.migrate()  # data only
     follower.feed(wal.transactions[-1])
-    assert (follower.told[-1].evidence, follower.told[-1].commits[0].made) == ("none", False)
+    assert (follower.reported[-1].evidence, follower.reported[-1].commits[0].made) == ("none", False)
 
 
 def test_sessions_of_another_kind_are_not_its_siblings(wal: Wal, run: Flyway) -> None:
@@ -565,7 +565,7 @@ def test_what_only_may_be_a_sibling_is_linked_by_position_or_not_at_all(wal: Wal
     follower = follow(wal).finish(wal)
     assert follower.taken == {event: "out_of_band"}
     assert list(follower.links.values()) == [None]
-    assert follower.told[-1].note is not None
+    assert follower.reported[-1].note is not None
 
 
 def test_a_service_goes_on_with_its_own_ddl_on_the_connections_of_flyway(wal: Wal, run: Flyway) -> None:

@@ -152,7 +152,7 @@ def test_two_sessions_that_nothing_tells_apart_are_left_unlinked(wal: Wal, run: 
     assert list(follower.links.values()) == [None]
     assert follower.taken[stranger] in {"tool", "out_of_band"}
     assert follower.taken[mine[0]] in {"tool", "out_of_band"}
-    note = follower.told[-1].note
+    note = follower.reported[-1].note
     assert note is not None
     assert "2 sessions" in note
 
@@ -316,8 +316,8 @@ def test_reran_is_found_by_comparing_and_takes_its_ddl(wal: Wal, run: Liquibase)
     follower.feed(wal.transactions[-1])
     compare(follower, [text(1, exectype="RERAN", orderexecuted="2", md5sum="9:x")])
     assert follower.taken[events[0]] == row("1")
-    assert follower.told[-1].row.principal.meaning == "reran"
-    assert follower.told[-1].evidence == "bracket"
+    assert follower.reported[-1].row.principal.meaning == "reran"
+    assert follower.reported[-1].evidence == "bracket"
 
 
 def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibase) -> None:
@@ -335,7 +335,7 @@ def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibas
     compare(follower, [])
     assert [follower.taken[newest[0]], follower.taken[oldest[0]]] == [row("2"), row("1")]
     assert follower.kinds[-2:] == ["rollback", "rollback"]
-    undone = [link.row.principal.migration for link in follower.told[-2:]]
+    undone = [link.row.principal.migration for link in follower.reported[-2:]]
     assert [(m.migration_id, m.rollback_of) for m in undone if m is not None] == [(-2, 2), (-1, 1)]
 
 
@@ -349,7 +349,7 @@ def test_a_tag_takes_no_ddl_and_makes_no_commit(wal: Wal, run: Liquibase) -> Non
     follower = follow(wal)
     compare(follower, [text(1, tag="v1")])
     assert follower.kinds == ["migration"]
-    assert follower.told[-1].row.principal.meaning == "tagged"
+    assert follower.reported[-1].row.principal.meaning == "tagged"
 
 
 def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: Liquibase) -> None:
@@ -368,7 +368,7 @@ def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: L
     follower = follow(wal)
     compare(follower, [text(1, exectype="RERAN", orderexecuted="3", md5sum="9:x"), text(2, tag="v1")])
     assert follower.taken[events[0]] == row("1")
-    meanings = [link.row.principal.meaning for link in follower.told]
+    meanings = [link.row.principal.meaning for link in follower.reported]
     assert meanings[-2:] == ["reran", "tagged"]
 
 
@@ -382,13 +382,13 @@ def test_checksums_cleared_and_filled_again(wal: Wal, run: Liquibase) -> None:
     run.close()
     follower = follow(wal)
     compare(follower, [text(1, md5sum=None), text(2, md5sum=None)])
-    cleared = follower.told[-1].row
+    cleared = follower.reported[-1].row
     assert [change.meaning for change in cleared.changes] == ["checksum_cleared"] * 2
     for _ in range(2):
         run.unseen()
     follower.feed(*wal.transactions[-2:])
     compare(follower, [text(1), text(2)])
-    meanings = [link.row.principal.meaning for link in follower.told[-2:]]
+    meanings = [link.row.principal.meaning for link in follower.reported[-2:]]
     assert meanings == ["checksum_filled"] * 2
 
 
@@ -429,7 +429,7 @@ def test_truncate_of_the_log_ends_all_rows(wal: Wal, run: Liquibase) -> None:
     tx.row(LOG, RowOp.TRUNCATE)
     tx.commit()
     follower = follow(wal)
-    assert follower.told[-1].row.principal.meaning == "cleared"
+    assert follower.reported[-1].row.principal.meaning == "cleared"
     assert follower.ledgers[SOURCE].rows == {}
 
 

@@ -42,7 +42,7 @@ def test_a_rollback_of_several(wal: Wal, run: Liquibase) -> None:
     compare(follower, [])
     assert [follower.taken[newest[0]], follower.taken[oldest[0]]] == [row("2"), row("1")]
     assert follower.kinds[-2:] == ["rollback", "rollback"]
-    assert {link.evidence for link in follower.told[-2:]} == {"bracket"}
+    assert {link.evidence for link in follower.reported[-2:]} == {"bracket"}
 
 
 def test_a_change_before_an_insert(wal: Wal, run: Liquibase) -> None:
@@ -85,8 +85,8 @@ def test_where_nobody_can_say_nothing_is_linked(wal: Wal, run: Liquibase) -> Non
     compare(follower, [text(1, **RERAN), text(2), text(3)])
     assert follower.taken[inserted[0]] == row("3")
     assert [follower.taken.get(event) for event in (*one, *two)] == ["tool", "tool"]
-    assert follower.told[-1].row.principal.meaning == "reran"
-    assert follower.told[-1].note == "several changes that came unseen; they cannot be told apart"
+    assert follower.reported[-1].row.principal.meaning == "reran"
+    assert follower.reported[-1].note == "several changes that came unseen; they cannot be told apart"
 
 
 def test_runs_that_change_nothing(wal: Wal, run: Liquibase) -> None:

@@ -170,8 +170,8 @@ def test_late_rows_that_two_sessions_may_have_run_are_not_linked(wal: Wal) -> No
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
     assert follower.kinds == ["out_of_band"] * 2
-    assert follower.told[-1].evidence is None
-    assert follower.told[-1].note is not None
+    assert follower.reported[-1].evidence is None
+    assert follower.reported[-1].note is not None
 
 
 def test_a_long_script_of_single_statements_is_one_migration(wal: Wal) -> None:

@@ -87,7 +87,7 @@ class Scene:
     def linked(self, follower: Follower) -> dict[int, str]:
         """Which of the statements have which migration."""
         commits = follower.stored.commits
-        last = {link.row.lsn: link for link in follower.told}
+        last = {link.row.lsn: link for link in follower.reported}
         found = {}
         for link in last.values():
             migration = link.row.principal.migration
@@ -155,7 +155,7 @@ def test_a_hand_alone_before_a_migration_of_data_is_not_its() -> None:
     scene.row(TOOL, **django_row(1, "0001"))
     follower = scene.follow()
     assert scene.linked(follower) == {}
-    assert "pid 900" in (follower.told[-1].note or "")
+    assert "pid 900" in (follower.reported[-1].note or "")
 
 
 def test_two_sessions_of_one_look_are_both_named_and_neither_is_linked() -> None:
@@ -165,8 +165,8 @@ def test_two_sessions_of_one_look_are_both_named_and_neither_is_linked() -> None
     scene.row(TOOL, **django_row(1, "0001"))
     follower = scene.follow()
     assert scene.linked(follower) == {}
-    assert "pid 100" in (follower.told[-1].note or "")
-    assert "pid 900" in (follower.told[-1].note or "")
+    assert "pid 100" in (follower.reported[-1].note or "")
+    assert "pid 900" in (follower.reported[-1].note or "")
 
 
 def test_what_is_older_than_the_gap_is_no_migrations() -> None:

@@ -355,7 +355,7 @@ def by_hand(wal: Wal, truth: Truth, session: Who, pauses: list[float]) -> Script
 
 def linked(follower: Follower) -> dict[int, tuple[str, str]]:
     """By statement the migration that has it in the end."""
-    last = {(link.row.source, link.row.lsn): link for link in follower.told}
+    last = {(link.row.source, link.row.lsn): link for link in follower.reported}
     found: dict[int, tuple[str, str]] = {}
     for (source, _), link in sorted(last.items(), key=lambda item: (item[0][1], item[0][0])):
         migration = link.row.principal.migration

@@ -52,11 +52,11 @@ def taker(rows: Sequence[WaitingRow], statement: LSN, sources: Mapping[str, Sour
 
     A lone row takes what stands behind it only where its tool writes rows first, too.
     """
-    told = [row for row in rows if row.since is not None]
-    inside = [row for row in told if row.since is not None and row.since <= statement < row.lsn]
+    bounded = [row for row in rows if row.since is not None]
+    inside = [row for row in bounded if row.since is not None and row.since <= statement < row.lsn]
     if inside:
         return inside[0]
-    others = [row for row in rows if row not in told]
-    alone = len(others) == 1 and InTransaction(Takes.BEFORE) not in sources[others[0].source].proofs
-    after = others if alone else [row for row in others if row.lsn > statement]
+    others = [row for row in rows if row not in bounded]
+    is_only = len(others) == 1 and InTransaction(Takes.BEFORE) not in sources[others[0].source].proofs
+    after = others if is_only else [row for row in others if row.lsn > statement]
     return after[0] if after else None

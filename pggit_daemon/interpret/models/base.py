@@ -14,8 +14,8 @@ from pggit_daemon.model.transaction import RowChange
 Run = Sequence[RowChange]
 """Changes of one table in one transaction, with no DDL between them."""
 
-Told = tuple[HistoryChange, ...]
-"""What one happening means: the last is the change itself, what stands before it follows from it."""
+Changes = tuple[HistoryChange, ...]
+"""What one step of the tool means: the last is the change itself, those before it follow from it."""
 
 
 class Model(Protocol):
@@ -23,7 +23,7 @@ class Model(Protocol):
 
     def __init__(self, book: Book) -> None: ...
 
-    def read(self, run: Run) -> Iterable[Told]:
+    def read(self, run: Run) -> Iterable[Changes]:
         """What happened, in the order of the changes. Never raises on odd values: they are recorded as they are."""
 
     def baseline(self, row: TextRow) -> HistoryChange:

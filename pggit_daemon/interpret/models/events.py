@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pggit_daemon.interpret.book import Book
-from pggit_daemon.interpret.models.base import Run, Told
+from pggit_daemon.interpret.models.base import Changes, Run
 from pggit_daemon.interpret.models.rows import Rows
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.meaning import Meaning
@@ -24,7 +24,7 @@ class Events:
         self._book = book
         self._rows = Rows(book)
 
-    def read(self, run: Run) -> Iterator[Told]:
+    def read(self, run: Run) -> Iterator[Changes]:
         for change in run:
             if change.op is RowOp.INSERT:
                 yield from self._rows.read([change])

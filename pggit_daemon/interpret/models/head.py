@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pggit_daemon.interpret.book import BASELINE, Book, LedgerRow
-from pggit_daemon.interpret.models.base import Run, Told
+from pggit_daemon.interpret.models.base import Changes, Run
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.migration import HistoryChange
@@ -26,7 +26,7 @@ class Head:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def read(self, run: Run) -> Iterator[Told]:
+    def read(self, run: Run) -> Iterator[Changes]:
         left: list[HistoryChange] = []  # heads that a merge or a purge took away
         for place, change in enumerate(run):
             match change.op:
@@ -34,17 +34,17 @@ class Head:
                     left.extend(self._moved_away(change))
                     continue
                 case RowOp.DELETE:
-                    told = self._left(change.lsn, as_text(change.identity), "delete")
+                    changes = self._left(change.lsn, as_text(change.identity), "delete")
                 case RowOp.INSERT:
-                    told = (*left, self._entered(change.lsn, as_text(change.new), "insert", purged=bool(left)))
+                    changes = (*left, self._entered(change.lsn, as_text(change.new), "insert", purged=bool(left)))
                 case RowOp.UPDATE:
                     step = self._step(change.lsn, as_text(change.identity), as_text(change.new), "update")
-                    told = (*left, *step)
+                    changes = (*left, *step)
                 case RowOp.TRUNCATE:
-                    told = self._book.cleared(change.lsn, "truncate")
+                    changes = self._book.cleared(change.lsn, "truncate")
             left = []
-            if told:
-                yield told
+            if changes:
+                yield changes
 
     def baseline(self, row: TextRow) -> HistoryChange:
         return self._entered(ZERO, row, BASELINE, purged=False)
@@ -86,7 +86,7 @@ class Head:
         meaning = Meaning.MARKED if purged else Meaning.APPLIED
         return book.change(lsn, operation, meaning, key, new=new, migration=migration)
 
-    def _step(self, lsn: LSN, identity: TextRow, new: TextRow, operation: str) -> Told:
+    def _step(self, lsn: LSN, identity: TextRow, new: TextRow, operation: str) -> Changes:
         book = self._book
         old_key = book.find_updated(new, identity)
         old = book.rows.pop(old_key, LedgerRow(identity, None))
@@ -98,21 +98,21 @@ class Head:
         # What a version is built on was applied before it, and so has the lower number.
         back = number is not None and old.migration_id is not None and number < old.migration_id
         if there and not back:
-            told = book.change(lsn, operation, Meaning.MOVED, key, old=old.columns, new=new)
+            change = book.change(lsn, operation, Meaning.MOVED, key, old=old.columns, new=new)
         elif back:
             undo = replace(book.undo(old.columns, old.migration_id), way=_way(book.version(old.columns), version))
             amends = book.amend(old.migration_id, "rolled_back")
-            told = book.change(
+            change = book.change(
                 lsn, operation, Meaning.ROLLED_BACK, key, old=old.columns, new=new, migration=undo, amends=amends
             )
         else:
             migration = book.migration(new, "applied")
             migration = replace(migration, way=_way(book.version(old.columns), version))
             book.rows[key] = LedgerRow(new, migration.migration_id)
-            told = book.change(lsn, operation, Meaning.APPLIED, key, old=old.columns, new=new, migration=migration)
-        return (replace(told, old_row_key=old_key),)
+            change = book.change(lsn, operation, Meaning.APPLIED, key, old=old.columns, new=new, migration=migration)
+        return (replace(change, old_row_key=old_key),)
 
-    def _left(self, lsn: LSN, identity: TextRow, operation: str) -> Told:
+    def _left(self, lsn: LSN, identity: TextRow, operation: str) -> Changes:
         book = self._book
         key = book.find(identity)
         if key is None:

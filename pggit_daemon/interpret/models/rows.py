@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pggit_daemon.interpret.book import BASELINE, Book, LedgerRow, first
-from pggit_daemon.interpret.models.base import Run, Told
+from pggit_daemon.interpret.models.base import Changes, Run
 from pggit_daemon.interpret.values import cell, milliseconds
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.meaning import Meaning
@@ -21,7 +21,7 @@ class Rows:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def read(self, run: Run) -> Iterator[Told]:
+    def read(self, run: Run) -> Iterator[Changes]:
         for change in run:
             yield tuple(self._change(change))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pggit_daemon.interpret.book import BASELINE, Book, LedgerRow
-from pggit_daemon.interpret.models.base import Run, Told
+from pggit_daemon.interpret.models.base import Changes, Run
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.migration import HistoryChange, Migration
@@ -58,7 +58,7 @@ class State:
         self._columns: StateColumns = book.preset.state
         self._under_way: dict[str, _UnderWay] = {}
 
-    def read(self, run: Run) -> Iterator[Told]:
+    def read(self, run: Run) -> Iterator[Changes]:
         gone: dict[str, tuple[LSN, str, TextRow]] = {}
         for change in run:
             new = as_text(change.new)
@@ -74,9 +74,9 @@ class State:
                     _, _, old = gone.pop(key, (None, None, self._row_at(key)))
                     if change.op is RowOp.UPDATE:
                         new = {**(old or {}), **new}
-                    yield from self._told(_Move(change.lsn, change.op.value, key, old, new))
+                    yield from self._changes_of(_Move(change.lsn, change.op.value, key, old, new))
         for key, (lsn, operation, old) in gone.items():
-            yield from self._told(_Move(lsn, operation, key, old, None))
+            yield from self._changes_of(_Move(lsn, operation, key, old, None))
 
     def baseline(self, row: TextRow) -> HistoryChange:
         move = _Move(ZERO, BASELINE, self._place_of(row), None, row)
@@ -91,12 +91,12 @@ class State:
         for key in sorted(self._book.rows.keys() | found.keys()):
             old, new = self._row_at(key), found.get(key)
             if old is None or new is None or any(old.get(name) != new.get(name) for name in self._book.preset.read):
-                for told in self._told(_Move(lsn, "reconcile", key, old, new)):
-                    yield from told
+                for changes in self._changes_of(_Move(lsn, "reconcile", key, old, new)):
+                    yield from changes
 
     # -- what a move means
 
-    def _told(self, move: _Move) -> Iterator[Told]:
+    def _changes_of(self, move: _Move) -> Iterator[Changes]:
         before, after = self._number(move.old), self._number(move.new)
         under_way = self._under_way.pop(move.key, None)
         was_begun = self._is_begun(move.old)
@@ -124,13 +124,13 @@ class State:
         migration = replace(self._book.migration(move.new or {}, "started"), success=True)
         return self._change(move, Meaning.STARTED, ledger=move.new, migration=migration)
 
-    def _ends(self, move: _Move, number: int | None, under_way: _UnderWay | None) -> Iterator[Told]:
+    def _ends(self, move: _Move, number: int | None, under_way: _UnderWay | None) -> Iterator[Changes]:
         status = self._status(move.row, number)
         since = under_way.lsn if under_way is not None else None
         if status == "started" and move.new is not None:
             migration = self._book.migration(move.new, "applied")
-            told = self._change(move, Meaning.APPLIED, ledger=move.new, migration=migration)
-            yield (replace(told, since=told.since or since),)
+            change = self._change(move, Meaning.APPLIED, ledger=move.new, migration=migration)
+            yield (replace(change, since=change.since or since),)
             return
         before = under_way.before if under_way is not None else None
         undone = before if before is not None else max(self._applied_above(move.row, number), default=None)
@@ -139,7 +139,7 @@ class State:
         else:
             yield self._down(move, undone, number, since)
 
-    def _forced(self, move: _Move, began: int | None, after: int | None) -> Told:
+    def _forced(self, move: _Move, began: int | None, after: int | None) -> Changes:
         """The state was set by hand, to another number than the one that was begun."""
         number = self._id(move.row, began)
         amends = self._book.amend(number, "failed") if self._status(move.row, began) == "started" else None
@@ -153,12 +153,12 @@ class State:
             return self._change(move, Meaning.MOVED, ledger=move.new)
         return self._change(move, Meaning.MARKED, ledger=move.new, migration=self._book.migration(move.new, "marked"))
 
-    def _emptied(self, move: _Move) -> Told:
+    def _emptied(self, move: _Move) -> Changes:
         row = self._book.rows.pop(move.key, None)
         amends = self._book.amend(row.migration_id, "cleared") if row is not None else None
         return (replace(self._change(move, Meaning.CLEARED, ledger=None), amends=amends),)
 
-    def _steps(self, move: _Move, before: int | None, after: int | None) -> Iterator[Told]:
+    def _steps(self, move: _Move, before: int | None, after: int | None) -> Iterator[Changes]:
         """A row that moved with no word of a beginning."""
         start, end = before or 0, after or 0
         if end < start:
@@ -175,10 +175,10 @@ class State:
         else:
             yield (self._change(move, Meaning.EDITED, ledger=move.new),)
 
-    def _down(self, move: _Move, undone: int, after: int | None, since: LSN | None) -> Told:
+    def _down(self, move: _Move, undone: int, after: int | None, since: LSN | None) -> Changes:
         """From `undone` to `after`; what lies between them was undone with it."""
         passed = [number for number in self._applied_above(move.row, after) if number < undone]
-        beside = [
+        passed_over = [
             replace(
                 self._change(move, Meaning.MOVED, ledger=move.old),
                 amends=self._book.amend(self._id(move.row, number), "rolled_back"),
@@ -189,8 +189,8 @@ class State:
         undo = self._book.undo(row, self._id(move.row, undone))
         undo = replace(undo, way=f"{undone} -> {after or 0}")
         amends = self._book.amend(undo.rollback_of, "rolled_back")
-        told = self._change(move, Meaning.ROLLED_BACK, ledger=move.new, migration=undo)
-        return (*beside, replace(told, amends=amends, since=since))
+        change = self._change(move, Meaning.ROLLED_BACK, ledger=move.new, migration=undo)
+        return (*passed_over, replace(change, amends=amends, since=since))
 
     def _own(self, move: _Move) -> HistoryChange:
         return self._change(move, Meaning.OWN, ledger=move.new)

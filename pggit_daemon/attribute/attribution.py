@@ -1,7 +1,7 @@
-"""What is told of a commit, by what is known of whose it is.
+"""The attribution of a commit: its kind, its message and the metadata that names its migrations.
 
-In: a segment with its takers. Out: its kind, its message and what its metadata says of it. None of this is in the
-commit's hash. Pure.
+In: a segment with the rows that took it (its takers). Out: an `Attribution`. Nothing of it is in the commit's hash, so
+that it may change later. Pure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LINKED = {CommitKind.MIGRATION, CommitKind.ROLLBACK}
 
 
 def attribution(segment: OpenSegment) -> Attribution | None:
-    """What is known of the segment's commit now; None where it has none, or where that was told before."""
+    """The attribution of the segment's commit as of now; None where the segment has no commit."""
     if segment.commit is None:
         return None
     kind = _kind(segment)
@@ -35,7 +35,7 @@ def attribution(segment: OpenSegment) -> Attribution | None:
 
 
 def taker_of(event: HistoryRowEvent, evidence: Evidence, *, part: bool) -> Taker:
-    """How a commit tells of the migration that took it."""
+    """What a commit's message and metadata say of a migration that took it."""
     migration = event.principal.migration
     return Taker(
         source=event.source,
@@ -50,7 +50,7 @@ def taker_of(event: HistoryRowEvent, evidence: Evidence, *, part: bool) -> Taker
 
 
 def late_attribution(commit: str, takers: Sequence[Taker]) -> Attribution:
-    """What is known of a commit that was taken for out of band until its source became known."""
+    """The attribution of a commit that was recorded as out of band before its source was known."""
     kind = takers[-1].kind
     return Attribution(commit, kind, _taken(takers, kind), _taken_metadata(takers), CommitKind.OUT_OF_BAND)
 
