@@ -48,10 +48,10 @@ class Correlator:
     ) -> None:
         self._state = State(sources, Known(writers=writers or {}), unseen=unseen)
         self._stored: set[tuple[str, str]] = set()
-        self._newest = LSN(0)
         facts = tuple(facts)
         self._stored.update((fact.kind, fact.key) for fact in facts)
         load(self._state, facts)
+        self._newest = self._state.newest()
 
     @property
     def waiting(self) -> int:
@@ -73,7 +73,7 @@ class Correlator:
 
     @property
     def newest(self) -> LSN:
-        """The newest transaction that was fed."""
+        """The newest transaction that was fed; after a restart, of those that something is open of."""
         return self._newest
 
     def watched(self) -> frozenset[Watched]:

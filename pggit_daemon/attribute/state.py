@@ -69,6 +69,13 @@ class State:
         for rows in (*self.rows.values(), *self.undecoded.values()):
             yield from rows
 
+    def newest(self) -> LSN:
+        """Of all that is open, where the newest was committed."""
+        segments = (commit for commit, _ in self.pool.segments)
+        rows = (row.commit_lsn for row in self.waiting())
+        brackets = (bracket.opened for bracket in self.known.brackets.values())
+        return max((*segments, *rows, *brackets), default=LSN(0))
+
     def stir(self, segment: OpenSegment) -> None:
         """Rows of the sources that claim it may find something else now."""
         self.stirred.update(source for source in segment.claims if source in self.rows)

@@ -181,12 +181,16 @@ def test_ddl_whose_row_never_came_is_the_tools_once_the_next_run_holds_the_lock(
     assert follower.messages[0] == "no history row followed in public.flyway_schema_history: CREATE TABLE public.lost"
 
 
-def test_an_end_of_the_holder_frees_its_ddl(wal: Wal, run: Flyway) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_end_of_the_holder_frees_its_ddl(wal: Wal, run: Flyway, *, restarted: bool) -> None:
+    """Also where the daemon started after all of it, and nothing of ours has come since."""
     run.lock()
     tx = wal.begin(run.b)
     lost = tx.create("public.lost")
     tx.commit()
     follower = follow(wal)
+    if restarted:
+        follower.restart()
     watched = follower.correlator.watched()
     assert {one.session for one in watched} == {run.a.key}
     follower.gone()

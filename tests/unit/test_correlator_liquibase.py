@@ -224,10 +224,15 @@ def test_a_crashed_run_claims_nothing_of_sessions_that_began_later(wal: Wal, run
     assert bracket["abandoned"]
 
 
-def test_an_abandoned_bracket_claims_nothing_of_older_sessions_either(wal: Wal, run: Liquibase) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_abandoned_bracket_claims_nothing_of_older_sessions_either(
+    wal: Wal, run: Liquibase, *, restarted: bool
+) -> None:
     run.open()
     run.run("public.a")
     follower = follow(wal)
+    if restarted:
+        follower.restart()
     follower.gone(run.a.key)
     old = wal.begin(who(700))
     event = old.create("public.s")
@@ -235,12 +240,17 @@ def test_an_abandoned_bracket_claims_nothing_of_older_sessions_either(wal: Wal, 
     assert follower.taken[event] == "out_of_band"
 
 
-def test_a_bracket_that_no_session_is_old_enough_to_hold_is_abandoned(wal: Wal, run: Liquibase) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_bracket_that_no_session_is_old_enough_to_hold_is_abandoned(
+    wal: Wal, run: Liquibase, *, restarted: bool
+) -> None:
     """It crashed before its first row: nothing told which session it was."""
     run.open()
     wal.sleep(2)
     lost = run.statements("public.lost")
     follower = follow(wal)
+    if restarted:
+        follower.restart()
     follower.correlator.oldest_session(wal.now, up_to=follower.correlator.newest)
     follower.store()
     assert follower.taken == {lost[0]: "out_of_band"}
