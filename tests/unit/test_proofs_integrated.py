@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pggit_daemon.interpret.requests import REQUESTS
 from pggit_daemon.model.transaction import Row, RowChange, RowOp, TableName
-from tests.unit.build import Tx, Who, who
+from pggit_daemon.tools.source import Source
+from tests.unit.build import JDBC, PRESETS, Follower, Tx, Wal, Who, flyway_row, who
 from tests.unit.test_proofs_of_tools import HAND, TOOL, Scene, wrong
 
 
@@ -69,3 +71,41 @@ def test_under_the_lock_of_a_sister_the_writer_is_the_one_that_ran_the_ddl() -> 
     follower = scene.follow()
     assert wrong(scene, follower) == {}
     assert scene.linked(follower) == scene.mine
+
+
+def test_what_others_ran_under_the_writers_lock_is_not_the_writers() -> None:
+    """A migration that changed data only, and a hand of the tool's own user that connected beside it."""
+    scene = Scene("flyway", TableName("public", "flyway_schema_history"))
+    flyway, hand = who(100, JDBC, "app"), who(101, "", "app")
+    scene.lock(flyway)
+    scene.run(hand, None)
+    row(scene, flyway, **flyway_row(1, "1"))
+    tx = scene.wal.begin(flyway)
+    scene.ddl(tx, "2")
+    named(scene, tx, **flyway_row(2, "2"))
+    scene.run(hand, None)
+    tx.commit()
+    scene.unlock()
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def test_two_tools_under_the_lock_of_one_have_what_their_writers_ran() -> None:
+    """Alembic's transaction is open while Flyway writes the row of a migration that changed data only."""
+    wal = Wal()
+    one, two = TableName("one", "flyway_schema_history"), TableName("two", "alembic_version")
+    sources = [
+        Source(table.schema, PRESETS[preset], table, preset_name=preset)
+        for table, preset in ((one, "flyway"), (two, "alembic"))
+    ]
+    flyway, alembic = who(100, JDBC, "app"), who(200, "", "app")
+    wal.locks |= dict.fromkeys(sources[0].advisory_keys, flyway)
+    scene = Scene("alembic", two, wal=wal)
+    scene.run(alembic, "r1")
+    open_ = wal.begin(alembic)
+    scene.ddl(open_, "r1")
+    row(replace(scene, table=one), flyway, **flyway_row(1, "1"))
+    open_.commit()
+    row(scene, alembic, version_num="r1")
+    follower = Follower(*sources).feed(*wal.transactions).finish(wal)
+    assert scene.linked(follower) == scene.mine
+    assert list(follower.links.values()) == ["none", "session"]

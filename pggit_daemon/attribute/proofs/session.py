@@ -1,7 +1,8 @@
 """Proof by session: the trigger of an integrated history table named the backend that wrote the row.
 
-In: a row that names its writer, and the candidates. Out: the statements of exactly that session, or that ran under the
-lock that it held. Pure.
+In: a row that names its writer, and the candidates. Out: the statements of exactly that session. What another one ran
+under the lock that the writer held may be the tool's as well, which keeps a connection for its rows: the proof by lock
+tells. Pure.
 """
 
 from __future__ import annotations
@@ -28,11 +29,10 @@ def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candida
 
 
 def by_writer(row: WaitingRow, source: Source, candidates: Candidates) -> Match | None:
-    """The one session that is left where the row names its writer."""
-    if row.writer is None or source.place is Place.OTHER_SESSION or len(candidates) != 1:
+    """What the writer ran itself, where nobody else is left."""
+    if row.writer is None or source.place is Place.OTHER_SESSION or candidates.keys() != {row.writer}:
         return None
-    session, segments = next(iter(candidates.items()))
-    return Match(session, tuple(segments), Evidence.SESSION, proven=True)
+    return Match(row.writer, tuple(candidates[row.writer]), Evidence.SESSION, proven=True)
 
 
 def _under_lock(writer: SessionKey, source: Source, segment: OpenSegment) -> bool:
