@@ -25,11 +25,6 @@ SOURCE = "public.databasechangelog"
 
 
 @pytest.fixture
-def wal() -> Wal:
-    return Wal()
-
-
-@pytest.fixture
 def run(wal: Wal) -> Liquibase:
     return Liquibase(wal, who(100))
 

@@ -11,11 +11,6 @@ RERAN = {"exectype": "RERAN", "orderexecuted": "9", "md5sum": "9:x"}
 
 
 @pytest.fixture
-def wal() -> Wal:
-    return Wal()
-
-
-@pytest.fixture
 def run(wal: Wal) -> Liquibase:
     return Liquibase(wal, who(100))
 

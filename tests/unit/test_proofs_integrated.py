@@ -12,7 +12,7 @@ from pggit_daemon.interpret.requests import REQUESTS
 from pggit_daemon.model.transaction import Row, RowChange, RowOp, TableName
 from pggit_daemon.tools.source import Source
 from tests.unit.build import JDBC, PRESETS, Follower, Tx, Wal, Who, flyway_row, who
-from tests.unit.test_proofs_of_tools import HAND, TOOL, Scene, wrong
+from tests.unit.tool_scene import HAND, TOOL, Scene, wrong
 
 
 def named(scene: Scene, tx: Tx, op: RowOp = RowOp.INSERT, **row: Any) -> None:

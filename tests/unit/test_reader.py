@@ -31,11 +31,6 @@ from tests.unit.build import (
 )
 
 
-@pytest.fixture
-def wal() -> Wal:
-    return Wal()
-
-
 def reader(*, written: frozenset[LSN] = frozenset(), ledgers: dict[str, Ledger] | None = None) -> Reader:
     registry = Registry(PRESETS, [flyway_source(), liquibase_source()])
     return Reader(registry, ledgers if ledgers is not None else {}, written=written)

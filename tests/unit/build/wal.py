@@ -1,0 +1,224 @@
+"""A log in the making: sessions, statements, rows and transactions in one line each.
+
+A `Wal` takes whatever is called first as what stands first in it; transactions come out in the order of their commits,
+as from the decoder. It knows who holds which advisory lock, so that a statement sees what the event trigger would have
+seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pggit_daemon.model.ddl_event import OUTBOX
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.session import Profile, SessionKey
+from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableName, Transaction, Unshown
+
+JDBC = "PostgreSQL JDBC Driver"
+START = datetime(2026, 3, 1, tzinfo=UTC)
+TABLE_CLASS = 1259
+STATISTICS_AFTER = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A session: backend, and how it introduces itself."""
+
+    key: SessionKey
+    profile: Profile
+
+
+def who(pid: int, application: str = JDBC, user: str = "deploy", started: str = "2026-03-01T00:00:00+00:00") -> Who:
+    return Who(SessionKey(pid, started), Profile(user, application, "10.0.0.7"))
+
+
+def quoted(name: str) -> str:
+    """The name as the server prints it in an identity."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def identity(table: TableName) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.table)}"
+
+
+def element(  # an element of ddl_event.objects
+    name: str,
+    *,
+    op: str = "set",
+    type_: str = "table",
+    objid: int = 0,
+    definition: str | None = None,
+    depends: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    direct: bool = True,
+) -> dict[str, Any]:
+    schema = name.partition(".")[0] if "." in name else None
+    found: dict[str, Any] = {
+        "op": op,
+        "direct": direct,
+        "classid": TABLE_CLASS,
+        "objid": objid or abs(hash((type_, name))) % 10**9,
+        "type": type_,
+        "schema": schema,
+        "identity": name,
+    }
+    if op == "set":
+        found |= {"definition": definition or f"CREATE {type_} {name};\n", "later": None, "depends": list(depends)}
+        found["columns"] = list(columns) if columns is not None else None
+    return found
+
+
+def made(table: TableName, columns: Sequence[str]) -> dict[str, Any]:
+    return element(identity(table), columns=columns)
+
+
+def dropped(name: str, **more: Any) -> dict[str, Any]:
+    return element(name, op="drop", **more)
+
+
+def _kind(tag: str, objects: Iterable[dict[str, Any]]) -> str:
+    """Which event trigger tells it."""
+    ops = {item["op"] for item in objects}
+    if tag.startswith("DROP"):
+        return "drop"
+    return ops.pop() if ops in ({"drop"}, {"rewrite"}) else "ddl"
+
+
+@dataclass(slots=True)
+class Tx:
+    """An open transaction of one session."""
+
+    wal: Wal
+    session: Who
+    xid: int
+    changes: list[Change] = field(default_factory=list)
+    introduced: bool = False
+
+    def ddl(self, tag: str, *objects: dict[str, Any], path: str | None = None, truth: object = None) -> int:
+        """Run a statement; its event's id. `truth` is kept for the test."""
+        event = self.wal.event(self, tag, objects, path)
+        self.wal.truth[event] = truth
+        return event
+
+    def create(self, name: str, *, truth: object = None) -> int:
+        return self.ddl("CREATE TABLE", element(name, columns=("id",)), truth=truth)
+
+    def row(self, table: TableName, op: RowOp, new: Row | None = None, identity: Row | None = None) -> LSN:
+        self.read(table)
+        lsn = self.wal.next_lsn()
+        self.changes.append(RowChange(lsn, op, table, new or {}, identity or {}))
+        return lsn
+
+    def read(self, table: TableName) -> None:
+        """Look at a history table."""
+        self.wal.used.setdefault(self.session.key, {})[table] = self.wal.now
+
+    def insert(self, table: TableName, **row: Any) -> LSN:
+        return self.row(table, RowOp.INSERT, row)
+
+    def unshown(self, table: TableName) -> LSN:
+        lsn = self.wal.next_lsn()
+        self.changes.append(Unshown(lsn, f'{table.schema}"."{table.table}'))
+        return lsn
+
+    def commit(self) -> Transaction:
+        return self.wal.commit(self)
+
+
+@dataclass(slots=True)
+class Wal:
+    """The log, the clock, the advisory locks that are held, and the history tables that each session used when.
+
+    `names`: the sources' names, where they are not their tables'.
+    """
+
+    transactions: list[Transaction] = field(default_factory=list)
+    truth: dict[int, object] = field(default_factory=dict)
+    locks: dict[tuple[int, int], Who] = field(default_factory=dict)
+    used: dict[SessionKey, dict[TableName, datetime]] = field(default_factory=dict)
+    names: dict[TableName, str] = field(default_factory=dict)
+    now: datetime = START
+    _lsn: int = 0x1000
+    _xid: int = 700
+    _event: int = 0
+
+    def next_lsn(self) -> LSN:
+        self._lsn += 8
+        self.now += timedelta(milliseconds=1)
+        return LSN(self._lsn)
+
+    def begin(self, session: Who) -> Tx:
+        self._xid += 1
+        return Tx(self, session, self._xid)
+
+    def event(self, tx: Tx, tag: str, objects: Iterable[dict[str, Any]], path: str | None) -> int:
+        self._event += 1
+        who_ = tx.session
+        row: Row = {
+            "id": self._event,
+            "kind": _kind(tag, objects),
+            "command_tag": tag,
+            "query": f"{tag} …",
+            "statement": tag,
+            "session_user_name": who_.profile.user,
+            "current_user_name": who_.profile.user,
+            "application_name": who_.profile.application_name,
+            "client_addr": who_.profile.client_addr,
+            "pid": who_.key.pid,
+            "backend_start": who_.key.started,
+            "locks": None if tx.introduced else json.dumps(self._seen(who_)),
+            "search_path": None if tx.introduced else path,
+            "sisters": None,
+            "used_histories": None if tx.introduced else json.dumps(self._used(who_)),
+            "objects": json.dumps(list(objects)),
+            "failure": None,
+        }
+        tx.introduced = True
+        tx.changes.append(RowChange(self.next_lsn(), RowOp.INSERT, OUTBOX, row, {}))
+        return self._event
+
+    def _seen(self, session: Who) -> list[dict[str, Any]]:
+        return [
+            {
+                "classid": classid,
+                "objid": objid,
+                "objsubid": 1,
+                "pid": holder.key.pid,
+                "backend_start": holder.key.started,
+                "user": holder.profile.user,
+                "application_name": holder.profile.application_name,
+                "client_addr": holder.profile.client_addr,
+                "own": holder.key == session.key,
+            }
+            for (classid, objid), holder in self.locks.items()
+        ]
+
+    def _used(self, session: Who) -> list[str]:
+        """What the server's counters tell: for a second, until they become statistics."""
+        used = self.used.get(session.key, {})
+        return sorted(
+            self.names.get(table, str(table)) for table, when in used.items() if self.now - when < STATISTICS_AFTER
+        )
+
+    def commit(self, tx: Tx) -> Transaction:
+        lsn = self.next_lsn()
+        done = Transaction(tx.xid, lsn, self.next_lsn(), self.now, tuple(tx.changes))
+        if tx.changes:
+            self.transactions.append(done)
+        return done
+
+    def sleep(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def psql(wal: Wal, name: str, pid: int = 900) -> int:
+    """A statement by hand."""
+    tx = wal.begin(who(pid, "psql", "dba"))
+    event = tx.create(name, truth="out_of_band")
+    tx.commit()
+    return event
