@@ -131,3 +131,6 @@ def test_a_row_that_commits_late_is_linked_while_the_lock_is_held(wal: Wal, run:
     script.commit()
     wal.sleep(600)
     history.commit()
+    follower = follow(wal)
+    assert follower.taken == {event: row(1)}
+    assert list(follower.links.values()) == ["lock"]

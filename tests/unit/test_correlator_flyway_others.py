@@ -17,8 +17,6 @@ from tests.unit.build import (
 )
 from tests.unit.flyway_runs import follow, row
 
-# -- others beside it
-
 
 def two_runs(wal: Wal) -> tuple[Flyway, Flyway]:
     one = Flyway(wal, who(100), who(101), TableName("one", "flyway_schema_history"))
@@ -210,3 +208,7 @@ def test_a_service_goes_on_with_its_own_ddl_on_the_connections_of_flyway(wal: Wa
     later = []
     for session in (run.a, run.b):
         tx = wal.begin(session)
+        later.append(tx.create(f"public.later{session.key.pid}"))
+        follower.feed(tx.commit())
+    assert {follower.taken[event] for event in mine} == {row(1)}
+    assert {follower.taken[event] for event in later} == {"out_of_band"}

@@ -17,8 +17,6 @@ from tests.unit.build import (
 )
 from tests.unit.flyway_runs import SOURCE, follow, row
 
-# -- the tool's own tables
-
 
 def test_a_schema_that_is_made_with_the_history_table_is_the_tools(wal: Wal) -> None:
     table = TableName("app", "flyway_schema_history")
@@ -112,3 +110,6 @@ def test_repair_is_recorded_and_makes_no_commit(wal: Wal, run: Flyway) -> None:
     tx.row(FSH, RowOp.UPDATE, flyway_row(1, checksum=99), {"installed_rank": 1})
     run.insert(tx, type="DELETE", version="1")
     tx.commit()
+    follower = follow(wal)
+    assert follower.kinds == ["migration"]
+    assert [link.evidence for link in follower.reported] == ["lock", None, None]
