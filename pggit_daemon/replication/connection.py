@@ -160,8 +160,15 @@ class ReplicationConnection:
             options=sql.SQL(" ({})").format(pairs) if options else sql.SQL(""),
         )
         try:
-            # pgoutput converts: what another encoding has no character for would end the stream, again and again.
-            await self._set({"lock_timeout": "0", "client_encoding": self._server_encoding})
+            await self._set(
+                {
+                    "lock_timeout": "0",
+                    # pgoutput converts: what another encoding has no character for would end the stream, again and again.
+                    "client_encoding": self._server_encoding,
+                    # Else pgoutput tells of each transaction that it leaves out, where any standby is synchronous.
+                    "synchronous_commit": "local",
+                }
+            )
             cursor = await self._conn.execute(command)
         except psycopg.Error as exc:
             raise await self._why(exc, f"stream from replication slot {slot}", slot) from exc
@@ -187,6 +194,10 @@ class ReplicationConnection:
         Never waits and never raises: a connection that is broken says so at the next read.
         """
         self._frames.send(protocol.status(written or flushed, flushed, now=datetime.now(UTC), reply=reply))
+
+    def hush(self, received: LSN, *, reply: bool) -> None:
+        """Have the server keep silent about what holds nothing for us, until the next status; `reply` as above."""
+        self._frames.send(protocol.hush(received, now=datetime.now(UTC), reply=reply))
 
     async def close(self) -> None:
         """End the stream, wait a moment until the server has let go of the slot, and close."""

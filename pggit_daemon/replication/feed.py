@@ -10,6 +10,9 @@ In: a connection that streams, an assembler. Out: batches, one after the other. 
 Status goes out on a timer of its own, whatever the consumer does, so that the server never takes a long
 computation for a dead receiver. What was acknowledged goes out soon and never moves back. A reply that the
 server asks for goes out once the consumer has seen the batch and comes back for the next.
+
+Each status is followed by one that keeps the server from telling us of each transaction that passes by
+(`protocol.hush`). A reply is not: a server that shuts down waits for a true one.
 """
 
 from __future__ import annotations
@@ -118,7 +121,7 @@ class Feed:
             if batch.reply_requested:
                 if holding:
                     await asyncio.sleep(URGE_PAUSE)  # it asks again at once: do not turn that into a busy loop
-                self._send()
+                self._send(hush=False)
 
     def _take(self, frames: list[bytes]) -> Urgency:
         """Take frames; an answer that somebody waits for is urgent whatever it says."""
@@ -164,11 +167,14 @@ class Feed:
                 self._timer.cancel()
             self._timer = loop.call_later(delay, self._send)
 
-    def _send(self) -> None:
+    def _send(self, *, hush: bool = True) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask)
+        told = self._said == self._acknowledged
+        if not (told and hush):
+            self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask and not hush)
+        if hush:
+            self._connection.hush(self._received, reply=self._ask)
         self._ask = False
-        interval = self._repeat if self._said == self._acknowledged else self._interval
         self._said = self._acknowledged
-        self._timer = asyncio.get_running_loop().call_later(interval, self._send)
+        self._timer = asyncio.get_running_loop().call_later(self._repeat if told else self._interval, self._send)

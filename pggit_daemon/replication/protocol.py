@@ -75,6 +75,21 @@ def status(written: LSN, flushed: LSN, *, now: datetime, reply: bool) -> bytes:
     return _STATUS.pack(b"r", written.value, flushed.value, flushed.value, to_clock(now), reply)
 
 
+AHEAD = 1 << 30
+"""Bytes by which `hush` is ahead: more than a busy server writes between two of our status messages."""
+
+
+def hush(received: LSN, *, now: datetime, reply: bool) -> bytes:
+    """Encode a status update after which the server keeps silent about transactions that hold nothing for us.
+
+    Otherwise it says after nearly each of them how far it is, as what has been written of it may be more than we know
+    (`flush < sentPtr && write < sentPtr` in walsender.c). So this says that more is written than has been sent. Nobody
+    may rely on that: with an invalid position for flushed, as pg_receivewal sends it, the server counts us as no
+    synchronous standby, whatever `synchronous_standby_names` says, and the slot stays where it is.
+    """
+    return _STATUS.pack(b"r", received.value + AHEAD, 0, 0, to_clock(now), reply)
+
+
 def from_clock(microseconds: int) -> datetime:
     """Read a clock of the protocol; ProtocolError outside the years that Python knows."""
     try:

@@ -80,7 +80,7 @@ def _load(cluster: Cluster, dsn: str, rate: int, seconds: float) -> subprocess.P
 
 
 class _Costs:
-    """What the daemon used meanwhile. Its CPU is from schedstat, in nanoseconds."""
+    """What the daemon used meanwhile. Its CPU is from the clock that the kernel keeps of each process."""
 
     def __init__(self, dsn: str, daemon: Daemon, when: str) -> None:
         self._dsn = dsn
@@ -102,7 +102,7 @@ class _Costs:
 
     def _figures(self) -> tuple[float, ...]:
         threads = list(Path(f"/proc/{self._daemon.pid}/task").iterdir())
-        cpu = sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
+        cpu = time.clock_gettime(~self._daemon.pid << 3 | 2)  # of all its threads, those that have ended too
         return (
             time.monotonic(),
             cpu,
@@ -114,7 +114,10 @@ class _Costs:
 
 
 def _wake_ups(thread: Path) -> int:
-    lines = (thread / "status").read_text().splitlines()
+    try:
+        lines = (thread / "status").read_text().splitlines()
+    except OSError:
+        return 0  # it has just ended
     return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
