@@ -163,7 +163,7 @@ class ReplicationConnection:
             await self._set(
                 {
                     "lock_timeout": "0",
-                    # pgoutput converts: what another encoding has no character for would end the stream, again and again.
+                    # pgoutput converts: what another encoding has no character for would end the stream for ever.
                     "client_encoding": self._server_encoding,
                     # Else pgoutput tells of each transaction that it leaves out, where any standby is synchronous.
                     "synchronous_commit": "local",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,7 +20,7 @@ from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from pggit_daemon.replication.connection import OnNotice
 
@@ -72,21 +73,30 @@ def is_marker(transaction: Transaction) -> bool:
     return any(isinstance(change, RowChange) and change.table == MARKER for change in transaction.changes)
 
 
+@asynccontextmanager
+async def following(
+    dsn: str, slot: str, *tables: TableName, position: LSN = ZERO, after: LSN = ZERO, on_notice: OnNotice | None = None
+) -> AsyncIterator[tuple[Feed, ReplicationConnection]]:
+    """A stream of these tables and the marker from `position` on, by the plugin that the slot has."""
+    plugin = plugin_of(dsn, slot)
+    async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(dsn, on_notice=on_notice) as connection:
+        await connection.start(slot, position, options(plugin, [*tables, MARKER]))
+        assembler = Assembler(decoder(plugin, encoding=connection.encoding), after=after)
+        async with Feed(connection, assembler, position) as feed:
+            yield feed, connection
+
+
 async def read_to_marker(
     dsn: str, slot: str, tables: Iterable[TableName], *, after: LSN = ZERO, on_notice: OnNotice | None = None
 ) -> list[Transaction]:
     """Return the slot's transactions up to the first marker, and acknowledge nothing."""
     found: list[Transaction] = []
-    plugin = plugin_of(dsn, slot)
-    async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(dsn, on_notice=on_notice) as connection:
-        await connection.start(slot, ZERO, options(plugin, [*tables, MARKER]))
-        assembler = Assembler(decoder(plugin, encoding=connection.encoding), after=after)
-        async with Feed(connection, assembler, ZERO) as feed:
-            async for batch in feed.batches():
-                for transaction in batch.transactions:
-                    if is_marker(transaction):
-                        return found
-                    found.append(transaction)
+    async with following(dsn, slot, *tables, after=after, on_notice=on_notice) as (feed, _):
+        async for batch in feed.batches():
+            for transaction in batch.transactions:
+                if is_marker(transaction):
+                    return found
+                found.append(transaction)
     raise AssertionError("the stream ended before the marker")
 
 

@@ -13,7 +13,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.decode.assembler import Assembler
-from pggit_daemon.decode.wal2json import Wal2json, options
+from pggit_daemon.decode.plugins import decoder, options
 from pggit_daemon.errors import StreamError
 from pggit_daemon.model.lsn import LSN, ZERO, Durable
 from pggit_daemon.model.transaction import RowChange, TableName
@@ -21,7 +21,16 @@ from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.replication.pacing import Urgency
 from sandbox.cluster import Cluster
-from tests.integration.streaming import DEADLINE, MARKER, connect, is_marker, make_slot, mark, read_to_marker
+from tests.integration.streaming import (
+    DEADLINE,
+    MARKER,
+    connect,
+    following,
+    is_marker,
+    make_slot,
+    mark,
+    read_to_marker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,47 +48,44 @@ def confirmed(conn: psycopg.Connection, slot: str) -> LSN:
     return LSN.parse(row[0])
 
 
-def prepare(conn: psycopg.Connection) -> str:
+def prepare(conn: psycopg.Connection, plugin: str) -> str:
     conn.execute("CREATE TABLE t (v int); CREATE TABLE unrelated (v int)")
-    return make_slot(conn)
+    return make_slot(conn, plugin, publish=[T])
 
 
-async def test_only_what_is_durable_is_acknowledged(database: str) -> None:
+async def test_only_what_is_durable_is_acknowledged(database: str, plugin: str) -> None:
     """The slot keeps what comes after it, and the next connection gets exactly that."""
     with connect(database) as conn:
-        slot = prepare(conn)
+        slot = prepare(conn, plugin)
         for value in range(5):
             conn.execute("INSERT INTO t VALUES (%s)", [value])
         mark(conn)
         first = await read_to_marker(database, slot, [T])
-        async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
-            await connection.start(slot, ZERO, options([T]))
-            async with Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
-                async for batch in feed.batches():
-                    feed.acknowledge_idle(batch, pending=True)
-                    if batch.received >= first[-1].end_lsn:
-                        feed.acknowledge(Durable(first[2].end_lsn))
-                        feed.acknowledge(Durable(first[1].end_lsn))  # never moves back
-                        break
+        async with following(database, slot, T) as (feed, _):
+            async for batch in feed.batches():
+                feed.acknowledge_idle(batch, pending=True)
+                if batch.received >= first[-1].end_lsn:
+                    feed.acknowledge(Durable(first[2].end_lsn))
+                    feed.acknowledge(Durable(first[1].end_lsn))  # never moves back
+                    break
         assert confirmed(conn, slot) == first[2].end_lsn
     rest = await read_to_marker(database, slot, [T])
     assert [t.commit_lsn for t in rest] == [t.commit_lsn for t in first[3:]]
 
 
-async def test_an_idle_stream_lets_go_of_unrelated_wal(database: str) -> None:
-    """Otherwise a database in which nothing of ours happens would keep its WAL for ever."""
+async def test_an_idle_stream_lets_go_of_unrelated_wal(database: str, plugin: str) -> None:
+    """Otherwise a database in which nothing of ours happens would keep its WAL for ever. It is asked now and then."""
     with connect(database) as conn:
-        slot = prepare(conn)
-        async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
-            await connection.start(slot, ZERO, options([T]))
-            async with Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
-                consumer = asyncio.create_task(consume_idle(feed))
-                await asyncio.to_thread(conn.execute, "INSERT INTO unrelated SELECT generate_series(1, 100000)")
-                row = conn.execute("SELECT pg_current_wal_lsn()::text").fetchone()
-                assert row is not None
-                while confirmed(conn, slot) < LSN.parse(row[0]):  # noqa: ASYNC110 - the server tells nobody
-                    await asyncio.sleep(0.02)
-                consumer.cancel()
+        slot = prepare(conn, plugin)
+        async with following(database, slot, T) as (feed, _):
+            consumer = asyncio.create_task(consume_idle(feed))
+            await asyncio.to_thread(conn.execute, "INSERT INTO unrelated SELECT generate_series(1, 100000)")
+            row = conn.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+            assert row is not None
+            while confirmed(conn, slot) < LSN.parse(row[0]):
+                feed.request_reply()
+                await asyncio.sleep(0.02)
+            consumer.cancel()
 
 
 async def consume_idle(feed: Feed) -> None:
@@ -87,7 +93,7 @@ async def consume_idle(feed: Feed) -> None:
         feed.acknowledge_idle(batch, pending=False)
 
 
-async def test_nothing_lost_and_nothing_twice(database: str) -> None:
+async def test_nothing_lost_and_nothing_twice(database: str, plugin: str) -> None:
     """The walsender is killed at random moments while rows are written; the results are each there once, in order.
 
     The "store" keeps rows and the position of the last stored commit, as one transaction would.
@@ -95,7 +101,7 @@ async def test_nothing_lost_and_nothing_twice(database: str) -> None:
     chance = random.Random(7)  # noqa: S311 - a test's dice
     total = 400
     with connect(database) as conn:
-        slot = prepare(conn)
+        slot = prepare(conn, plugin)
         writer = threading.Thread(target=write_rows, args=(database, total))
         writer.start()
         stored: list[int] = []
@@ -107,8 +113,9 @@ async def test_nothing_lost_and_nothing_twice(database: str) -> None:
                     async with await ReplicationConnection.open(database) as connection:
                         # Without a position the server sends again all that was stored and not acknowledged.
                         position = chance.choice([end_lsn, ZERO])
-                        await connection.start(slot, position, options([T, MARKER]))
-                        async with Feed(connection, Assembler(Wal2json("utf-8"), after=commit_lsn), end_lsn) as feed:
+                        await connection.start(slot, position, options(plugin, [T, MARKER]))
+                        assembler = Assembler(decoder(plugin), after=commit_lsn)
+                        async with Feed(connection, assembler, end_lsn) as feed:
                             async for batch in feed.batches():
                                 for transaction in batch.transactions:
                                     rows = [
@@ -151,15 +158,15 @@ def write_rows(dsn: str, total: int) -> None:
         mark(conn)
 
 
-async def test_a_silent_consumer_keeps_its_stream(database: str) -> None:
+async def test_a_silent_consumer_keeps_its_stream(database: str, plugin: str) -> None:
     """Status goes out by itself: three times the server's timeout without a read, and the stream still stands."""
     impatient = make_conninfo(database, options="-c wal_sender_timeout=600ms")
     with connect(database) as conn:
-        slot = prepare(conn)
+        slot = prepare(conn, plugin)
         async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(impatient) as connection:
             assert connection.wal_sender_timeout == 0.6
-            await connection.start(slot, ZERO, options([T]))
-            async with Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
+            await connection.start(slot, ZERO, options(plugin, [T]))
+            async with Feed(connection, Assembler(decoder(plugin)), ZERO) as feed:
                 await asyncio.sleep(1.8)
                 conn.execute("INSERT INTO t VALUES (1)")
                 async for batch in feed.batches():
@@ -167,31 +174,27 @@ async def test_a_silent_consumer_keeps_its_stream(database: str) -> None:
                         break
 
 
-async def test_a_reply_brings_the_servers_clock(database: str) -> None:
+async def test_a_reply_brings_the_servers_clock(database: str, plugin: str) -> None:
     """An idle server says nothing by itself for half of wal_sender_timeout."""
     with connect(database) as conn:
-        slot = prepare(conn)
-        async with await ReplicationConnection.open(database) as connection:
-            await connection.start(slot, ZERO, options([T]))
-            async with asyncio.timeout(5), Feed(connection, Assembler(Wal2json("utf-8")), ZERO) as feed:
-                row = None
-                async for batch in feed.batches():
-                    if row is None:
-                        await asyncio.sleep(0.2)  # what the server sent on its own is behind this clock
-                        row = conn.execute("SELECT clock_timestamp()").fetchone()
-                        feed.request_reply()
-                    elif batch.server_time is not None and row is not None and batch.server_time >= row[0]:
-                        break
+        slot = prepare(conn, plugin)
+        async with following(database, slot, T) as (feed, _):
+            row = conn.execute("SELECT clock_timestamp()").fetchone()
+            assert row is not None
+            feed.request_reply()
+            async for batch in feed.batches():
+                if batch.server_time is not None and batch.server_time >= row[0]:
+                    break
 
 
-async def test_reading_may_be_cancelled(database: str) -> None:
+async def test_reading_may_be_cancelled(database: str, plugin: str) -> None:
     """No frame is lost, and the server's command is not cancelled with it."""
     with connect(database) as conn:
-        slot = prepare(conn)
+        slot = prepare(conn, plugin)
         seen: list[object] = []
         async with asyncio.timeout(DEADLINE), await ReplicationConnection.open(database) as connection:
-            await connection.start(slot, ZERO, options([T]))
-            assembler = Assembler(Wal2json("utf-8"))
+            await connection.start(slot, ZERO, options(plugin, [T]))
+            assembler = Assembler(decoder(plugin))
             for value in range(30):
                 reader = asyncio.create_task(connection.read(assembler.take, 0.001))
                 await asyncio.sleep(0.001 * (value % 4))
@@ -205,11 +208,11 @@ async def test_reading_may_be_cancelled(database: str) -> None:
                 seen += assembler.batch().transactions
 
 
-async def test_a_broken_connection_says_why(database: str) -> None:
+async def test_a_broken_connection_says_why(database: str, plugin: str) -> None:
     with connect(database) as conn:
-        slot = prepare(conn)
+        slot = prepare(conn, plugin)
         async with await ReplicationConnection.open(database) as connection:
-            await connection.start(slot, ZERO, options([T]))
+            await connection.start(slot, ZERO, options(plugin, [T]))
             kill_walsender(conn, slot)
             with pytest.raises(StreamError, match="administrator"):
                 await read_to_the_end(connection)
@@ -234,16 +237,16 @@ def own_cluster() -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize("pending", [False, True], ids=["idle", "with a result outstanding"])
-async def test_the_server_can_stop(own_cluster: Cluster, *, pending: bool) -> None:
+async def test_the_server_can_stop(own_cluster: Cluster, plugin: str, *, pending: bool) -> None:
     """A fast shutdown waits for its receivers; ours lets go within two seconds, and loses nothing by it."""
     dsn = own_cluster.dsn()
     with connect(dsn) as conn:
-        slot = prepare(conn)
+        slot = prepare(conn, plugin)
         position = confirmed(conn, slot)
     async with await ReplicationConnection.open(dsn) as connection:
-        await connection.start(slot, position, options([T]))
+        await connection.start(slot, position, options(plugin, [T]))
         ready = asyncio.Event()
-        consumer = asyncio.create_task(consume(connection, ready, position, pending=pending))
+        consumer = asyncio.create_task(consume(connection, plugin, ready, position, pending=pending))
         with connect(dsn) as conn:
             conn.execute("INSERT INTO t VALUES (1)")
             await ready.wait()
@@ -261,8 +264,10 @@ async def test_the_server_can_stop(own_cluster: Cluster, *, pending: bool) -> No
         assert len(await read_to_marker(own_cluster.dsn(), slot, [T])) == 1
 
 
-async def consume(connection: ReplicationConnection, ready: asyncio.Event, position: LSN, *, pending: bool) -> None:
-    async with Feed(connection, Assembler(Wal2json("utf-8")), position) as feed:
+async def consume(
+    connection: ReplicationConnection, plugin: str, ready: asyncio.Event, position: LSN, *, pending: bool
+) -> None:
+    async with Feed(connection, Assembler(decoder(plugin)), position) as feed:
         async for batch in feed.batches():
             feed.acknowledge_idle(batch, pending=pending)
             if batch.transactions:

@@ -6,11 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import psycopg
-import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.decode.plugins import PLUGINS
 from pggit_daemon.model.transaction import Message, RowChange, RowOp, TableName, Value
 from tests.integration.streaming import changes_to_marker, connect, make_slot, mark, read_to_marker
 
@@ -18,11 +16,6 @@ if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 T = TableName("public", "t")
-
-
-@pytest.fixture(params=PLUGINS)
-def plugin(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 async def rows(dsn: str, slot: str, *tables: TableName) -> list[RowChange]:
