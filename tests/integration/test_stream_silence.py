@@ -33,14 +33,14 @@ OTHERS = 300
 @pytest.fixture(scope="module")
 def standbys() -> Iterator[Cluster]:
     """A server that wants a synchronous standby, which is not us."""
-    with Cluster.start({"synchronous_standby_names": "'nobody'", "synchronous_commit": "local"}) as cluster:
+    with Cluster.start({"synchronous_standby_names": "'nobody'"}) as cluster:
         yield cluster
 
 
 @contextmanager
 def fresh(cluster: Cluster, plugin: str) -> Iterator[tuple[psycopg.Connection, str, LSN]]:
     """A session, a slot, and where it begins."""
-    with connect(cluster.dsn()) as conn:
+    with connect(make_conninfo(cluster.dsn(), options="-c synchronous_commit=local")) as conn:
         conn.execute("CREATE TABLE IF NOT EXISTS other (v int)")
         slot = make_slot(conn, plugin, publish=())
         try:
