@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 
     from sandbox.databases import Databases
 
-# How fast examples come tells of the machine, not of the code.
+# How fast examples come tells of the machine, not of the code. What fails is printed so that anybody can run it again.
 settings.register_profile(
-    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples.USUAL
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=examples.USUAL,
+    derandomize=not examples.SEARCHING,
+    print_blob=True,
 )
 settings.load_profile("tests")
 

@@ -1,4 +1,8 @@
-"""How many examples a property is tried with: HYPOTHESIS_EXAMPLES says it for all, for a long night's search."""
+"""How many examples a property is tried with, and which.
+
+An ordinary run tries the same ones for the same code: what was green stays green, and what is red is red for everybody.
+HYPOTHESIS_EXAMPLES=N is the long search: so many of each property, new ones each time.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from hypothesis import settings
 
 _ALL = os.environ.get("HYPOTHESIS_EXAMPLES")
 USUAL = int(_ALL) if _ALL else 100
+SEARCHING = bool(_ALL)
 
 
 def examples(number: int) -> settings:

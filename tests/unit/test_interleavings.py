@@ -42,7 +42,7 @@ class Scene:
 
     def hands(self, mine: Sequence[float], others: Sequence[float]) -> list[Script]:
         same, other = who(900, "", "app", LONG_AGO), who(901, "", "dba", LONG_AGO)
-        programs = {tool.kit.child_program for tool in self.tools if tool.kit.child}
+        programs = sorted({tool.kit.child_program for tool in self.tools if tool.kit.child})
         # Where a tool is known by nothing but its program, people who use that are known to be there.
         early = [by_hand(self.wal, self.truth, who(910 + n, name, "app"), [0]) for n, name in enumerate(programs)]
         for script in early:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.lsn import LSN
@@ -62,7 +63,7 @@ def element(  # an element of ddl_event.objects
         "op": op,
         "direct": direct,
         "classid": TABLE_CLASS,
-        "objid": objid or abs(hash((type_, name))) % 10**9,
+        "objid": objid or crc32(f"{type_} {name}".encode()),
         "type": type_,
         "schema": schema,
         "identity": name,
