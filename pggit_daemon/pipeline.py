@@ -203,8 +203,8 @@ class Pipeline:
         progress = replace(self._state.progress, end=max(self._state.progress.end, self._feed.acknowledged)).exact
         await self._store.apply([], progress, progress.commit, brief=True)
 
-    def _nudged(self, message: Message) -> bool:
-        """Whether a message only asks how far we are; its own place is passed with the next keepalive."""
+    def _answers_ping(self, message: Message) -> bool:
+        """Answer a message that only asks for our position; its own place is passed with the next keepalive."""
         if message.content not in {SYNC, VERIFY}:
             return False
         if message.content == VERIFY:
@@ -230,9 +230,9 @@ class Pipeline:
             self._correlator.tick(item.commit_time)
             for change in item.changes:
                 if isinstance(change, Message):
-                    self._nudged(change)
+                    self._answers_ping(change)
             return self._reader.read(item)
-        if self._nudged(item) or item.lsn <= self._state.progress.commit:
+        if self._answers_ping(item) or item.lsn <= self._state.progress.commit:
             return None
         request = parse_message(item, self._state.secret)
         if request is None:

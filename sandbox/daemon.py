@@ -131,10 +131,10 @@ class Daemon:
         Of all slots of the database, or of one.
         """
         with psycopg.connect(self.dsn, autocommit=True) as conn:
-            # A message outside of transactions is inserted and not yet written; the nudge's commit writes it.
+            # A message outside of transactions is inserted and not yet written; the ping's commit writes it.
             (target,) = conn.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
             # A commit of its own, so that the stream has something to bring even where nothing else happened.
-            conn.execute("SELECT pggit_daemon.nudge('', true)")
+            conn.execute("SELECT pggit_daemon.ping('', true)")
             acknowledged = (
                 "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn) FROM pg_replication_slots"
                 " WHERE database = current_database() AND slot_name = coalesce(%s, slot_name)"

@@ -66,7 +66,7 @@ def opened(one: RecordedSegment, first: LSN) -> OpenSegment:
         ),
         summary=one.summary,
         deployment=changeset.deployment.name if changeset.deployment is not None else None,
-        siblings=frozenset(key for event in changeset.events for key in event.sisters),
+        siblings=frozenset(key for event in changeset.events for key in event.siblings),
     )
 
 

@@ -108,7 +108,7 @@ def _looked_at_again(conn: Connection, found: list[Difference], timeout: float, 
 def _recorded(conn: Connection, timeout: float) -> str | None:
     """Ask the daemon to compare, and wait for the commit that it makes of it; None where it does not come."""
     (asked,) = conn.execute("SELECT pggit_daemon.ask_verification()").fetchone() or (None,)
-    conn.execute("SELECT pggit_daemon.nudge(%s, true)", [VERIFY])
+    conn.execute("SELECT pggit_daemon.ping(%s, true)", [VERIFY])
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         row = conn.execute(load_queries("cli")["verified_since"], {"asked": asked}).fetchone()

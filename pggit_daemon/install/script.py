@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from pggit_daemon.sql import SqlFile, digest, load_queries
-from pggit_daemon.tools.marks import marks
+from pggit_daemon.tools.capture_settings import capture_settings
 from pggit_daemon.tools.preset import packaged
 
 LOCK_KEY = 0x7067676974  # "pggit": the advisory lock of whoever installs or removes
@@ -79,7 +79,7 @@ def _changes(work: Work) -> list[SqlFile]:
     if work.first_time:
         parts.append(_named("remember_heads"))
     if work.repeatable:
-        looked_for = _filled("put_tools", tools=json.dumps(marks(dict(packaged())) | {"adds": True}))
+        looked_for = _filled("put_tools", tools=json.dumps(capture_settings(dict(packaged())) | {"adds": True}))
         parts += [*work.repeatable, SqlFile("what is looked for of tools", looked_for)]
         parts += [SqlFile("repeatable files are done", _repeatable_done(work.repeatable))]
     return [

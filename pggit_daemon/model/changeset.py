@@ -23,7 +23,7 @@ class Evidence(StrEnum):
 
     TRANSACTION = "transaction"  # same transaction, by position
     SESSION = "session"  # the tool's row named its backend
-    LOCK = "lock"  # the DDL's session saw the tool's own lock held by its sister session
+    LOCK = "lock"  # the DDL's session saw the tool's own lock held by its sibling session
     BRACKET = "bracket"  # inside the tool's lock-row bracket, one candidate session
     WINDOW = "window"  # between two rows of the source, no other candidate
     BASELINE = "baseline"  # was there before the history began

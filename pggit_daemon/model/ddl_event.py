@@ -25,9 +25,9 @@ OUTBOX = TableName("pggit_daemon", "ddl_event")
 class DdlEvent:
     """One statement: `lsn` is its place in the WAL, `event_id` its row in the outbox.
 
-    `locks`, `search_path`, `sisters` (sessions beside this one that look the same, where that is a tool's way to
-    look), `used` (the sources whose history table the session has itself read or written lately) and `snapshot` are
-    told with the first statement of a transaction only.
+    Only the first statement of a transaction has `locks`, `search_path`, `siblings` (other sessions with the same user,
+    program and address, where a tool's sessions look so), `used` (the sources whose history table the session has read
+    or written lately) and `snapshot`.
     """
 
     event_id: int
@@ -40,7 +40,7 @@ class DdlEvent:
     objects: tuple[ObjectEvent, ...]
     failure: str | None
     search_path: str | None = None
-    sisters: tuple[SessionKey, ...] = ()
+    siblings: tuple[SessionKey, ...] = ()
     used: frozenset[str] = frozenset()
     snapshot: Snapshot | None = None
 
@@ -63,7 +63,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
-        sisters=tuple(
+        siblings=tuple(
             SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(row["sisters"] or "[]")
         ),
         used=frozenset(map(str, json.loads(row.get("used_histories") or "[]"))),

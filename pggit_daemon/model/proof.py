@@ -24,14 +24,14 @@ class Holder(StrEnum):
     """Which session holds a tool's advisory lock while its DDL runs."""
 
     OWN = "own"  # the one that runs the DDL
-    SISTER = "sister"  # another connection of the same program
+    SIBLING = "sibling"  # another connection of the same program
     EITHER = "either"
 
 
 class Place(StrEnum):
     """Where DDL outside of the row's own transaction stands."""
 
-    BEFORE = "before"  # before the row, by the session that writes it or by its sister
+    BEFORE = "before"  # before the row, by the session that writes it or by its sibling
     OTHER_SESSION = "other_session"  # before the row, by a session that may have ended by then
     BETWEEN = "between"  # between the row that says begun and the one that says ended
 

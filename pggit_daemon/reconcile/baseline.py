@@ -65,7 +65,7 @@ async def begin(
 ) -> Begun:
     """Make the slot and store the first commit; `before` is the state of a history whose slot was lost."""
     # Before anything is in the stream: statements are to tell the locks of these tools.
-    await store.run([("put_tools", registry.marks)])
+    await store.run([("put_tools", registry.capture_settings)])
     created = await replication.create_slot(slot, plugin, snapshot="export", timeout=SLOT_TIMEOUT)
     log.info("slot_created", slot=slot, position=str(created.consistent_point))
     if created.snapshot_name is None:
@@ -96,7 +96,7 @@ async def begin(
 
 def source_statements(registry: Registry) -> list[Statement]:
     """How the sources are remembered, and what the capture is to look for of their tools."""
-    return [*(_source(registry, source) for source in registry.histories), ("put_tools", registry.marks)]
+    return [*(_source(registry, source) for source in registry.histories), ("put_tools", registry.capture_settings)]
 
 
 def _source(registry: Registry, source: Source) -> Statement:

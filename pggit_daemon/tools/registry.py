@@ -15,13 +15,13 @@ from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.candidates import Candidates
+from pggit_daemon.tools.capture_settings import capture_settings
 from pggit_daemon.tools.configured import as_known
 from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.doubts import Doubt, doubt
 from pggit_daemon.tools.housekeeping import Housekeeping
 from pggit_daemon.tools.identity import parse_table
 from pggit_daemon.tools.lock_tables import LockTables
-from pggit_daemon.tools.marks import marks
 from pggit_daemon.tools.preset import Preset
 from pggit_daemon.tools.seen import Seen
 from pggit_daemon.tools.source import DEFAULT_GRACE, Source
@@ -97,9 +97,9 @@ class Registry:
         return tuple(source for source in self.sources.values() if source.origin != "api")
 
     @property
-    def marks(self) -> dict[str, Any]:
+    def capture_settings(self) -> dict[str, Any]:
         """What the capture is to look for."""
-        return marks(self._presets, self._database, self.histories)
+        return capture_settings(self._presets, self._database, self.histories)
 
     @property
     def wanted(self) -> Wanted:

@@ -78,16 +78,16 @@ class Source:
     @property
     def is_known_by_looks(self) -> bool:
         """Whether the session that runs its DDL is never the one that holds its lock, only one that looks so."""
-        return bool(self.preset.advisories) and all(proof.holder is Holder.SISTER for proof in self.preset.advisories)
+        return bool(self.preset.advisories) and all(proof.holder is Holder.SIBLING for proof in self.preset.advisories)
 
     @property
     def shows_itself(self) -> bool:
-        """Whether, beside its sister's lock, the session that runs its DDL uses the history table itself, too."""
+        """Whether, beside its sibling's lock, the session that runs its DDL uses the history table itself, too."""
         return self.is_known_by_looks and self.place is not Place.OTHER_SESSION
 
     @property
     def is_run_by_children(self) -> bool:
-        """Whether a session for each migration runs its DDL beside a sister's lock, and has ended before its row."""
+        """Whether a session for each migration runs its DDL beside a sibling's lock, and has ended before its row."""
         return self.is_known_by_looks and self.place is Place.OTHER_SESSION
 
     @property

@@ -224,7 +224,7 @@ class Prisma(Replay):
 
 
 class ReplayedRails(Replay):
-    """The lock is a sister's, of the same user and program; ar_internal_metadata comes one transaction later."""
+    """The lock is a sibling's, of the same user and program; ar_internal_metadata comes one transaction later."""
 
     history = "public.schema_migrations"
     application_name = "bin/rails"
@@ -239,8 +239,8 @@ class ReplayedRails(Replay):
     @contextmanager
     def locked(self) -> Iterator[Connection]:
         key = 2053462845 * zlib.crc32(str(self.parts["dbname"]).encode())
-        with self.session() as conn, self.session() as sister:
-            sister.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        with self.session() as conn, self.session() as sibling:
+            sibling.execute("SELECT pg_try_advisory_lock(%s)", [key])
             yield conn
 
 

@@ -108,7 +108,7 @@ def wrecked(scene: Scene, how: str) -> Iterator[None]:
                 conn.execute("DROP TABLE pggit_daemon.request CASCADE")
                 conn.commit()
             case "its functions dropped":
-                conn.execute("DROP FUNCTION pggit_daemon.tell(text, jsonb) CASCADE")
+                conn.execute("DROP FUNCTION pggit_daemon.send_request(text, jsonb) CASCADE")
                 conn.commit()
             case "locked":
                 conn.execute("LOCK TABLE pggit_daemon.request")

@@ -25,7 +25,7 @@ def test_dbmate_and_rails_with_the_same_versions_at_the_same_time(scene: Scene) 
     lock = 2053462845 * zlib.crc32(str(conninfo_to_dict(scene.dsn)["dbname"]).encode())
     first, second, third = VERSIONS
     with ExitStack() as stack:
-        dbmate, rails, sister = (
+        dbmate, rails, sibling = (
             stack.enter_context(psycopg.connect(make_conninfo(scene.dsn, application_name=name), autocommit=True))
             for name in ("", "bin/rails", "bin/rails")
         )
@@ -37,7 +37,7 @@ def test_dbmate_and_rails_with_the_same_versions_at_the_same_time(scene: Scene) 
             "CREATE TABLE two.ar_internal_metadata (key varchar NOT NULL PRIMARY KEY, value varchar,"
             " created_at timestamp(6) NOT NULL, updated_at timestamp(6) NOT NULL)"
         )
-        sister.execute("SELECT pg_advisory_lock(%s)", [lock])
+        sibling.execute("SELECT pg_advisory_lock(%s)", [lock])
         rails.execute("SELECT version FROM two.schema_migrations")
         with dbmate.transaction(), rails.transaction():
             rails.execute("CREATE TABLE two.orders (id int)")
@@ -51,7 +51,7 @@ def test_dbmate_and_rails_with_the_same_versions_at_the_same_time(scene: Scene) 
             dbmate.execute("CREATE TABLE one.more (id int)")
             rails.execute("INSERT INTO two.schema_migrations VALUES (%s)", [third])
             dbmate.execute("INSERT INTO one.schema_migrations VALUES (%s)", [third])
-        sister.execute("SELECT pg_advisory_unlock(%s)", [lock])
+        sibling.execute("SELECT pg_advisory_unlock(%s)", [lock])
     scene.caught_up()
     with psycopg.connect(scene.dsn) as conn:
         found = conn.execute(LINKED.encode()).fetchall()

@@ -159,7 +159,7 @@ def _verify(dsn: str, daemon: Daemon) -> None:
     )
     with psycopg.connect(dsn, autocommit=True) as conn:
         (asked,) = conn.execute("SELECT pggit_daemon.ask_verification()").fetchone() or (None,)
-        conn.execute("SELECT pggit_daemon.nudge('verify', true)")
+        conn.execute("SELECT pggit_daemon.ping('verify', true)")
         while (row := conn.execute(VERIFIED, [asked]).fetchone()) is None:
             time.sleep(0.05)
         print(

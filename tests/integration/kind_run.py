@@ -69,7 +69,7 @@ class _Session:
     def __init__(self, dsn: str) -> None:
         self.captured = Captured(dsn)
         self.version = self.captured.conn.info.server_version // 10_000
-        # What the daemon starts with: the database as it was born.
+        # What the daemon starts with: the database as it was created.
         self.tree = self.catalog()
 
     def step(self, step: Step) -> Iterator[str]:

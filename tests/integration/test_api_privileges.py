@@ -225,7 +225,7 @@ def test_a_reader_reads_and_writes_nothing(conn: Connection, tmp_path: Path) -> 
             "INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (5, 'x')",
             "DELETE FROM pggit.commits",
             "SELECT * FROM pggit_daemon.secret",
-            "SELECT pggit_daemon.tell('x', '{}')",
+            "SELECT pggit_daemon.send_request('x', '{}')",
             "SELECT pggit_daemon.findings(NULL)",
             "SELECT pggit_daemon.begin_migration(1, 'x', 'x')",
         ):

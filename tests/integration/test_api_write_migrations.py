@@ -506,8 +506,8 @@ def test_a_role_without_any_right(api: Followed, number: int, cluster: Databases
         for forbidden in (
             "DELETE FROM pggit.external_migrations",
             "SELECT * FROM pggit_daemon.secret",
-            "SELECT pggit_daemon.tell('link', '{}')",
-            "SELECT pggit_daemon.tell_anyway('end', '{}')",
+            "SELECT pggit_daemon.send_request('link', '{}')",
+            "SELECT pggit_daemon.send_message('end', '{}')",
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 conn.execute(forbidden.encode())

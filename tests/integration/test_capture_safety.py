@@ -281,15 +281,15 @@ HISTORY = "CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY)"
 
 def test_the_locks_of_flyway_are_told_once_per_transaction(db: Captured) -> None:
     db.run(HISTORY)
-    with psycopg.connect(make_conninfo(db.dsn, application_name="sister")) as sister:
-        sister.execute("SELECT pg_advisory_xact_lock(%s), pg_advisory_xact_lock(7)", [FLYWAY_KEY])
+    with psycopg.connect(make_conninfo(db.dsn, application_name="sibling")) as sibling:
+        sibling.execute("SELECT pg_advisory_xact_lock(%s), pg_advisory_xact_lock(7)", [FLYWAY_KEY])
         with db.conn.transaction():
             first, second = db.run("CREATE TABLE t (a int)", "CREATE TABLE u (a int)")
-        pid = sister.info.backend_pid
+        pid = sibling.info.backend_pid
     assert first.locks is not None
     [lock] = first.locks
     assert (lock["classid"], lock["objid"], lock["objsubid"]) == (18028, 4163491309, 1)
-    assert (lock["pid"], lock["user"], lock["application_name"], lock["own"]) == (pid, "postgres", "sister", False)
+    assert (lock["pid"], lock["user"], lock["application_name"], lock["own"]) == (pid, "postgres", "sibling", False)
     assert lock["backend_start"] is not None
     assert second.locks is None
     assert db.one("CREATE TABLE v (a int)").locks == []

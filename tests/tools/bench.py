@@ -138,7 +138,7 @@ class Bench:
         dsn = make_conninfo(self.cluster.dsn(database))
         with psycopg.connect(dsn, autocommit=True) as conn:
             (target,) = conn.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
-            conn.execute("SELECT pggit_daemon.nudge('', true)")
+            conn.execute("SELECT pggit_daemon.ping('', true)")
             slot = "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s"
             daemon.wait_for(
                 lambda: conn.execute(slot, [target, database]).fetchone() == (True,), f"at {target}", DECIDED_TIMEOUT

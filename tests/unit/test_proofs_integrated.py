@@ -57,11 +57,11 @@ def test_a_row_that_names_its_session_takes_what_that_ran(tag: str, tool: Who) -
     assert scene.linked(follower) == scene.mine
 
 
-def test_under_the_lock_of_a_sister_the_writer_is_the_one_that_ran_the_ddl() -> None:
+def test_under_the_lock_of_a_sibling_the_writer_is_the_one_that_ran_the_ddl() -> None:
     scene = Scene("rails", TableName("public", "schema_migrations"))
-    rails, sister = who(100, "bin/rails", "app"), who(101, "bin/rails", "app")
+    rails, sibling = who(100, "bin/rails", "app"), who(101, "bin/rails", "app")
     alike = who(102, "bin/rails", "app")
-    scene.lock(sister)
+    scene.lock(sibling)
     row(scene, rails, version="20260301000001")
     scene.run(alike, None)
     scene.run(rails, "20260301000002", "CREATE INDEX CONCURRENTLY")

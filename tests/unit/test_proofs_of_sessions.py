@@ -75,10 +75,10 @@ def test_yoyo_beside_a_hand_of_its_own_look_links_nothing_wrong() -> None:
     assert "0001_m" in scene.linked(follower).values()
 
 
-def test_rails_is_known_by_its_sisters_lock() -> None:
+def test_rails_is_known_by_its_siblings_lock() -> None:
     scene = Scene("rails", TableName("public", "schema_migrations"))
-    rails, sister = who(100, "bin/rails", "app"), who(101, "bin/rails", "app")
-    scene.lock(sister)
+    rails, sibling = who(100, "bin/rails", "app"), who(101, "bin/rails", "app")
+    scene.lock(sibling)
     tx = scene.wal.begin(rails)
     scene.ddl(tx, "20260301000001")
     tx.insert(scene.table, version="20260301000001")
@@ -102,7 +102,7 @@ def test_rails_is_known_by_its_sisters_lock() -> None:
 def test_a_hand_that_looks_like_the_tool_beside_its_lock_is_a_hand(
     preset: str, table: str, holder: Who, hand: Who
 ) -> None:
-    """Of a sister's lock nobody can say who ran under it: what no row followed is out of band, not the tool's."""
+    """Of a sibling's lock nobody can say who ran under it: what no row followed is out of band, not the tool's."""
     scene = Scene(preset, TableName("public", table))
     scene.lock(holder)
     scene.run(hand, None)
@@ -113,7 +113,7 @@ def test_a_hand_that_looks_like_the_tool_beside_its_lock_is_a_hand(
 
 
 def rails(*versions: str) -> tuple[Scene, Who, Who]:
-    """The program at work, its sister with the lock, and a hand that looks exactly like them."""
+    """The program at work, its sibling with the lock, and a hand that looks exactly like them."""
     scene = Scene("rails", TableName("public", "schema_migrations"))
     tool, hand = who(100, "bin/rails", "app"), who(901, "bin/rails", "app")
     scene.lock(who(101, "bin/rails", "app"))
@@ -125,7 +125,7 @@ def rails(*versions: str) -> tuple[Scene, Who, Who]:
     return scene, tool, hand
 
 
-def test_rails_row_of_data_alone_takes_no_hands_ddl_inside_its_sisters_lock() -> None:
+def test_rails_row_of_data_alone_takes_no_hands_ddl_inside_its_siblings_lock() -> None:
     scene, tool, hand = rails()
     scene.look(tool)
     scene.run(hand, None)

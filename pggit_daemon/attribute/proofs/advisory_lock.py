@@ -62,7 +62,7 @@ class AdvisoryLockProof:
                 continue
             named = not hints.is_of_people(session)
             if named and lock.profile == session.profile:
-                return _sisters(source, seen, lock, known)
+                return _held_by_sibling(source, seen, lock, known)
             if (named and _may_be_sibling(lock, session)) or _may_share_a_pool(lock, seen):
                 return Claim(source.name, Evidence.LOCK, lock.holder, weak=True)
         return None
@@ -120,7 +120,7 @@ class AdvisoryLockProof:
         return Match(session, tuple(segments), Evidence.LOCK, proven=True)
 
 
-def _sisters(source: Source, seen: Seen, lock: HeldLock, known: Known) -> Claim:
+def _held_by_sibling(source: Source, seen: Seen, lock: HeldLock, known: Known) -> Claim:
     """What a session that looks like the lock's holder may claim.
 
     Looks prove little where the tool's session also uses the history table: then one that did not counts only for what

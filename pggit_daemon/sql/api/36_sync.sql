@@ -7,9 +7,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.message_prefix() RETURNS text
     SELECT 'pggit_daemon.' || left(encode(sha256(convert_to('prefix ' || s.key, 'UTF8')), 'hex'), 32) FROM pggit_daemon.secret AS s
 $$;
 
--- Have the daemon say how far it is, at once instead of in its own time; 'verify': have it look whether a comparison is
--- asked for, too. `with_commit`: the message is part of the transaction, and goes to disk with it.
-CREATE OR REPLACE FUNCTION pggit_daemon.nudge(what text DEFAULT '', with_commit boolean DEFAULT false) RETURNS pg_lsn
+-- Ask the daemon for its position at once instead of at its own interval. 'verify': it also looks whether a comparison is
+-- requested. `with_commit`: the message is part of the transaction, and goes to disk with it.
+CREATE OR REPLACE FUNCTION pggit_daemon.ping(what text DEFAULT '', with_commit boolean DEFAULT false) RETURNS pg_lsn
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT pg_logical_emit_message(with_commit, pggit_daemon.message_prefix(), what)
 $$;
@@ -61,7 +61,7 @@ BEGIN
             EXECUTE 'SELECT pg_logical_emit_message(false, pggit_daemon.message_prefix(), '''', flush => true)';
             woken := true;
         ELSIF NOT woken AND moves > 1 THEN
-            PERFORM pggit_daemon.nudge();
+            PERFORM pggit_daemon.ping();
             woken := true;
         END IF;
         PERFORM pg_sleep(least(0.005, greatest(extract(epoch FROM until - clock_timestamp()), 0)));

@@ -12,8 +12,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.caller() RETURNS name
     SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name
 $$;
 
--- How this session introduces itself, and which tools hold their locks: by that the daemon tells whether a tool's own
--- migration is calling.
+-- How this session introduces itself, and which tools hold their locks: by that the daemon recognizes a call from
+-- a tool's own migration.
 CREATE OR REPLACE FUNCTION pggit_daemon.introduction() RETURNS jsonb
     LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object('application_name', current_setting('application_name'),
@@ -21,8 +21,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.introduction() RETURNS jsonb
                               'locks', pggit_daemon.tool_locks())
 $$;
 
--- Tell the daemon. One insert; the daemon reads it from the WAL, if and when this transaction commits.
-CREATE OR REPLACE FUNCTION pggit_daemon.tell(action text, arguments jsonb) RETURNS void
+-- Send the daemon a request: one insert, which it reads from the WAL if and when this transaction commits.
+CREATE OR REPLACE FUNCTION pggit_daemon.send_request(action text, arguments jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO pggit_daemon.request (recorded_at, action, pid, backend_start, user_name, arguments)
     VALUES (clock_timestamp(), action, pg_backend_pid(), pggit_daemon.backend_start(), session_user, arguments)
@@ -33,7 +33,7 @@ $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.open_runs()
     RETURNS TABLE (run_key text, deploys boolean, migration_id bigint, tool_name text, name text, started_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH told AS MATERIALIZED (
+    WITH sent AS MATERIALIZED (
         SELECT r.action, r.arguments, r.recorded_at, r.arguments ->> 'deployment' AS run_key
         FROM pggit_daemon.request AS r
         WHERE r.pid = pg_backend_pid() AND r.backend_start = pggit_daemon.backend_start()
@@ -48,24 +48,24 @@ CREATE OR REPLACE FUNCTION pggit_daemon.open_runs()
         UNION ALL
         SELECT t.run_key, t.action = 'deploy', (t.arguments ->> 'migration_id')::bigint, t.arguments ->> 'tool',
                t.arguments ->> 'name', t.recorded_at
-        FROM told AS t
+        FROM sent AS t
         WHERE t.action IN ('begin', 'deploy') AND NOT EXISTS (SELECT FROM recorded AS o WHERE o.run_key = t.run_key)
     )
     SELECT b.* FROM begun AS b
-    WHERE NOT EXISTS (SELECT FROM told AS t WHERE t.action IN ('end', 'deployed') AND t.run_key = b.run_key)
+    WHERE NOT EXISTS (SELECT FROM sent AS t WHERE t.action IN ('end', 'deployed') AND t.run_key = b.run_key)
 $$;
 
--- Tell the daemon even if this transaction is rolled back: a message, with a digest that only we can make.
-CREATE OR REPLACE FUNCTION pggit_daemon.tell_anyway(action text, arguments jsonb) RETURNS void
+-- Send the daemon a request that outlives a rollback of this transaction: a message, with a digest that only we can make.
+CREATE OR REPLACE FUNCTION pggit_daemon.send_message(action text, arguments jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    told   text := jsonb_build_object('action', action, 'pid', pg_backend_pid(),
-                                      'backend_start', pggit_daemon.backend_start(), 'user', session_user,
-                                      'at', clock_timestamp(), 'arguments', arguments)::text;
-    secret text := (SELECT key FROM pggit_daemon.secret);
-    digest text := encode(sha256(convert_to(secret || told || secret, 'UTF8')), 'hex');
+    payload text := jsonb_build_object('action', action, 'pid', pg_backend_pid(),
+                                       'backend_start', pggit_daemon.backend_start(), 'user', session_user,
+                                       'at', clock_timestamp(), 'arguments', arguments)::text;
+    secret  text := (SELECT key FROM pggit_daemon.secret);
+    digest  text := encode(sha256(convert_to(secret || payload || secret, 'UTF8')), 'hex');
 BEGIN
-    PERFORM pg_logical_emit_message(false, pggit_daemon.message_prefix(), digest || ' ' || told);
+    PERFORM pg_logical_emit_message(false, pggit_daemon.message_prefix(), digest || ' ' || payload);
 END $$;
 
 -- The id, tool and name of a migration as a caller gives them; clear errors for what cannot be one.

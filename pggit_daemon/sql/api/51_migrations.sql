@@ -28,9 +28,9 @@ BEGIN
     END IF;
     facts := pggit_daemon.introduction() || jsonb_build_object('deployment', deployment, 'migration_id', migration_id,
         'tool', tool_name, 'name', migration_name);
-    -- If this transaction is rolled back, a failure that is told afterwards must still say of which tool and name.
-    PERFORM pggit_daemon.tell_anyway('begin', facts);
-    PERFORM pggit_daemon.tell('begin', facts);
+    -- If this transaction is rolled back, the record of its failure still needs tool and name.
+    PERFORM pggit_daemon.send_message('begin', facts);
+    PERFORM pggit_daemon.send_request('begin', facts);
     RETURN deployment;
 END $$;
 
@@ -62,10 +62,10 @@ BEGIN
         'execution_ms', round(extract(epoch FROM clock_timestamp() - begun.started_at) * 1000)::bigint,
         'may_roll_back', changeable);
     IF NOT success THEN
-        -- The caller will most likely roll back: a failure must be told all the same.
-        PERFORM pggit_daemon.tell_anyway('end', facts);
+        -- The caller will most likely roll back: the failure is recorded all the same.
+        PERFORM pggit_daemon.send_message('end', facts);
     END IF;
     IF begun.run_key IS NOT NULL THEN
-        PERFORM pggit_daemon.tell('end', facts);
+        PERFORM pggit_daemon.send_request('end', facts);
     END IF;
 END $$;

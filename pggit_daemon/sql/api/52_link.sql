@@ -31,7 +31,7 @@ BEGIN
         RETURN;
     END IF;
     changeable := pggit_daemon.check_rollback(migration_id, coalesce(found.tool_name, tool_name, 'flyway'));
-    PERFORM pggit_daemon.tell('link', jsonb_build_object(
+    PERFORM pggit_daemon.send_request('link', jsonb_build_object(
         'migration_id', migration_id, 'tool', coalesce(found.tool_name, tool_name, 'flyway'), 'source', found.source,
         'version', found.version, 'name', coalesce(found.migration_name, description), 'success', found.success,
         'applied_by', coalesce(found.applied_by, session_user), 'may_roll_back', changeable));
@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.on_external_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NEW.pggit_commit_id IS NULL AND NOT pggit_daemon.is_storing() THEN
-        PERFORM pggit_daemon.tell('insert', jsonb_build_object(
+        PERFORM pggit_daemon.send_request('insert', jsonb_build_object(
             'migration_id', NEW.migration_id, 'tool', NEW.tool_name, 'source', NEW.source, 'version', NEW.version,
             'name', NEW.migration_name, 'success', NEW.success, 'applied_by', NEW.applied_by,
             'may_roll_back', pggit_daemon.check_rollback(NEW.migration_id, NEW.tool_name)));

@@ -36,7 +36,7 @@ BEGIN
         VALUES (request, clock_timestamp(), 'session', pg_backend_pid(), started, session_user, table_);
     ELSIF why IS NULL THEN
         BEGIN
-            PERFORM pggit_daemon.tell('session', table_);
+            PERFORM pggit_daemon.send_request('session', table_);
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
                 RAISE;

@@ -16,7 +16,7 @@ BEGIN
         RAISE EXCEPTION 'deployment "%" is open in this session already', open_name USING ERRCODE = '55000',
             HINT = 'Call pggit.end_deployment first.';
     END IF;
-    PERFORM pggit_daemon.tell('deploy', jsonb_build_object(
+    PERFORM pggit_daemon.send_request('deploy', jsonb_build_object(
         'deployment', deployment, 'name', deployment_name, 'auto_commit', coalesce(auto_commit, false)));
     RETURN deployment;
 END $$;
@@ -32,7 +32,7 @@ BEGIN
         RAISE EXCEPTION 'no deployment is open in this session' USING ERRCODE = '55000',
             HINT = 'Call pggit.begin_deployment first, in this session.';
     END IF;
-    PERFORM pggit_daemon.tell('deployed', jsonb_build_object(
+    PERFORM pggit_daemon.send_request('deployed', jsonb_build_object(
         'deployment', ended, 'message', left(message, 10000), 'tags', ARRAY(SELECT unnest(tags))));
 END $$;
 

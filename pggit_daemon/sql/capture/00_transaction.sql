@@ -1,4 +1,4 @@
--- What this transaction has written, and how much of it earlier events have already told.
+-- What this transaction has written, and how much of it earlier events have already captured.
 
 -- Whether a row that this snapshot sees was written by this very transaction or one of its subtransactions.
 -- A visible row is either committed or our own, and what is in progress is our own.
@@ -23,7 +23,7 @@ BEGIN
     RETURN top + ahead < next + 1000000;
 END $$;
 
--- The command number at this transaction's newest event: what it wrote later no event has told yet.
+-- The command number at this transaction's newest event: no event has captured what it wrote later.
 -- NULL before its first event. The setting is only a hint to the row (any role could set it); the row, which
 -- nobody else can write, is the proof. After ROLLBACK TO SAVEPOINT the setting is back with the rows.
 CREATE OR REPLACE FUNCTION pggit_daemon.last_captured_cmin() RETURNS bigint
@@ -45,7 +45,7 @@ BEGIN
 END $$;
 
 -- Whether this statement was run by an event trigger of the user, while another statement is under way. That one wrote
--- before this one and is told after it, so this one's event must not count as having told everything until here.
+-- before this one and is captured after it, so this one's event must not count as having captured everything until here.
 -- The names of the functions on the stack say so, in whatever language; in doubt true, which costs time and no more.
 CREATE OR REPLACE FUNCTION pggit_daemon.within_event_trigger() RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -43,7 +43,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Of the objects of pg_catalog only changed privileges are recorded: what is as it was born leaves the tree, if it was
+-- Of the objects of pg_catalog only changed privileges are recorded: what is back to its initial ones leaves the tree, if it was
 -- ever there.
 CREATE OR REPLACE FUNCTION pggit_daemon.back_to_initial(changed pggit_daemon.object_address[]) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

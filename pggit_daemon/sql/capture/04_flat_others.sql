@@ -151,7 +151,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_altered_alone(relation oid, since big
 DECLARE
     oldest   constant integer := age(pg_current_xact_id_if_assigned()::xid);
     is_more  boolean;
-    hanging  oid[];    -- its indexes and sequences, but for the indexes of keys
+    own_relations oid[];  -- its indexes and sequences, but for the indexes of keys
 BEGIN
     -- Its row type is written again when it gets another name, schema or owner.
     SELECT age(y.xmin) <= oldest AND y.cmin::text::bigint > since OR c.relhassubclass OR c.relhastriggers OR c.relhasrules
@@ -162,7 +162,7 @@ BEGIN
     END IF;
     -- Queries that may list its columns, policies and statistics stand apart.
     SELECT array_agg(m.objid) FILTER (WHERE m.classid = 1259 AND m.deptype = 'a'),
-           bool_or(m.classid NOT IN (1247, 1259, 2604, 2606)) INTO hanging, is_more
+           bool_or(m.classid NOT IN (1247, 1259, 2604, 2606)) INTO own_relations, is_more
       FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = relation;
     IF is_more THEN
         RETURN false;
@@ -178,9 +178,9 @@ BEGIN
                                       OR age(c.xmin) <= oldest AND c.cmin::text::bigint > since) LIMIT 1;
     IF is_more THEN
         RETURN false;
-    ELSIF hanging IS NOT NULL THEN
+    ELSIF own_relations IS NOT NULL THEN
         SELECT true INTO is_more FROM pg_class AS c
-         WHERE c.oid = ANY (hanging) AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since LIMIT 1;
+         WHERE c.oid = ANY (own_relations) AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since LIMIT 1;
     END IF;
     RETURN is_more IS NOT TRUE;
 END $$;

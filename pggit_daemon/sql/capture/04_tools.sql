@@ -1,4 +1,4 @@
--- What the session of a statement shows of migration tools: the advisory locks that are held, and who stands beside it.
+-- What the session of a statement shows of migration tools: the advisory locks that are held, and the sessions that look like it.
 -- What to look for stands in three tables that the daemon fills.
 
 -- The advisory locks that this session holds, whatever they are (a tool often holds its own on the very connection that
@@ -28,14 +28,14 @@ BEGIN
                                   AND t.objsubid = l.objsubid)));
 END $$;
 
--- What tools that hold an advisory lock call their history tables, if they are told nothing else: as the presets say
--- (tests/unit/test_marks.py).
+-- The default names of the history tables of tools that hold an advisory lock: as the presets say
+-- (tests/unit/test_capture_settings.py).
 CREATE OR REPLACE FUNCTION pggit_daemon.locking_histories() RETURNS name[]
     LANGUAGE sql IMMUTABLE AS $$
     SELECT '{_prisma_migrations,events,flyway_schema_history,migrations,pgmigrations,schema_migrations,schema_version}'::name[]
 $$;
 
--- What is to be looked for beside a statement: 0 nothing, 1 which history tables its session used, 2 also advisory locks.
+-- What is to be recorded with a statement: 0 nothing, 1 which history tables its session used, 2 also advisory locks.
 -- The daemon knows of the tables that it follows (`store_put_tools`); of one that the statement makes it will know only
 -- later, when the tool has gone on.
 CREATE OR REPLACE FUNCTION pggit_daemon.watched(tag text, objects jsonb) RETURNS bigint
@@ -52,9 +52,9 @@ BEGIN
     RETURN level;
 END $$;
 
--- The sessions beside this one that look the same, if a tool looks so: a callback of a tool runs on a connection of its
--- own, and is known by the company it keeps. The youngest 16; NULL for everybody else.
-CREATE OR REPLACE FUNCTION pggit_daemon.sister_sessions() RETURNS jsonb
+-- The other sessions with the same user, program and address, if a tool's sessions look so: a tool may run its callbacks
+-- on a connection of their own, which is recognized by its siblings. The youngest 16; NULL for everybody else.
+CREATE OR REPLACE FUNCTION pggit_daemon.sibling_sessions() RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     mine record;

@@ -42,7 +42,7 @@ BEGIN
 END $$;
 
 -- The text by which the server says that the user, or his statement_timeout, cancels a statement, in every language it
--- speaks: SHA-256, as this file is ASCII. The SQLSTATE alone does not tell, as extensions raise it too.
+-- speaks: SHA-256, as this file is ASCII. The SQLSTATE alone does not show it, as extensions raise it too.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, message text) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT state = '57014'
@@ -59,10 +59,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, messag
                   6d99b4204f02ced9,e0e0d0887bb9edb7}'::text[]))
 $$;
 
--- All that an event tells beside its objects, so that what remains to be done is the INSERT. It may fail, and writes
--- nothing. `first`: it is the transaction's first event, which also tells the locks of tools and the history tables that
--- the session used. `told`: later events of this transaction need not look at what was written before. `remembered`:
--- whether the session may know its start. `sure`: the INSERT cannot fail.
+-- Everything of an event but its objects, so that only the INSERT remains. It may fail, and writes nothing. `first`: it
+-- is the transaction's first event, which also holds the locks of tools and the history tables that the session used
+-- (`used`). `told`: later events of this transaction need not look at what was written before. `remembered`: whether the
+-- session may know its start. `sure`: the INSERT cannot fail. `said`: the statement's text, if it holds no secret.
+-- `sisters`: sibling sessions; the column keeps its name for a daemon of an earlier version, and the parameters of these
+-- functions keep theirs, as none of them can be dropped while captures are at work.
 CREATE OR REPLACE FUNCTION pggit_daemon.prepare_event(
     tag text, objects jsonb, first boolean, remembered boolean, INOUT told boolean,
     OUT event bigint, OUT sure boolean, OUT started timestamptz, OUT said text, OUT locks jsonb, OUT sisters jsonb, OUT used jsonb)
@@ -96,7 +98,7 @@ BEGIN
         END IF;
         IF watched > 1 THEN
             locks := pggit_daemon.tool_locks();
-            sisters := pggit_daemon.sister_sessions();
+            sisters := pggit_daemon.sibling_sessions();
         END IF;
     END IF;
 END $$;

@@ -10,7 +10,7 @@
 -- subtransactions writes, so none of them takes a number.
 
 -- Our own SQL must be read as it is written, whatever the session says of backslashes.
--- The planner is told what one statement needs: plans that are kept, and by index whatever the statistics say. The quick way
+-- The planner settings suit one statement: plans that are kept, and index scans whatever the statistics say. The quick way
 -- also needs what `describe` sets for itself.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS void
@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_ddl(tag text, path text) RETURNS
     SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 3
     SET bytea_output = 'hex' SET lc_monetary = 'C' SET quote_all_identifiers = off AS $$
 DECLARE
-    told       bigint;
+    captured   bigint;    -- the last command that earlier events of this transaction captured; NULL before its first event
     snapshot   text;      -- what this transaction saw of others before anything was read; kept with its first event
     objects    jsonb;
     e          record;
@@ -36,17 +36,17 @@ BEGIN
         is_read := false;
         BEGIN
             IF current_setting('pggit_daemon.last_event', true) <> '' THEN
-                told := pggit_daemon.last_captured_cmin();
+                captured := pggit_daemon.last_captured_cmin();
             END IF;
-            snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
-            objects := CASE WHEN quick THEN pggit_daemon.read_flat(tag, coalesce(told, -1)) END;
+            snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
+            objects := CASE WHEN quick THEN pggit_daemon.read_flat(tag, coalesce(captured, -1)) END;
             IF objects IS NULL THEN
-                objects := pggit_daemon.read_and_unlock(tag, coalesce(told, -1));
+                objects := pggit_daemon.read_and_unlock(tag, coalesce(captured, -1));
             END IF;
             is_read := true;
             IF objects IS NOT NULL THEN
                 objects := pggit_daemon.without_large(objects);
-                e := pggit_daemon.prepare_event(tag, objects, told IS NULL, remembered, true);
+                e := pggit_daemon.prepare_event(tag, objects, captured IS NULL, remembered, true);
             END IF;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
@@ -65,7 +65,7 @@ BEGIN
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSIF objects IS NOT NULL THEN
-        PERFORM pggit_daemon.write_event('ddl', tag, objects, told IS NULL, snapshot, path, NULL, e.told, e.event, e.sure,
+        PERFORM pggit_daemon.write_event('ddl', tag, objects, captured IS NULL, snapshot, path, NULL, e.told, e.event, e.sure,
                                          e.started, e.said, e.locks, e.sisters, e.used);
     END IF;
 END $$;
@@ -100,17 +100,17 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURN
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    told     bigint;
+    captured bigint;    -- as in capture_ddl
     snapshot text;      -- what this transaction saw of others before anything was read; kept with its first event
-    last    boolean;    -- ddl_command_end has nothing to say about this statement: everything is told with this event
+    last    boolean;    -- ddl_command_end has nothing to say about this statement: this event holds everything
     objects jsonb;
     failure text;
 BEGIN
     BEGIN
         IF current_setting('pggit_daemon.last_event', true) <> '' THEN
-            told := pggit_daemon.last_captured_cmin();
+            captured := pggit_daemon.last_captured_cmin();
         END IF;
-        snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
+        snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
         BEGIN
             objects := pggit_daemon.read_dropped(false);
             RAISE EXCEPTION SQLSTATE 'PGD00';
@@ -136,7 +136,7 @@ BEGIN
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSIF objects IS NOT NULL THEN
-        PERFORM pggit_daemon.record_event('drop', tag, objects, told IS NULL, last, snapshot, path);
+        PERFORM pggit_daemon.record_event('drop', tag, objects, captured IS NULL, last, snapshot, path);
     END IF;
 END $$;
 
@@ -147,7 +147,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.capture_rewrite(tag text, path text) RET
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     relation oid := pg_event_trigger_table_rewrite_oid();
-    told     bigint;
+    captured bigint;    -- as in capture_ddl
     snapshot text;
     objects  jsonb;
     failure  text;
@@ -157,9 +157,9 @@ BEGIN
             RETURN;
         END IF;
         IF current_setting('pggit_daemon.last_event', true) <> '' THEN
-            told := pggit_daemon.last_captured_cmin();
+            captured := pggit_daemon.last_captured_cmin();
         END IF;
-        snapshot := CASE WHEN told IS NULL THEN pg_current_snapshot()::text END;
+        snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
         objects := jsonb_build_array(jsonb_build_object('op', 'rewrite', 'direct', true,
                        'classid', 'pg_class'::regclass::oid::bigint, 'objid', relation::bigint,
                        'identity', (pg_identify_object('pg_class'::regclass, relation, 0)).identity,
@@ -173,7 +173,7 @@ BEGIN
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSE
-        PERFORM pggit_daemon.record_event('rewrite', tag, objects, told IS NULL, false, snapshot, path);
+        PERFORM pggit_daemon.record_event('rewrite', tag, objects, captured IS NULL, false, snapshot, path);
     END IF;
 END $$;
 

@@ -28,7 +28,8 @@ BEGIN
         'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)', 'harmless_query(text)',
         'record_failure(text, text, text, boolean)', 'remember_snapshot()',
         'record_event(text, text, jsonb, boolean, boolean, text, text)',
-        'outbox_shape()', 'told_out_of_band(text, text, integer)']
+        'outbox_shape()', 'told_out_of_band(text, text, integer)', 'sister_sessions()', 'tell(text, jsonb)',
+        'tell_anyway(text, jsonb)', 'nudge(text, boolean)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

@@ -89,7 +89,7 @@ BEGIN
 END $$;
 
 -- What these objects of one class refer to in pg_depend, by themselves and through their parts; not what every
--- server is born with: that need not be made, whatever its privileges; "public" may have to.
+-- new server has: that need not be made, whatever its privileges; "public" may have to.
 -- Left out, because their statement waits in `later`: the table that owns a sequence ('a' of a sequence),
 -- the index or constraint of the parent that a partition's is attached to ('P').
 -- The frequent classes each in one query. OFFSET 0: where the catalog has grown and was not

@@ -53,7 +53,7 @@ DECLARE
     known constant text[] := pggit_daemon.harmless_keywords();
     part  text[];
     rest  text := btrim(says, E' \t\n\r\f\v');
-    told  text[] := '{}';
+    shown text[] := '{}';
 BEGIN
     IF rest ~ '^postgres(ql)?://' THEN
         -- scheme, user, hosts with ports, database, parameters. A password may hold an unescaped @.
@@ -62,13 +62,13 @@ BEGIN
            OR coalesce(part[5], '') ~ '[@:=]' THEN
             RETURN '';
         END IF;
-        told := ARRAY(SELECT split_part(p.word, '=', 1) || '='
+        shown := ARRAY(SELECT split_part(p.word, '=', 1) || '='
                              || CASE WHEN lower(split_part(p.word, '=', 1) COLLATE "C") = ANY (known)
                                      THEN substr(p.word, strpos(p.word, '=') + 1) ELSE '***' END
                         FROM string_to_table(substr(part[6], 2), '&') WITH ORDINALITY AS p (word, place)
                        WHERE p.word <> '' ORDER BY p.place);
         RETURN concat(part[1], CASE WHEN part[2] IS NOT NULL THEN concat(part[2], CASE WHEN part[3] <> ':' THEN ':***' END, '@') END,
-                      part[4], part[5], CASE WHEN cardinality(told) > 0 THEN '?' || array_to_string(told, '&') END);
+                      part[4], part[5], CASE WHEN cardinality(shown) > 0 THEN '?' || array_to_string(shown, '&') END);
     END IF;
     WHILE rest <> '' LOOP
         -- A value is quoted or ends with white space; a backslash takes the next character as it is.
@@ -76,10 +76,10 @@ BEGIN
         IF part IS NULL THEN
             RETURN '';
         END IF;
-        told := told || (part[1] || '=' || CASE WHEN part[1] = ANY (known) AND part[2] !~ '=|://' THEN part[2] ELSE '***' END);
+        shown := shown || (part[1] || '=' || CASE WHEN part[1] = ANY (known) AND part[2] !~ '=|://' THEN part[2] ELSE '***' END);
         rest := part[3];
     END LOOP;
-    RETURN array_to_string(told, ' ');
+    RETURN array_to_string(shown, ' ');
 END $$;
 
 -- Runs as pggit_capture (api/90_privileges.sql), as not everybody may read it.

@@ -1,8 +1,8 @@
--- Privileges on what every database is born with: tables, views, functions, types of pg_catalog, the schema itself, the
+-- Privileges on what every new database has: tables, views, functions, types of pg_catalog, the schema itself, the
 -- built-in languages. Of these objects only that is recorded, and only what differs from their birth (pg_init_privs),
 -- as pg_dump writes it: such an object enters the tree when its privileges change and leaves it when they are back.
 
--- What a relation and its columns were granted beyond what they were born with. `what`: 'TABLE public.t'.
+-- What a relation and its columns were granted beyond their initial privileges. `what`: 'TABLE public.t'.
 CREATE OR REPLACE FUNCTION pggit_daemon.relation_grants_beyond(
     o oid, what text, kind "char", acl aclitem[], owner oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -12,7 +12,7 @@ BEGIN
                 WHERE i.classoid = 'pg_catalog.pg_class'::regclass AND i.objoid = o AND i.objsubid = 0),
                acldefault(kind, owner)), kind, what, owner)
         || coalesce((
-            -- A column without any privilege has no list at all, even where it was born with one.
+            -- A column without any privilege has no list at all, even where it had one initially.
             SELECT string_agg(pggit_daemon.grants(coalesce(a.attacl, '{}'), i.initprivs, 'c', what, owner, a.attname),
                               '' ORDER BY a.attname)
               FROM pg_catalog.pg_attribute a
@@ -22,7 +22,7 @@ BEGIN
                AND (a.attacl IS NOT NULL OR i.initprivs IS NOT NULL)), '');
 END $$;
 
--- The statements that turn the privileges an object was born with into those it has: '' where nothing differs,
+-- The statements that turn the initial privileges of an object into those it has: '' where nothing differs,
 -- NULL for what is no such object. OIDs below 16384 are those of the server itself.
 CREATE OR REPLACE FUNCTION pggit_daemon.catalog_grants(of_class oid, of_object oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

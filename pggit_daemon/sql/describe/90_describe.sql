@@ -69,9 +69,8 @@ END $$;
 
 -- What the objects are, as SQL, in no particular order; nothing for what is gone or none of ours. Some hundreds at once
 -- cost least. The settings that would change how the server writes values and names are pinned, so that the text is the
--- same whoever asks; the script that export builds reads it under the same settings. The planner is told what one
--- statement needs: plans that are kept, and only by index, whatever the statistics of the catalog say; this runs within
--- the user's DDL. What is called from here relies on these settings.
+-- same whoever asks; the script that export builds reads it under the same settings. The planner settings suit one statement:
+-- plans that are kept, and only by index, whatever the statistics of the catalog say; this runs within the user's DDL. What is called from here relies on these settings.
 CREATE OR REPLACE FUNCTION pggit_daemon.describe(wanted pggit_daemon.object_address[])
     RETURNS SETOF pggit_daemon.description
     LANGUAGE plpgsql STABLE

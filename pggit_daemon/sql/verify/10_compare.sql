@@ -111,8 +111,8 @@ BEGIN
                IS DISTINCT FROM (c.identity, c.type, c.schema_name, c.digest);
 END $$;
 
--- Somebody wants the daemon to compare everything. It looks here with each turn of its watch, and when it is nudged
--- (pggit_daemon.nudge('verify')): after this is committed, or that comes before this can be seen.
+-- Somebody wants the daemon to compare everything. It looks here at each watch interval, and when it is asked to
+-- (pggit_daemon.ping('verify')): after this is committed, or that comes before this can be seen.
 CREATE OR REPLACE FUNCTION pggit_daemon.ask_verification() RETURNS timestamptz
     LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE pggit_daemon.verification SET asked_at = clock_timestamp() RETURNING asked_at

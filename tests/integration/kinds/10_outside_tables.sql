@@ -151,7 +151,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE kinds_writer REVOKE ALL ON SEQUENCES FROM kind
 -- no commented: there is no COMMENT on it
 
 -- kind: privileges on objects of pg_catalog
--- no created: every database is born with the object; its privileges are the object's statement here
+-- no created: every new database has the object; its privileges are the object's statement here
 -- no altered: only a superuser can by editing the catalog; pg_dump does not write it
 -- no renamed: only a superuser can by editing the catalog; pg_dump does not write it
 -- no dropped: the server needs them

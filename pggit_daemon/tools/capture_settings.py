@@ -1,4 +1,4 @@
-"""What the database is told of tools: locks that other sessions hold, names of programs, columns of history tables.
+"""What the capture looks for: locks that tools hold, their application names, the columns of their history tables.
 
 In: the presets, and the tables that are followed. Out: the parameters of the store's `put_tools`. Pure. Called by
 `init`, which knows no table yet, and by the daemon.
@@ -15,7 +15,9 @@ from pggit_daemon.tools.preset import Preset, packaged
 from pggit_daemon.tools.source import Source
 
 
-def marks(presets: Mapping[str, Preset], database: str | None = None, sources: Iterable[Source] = ()) -> dict[str, Any]:
+def capture_settings(
+    presets: Mapping[str, Preset], database: str | None = None, sources: Iterable[Source] = ()
+) -> dict[str, Any]:
     """Locks as [classid, objid (0: any), objsubid]; a key that is made of the database's name only with `database`.
 
     `watch`: whether a tool holds a lock whose history table the capture does not know by its name.
@@ -30,7 +32,7 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
         (stem, one, advisory) for stem, one in presets.items() for advisory in one.advisories
     ):
         if advisory.holder is Holder.OWN:
-            continue  # what a session holds itself is told in any case
+            continue  # the capture records what the session itself holds in any case
         classes = advisory.key.classes()
         if classes is not None and not advisory.key.is_fixed:
             locks |= {(classid, 0, 1) for classid in classes}
@@ -53,7 +55,7 @@ def marks(presets: Mapping[str, Preset], database: str | None = None, sources: I
 
 
 def usual_histories() -> frozenset[str]:
-    """What tools that hold an advisory lock call their history tables: `locking_histories` in SQL says the same."""
+    """Usual names of the history tables of tools with an advisory lock; `locking_histories` in SQL says the same."""
     return frozenset(
         preset.table.name for _stem, preset in packaged() if preset.advisories and preset.table.name is not None
     )

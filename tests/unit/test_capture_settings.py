@@ -1,4 +1,4 @@
-"""What the database is told of tools."""
+"""What the capture is set to look for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 
 import pggit_daemon.sql
-from pggit_daemon.tools.marks import marks, usual_histories
+from pggit_daemon.tools.capture_settings import capture_settings, usual_histories
 from pggit_daemon.tools.preset import packaged
 
 
@@ -19,7 +19,7 @@ def test_the_capture_knows_the_history_tables_of_tools_that_lock() -> None:
 
 def test_locks_are_watched_for_presets_that_the_capture_does_not_know() -> None:
     presets = dict(packaged())
-    assert marks(presets)["watch"] is False
+    assert capture_settings(presets)["watch"] is False
     flyway = presets["flyway"]
     renamed = flyway.model_copy(update={"table": flyway.table.model_copy(update={"name": "our_history"})})
-    assert marks({"ours": renamed})["watch"] is True
+    assert capture_settings({"ours": renamed})["watch"] is True
