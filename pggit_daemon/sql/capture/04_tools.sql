@@ -72,9 +72,54 @@ BEGIN
                      ORDER BY a.backend_start DESC LIMIT 16) s);
 END $$;
 
+-- Remember that this session asked for a followed history table by CREATE TABLE IF NOT EXISTS, which did nothing as it was
+-- there: many tools begin so, on the connection that runs their scripts, and nobody else does. `path`: the user's search_path.
+-- Only the client's own string counts, and it must begin so.
+CREATE OR REPLACE FUNCTION pggit_daemon.remember_asked(path text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named  text[];
+    wanted text;
+    asked  oid;
+BEGIN
+    IF coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0) = 0 THEN
+        RETURN;
+    END IF;
+    named := regexp_match(left(current_query(), 1000),
+                          '^\s*create\s+table\s+if\s+not\s+exists\s+(?:("[^"]+"|\w+)\s*\.\s*)?("[^"]+"|\w+)[\s(]', 'i');
+    -- The first of its entries that is there: where the table would have been made.
+    wanted := coalesce(pggit_daemon.name_as_written(named[1]), (
+        SELECT n.nspname
+          FROM string_to_table(path, ',') WITH ORDINALITY AS p (entry, place)
+          JOIN pg_namespace AS n
+            ON n.nspname = CASE btrim(p.entry, ' "') WHEN '$user' THEN session_user ELSE pggit_daemon.name_as_written(btrim(p.entry)) END
+         ORDER BY p.place LIMIT 1));
+    SELECT s.objid INTO asked
+      FROM pggit_daemon.source AS s
+     WHERE s.schema_name = wanted AND s.table_name = pggit_daemon.name_as_written(named[2]);
+    IF asked IS NOT NULL THEN
+        PERFORM set_config('pggit_daemon.asked', concat_ws(' ', pg_backend_pid(), asked, extract(epoch FROM clock_timestamp())::bigint), false);
+    END IF;
+END $$;
+
+-- A name as it is written in SQL, as the catalog has it.
+CREATE OR REPLACE FUNCTION pggit_daemon.name_as_written(written text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN starts_with(written, '"') THEN btrim(written, '"') ELSE lower(written) END
+$$;
+
+-- The history table that this session asked for in the last ten minutes before this statement began. The setting can be forged by
+-- the session alone, which may as well read the table.
+CREATE OR REPLACE FUNCTION pggit_daemon.asked_history() RETURNS oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT m[1]::bigint::oid
+      FROM regexp_match(current_setting('pggit_daemon.asked', true), concat('^', pg_backend_pid(), ' (\d{1,10}) (\d{1,12})$')) AS m
+     WHERE extract(epoch FROM statement_timestamp()) - m[2]::bigint < 600
+$$;
+
 -- The sources whose history or lock table this session has read or written itself, lately: the server counts what a session does
--- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. So
--- what is found is certain, and what is not found proves nothing. NULL: none.
+-- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. Or
+-- which it asked for. So what is found is certain, and what is not found proves nothing. NULL: none.
 CREATE OR REPLACE FUNCTION pggit_daemon.used_histories() RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -84,5 +129,6 @@ BEGIN
          CROSS JOIN LATERAL (VALUES (s.objid),
                                     (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
          WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
-            OR pg_stat_get_xact_blocks_fetched(own.oid) > 0);
+            OR pg_stat_get_xact_blocks_fetched(own.oid) > 0
+            OR own.oid = pggit_daemon.asked_history());
 END $$;

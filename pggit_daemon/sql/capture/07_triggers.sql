@@ -47,6 +47,8 @@ BEGIN
             IF objects IS NOT NULL THEN
                 objects := pggit_daemon.without_large(objects);
                 e := pggit_daemon.prepare_event(tag, objects, captured IS NULL, remembered, true);
+            ELSIF tag = 'CREATE TABLE' THEN
+                PERFORM pggit_daemon.remember_asked(path);
             END IF;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN

@@ -1,0 +1,70 @@
+"""A session that asks for a followed history table by CREATE TABLE IF NOT EXISTS is remembered as one that used it.
+
+Many tools begin so on the connection that runs their scripts, and dbmate does nothing else there before a migration
+that runs outside of transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.integration.capture_support import Captured
+
+
+@pytest.fixture
+def followed(installed_database: str) -> Iterator[Captured]:
+    """Two history tables of one name, in two schemas."""
+    captured = Captured(installed_database)
+    captured.run('CREATE SCHEMA "Odd one"', "SELECT setval('pggit_daemon.tool_watch', 1)")
+    for schema in ("public", "Odd one"):
+        captured.run(f'CREATE TABLE "{schema}".schema_migrations (version varchar PRIMARY KEY)')
+        captured.conn.execute(
+            "INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin, objid)"
+            " SELECT %s, 'dbmate', 'dbmate', %s, 'schema_migrations', 'discovered', to_regclass(%s)",
+            [schema, schema, f'"{schema}".schema_migrations'],
+        )
+    yield captured
+    captured.close()
+
+
+def _used(dsn: str, *before: str) -> object:
+    """What the first statement with an effect tells, in a new session."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for statement in before:
+            conn.execute(statement.encode())
+        conn.execute("CREATE TABLE probed (); DROP TABLE probed")
+        row = conn.execute(
+            "SELECT used_histories FROM pggit_daemon.ddl_event ORDER BY id DESC OFFSET 1 LIMIT 1"
+        ).fetchone()
+    return row and row[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "statement", "asked"),
+    [
+        (
+            "public",
+            "create table if not exists public.schema_migrations (version varchar primary key)",
+            ["public"],
+        ),
+        ("public", 'CREATE TABLE IF NOT EXISTS "schema_migrations" ("version" bigint)', ["public"]),
+        ('nowhere, "Odd one", public', "\n  CREATE TABLE IF NOT EXISTS Schema_Migrations(version int)", ["Odd one"]),
+        ("public", 'CREATE TABLE IF NOT EXISTS "Odd one".schema_migrations (version int)', ["Odd one"]),
+        ("public", "SELECT 'create table if not exists public.schema_migrations (version int)'", None),
+        ("public", "CREATE TABLE IF NOT EXISTS other (version int)", None),
+    ],
+)
+def test_who_asks_for_a_history_table_used_it(followed: Captured, path: str, statement: str, asked: object) -> None:
+    followed.run("CREATE TABLE public.other (version int)")
+    assert _used(followed.dsn, f"SET search_path = {path}", statement, "SET search_path = public") == asked
+
+
+def test_what_was_asked_long_ago_counts_no_more(followed: Captured) -> None:
+    old = "SELECT set_config('pggit_daemon.asked', concat_ws(' ', pg_backend_pid(), '{}'::regclass::oid, {}), false)"
+    then = "extract(epoch FROM now())::bigint - {}"
+    assert _used(followed.dsn, old.format("schema_migrations", then.format(500))) == ["public"]
+    assert _used(followed.dsn, old.format("schema_migrations", then.format(700))) is None
+    assert _used(followed.dsn, "SET pggit_daemon.asked = 'of no use at all'") is None
