@@ -48,7 +48,7 @@ ORDER = f"""
       CROSS JOIN LATERAL unnest(r.placed, r.forms) WITH ORDINALITY o (item, form, place)
       JOIN LATERAL (SELECT (given.sorted[o.item]).type, (given.sorted[o.item]).identity) u ON true
 """
-WAYS = ({"whole"}, {"first", "rest"}, {"shell", "filling"}, {"shell", "first filling", "rest"})
+WAYS = ({"whole"}, {"first", "rest"}, {"stub", "completion"}, {"stub", "first completion", "rest"})
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def test_what_is_needed_comes_first(conn: psycopg.Connection[Any], made_up: list
     for key, form in order:
         ways[key].append(form)
     assert all(set(forms) in WAYS and len(forms) == len(set(forms)) for forms in ways.values())
-    assert all(forms == sorted(forms, key=("shell first filling rest whole").index) for forms in ways.values())
+    assert all(forms == sorted(forms, key=("stub first completion rest whole").index) for forms in ways.values())
 
     place = {(key, form): number for number, (key, form) in enumerate(order)}
     together = mutual(made_up)
@@ -112,10 +112,10 @@ def test_what_is_needed_comes_first(conn: psycopg.Connection[Any], made_up: list
             if (thing.key, key) in together:
                 if stuck:
                     continue
-                needed = usable(ways[key], hollow=thing.type in {"function", "procedure"} and not waits)
+                needed = usable(ways[key], as_stub=thing.type in {"function", "procedure"} and not waits)
             else:
                 needed = ways[key][-1]
-            needing = ways[thing.key][-1] if waits else usable(ways[thing.key], hollow=False)
+            needing = ways[thing.key][-1] if waits else usable(ways[thing.key], as_stub=False)
             assert place[key, needed] < place[thing.key, needing], (thing.key, key, order)
 
 
@@ -176,9 +176,9 @@ def script_of(conn: psycopg.Connection[Any], made_up: list[Thing]) -> str:
     return str(row[0])
 
 
-def usable(forms: list[str], *, hollow: bool) -> str:
-    """The form with which an object can be used within its loop; hollow: its mere name is enough."""
-    return forms[0] if hollow or forms[0] != "shell" else forms[1]
+def usable(forms: list[str], *, as_stub: bool) -> str:
+    """The form with which an object can be used within its cycle; as_stub: its mere name is enough."""
+    return forms[0] if as_stub or forms[0] != "stub" else forms[1]
 
 
 def mutual(made_up: list[Thing]) -> set[tuple[str, str]]:

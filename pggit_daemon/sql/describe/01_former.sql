@@ -11,6 +11,7 @@ BEGIN
         'catalog_marks()', 'view_columns(oid)', 'findings(text)', 'capture_state()',
         -- other names of parameters since
         'describe_all(pggit_daemon.object_address[], pggit_daemon.object_address[], boolean)',
+        'topological_order(integer, integer[], integer[], integer[])', 'stub_forms(text, text, text)', 'sql_tokens(text)',
         'needs(pggit_daemon.description[])',
         'needs_of_forms(pggit_daemon.description[], integer[], integer[], boolean[], boolean[], integer[], boolean[], boolean[], boolean[])',
         -- gone
@@ -29,7 +30,8 @@ BEGIN
         'record_failure(text, text, text, boolean)', 'remember_snapshot()',
         'record_event(text, text, jsonb, boolean, boolean, text, text)',
         'outbox_shape()', 'told_out_of_band(text, text, integer)', 'sister_sessions()', 'tell(text, jsonb)',
-        'tell_anyway(text, jsonb)', 'nudge(text, boolean)']
+        'tell_anyway(text, jsonb)', 'nudge(text, boolean)', 'opening_rank(text, text)',
+        'open_cycles(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

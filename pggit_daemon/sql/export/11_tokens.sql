@@ -1,13 +1,13 @@
 -- Cutting recorded definitions: into tokens, statements, and what can stand without something.
 
 -- The tokens of SQL: texts and quoted names whole, words, single characters; `depth` counts the open parentheses.
-CREATE OR REPLACE FUNCTION pggit_daemon.sql_tokens(words text) RETURNS TABLE (place bigint, piece text, depth bigint)
+CREATE OR REPLACE FUNCTION pggit_daemon.sql_tokens(words text) RETURNS TABLE (place bigint, token text, depth bigint)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT m.place, m.piece[1],
-           sum(CASE WHEN m.piece[1] IN ('(', '[') THEN 1 WHEN m.piece[1] IN (')', ']') THEN -1 ELSE 0 END)
+    SELECT m.place, m.token[1],
+           sum(CASE WHEN m.token[1] IN ('(', '[') THEN 1 WHEN m.token[1] IN (')', ']') THEN -1 ELSE 0 END)
                OVER (ORDER BY m.place)
       FROM regexp_matches(words, $re$'(?:''|[^'])*'|"(?:""|[^"])*"|[A-Za-z0-9_]+|[^A-Za-z0-9_'"]$re$, 'g')
-               WITH ORDINALITY m (piece, place)
+               WITH ORDINALITY m (token, place)
 $$;
 
 -- The statements of a definition without bodies of functions, each with its ";\n".
@@ -30,30 +30,30 @@ DECLARE
 BEGIN
     first := '';
     rest := '';
-    FOR p IN SELECT s.piece, s.depth FROM pggit_daemon.sql_tokens(statement) s ORDER BY s.place LOOP
+    FOR p IN SELECT s.token, s.depth FROM pggit_daemon.sql_tokens(statement) s ORDER BY s.place LOOP
         IF expression IS NOT NULL
-           AND (p.depth = 1 AND p.piece IN (',', 'NOT', 'CONSTRAINT') OR p.depth = 0) THEN
+           AND (p.depth = 1 AND p.token IN (',', 'NOT', 'CONSTRAINT') OR p.depth = 0) THEN
             rest := rest || format(E'ALTER %s ALTER COLUMN %s SET DEFAULT %s;\n', what, column_name,
                                    btrim(expression, E' \n'));
-            first := first || CASE WHEN p.depth = 0 THEN E'\n' WHEN p.piece = ',' THEN '' ELSE ' ' END;
+            first := first || CASE WHEN p.depth = 0 THEN E'\n' WHEN p.token = ',' THEN '' ELSE ' ' END;
             expression := NULL;
         END IF;
         IF expression IS NOT NULL THEN
-            expression := expression || p.piece;
+            expression := expression || p.token;
             CONTINUE;
         END IF;
         IF is_over OR p.depth = 0 THEN
-            is_over := is_over OR p.piece = ')';
-        ELSIF p.piece = ',' AND p.depth = 1 OR p.piece = '(' AND p.depth = 1 THEN
+            is_over := is_over OR p.token = ')';
+        ELSIF p.token = ',' AND p.depth = 1 OR p.token = '(' AND p.depth = 1 THEN
             column_name := NULL;
-        ELSIF column_name IS NULL AND p.piece !~ '^\s$' THEN
-            column_name := p.piece;
-        ELSIF p.piece = 'DEFAULT' AND p.depth = 1 THEN
+        ELSIF column_name IS NULL AND p.token !~ '^\s$' THEN
+            column_name := p.token;
+        ELSIF p.token = 'DEFAULT' AND p.depth = 1 THEN
             first := rtrim(first);
             expression := '';
             CONTINUE;
         END IF;
-        first := first || p.piece;
+        first := first || p.token;
     END LOOP;
 END $$;
 
@@ -65,9 +65,9 @@ DECLARE
 BEGIN
     rest := '';
     FOR clause IN
-        SELECT string_agg(c.piece, '' ORDER BY c.place)
-          FROM (SELECT s.place, s.piece,
-                       count(*) FILTER (WHERE s.piece IN ('DEFAULT', 'CONSTRAINT') AND s.depth = 0)
+        SELECT string_agg(c.token, '' ORDER BY c.place)
+          FROM (SELECT s.place, s.token,
+                       count(*) FILTER (WHERE s.token IN ('DEFAULT', 'CONSTRAINT') AND s.depth = 0)
                            OVER (ORDER BY s.place) AS number
                   FROM pggit_daemon.sql_tokens(regexp_replace(statement, E';\n$', '')) s) c
          GROUP BY c.number ORDER BY c.number

@@ -3,9 +3,9 @@
 -- for functions to take: the shell of a type, a table without columns. All is cut from the definition as it is
 -- recorded, so that the oldest tree can be exported like the newest.
 
--- Whose waiting breaks a cycle best, the least first; NULL for what has no first form. (A view recorded without its
+-- In what order objects are created partially to break a cycle, the least first; NULL for what has no first form. (A view recorded without its
 -- columns has none.) 0 and 5 are those of `stub_rank`.
-CREATE OR REPLACE FUNCTION pggit_daemon.opening_rank(type text, definition text) RETURNS integer
+CREATE OR REPLACE FUNCTION pggit_daemon.partial_rank(type text, definition text) RETURNS integer
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
         WHEN type = 'operator family' THEN 1                -- loose members
@@ -116,36 +116,36 @@ BEGIN
         || substr(definition, length(start) + 1);
 END $$;
 
--- The object created as a stub: its shell, and what fills it. Columns and attributes are added one by one, in their order.
+-- The object created as a stub, and what completes it. Columns and attributes are added one by one, in their order.
 CREATE OR REPLACE FUNCTION pggit_daemon.stub_forms(
-    type text, identity text, definition text, OUT shell text, OUT filling text)
+    type text, identity text, definition text, OUT stub text, OUT completion text)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     what  text := upper(type) || CASE type WHEN 'table' THEN ' ONLY ' ELSE ' ' END || identity;
     start text := (SELECT x.statement FROM pggit_daemon.statements(definition) x WHERE x.place = 1);
 BEGIN
     IF type = 'type' AND NOT starts_with(start, format('CREATE TYPE %s AS (', identity)) THEN
-        shell := format(E'CREATE TYPE %s;\n', identity);
-        filling := definition;
+        stub := format(E'CREATE TYPE %s;\n', identity);
+        completion := definition;
         RETURN;
     END IF;
-    -- Piece by piece: before the list, its items, behind it.
-    WITH piece AS (
-        SELECT s.place, s.piece, s.depth,
-               count(*) FILTER (WHERE s.piece = '(' AND s.depth = 1 OR s.piece = ')' AND s.depth = 0)
+    -- Token by token: before the list, its items, behind it.
+    WITH token AS (
+        SELECT s.place, s.token, s.depth,
+               count(*) FILTER (WHERE s.token = '(' AND s.depth = 1 OR s.token = ')' AND s.depth = 0)
                    OVER (ORDER BY s.place) AS section,
-               count(*) FILTER (WHERE s.piece = ',' AND s.depth = 1) OVER (ORDER BY s.place) AS item
+               count(*) FILTER (WHERE s.token = ',' AND s.depth = 1) OVER (ORDER BY s.place) AS item
           FROM pggit_daemon.sql_tokens(start) s
     ), line AS (
-        SELECT p.item, btrim(string_agg(p.piece, '' ORDER BY p.place)
-                                 FILTER (WHERE NOT (p.depth = 1 AND p.piece IN ('(', ','))), E' \n') AS words
-          FROM piece p WHERE p.section = 1 GROUP BY p.item
+        SELECT p.item, btrim(string_agg(p.token, '' ORDER BY p.place)
+                                 FILTER (WHERE NOT (p.depth = 1 AND p.token IN ('(', ','))), E' \n') AS words
+          FROM token p WHERE p.section = 1 GROUP BY p.item
     )
-    SELECT (SELECT string_agg(p.piece, '' ORDER BY p.place) FROM piece p WHERE p.section = 0)
-           || '(' || (SELECT string_agg(p.piece, '' ORDER BY p.place) FROM piece p WHERE p.section >= 2),
+    SELECT (SELECT string_agg(p.token, '' ORDER BY p.place) FROM token p WHERE p.section = 0)
+           || '(' || (SELECT string_agg(p.token, '' ORDER BY p.place) FROM token p WHERE p.section >= 2),
            (SELECT string_agg(format(E'ALTER %s ADD %s %s;\n', what,
                                      CASE type WHEN 'table' THEN 'COLUMN' ELSE 'ATTRIBUTE' END, l.words), '' ORDER BY l.item)
               FROM line l WHERE l.words <> '')
-      INTO shell, filling;
-    filling := concat(filling, substr(definition, length(start) + 1));
+      INTO stub, completion;
+    completion := concat(completion, substr(definition, length(start) + 1));
 END $$;

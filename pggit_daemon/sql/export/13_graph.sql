@@ -1,4 +1,4 @@
--- Walking a graph of numbered nodes, 1 ... total; `sources[e]` needs `targets[e]`, edges in the order of their sources.
+-- The order and the cycles of a graph of numbered nodes, 1 ... total; `sources[e]` needs `targets[e]`, edges in the order of their sources.
 
 -- Where each node's edges begin, 0 for a node without any.
 CREATE OR REPLACE FUNCTION pggit_daemon.first_edges(total integer, sources integer[]) RETURNS integer[]
@@ -14,9 +14,9 @@ BEGIN
     RETURN first_of;
 END $$;
 
--- What `roots` need, each node behind the nodes it needs; in a cycle, one edge is not heeded, and `looped` says so.
+-- What `roots` need, each node behind the nodes it needs; in a cycle, one edge is ignored, and `has_cycle` says so.
 CREATE OR REPLACE FUNCTION pggit_daemon.topological_order(
-    total integer, roots integer[], sources integer[], targets integer[], OUT placed integer[], OUT looped boolean)
+    total integer, roots integer[], sources integer[], targets integer[], OUT placed integer[], OUT has_cycle boolean)
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     next_of integer[] := pggit_daemon.first_edges(total, sources);    -- which edge is to be followed next
@@ -29,7 +29,7 @@ DECLARE
     target  integer;
 BEGIN
     placed := array_fill(0, ARRAY[total]);
-    looped := false;
+    has_cycle := false;
     FOREACH root IN ARRAY roots LOOP
         CONTINUE WHEN state[root] <> 0;
         depth := 1;
@@ -45,7 +45,7 @@ BEGIN
                     stack[depth] := target;
                     state[target] := 1;
                 ELSIF state[target] = 1 THEN
-                    looped := true;
+                    has_cycle := true;
                 END IF;
             ELSE
                 state[node] := 2;

@@ -2,7 +2,7 @@
 -- `stub_forms`). Here is chosen which of them.
 
 -- Whether a table of the cycle has columns whose types hold the domain inside (arrays, composite types, ranges): then the
--- server refuses to add a CHECK to the domain. Edges of one cycle; a domain that stands in a column itself is no matter.
+-- server refuses to add a CHECK to the domain. Edges of one cycle; a column of the domain itself does not count.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_inside(
     sorted pggit_daemon.description[], of_domain integer, sources integer[], targets integer[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -17,27 +17,28 @@ $$;
 
 -- Which objects have to be created partially or as stubs, which breaks dependency cycles. Edges in the order of their
 -- sources, see `needs`. cycle_of: for each object its cycle, before anything is done; partial, stub: the objects to
--- create so; unheeded: for each object whether it stands in a cycle that only giving up soft dependencies breaks;
+-- create so; ignores_soft: for each object whether only ignoring soft dependencies breaks its cycle;
 -- stuck: the objects of each cycle that nothing breaks.
-CREATE OR REPLACE FUNCTION pggit_daemon.open_cycles(
+CREATE OR REPLACE FUNCTION pggit_daemon.break_cycles(
     sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], soft boolean[],
-    OUT cycle_of integer[], OUT partial integer[], OUT stub integer[], OUT unheeded boolean[], OUT stuck text[])
+    OUT cycle_of integer[], OUT partial integer[], OUT stub integer[], OUT ignores_soft boolean[], OUT stuck text[])
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     one_by_one constant integer := 8;    -- rounds; after them twice as many each time, so that the largest cycle ends
-    total  integer := cardinality(sorted);
-    rounds integer := 0;
-    edges  record;       -- those that are left inside of cycles; node: whose opening takes one away, negative: whose shell
-    now    integer[];    -- the cycles that are left
-    chosen integer[];
-    closed integer[];    -- cycles without a choice
-    given  integer[];    -- and those of them that have soft dependencies
-    refused integer[];   -- cycles whose choice the server will refuse
+    total       integer := cardinality(sorted);
+    rounds      integer := 0;
+    edges       record;       -- those left inside of cycles; node: the object that takes the edge away when it is created
+                              -- partially, or, negative, as a stub
+    now         integer[];    -- the cycles that are left
+    chosen      integer[];
+    unbroken    integer[];    -- cycles without a choice
+    soft_cycles integer[];    -- and those of them that have soft dependencies
+    refused     integer[];    -- cycles whose choice the server will refuse
 BEGIN
     partial := '{}';
     stub := '{}';
     stuck := '{}';
-    unheeded := array_fill(false, ARRAY[total]);
+    ignores_soft := array_fill(false, ARRAY[total]);
     cycle_of := pggit_daemon.cycles(total, sources, targets);
     WITH node AS MATERIALIZED (
         SELECT u.place::integer AS place, u.type, u.identity, u.definition
@@ -45,15 +46,16 @@ BEGIN
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
          WHERE cycle_of[u.place] <> 0
     ), edge AS (
-        SELECT e.s, e.t, e.soft, CASE WHEN NOT e.waits THEN pggit_daemon.stub_rank(s.type, s.definition, t.type, t.identity, t.definition) END AS shell,
-               CASE WHEN e.waits THEN pggit_daemon.opening_rank(s.type, s.definition) END AS rank
+        SELECT e.s, e.t, e.soft,
+               CASE WHEN NOT e.waits THEN pggit_daemon.stub_rank(s.type, s.definition, t.type, t.identity, t.definition) END AS stub_rank,
+               CASE WHEN e.waits THEN pggit_daemon.partial_rank(s.type, s.definition) END AS rank
           FROM unnest(sources, targets, waits, soft) e (s, t, waits, soft)
           JOIN node s ON s.place = e.s JOIN node t ON t.place = e.t
          WHERE cycle_of[e.s] = cycle_of[e.t]
     )
     SELECT array_agg(e.s ORDER BY e.s, e.t) AS s, array_agg(e.t ORDER BY e.s, e.t) AS t,
-           array_agg(CASE WHEN e.shell IS NOT NULL THEN -e.t WHEN e.rank IS NOT NULL THEN e.s END ORDER BY e.s, e.t) AS node,
-           array_agg(coalesce(e.shell, e.rank) ORDER BY e.s, e.t) AS rank,
+           array_agg(CASE WHEN e.stub_rank IS NOT NULL THEN -e.t WHEN e.rank IS NOT NULL THEN e.s END ORDER BY e.s, e.t) AS node,
+           array_agg(coalesce(e.stub_rank, e.rank) ORDER BY e.s, e.t) AS rank,
            array_agg(e.soft ORDER BY e.s, e.t) AS soft
       INTO edges FROM edge e;
 
@@ -62,11 +64,11 @@ BEGIN
         now := pggit_daemon.cycles(total, edges.s, edges.t);
         SELECT array_agg(c.node) FILTER (WHERE c.node IS NOT NULL),
                array_agg(DISTINCT c.its_cycle) FILTER (WHERE c.node IS NULL),
-               array_agg(DISTINCT c.its_cycle) FILTER (WHERE c.node IS NULL AND c.has_wish)
-          INTO chosen, closed, given
-          FROM (SELECT DISTINCT x.its_cycle, x.node, x.has_wish,
+               array_agg(DISTINCT c.its_cycle) FILTER (WHERE c.node IS NULL AND c.has_soft)
+          INTO chosen, unbroken, soft_cycles
+          FROM (SELECT DISTINCT x.its_cycle, x.node, x.has_soft,
                        dense_rank() OVER (PARTITION BY x.its_cycle ORDER BY abs(x.node)) AS number
-                  FROM (SELECT now[e.s] AS its_cycle, e.node, e.rank, min(e.rank) OVER w AS best, bool_or(e.soft) OVER w AS has_wish
+                  FROM (SELECT now[e.s] AS its_cycle, e.node, e.rank, min(e.rank) OVER w AS best, bool_or(e.soft) OVER w AS has_soft
                           FROM unnest(edges.s, edges.t, edges.node, edges.rank, edges.soft) e (s, t, node, rank, soft)
                          WHERE now[e.s] = now[e.t] AND now[e.s] <> 0
                         WINDOW w AS (PARTITION BY now[e.s])) x
@@ -84,11 +86,11 @@ BEGIN
             SELECT string_agg(u.type || ' ' || u.identity, ', ' ORDER BY u.place)
               FROM unnest(sorted) WITH ORDINALITY
                    u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
-             WHERE now[u.place] = ANY (closed) AND now[u.place] <> ALL (coalesce(given, '{}'))
+             WHERE now[u.place] = ANY (unbroken) AND now[u.place] <> ALL (coalesce(soft_cycles, '{}'))
                 OR now[u.place] = ANY (refused)
              GROUP BY now[u.place] ORDER BY now[u.place]);
-        FOR i IN 1 .. CASE WHEN given IS NULL THEN 0 ELSE total END LOOP
-            unheeded[i] := unheeded[i] OR now[i] = ANY (given);
+        FOR i IN 1 .. CASE WHEN soft_cycles IS NULL THEN 0 ELSE total END LOOP
+            ignores_soft[i] := ignores_soft[i] OR now[i] = ANY (soft_cycles);
         END LOOP;
         SELECT array_agg(e.s ORDER BY e.place) AS s, array_agg(e.t ORDER BY e.place) AS t,
                array_agg(e.node ORDER BY e.place) AS node, array_agg(e.rank ORDER BY e.place) AS rank,
@@ -98,6 +100,6 @@ BEGIN
                    WITH ORDINALITY e (s, t, node, rank, soft, place)
          WHERE now[e.s] = now[e.t] AND now[e.s] <> 0
            AND coalesce(e.node <> ALL (chosen), true)
-           AND (coalesce(now[e.s] <> ALL (closed), true) OR now[e.s] = ANY (given) AND NOT e.soft);
+           AND (coalesce(now[e.s] <> ALL (unbroken), true) OR now[e.s] = ANY (soft_cycles) AND NOT e.soft);
     END LOOP;
 END $$;

@@ -3,7 +3,7 @@
 
 -- The dependencies, by places in `sorted`. `waits`: the source can exist without the target. `soft`: no catalog says so,
 -- but the text of the source may mean something else, or nothing, without the target: what sorts or groups by an
--- operator wants the operator's class or family, what casts wants the cast and not only its function or its types.
+-- operator depends on the operator's class or family, what casts on the cast and not only on its function or its types.
 CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
     RETURNS TABLE (source integer, target integer, waits boolean, soft boolean)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -15,17 +15,17 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
         SELECT s.place AS source, s.type AS source_type, t.place AS target, t.type AS target_type, k.key LIKE '~%' AS waits
           FROM node s CROSS JOIN LATERAL unnest(s.depends) k (key) JOIN node t ON t.key = ltrim(k.key, '~')
          WHERE s.place <> t.place
-    ), wisher AS MATERIALIZED (
+    ), dependent AS MATERIALIZED (
         SELECT e.* FROM edge e
          WHERE e.source_type NOT IN ('operator class', 'operator family', 'operator', 'aggregate', 'cast', 'type')
            AND (e.source_type NOT IN ('function', 'procedure') OR e.waits)
-    ), bare_cast AS MATERIALIZED (    -- without a function, so that only the types tell of it
+    ), bare_cast AS MATERIALIZED (    -- without a function, so that only its types depend on it
         SELECT c.source, c.target FROM edge c
          WHERE c.source_type = 'cast' AND c.target_type IN ('type', 'domain')
            AND NOT EXISTS (SELECT FROM edge f WHERE f.source = c.source AND f.target_type = 'function')
     ), soft AS (
         SELECT x.source, c.source AS target, x.waits
-          FROM edge c JOIN wisher x ON x.target = c.target
+          FROM edge c JOIN dependent x ON x.target = c.target
          WHERE c.target_type = 'operator' AND c.source_type IN ('operator class', 'operator family')
             OR c.target_type = 'function' AND c.source_type = 'cast'
          UNION ALL
@@ -43,63 +43,63 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs(sorted pggit_daemon.description[])
 $$;
 
 -- The edges between forms. Of n, n is the object as far as its cycle needs it, n + total is the whole where it is partial,
--- n + 2 * total its shell where it is a stub; 3 * total + n is the whole cycle of which n is the least, and what
--- stands outside waits for that. A shell needs next to nothing, and is enough for functions. `unheeded`: whose soft
--- dependencies within their cycle count for nothing.
+-- n + 2 * total its stub; 3 * total + n is the whole cycle of which n is the least, and what
+-- stands outside waits for that. A stub needs next to nothing, and is enough for functions.
+-- `ignores_soft`: whose soft dependencies within their cycle are ignored.
 CREATE OR REPLACE FUNCTION pggit_daemon.needs_of_forms(
     sorted pggit_daemon.description[], sources integer[], targets integer[], waits boolean[], soft boolean[],
-    cycle_of integer[], unheeded boolean[], is_open boolean[], is_hollow boolean[])
+    cycle_of integer[], ignores_soft boolean[], is_partial boolean[], is_stub boolean[])
     RETURNS TABLE (source integer, target integer)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH size AS (
         SELECT cardinality(sorted) AS total
     ), node AS MATERIALIZED (
-        SELECT u.place::integer AS place, u.type, is_open[u.place] AS is_open, is_hollow[u.place] AS is_hollow,
+        SELECT u.place::integer AS place, u.type, is_partial[u.place] AS is_partial, is_stub[u.place] AS is_stub,
                cycle_of[u.place] AS its_cycle,
                CASE WHEN cycle_of[u.place] <> 0 THEN u.identity END AS identity,
                CASE WHEN cycle_of[u.place] <> 0 THEN u.definition END AS definition
           FROM unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
     ), edge AS MATERIALIZED (
-        SELECT s.place AS source, s.is_hollow, t.type AS target_type,
-               CASE WHEN e.waits AND s.is_open THEN s.place + size.total ELSE s.place END AS from_form,
+        SELECT s.place AS source, s.is_stub, t.type AS target_type,
+               CASE WHEN e.waits AND s.is_partial THEN s.place + size.total ELSE s.place END AS from_form,
                CASE WHEN t.its_cycle = 0 THEN t.place
                     WHEN s.its_cycle <> t.its_cycle THEN t.its_cycle + 3 * size.total
-                    WHEN t.is_hollow AND NOT e.waits
+                    WHEN t.is_stub AND NOT e.waits
                      AND pggit_daemon.stub_rank(s.type, s.definition, t.type, t.identity, t.definition) IS NOT NULL
                     THEN t.place + 2 * size.total
                     ELSE t.place END AS to_form
           FROM unnest(sources, targets, waits, soft) e (s, t, waits, soft)
           JOIN node s ON s.place = e.s JOIN node t ON t.place = e.t CROSS JOIN size
-         WHERE NOT (e.soft AND s.its_cycle = t.its_cycle AND unheeded[e.s])
+         WHERE NOT (e.soft AND s.its_cycle = t.its_cycle AND ignores_soft[e.s])
     )
     SELECT e.from_form, e.to_form FROM edge e
      UNION ALL
     SELECT e.source + 2 * size.total, e.to_form FROM edge e CROSS JOIN size
-     WHERE e.is_hollow AND e.target_type IN ('schema', 'access method', 'extension')
+     WHERE e.is_stub AND e.target_type IN ('schema', 'access method', 'extension')
      UNION ALL
-    SELECT n.place + size.total, n.place FROM node n CROSS JOIN size WHERE n.is_open
+    SELECT n.place + size.total, n.place FROM node n CROSS JOIN size WHERE n.is_partial
      UNION ALL
-    SELECT n.place, n.place + 2 * size.total FROM node n CROSS JOIN size WHERE n.is_hollow
+    SELECT n.place, n.place + 2 * size.total FROM node n CROSS JOIN size WHERE n.is_stub
      UNION ALL
-    SELECT n.its_cycle + 3 * size.total, CASE WHEN n.is_open THEN n.place + size.total ELSE n.place END
+    SELECT n.its_cycle + 3 * size.total, CASE WHEN n.is_partial THEN n.place + size.total ELSE n.place END
       FROM node n CROSS JOIN size WHERE n.its_cycle <> 0
 $$;
 
 -- The descriptions in the order in which they restore. `sorted` must be in the order of kinds already. placed: places in
 -- `sorted`; forms: beside each what of the object comes there, see `script_item`; stuck: the objects of each cycle that
--- nothing opens.
+-- nothing breaks.
 CREATE OR REPLACE FUNCTION pggit_daemon.restore_order(
     sorted pggit_daemon.description[], OUT placed integer[], OUT forms text[], OUT stuck text[])
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     total     integer := coalesce(cardinality(sorted), 0);
     roots     integer[] := ARRAY(SELECT generate_series(1, total));
-    is_open   boolean[] := array_fill(false, ARRAY[total]);
-    is_hollow boolean[] := is_open;
+    is_partial   boolean[] := array_fill(false, ARRAY[total]);
+    is_stub boolean[] := is_partial;
     edges     record;
-    opening   record;
-    walked    record;
+    broken   record;
+    ordered    record;
     place     integer;
 BEGIN
     placed := '{}';
@@ -111,31 +111,31 @@ BEGIN
     SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets,
            array_agg(n.waits ORDER BY n.source, n.target) AS waits, array_agg(n.soft ORDER BY n.source, n.target) AS soft
       INTO edges FROM pggit_daemon.needs(sorted) n;
-    SELECT * INTO walked FROM pggit_daemon.topological_order(total, roots, edges.sources, edges.targets);
-    IF NOT walked.looped THEN
-        placed := walked.placed;
+    SELECT * INTO ordered FROM pggit_daemon.topological_order(total, roots, edges.sources, edges.targets);
+    IF NOT ordered.has_cycle THEN
+        placed := ordered.placed;
         forms := array_fill('whole'::text, ARRAY[total]);
         RETURN;
     END IF;
 
-    SELECT * INTO opening FROM pggit_daemon.open_cycles(sorted, edges.sources, edges.targets, edges.waits, edges.soft);
-    stuck := opening.stuck;
-    FOREACH place IN ARRAY opening.partial LOOP
-        is_open[place] := true;
+    SELECT * INTO broken FROM pggit_daemon.break_cycles(sorted, edges.sources, edges.targets, edges.waits, edges.soft);
+    stuck := broken.stuck;
+    FOREACH place IN ARRAY broken.partial LOOP
+        is_partial[place] := true;
     END LOOP;
-    FOREACH place IN ARRAY opening.stub LOOP
-        is_hollow[place] := true;
+    FOREACH place IN ARRAY broken.stub LOOP
+        is_stub[place] := true;
     END LOOP;
-    roots := ARRAY(SELECT CASE WHEN is_open[i] THEN i + total ELSE i END FROM generate_series(1, total) i);
+    roots := ARRAY(SELECT CASE WHEN is_partial[i] THEN i + total ELSE i END FROM generate_series(1, total) i);
     SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets
       INTO edges
       FROM pggit_daemon.needs_of_forms(sorted, edges.sources, edges.targets, edges.waits, edges.soft,
-                                       opening.cycle_of, opening.unheeded, is_open, is_hollow) n;
+                                       broken.cycle_of, broken.ignores_soft, is_partial, is_stub) n;
     SELECT array_agg(n.place ORDER BY w.place),
-           array_agg(CASE n.form WHEN 1 THEN 'rest' WHEN 2 THEN 'shell'
-                                 ELSE CASE WHEN is_open[n.place] AND is_hollow[n.place] THEN 'first filling'
-                                           WHEN is_open[n.place] THEN 'first'
-                                           WHEN is_hollow[n.place] THEN 'filling' ELSE 'whole' END END ORDER BY w.place)
+           array_agg(CASE n.form WHEN 1 THEN 'rest' WHEN 2 THEN 'stub'
+                                 ELSE CASE WHEN is_partial[n.place] AND is_stub[n.place] THEN 'first completion'
+                                           WHEN is_partial[n.place] THEN 'first'
+                                           WHEN is_stub[n.place] THEN 'completion' ELSE 'whole' END END ORDER BY w.place)
       INTO placed, forms
       FROM unnest((pggit_daemon.topological_order(total * 4, roots, edges.sources, edges.targets)).placed) WITH ORDINALITY w (node, place)
       CROSS JOIN LATERAL (SELECT (w.node - 1) / total AS form, (w.node - 1) % total + 1 AS place) n

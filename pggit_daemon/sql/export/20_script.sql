@@ -54,20 +54,20 @@ DECLARE
 BEGIN
     IF form = 'whole' AND pggit_daemon.later_is_early(type, depends) THEN
         says := definition || coalesce(later, '');
-    ELSIF form IN ('first', 'first filling') THEN
+    ELSIF form IN ('first', 'first completion') THEN
         says := (pggit_daemon.partial_forms(type, identity, definition, later)).first;
     ELSIF form = 'rest' THEN
         says := (pggit_daemon.partial_forms(type, identity, definition, later)).rest;
     END IF;
-    IF form IN ('filling', 'first filling') THEN
-        says := (pggit_daemon.stub_forms(type, identity, says)).filling;
-    ELSIF form = 'shell' THEN
-        says := (pggit_daemon.stub_forms(type, identity, says)).shell;
+    IF form IN ('completion', 'first completion') THEN
+        says := (pggit_daemon.stub_forms(type, identity, says)).completion;
+    ELSIF form = 'stub' THEN
+        says := (pggit_daemon.stub_forms(type, identity, says)).stub;
     END IF;
     RETURN CASE WHEN says <> '' THEN
         format(E'\n-- %s %s%s\n%s', type, pggit_daemon.one_line(identity),
-               CASE form WHEN 'whole' THEN '' WHEN 'shell' THEN ' (begun: others need it)'
-                         WHEN 'first' THEN ' (first form: others need it)' WHEN 'first filling' THEN ' (first form)'
+               CASE form WHEN 'whole' THEN '' WHEN 'stub' THEN ' (begun: others need it)'
+                         WHEN 'first' THEN ' (first form: others need it)' WHEN 'first completion' THEN ' (first form)'
                          ELSE ' (completed)' END,
                says) END;
 END $$;
@@ -103,7 +103,7 @@ BEGIN
                    CASE WHEN u.type = 'table constraint' AND cardinality(unsure) > 0
                         THEN pggit_daemon.validated_later(u.definition, unsure) ELSE u.definition END,
                    u.later, u.depends) AS words,
-               CASE WHEN o.form NOT IN ('shell', 'rest') AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
+               CASE WHEN o.form NOT IN ('stub', 'rest') AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
           FROM unnest(ordered.placed, ordered.forms) WITH ORDINALITY o (item, form, place)
           JOIN unnest(sorted) WITH ORDINALITY
                u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
