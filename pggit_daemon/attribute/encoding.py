@@ -16,7 +16,7 @@ from pggit_daemon.attribute.claims import Claim, Group
 from pggit_daemon.attribute.known import Bracket
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment, Place, Statement, Taker
-from pggit_daemon.attribute.sessions import Holder, Housekeeper, Run, ToolSessions
+from pggit_daemon.attribute.sessions import Holder, Housekeeper, Run, ToolSessions, Unlocked
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
@@ -229,6 +229,10 @@ def tool_state(tool: ToolSessions) -> dict[str, Any]:
         "strangers": [[session_state(who), _group(group)] for who, group in tool.strangers.items()],
         "foreign": [[*look, seen.isoformat()] for look, seen in tool.foreign.items()],
         "looks": [list(look) for look in tool.looks],
+        "unlocked": [
+            [session_state(who), one.application, str(one.last), one.seen.isoformat()]
+            for who, one in tool.unlocked.items()
+        ],
         "shares": tool.shares,
         "named": tool.named,
     }
@@ -249,6 +253,8 @@ def loaded_tool(one: Stored) -> ToolSessions:
     for user, application, seen in one.get("foreign", ()):
         tool.foreign[user, application] = datetime.fromisoformat(seen)
     tool.looks.update(((user, application), None) for user, application in one.get("looks", ()))
+    for who, application, last, seen in one.get("unlocked", ()):
+        tool.unlocked[loaded_session(who)] = Unlocked(application, LSN.parse(last), datetime.fromisoformat(seen))
     tool.shares = one.get("shares")
     tool.named = one.get("named", False)
     return tool

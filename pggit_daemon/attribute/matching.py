@@ -19,6 +19,7 @@ from pggit_daemon.attribute.recent import Late
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
+from pggit_daemon.attribute.unlocked import close_unlocked, unlocked_before
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
@@ -105,6 +106,7 @@ def match_alone(row: WaitingRow) -> None:
 def close(state: State, source: str, row: WaitingRow) -> None:
     """What a row did not take of the DDL before it is not its source's."""
     _close_recent(state, row)
+    close_unlocked(state, source, row.lsn)
     if state.may_hide_rows(source):
         return  # what it did not take may be of rows that come unseen: the end of the bracket tells
     # Where the session that writes a row runs the DDL, too, no later row is about what stands before this one.
@@ -279,6 +281,10 @@ def _match_late(state: State, row: WaitingRow) -> None:
         for late in lates:
             _take_late(state, row, late)
         row.match(lates[-1].claim.evidence)
+        return
+    unlocked = unlocked_before(state, row)
+    if unlocked is not None:
+        row.match(None, unlocked)
         return
     match_alone(row)
 

@@ -17,6 +17,7 @@ from pggit_daemon.attribute.learning import outlived, recognise, show_own
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment, Statement
 from pggit_daemon.attribute.state import State
+from pggit_daemon.attribute.unlocked import see_unlocked
 from pggit_daemon.model.changeset import Changeset, Ddl, Evidence, RecordedSegment
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
@@ -143,6 +144,7 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
             del claims[found.source]
     if owner is None:
         _see_foreign(state, seen, claims)
+        see_unlocked(state, seen, claims, segments[-1])
     possible = possible_callback(seen, state.sources.values()) if segments[0].siblings else frozenset()
     for segment in segments:
         segment.claims = dict(claims)

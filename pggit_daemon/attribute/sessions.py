@@ -28,6 +28,7 @@ HOUSEKEEPERS_KEPT = 8
 STRANGERS_KEPT = 64
 LOOKS_KEPT = 8
 OWN_KEPT = 16
+UNLOCKED_KEPT = 4
 
 OWN_FOR = timedelta(minutes=10)
 """How long a session that has shown itself to be the tool's is taken for it, after it last ran DDL."""
@@ -57,6 +58,15 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlocked:
+    """What a session ran that used the history table while the tool's lock was not held: its last statement."""
+
+    application: str
+    last: LSN
+    seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Housekeeper:
     """A session that made, changed or (`dropped`) dropped a source's own tables."""
 
@@ -73,7 +83,8 @@ class ToolSessions:
     `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
     `foreign`: looks under which others ran DDL, and when last. `looks`: how the sessions looked that ran its
     migrations. `shares`: whether its rows share a transaction with their DDL, as the first one that had any did; None:
-    there was none. `named`: its rows name the session that wrote them.
+    there was none. `named`: its rows name the session that wrote them. `unlocked`: sessions that ran DDL
+    without its lock since its last row.
     """
 
     run: Run | None = None
@@ -83,6 +94,7 @@ class ToolSessions:
     strangers: OrderedDict[SessionKey, Group] = field(default_factory=OrderedDict)
     foreign: OrderedDict[Look, datetime] = field(default_factory=OrderedDict)
     looks: OrderedDict[Look, None] = field(default_factory=OrderedDict)
+    unlocked: OrderedDict[SessionKey, Unlocked] = field(default_factory=OrderedDict)
     shares: bool | None = None
     named: bool = False
 
@@ -95,6 +107,12 @@ class ToolSessions:
 
     def is_own(self, session: SessionKey, now: datetime) -> bool:
         return session in self.own and now - self.own[session] <= OWN_FOR
+
+    def see_unlocked(self, session: SessionKey, what: Unlocked) -> None:
+        self.unlocked.pop(session, None)
+        self.unlocked[session] = what
+        while len(self.unlocked) > UNLOCKED_KEPT:
+            self.unlocked.popitem(last=False)
 
     def see_foreign(self, who: Profile, now: datetime) -> None:
         """Somebody of this look ran DDL that is not the tool's."""
