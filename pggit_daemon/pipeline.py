@@ -268,7 +268,7 @@ class Pipeline:
         self._scheduler.observe(changeset)
         before, steps, done = self._head, [], []
         own: set[int] = set()
-        handled = (own, self._recording.events, self._store.left["handled_events"])
+        handled = (own, self._recording.events, self._store.due, self._store.left["handled_events"])
         for segment in segments(changeset):
             own.update(event.event_id for event in segment.events)
             await self._memory.have(Part.SCHEMA)

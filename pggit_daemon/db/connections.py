@@ -40,11 +40,15 @@ LOCK_TIMEOUT = "5s"
 PING_TIMEOUT = 3
 """Seconds."""
 
-STORING = "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
+STORING = (
+    "SET pggit_daemon.storing = 'on'; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;"
+    " SET lock_timeout = '10ms'"
+)
 """For the connection that writes results.
 
 It tells the trigger on external_migrations that these rows are the daemon's own. And what is written is looked up by
-keys alone: a plan that was made while the tables were small must not read them whole when they have grown.
+keys alone: a plan that was made while the tables were small must not read them whole when they have grown. A call that
+has to wait for a lock is made again, carefully (sql/store/90_store.sql).
 """
 
 CHECK_LOGIN = "check the connection string, pg_hba.conf and that the server runs; psql takes the same string"

@@ -31,6 +31,9 @@ def link_statements(link: Link, step: Step) -> Iterator[Statement]:
     for change in link.row.changes:
         principal = change is link.row.principal
         migration = change.migration
+        if principal and migration is not None and _is_usual(change, link):
+            yield "record_migration", _recorded(change, migration, link, step)
+            continue
         if migration is not None:
             values = _migration(change, migration, link if principal else None, last if principal else None, step)
             if change.linking is not None:
@@ -44,6 +47,38 @@ def link_statements(link: Link, step: Step) -> Iterator[Statement]:
         if not change.unobserved:
             yield "record_event", _event(change, link if principal else None, last if principal else None, step)
         yield from _run(change.run) if change.run is not None else _row(change)
+
+
+def _is_usual(change: HistoryChange, link: Link) -> bool:
+    """Whether a row is a migration with all of one commit, and no more is to be written of it."""
+    return (
+        link.evidence is not None
+        and len(link.commits) == 1
+        and link.commits[0].at is None
+        and link.commits[0].objects is None
+        and change.linking is None
+        and change.amends is None
+        and change.run is None
+        and change.new is not None
+        and not change.unobserved
+        and change.migration_source in {None, change.source}
+        and change.old_row_key in {None, change.row_key}
+    )
+
+
+def _recorded(change: HistoryChange, migration: Migration, link: Link, step: Step) -> dict[str, Any]:
+    """The parameters of its parts in one; what there is none of is left out."""
+    last = link.commits[0]
+    values = {
+        **_event(change, link, last, step),
+        **_migration(change, migration, link, last, step),
+        "part": last.part,
+        "made": last.made,
+        "row_migration_id": change.ledger_id,
+    }
+    if step.commit is not None:
+        values["detail"] = step.commit.metadata
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def linked_commits(link: Link, step: Step) -> Iterator[Statement]:

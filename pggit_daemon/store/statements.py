@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pggit_daemon.model.decision import Attribution, CommitKind, Fact
 from pggit_daemon.model.objects import ObjectKey
@@ -58,17 +58,13 @@ def statements(step: Step) -> Iterator[Statement]:
 
 
 def _commit(commit: Commit) -> Iterator[Statement]:
-    fresh = {change.digest: change.blob for change in commit.changes if change.blob is not None}
-    for blobs in _batched(fresh.items(), AT_ONCE):
-        yield (
-            "insert_blobs",
-            {
-                "sha256": [digest for digest, _ in blobs],
-                "definition": [blob.definition for _, blob in blobs],
-                "later": [blob.later for _, blob in blobs],
-                "depends": [blob.depends for _, blob in blobs],
-            },
-        )
+    """The commit with the objects that it changes; what ends does so before anything of its name begins."""
+    ended = [_keys(keys) for keys in _batched((change.old_key for change in commit.changes if change.old_key), AT_ONCE)]
+    versions = (_begun(change.key, change) for change in commit.changes if change.key is not None)
+    begun = [list(some) for some in _batched(versions, AT_ONCE)]
+    first: dict[str, Any] = {"ended": ended.pop(0)} if ended else {}
+    if begun and not ended:
+        first["begun"] = begun.pop(0)
     yield (
         "insert_commit",
         {
@@ -84,29 +80,20 @@ def _commit(commit: Commit) -> Iterator[Statement]:
             "lsn": str(commit.lsn),
             "xid": commit.xid,
             "changed": len(commit.changes),
+            **first,
         },
     )
-    yield from _versions(commit.hash, commit.changes)
-    yield "move_head", {"hash": commit.hash}
+    for keys in ended:
+        yield "close_versions", {"hash": commit.hash, **keys}
+    for some in begun:
+        yield "open_versions", {"hash": commit.hash, "begun": some}
 
 
-def _versions(commit: str, changes: Iterable[ObjectChange]) -> Iterator[Statement]:
-    ended = [change.old_key for change in changes if change.old_key is not None]
-    for keys in _batched(ended, AT_ONCE):
-        yield "close_versions", {"hash": commit, **_keys(keys)}
-    begun = [(change.key, change) for change in changes if change.key is not None]
-    for some in _batched(begun, AT_ONCE):
-        yield (
-            "open_versions",
-            {
-                "hash": commit,
-                **_keys([key for key, _ in some]),
-                "schema_name": [key.schema for key, _ in some],
-                "classid": [change.oid.classid for _, change in some],
-                "objid": [change.oid.objid for _, change in some],
-                "blob": [change.digest for _, change in some],
-            },
-        )
+def _begun(key: ObjectKey, change: ObjectChange) -> list[Any]:
+    """A version, as `begin_versions` of sql/store reads it."""
+    oid, blob = change.oid, change.blob
+    version = [key.type, key.schema, key.identity, oid.classid, oid.objid, change.digest]
+    return [*version, blob.definition, blob.later, blob.depends] if blob is not None else version
 
 
 def _conflicts(commit: Commit, *, unexplained: bool) -> Iterator[Statement]:

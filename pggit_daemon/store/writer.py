@@ -34,13 +34,16 @@ from pggit_daemon.versioning.plan import Step
 OUTBOXES = ("handled_events", "handled_requests")
 """The operations that take handled rows out of an outbox."""
 
-STORE = "SELECT pggit_daemon.store(%s::jsonb)"
+STORE = "SELECT pggit_daemon.store(%s::jsonb, %s)"
 
-STORE_AHEAD = "SELECT pggit_daemon.store(%s::jsonb), pg_catalog.set_config('synchronous_commit', 'off', true)"
+STORE_AHEAD = "SELECT pggit_daemon.store(%s::jsonb, %s), pg_catalog.set_config('synchronous_commit', 'off', true)"
 """The same without waiting for the server's disk: what counts is the setting at the end of the transaction."""
 
 PIECE = 2_000_000
 """Characters of one document."""
+
+MOST_DUE = 100
+"""Statements that may stay in the outbox handled: who looks for later ones there reads them again."""
 
 PROGRESS_MOVED = "PGD01"
 """What `store_advance` raises where another daemon has stored meanwhile."""
@@ -52,7 +55,9 @@ REFUSED = frozenset({"22", "23", "54"})
 class Store:
     """Writes through a connection, or one that is opened when there is something to write.
 
-    `slot` is needed where progress is written. `left` are handled rows that could not be taken out of an outbox yet: a
+    `slot` is needed where progress is written. `due` are statements that are handled and still in the outbox: they go
+    with the next call that waits for the server's disk, as their removal would make each commit later, and comes back
+    in the stream. `left` are handled rows that could not be taken out of an outbox yet: a
     commit is decoded a moment before other sessions see it. `parked`: whether something waits for a row of a user's.
     `reconcile/outbox.py` tries both again.
     """
@@ -60,6 +65,7 @@ class Store:
     def __init__(self, conn: psycopg.AsyncConnection[Any] | OnDemand, slot: str = "") -> None:
         self._link: Lender = conn if isinstance(conn, OnDemand) else Lent(conn)
         self._slot = slot
+        self.due: set[int] = set()
         self.left: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
         self.parked = True  # an earlier run may have left something
 
@@ -69,12 +75,17 @@ class Store:
         StoreError when any of it could not be written (then none of it was), or when the progress has moved
         under another daemon; RefusedError where the server would refuse the same plan again.
         """
-        await self.run(self._plan(steps, progress, before), brief=brief)
+        due = self.due
+        removal: list[Statement] = [("handled_events", {"ids": sorted(due)})] if due else []
+        await self.run(chain(removal, self._plan(steps, progress, before)), brief=brief)
+        self.due = self.due - due
         return Durable(progress.end)
 
     async def put(self, steps: Iterable[Step], progress: Progress, before: LSN) -> None:
         """Write as `apply` does, and ahead of the server's disk: nothing of it may be acknowledged yet."""
-        await self.run(self._plan(steps, progress, before), ahead=True)
+        due = set(self.due)
+        await self.run(_removing_later(self._plan(steps, progress, before), due), ahead=True)
+        self.due = due
 
     def _plan(self, steps: Iterable[Step], progress: Progress, before: LSN) -> Iterator[Statement]:
         for step in steps:
@@ -94,10 +105,13 @@ class Store:
             first, second = next(pieces), next(pieces, None)
             async with self._link.use(brief=brief) as conn:
                 if second is None:
-                    answers = [await _answer(conn, query, first)]
+                    answers = [await _alone(conn, query, first)]
                 else:
                     async with conn.transaction():
-                        answers = [await _answer(conn, query, piece) for piece in chain([first, second], pieces)]
+                        answers = [
+                            await _answer(conn, query, piece, carefully=True)
+                            for piece in chain([first, second], pieces)
+                        ]
         except UnicodeEncodeError as exc:
             raise RefusedError(f"results could not be stored: {exc.reason}") from exc
         except psycopg.Error as exc:
@@ -129,10 +143,30 @@ class Store:
         )
 
 
-async def _answer(conn: psycopg.AsyncConnection[Any], query: str, piece: str) -> Mapping[str, Any]:
-    cursor = await conn.execute(query, [piece], prepare=True)
+async def _alone(conn: psycopg.AsyncConnection[Any], query: str, piece: str) -> Mapping[str, Any]:
+    """One piece, which is a transaction: the quick way, and carefully where somebody holds a row or a table."""
+    try:
+        return await _answer(conn, query, piece, carefully=False)
+    except psycopg.errors.LockNotAvailable:
+        return await _answer(conn, query, piece, carefully=True)
+
+
+async def _answer(conn: psycopg.AsyncConnection[Any], query: str, piece: str, *, carefully: bool) -> Mapping[str, Any]:
+    cursor = await conn.execute(query, [piece, carefully], prepare=True)
     answer, *_ = await cursor.fetchone() or ({},)
     return answer
+
+
+def _removing_later(writes: Iterable[Statement], due: set[int]) -> Iterator[Statement]:
+    """Put off what takes handled statements out of their outbox: they are added to `due`, and go once they are many."""
+    for operation, values in writes:
+        if operation == "handled_events":
+            due.update(values["ids"])
+        else:
+            yield operation, values
+    if len(due) > MOST_DUE:
+        yield "handled_events", {"ids": sorted(due)}
+        due.clear()
 
 
 def _pieces(writes: Iterable[Statement], handled: Mapping[str, set[int]]) -> Iterator[str]:

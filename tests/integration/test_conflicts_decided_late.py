@@ -29,15 +29,12 @@ class Change:
 def stored(name: str, changes: Sequence[Change]) -> Iterator[Operation]:
     """The operations of these commits in their order, and of what becomes known of them, in its order."""
     keys = {"type": ["table"], "identity": [name]}
-    columns = {"schema_name": ["public"], "classid": [1259], "objid": [99]}
-    yield "insert_blobs", {"sha256": BLOBS, "definition": list("abc"), "later": [None] * 3, "depends": [[]] * 3}
     for number, change in enumerate(changes):
         of = {"hash": f"{name} {number}"}
         kind = change.kind if change.known is None else "pending"
-        yield "insert_commit", {**COMMIT, **of, "kind": kind, "lsn": f"0/{number + 16:X}", "author": f"author {number}"}
-        if number:
-            yield "close_versions", {**of, **keys}
-        yield "open_versions", {**of, **keys, **columns, "blob": [BLOBS[change.blob]]}
+        version = ["table", "public", name, 1259, 99, BLOBS[change.blob], "abc"[change.blob], None, []]
+        commit = {**COMMIT, **of, "kind": kind, "lsn": f"0/{number + 16:X}", "author": f"author {number}"}
+        yield "insert_commit", {**commit, **({"ended": keys} if number else {}), "begun": [version]}
         if kind == "out_of_band":
             if number:
                 yield "out_of_band_conflicts", {**of, **keys}

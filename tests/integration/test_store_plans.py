@@ -95,21 +95,23 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
     at = ({"hash": commit, "at": None}, {"hash": None, "at": lsn}, {"hash": None, "at": None})
 
     blob = (n + 100_000).to_bytes(32)
-    yield "insert_blobs", {"sha256": [blob], "definition": ["x"], "later": [None], "depends": [[]]}
     made = {"hash": f"{n + 100_000:064x}", "parent": commit, "message": "m", "author": "a", "time": NOW}
     made |= {"tree_hash": "t", "metadata": {}, "kind": "out_of_band", "lsn": lsn, "xid": n, "changed": 1}
-    yield "insert_commit", made
-    yield "move_head", {"hash": commit}
+    versions = [[["table", "new", f"new.{t}{n}", 1259, n + 100_000, blob, "x", None, ["schema new"]]] for t in "tu"]
+    other = {"type": ["table"], "identity": [f"app.t{n + 1}"]}
+    yield "insert_commit", {**made, "ended": other, "begun": versions[0]}
     yield "move_versions", keys | {"classid": [1259], "objid": [n]}
     yield "close_versions", keys | {"hash": commit}
-    new = {
-        "type": ["table"],
-        "identity": [f"new.t{n}"],
-        "schema_name": ["new"],
-        "classid": [1259],
-        "objid": [n + 100_000],
+    yield "open_versions", {"hash": commit, "begun": versions[1]}
+    row = {
+        "row_key": str(n),
+        "new": {},
+        "row_migration_id": n,
+        "meaning": "applied",
+        "operation": "insert",
+        "made": True,
     }
-    yield "open_versions", new | {"hash": commit, "blob": [blob]}
+    yield "record_migration", migration | row | {"hash": commit, "part": False, "occurred_at": NOW}
     for commit_is in at:
         yield "put_migration", migration | commit_is
         yield "link_known", migration | commit_is | {"anywhere": True, "records": True}

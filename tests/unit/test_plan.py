@@ -49,27 +49,15 @@ def test_a_migration_is_recorded_at_once_and_linked_when_its_row_comes() -> None
     assert (ddl.commit.kind, ddl.commit.parent, ddl.commit.author) == (CommitKind.PENDING, None, "deploy")
     assert (ddl.commit.message, ddl.commit.summary) == ("pending: CREATE TABLE public.a", "CREATE TABLE public.a")
     assert ddl.commit.tree_hash == follower.stored.schema.tree.hash
-    assert names(ddl) == ["insert_blobs", "insert_commit", "open_versions", "move_head", "handled_events"]
-    assert names(row) == [
-        "put_migration",
-        "link",
-        "record_event",
-        "put_row",
-        "attribute_commit",
-        "decided_migration",
-        "forget",
-        "remember",
-    ]
+    assert names(ddl) == ["insert_commit", "handled_events"]
+    assert names(row) == ["record_migration", "attribute_commit", "decided_migration", "forget", "remember"]
     values = dict(statements(row))
-    assert (values["link"]["evidence"], values["link"]["part"], values["link"]["hash"]) == (
-        "lock",
-        False,
-        ddl.commit.hash,
-    )
-    assert (values["link"]["made"], values["link"]["objects"]) == (True, None)
+    recorded = values["record_migration"]
+    assert (recorded["evidence"], recorded["part"], recorded["hash"]) == ("lock", False, ddl.commit.hash)
+    assert recorded["made"] is True
     assert values["attribute_commit"]["message"] == "flyway: 1 step 1"
-    assert values["put_migration"]["applied_at"] == row.time
-    assert values["put_row"]["columns"]["version"] == "1"
+    assert recorded["applied_at"] == row.time
+    assert recorded["new"]["version"] == "1"
 
 
 def test_the_same_transactions_give_the_same_hashes() -> None:
@@ -131,13 +119,8 @@ def test_a_data_only_migration_makes_no_commit() -> None:
     follower = followed(wal)
     (made,) = commits(follower)
     assert made.commit is not None
-    values = dict(statements(follower.steps[-1]))
-    assert (values["link"]["hash"], values["link"]["made"], values["link"]["evidence"]) == (
-        made.commit.hash,
-        False,
-        "none",
-    )
-    assert (values["put_migration"]["hash"], values["put_migration"]["evidence"]) == (made.commit.hash, "none")
+    recorded = dict(statements(follower.steps[-1]))["record_migration"]
+    assert (recorded["hash"], recorded["made"], recorded["evidence"]) == (made.commit.hash, False, "none")
 
 
 def test_parts_are_linked_each_with_the_evidence() -> None:
@@ -150,7 +133,9 @@ def test_parts_are_linked_each_with_the_evidence() -> None:
     run.insert()
     run.close()
     follower = followed(wal)
-    links = [values for step in follower.steps for name, values in statements(step) if name == "link"]
+    links = [
+        values for step in follower.steps for name, values in statements(step) if name in {"link", "record_migration"}
+    ]
     assert [(link["evidence"], link["part"]) for link in links] == [("bracket", True), ("bracket", False)]
     assert {link["migration_id"] for link in links} == {1}
     assert follower.messages[0].endswith("(part)")

@@ -49,7 +49,7 @@ $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.on_external_insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NEW.pggit_commit_id IS NULL AND NOT pggit_daemon.is_storing() THEN
+    IF NOT pggit_daemon.is_storing() THEN
         PERFORM pggit_daemon.send_request('insert', jsonb_build_object(
             'migration_id', NEW.migration_id, 'tool', NEW.tool_name, 'source', NEW.source, 'version', NEW.version,
             'name', NEW.migration_name, 'success', NEW.success, 'applied_by', NEW.applied_by,
@@ -59,4 +59,4 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER pggit_daemon_insert AFTER INSERT ON pggit.external_migrations
-    FOR EACH ROW EXECUTE FUNCTION pggit_daemon.on_external_insert();
+    FOR EACH ROW WHEN (NEW.pggit_commit_id IS NULL) EXECUTE FUNCTION pggit_daemon.on_external_insert();

@@ -8,7 +8,7 @@ BEGIN
     FOREACH former IN ARRAY ARRAY[
         -- another result since
         'parts(oid, oid)', 'object_key(oid, oid)', 'restore_order(pggit_daemon.description[])',
-        'catalog_marks()', 'view_columns(oid)', 'findings(text)', 'capture_state()',
+        'catalog_marks()', 'view_columns(oid)', 'findings(text)', 'capture_state()', 'store_insert_commit(jsonb)',
         -- other names of parameters since
         'describe_all(pggit_daemon.object_address[], pggit_daemon.object_address[], boolean)',
         'topological_order(integer, integer[], integer[], integer[])', 'stub_forms(text, text, text)', 'sql_tokens(text)',
@@ -31,7 +31,8 @@ BEGIN
         'record_event(text, text, jsonb, boolean, boolean, text, text)',
         'outbox_shape()', 'told_out_of_band(text, text, integer)', 'sister_sessions()', 'tell(text, jsonb)',
         'tell_anyway(text, jsonb)', 'nudge(text, boolean)', 'opening_rank(text, text)',
-        'open_cycles(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])']
+        'open_cycles(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])',
+        'store(jsonb)', 'store_insert_blobs(jsonb)', 'store_move_head(jsonb)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

@@ -10,21 +10,15 @@
 -- A commit runs a dozen of these functions, and each statement of theirs costs tens of microseconds: so only `store` pins
 -- the search_path, for all that it calls, and what has nothing to do as a rule is asked for before it is done.
 
--- Definitions by their SHA-256; most are there already or are new, none ever changes.
-CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_blobs(p jsonb) RETURNS void
+-- A commit, with the objects whose versions it ends and begins; returns its id. A statement costs more than a row, so what
+-- every commit writes is written by two.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS integer
     LANGUAGE plpgsql AS $$
+DECLARE
+    made integer;
 BEGIN
-    INSERT INTO pggit_daemon.blob (sha256, definition, later, depends)
-    SELECT decode(new.sha256, 'hex'), new.definition, new.later, ARRAY(SELECT jsonb_array_elements_text(new.depends))
-    FROM ROWS FROM (jsonb_array_elements_text(p -> 'sha256'), jsonb_array_elements_text(p -> 'definition'),
-                    jsonb_array_elements_text(p -> 'later'), jsonb_array_elements(p -> 'depends'))
-         AS new (sha256, definition, later, depends)
-    ON CONFLICT (sha256) DO NOTHING;
-END $$;
-
-CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS void
-    LANGUAGE plpgsql AS $$
-BEGIN
+    WITH branch AS (
+        UPDATE pggit.branches AS b SET head_commit_hash = p ->> 'hash' WHERE b.name = 'main' RETURNING b.id)
     INSERT INTO pggit.commits (
         hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
         metadata, kind, source_lsn, source_xid, occurred_at, objects_changed, summary)
@@ -32,14 +26,15 @@ BEGIN
            (p ->> 'time')::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', clock_timestamp() AT TIME ZONE 'UTC',
            p ->> 'tree_hash', p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint,
            (p ->> 'time')::timestamptz, (p ->> 'changed')::integer, p ->> 'summary'
-    FROM pggit.branches AS branch
-    WHERE branch.name = 'main';
-END $$;
-
-CREATE OR REPLACE FUNCTION pggit_daemon.store_move_head(p jsonb) RETURNS void
-    LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE pggit.branches SET head_commit_hash = p ->> 'hash' WHERE name = 'main';
+    FROM branch
+    RETURNING id INTO made;
+    IF p -> 'ended' IS NOT NULL THEN
+        PERFORM pggit_daemon.end_versions(p -> 'ended', made);
+    END IF;
+    IF p -> 'begun' IS NOT NULL THEN
+        PERFORM pggit_daemon.begin_versions(p -> 'begun', made);
+    END IF;
+    RETURN made;
 END $$;
 
 -- The commit that a plan means: the one that `store` found already (`commit_id`), that of this hash, or the newest of the
@@ -59,17 +54,15 @@ BEGIN
     RETURN made;
 END $$;
 
--- The objects' former versions end with this commit.
-CREATE OR REPLACE FUNCTION pggit_daemon.store_close_versions(p jsonb) RETURNS void
+-- The former versions of these objects end with this commit.
+CREATE OR REPLACE FUNCTION pggit_daemon.end_versions(keys jsonb, made integer) RETURNS void
     LANGUAGE plpgsql AS $$
-DECLARE
-    made integer := pggit_daemon.stored_commit(p);
 BEGIN
     UPDATE pggit_daemon.object_version AS version
     SET to_commit = made
     WHERE version.id = ANY (ARRAY(
         SELECT current.id
-        FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'identity'))
+        FROM ROWS FROM (jsonb_array_elements_text(keys -> 'type'), jsonb_array_elements_text(keys -> 'identity'))
              AS old (type, identity)
         CROSS JOIN LATERAL (
             SELECT v.id FROM pggit_daemon.object_version AS v
@@ -77,17 +70,34 @@ BEGIN
               AND v.type = old.type AND v.identity = old.identity OFFSET 0) AS current));
 END $$;
 
+-- New versions, each an array: type, schema, identity, classid, objid, SHA-256 of the definition, the definition, what of it
+-- comes later, what must be there before. A definition is there already or is new, none ever changes.
+CREATE OR REPLACE FUNCTION pggit_daemon.begin_versions(objects jsonb, made integer) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    WITH new AS MATERIALIZED (SELECT o.value AS o, decode(o.value ->> 5, 'hex') AS blob FROM jsonb_array_elements(objects) AS o),
+    defined AS (
+        INSERT INTO pggit_daemon.blob (sha256, definition, later, depends)
+        SELECT new.blob, new.o ->> 6, new.o ->> 7, ARRAY(SELECT jsonb_array_elements_text(new.o -> 8))
+        FROM new
+        WHERE new.o ->> 6 IS NOT NULL
+        ON CONFLICT (sha256) DO NOTHING)
+    INSERT INTO pggit_daemon.object_version (type, schema_name, identity, classid, objid, blob, from_commit)
+    SELECT new.o ->> 0, new.o ->> 1, new.o ->> 2, (new.o ->> 3)::oid, (new.o ->> 4)::oid, new.blob, made
+    FROM new;
+END $$;
+
+-- What a commit of many objects ends and begins beyond its first hundreds.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_close_versions(p jsonb) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pggit_daemon.end_versions(p, pggit_daemon.stored_commit(p));
+END $$;
+
 CREATE OR REPLACE FUNCTION pggit_daemon.store_open_versions(p jsonb) RETURNS void
     LANGUAGE plpgsql AS $$
-DECLARE
-    made integer := pggit_daemon.stored_commit(p);
 BEGIN
-    INSERT INTO pggit_daemon.object_version (type, schema_name, identity, classid, objid, blob, from_commit)
-    SELECT new.type, new.schema_name, new.identity, new.classid::oid, new.objid::oid, decode(new.blob, 'hex'), made
-    FROM ROWS FROM (jsonb_array_elements_text(p -> 'type'), jsonb_array_elements_text(p -> 'schema_name'),
-                    jsonb_array_elements_text(p -> 'identity'), jsonb_array_elements_text(p -> 'classid'),
-                    jsonb_array_elements_text(p -> 'objid'), jsonb_array_elements_text(p -> 'blob'))
-         AS new (type, schema_name, identity, classid, objid, blob);
+    PERFORM pggit_daemon.begin_versions(p -> 'begun', pggit_daemon.stored_commit(p));
 END $$;
 
 -- Objects that were dropped and made again just as they were: a later drop or rename names the new id.

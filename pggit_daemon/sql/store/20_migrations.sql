@@ -87,8 +87,17 @@ BEGIN
     WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint;
 END $$;
 
--- Every link, with its evidence; a migration in several transactions has several. One that ran DDL has none to a commit
--- whose schema it only saw: its failure may be told before its transaction commits. The commit of a transaction (`at`) was
+-- A migration that ran DDL has no link to a commit whose schema it only saw: its failure may be told before its
+-- transaction commits.
+CREATE OR REPLACE FUNCTION pggit_daemon.unlink_seen(p jsonb) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM pggit_daemon.link AS l
+     WHERE NOT l.made AND l.migration_id = (p ->> 'migration_id')::bigint
+       AND l.tool_name = p ->> 'tool' AND l.source = p ->> 'source';
+END $$;
+
+-- Every link, with its evidence; a migration in several transactions has several. The commit of a transaction (`at`) was
 -- called a part until the migration ended.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_link(p jsonb) RETURNS void
     LANGUAGE plpgsql AS $$
@@ -103,13 +112,11 @@ BEGIN
             (p ->> 'part')::boolean, (p ->> 'made')::boolean,
             CASE WHEN jsonb_typeof(p -> 'objects') = 'array'
                  THEN ARRAY(SELECT jsonb_array_elements_text(p -> 'objects')) END,
-            p -> 'detail')
+            coalesce(p -> 'detail', '{}'))
         ON CONFLICT (tool_name, source, migration_id, commit_id) DO UPDATE SET
             part = link.part AND excluded.part, made = link.made OR excluded.made;
         IF (p ->> 'made')::boolean THEN
-            DELETE FROM pggit_daemon.link AS l
-             WHERE NOT l.made AND l.migration_id = (p ->> 'migration_id')::bigint
-               AND l.tool_name = p ->> 'tool' AND l.source = p ->> 'source';
+            PERFORM pggit_daemon.unlink_seen(p);
         END IF;
         IF p ->> 'at' IS NOT NULL AND NOT (p ->> 'part')::boolean THEN
             UPDATE pggit.commits AS c

@@ -57,14 +57,18 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.store_advance(p jsonb) RETURNS void
     LANGUAGE plpgsql AS $$
 BEGIN
+    UPDATE pggit_daemon.progress AS known
+    SET slot_name = p ->> 'slot', commit_lsn = (p ->> 'commit_lsn')::pg_lsn, end_lsn = (p ->> 'end_lsn')::pg_lsn,
+        head = p ->> 'head', context = (p ->> 'context')::jsonb, updated_at = clock_timestamp(),
+        bound_lsn = (p ->> 'bound')::pg_lsn
+    WHERE known.singleton AND known.commit_lsn = (p ->> 'before')::pg_lsn;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context, bound_lsn)
     VALUES (p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb,
             (p ->> 'bound')::pg_lsn)
-    ON CONFLICT (singleton) DO UPDATE SET
-        slot_name = excluded.slot_name, commit_lsn = excluded.commit_lsn, end_lsn = excluded.end_lsn,
-        head = excluded.head, context = excluded.context, updated_at = clock_timestamp(),
-        bound_lsn = excluded.bound_lsn
-    WHERE progress.commit_lsn = (p ->> 'before')::pg_lsn;
+    ON CONFLICT (singleton) DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another daemon has stored progress meanwhile' USING ERRCODE = 'PGD01';
     END IF;

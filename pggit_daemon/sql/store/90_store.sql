@@ -5,38 +5,56 @@
 -- without any operation, tries again.
 -- An operation is a function store_<operation>; who adds one adds its line here. It runs with the search_path of this one.
 --
--- Those that return nothing are branches of one expression: a PERFORM or a plpgsql CASE for each would be set up anew in
--- every transaction, which costs about as much as some of the operations.
-CREATE OR REPLACE FUNCTION pggit_daemon.store(plan jsonb) RETURNS jsonb
+-- `carefully`: a call before this one met a row of external_migrations that somebody's transaction holds (lock_timeout is
+-- short for the session that stores). Each such operation is a subtransaction then and may be parked, and other locks are
+-- waited for.
+--
+-- What nearly every call has is asked for first. The others are branches of one expression: a PERFORM or a plpgsql CASE for
+-- each would be set up anew in every transaction, which costs about as much as some of the operations.
+CREATE OR REPLACE FUNCTION pggit_daemon.store(plan jsonb, carefully boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     op       text;
     p        jsonb;
-    done     text;      -- what void is as text, or NULL: the operation is none of those
     newest   text;      -- the hash of the commit that was made last, which is what most operations ask for (`stored_commit`)
-    its_id   jsonb;
+    its_id   integer;
     events   jsonb := '[]';
     requests jsonb := '[]';
     gone     jsonb := '[]';
-    parked   boolean := pggit_daemon.store_parked();
+    parked   boolean;
 BEGIN
+    IF carefully THEN
+        PERFORM set_config('lock_timeout', '5s', true);
+    END IF;
+    parked := pggit_daemon.store_parked();
     FOR step IN 0 .. jsonb_array_length(plan) - 1 LOOP
-        p := plan -> step -> 1;
-        IF p ->> 'hash' = newest THEN
-            p := p || its_id;
-        END IF;
         op := plan -> step ->> 0;
-        done := CASE op
-            WHEN 'insert_blobs' THEN pggit_daemon.store_insert_blobs(p)::text
-            WHEN 'insert_commit' THEN pggit_daemon.store_insert_commit(p)::text
+        p := plan -> step -> 1;
+        IF op = 'insert_commit' THEN
+            newest := p ->> 'hash';
+            its_id := pggit_daemon.store_insert_commit(p);
+            CONTINUE;
+        END IF;
+        IF op = 'record_migration' AND NOT (carefully OR parked) THEN
+            PERFORM pggit_daemon.store_record_migration(
+                p, CASE WHEN p ->> 'hash' = newest THEN its_id ELSE pggit_daemon.stored_commit(p) END);
+            CONTINUE;
+        END IF;
+        IF op = 'advance' THEN
+            PERFORM pggit_daemon.store_advance(p);
+            CONTINUE;
+        END IF;
+        IF p ->> 'hash' = newest THEN
+            p := p || jsonb_build_object('commit_id', its_id);
+        END IF;
+        -- What void is as text, or NULL: the operation is none of those.
+        CONTINUE WHEN CASE op
             WHEN 'close_versions' THEN pggit_daemon.store_close_versions(p)::text
             WHEN 'open_versions' THEN pggit_daemon.store_open_versions(p)::text
-            WHEN 'move_head' THEN pggit_daemon.store_move_head(p)::text
             WHEN 'link' THEN pggit_daemon.store_link(p)::text
             WHEN 'record_event' THEN pggit_daemon.store_record_event(p)::text
             WHEN 'put_row' THEN pggit_daemon.store_put_row(p)::text
             WHEN 'delete_row' THEN pggit_daemon.store_delete_row(p)::text
-            WHEN 'advance' THEN pggit_daemon.store_advance(p)::text
             WHEN 'remember' THEN pggit_daemon.store_remember(p)::text
             WHEN 'forget' THEN pggit_daemon.store_forget(p)::text
             WHEN 'attribute_commit' THEN pggit_daemon.store_attribute_commit(p)::text
@@ -55,14 +73,11 @@ BEGIN
             WHEN 'put_source' THEN pggit_daemon.store_put_source(p)::text
             WHEN 'put_tools' THEN pggit_daemon.store_put_tools(p)::text
             WHEN 'put_verification' THEN pggit_daemon.store_put_verification(p)::text
-        END;
-        IF op = 'insert_commit' THEN
-            newest := p ->> 'hash';
-            its_id := jsonb_build_object('commit_id', pggit_daemon.stored_commit(p));
-        END IF;
-        CONTINUE WHEN done IS NOT NULL;
+        END IS NOT NULL;
         CASE op
             WHEN 'handled_events' THEN events := events || pggit_daemon.store_handled_events(p);
+            WHEN 'record_migration' THEN
+                parked := pggit_daemon.record_carefully(p, pggit_daemon.stored_commit(p), parked);
             WHEN 'put_migration', 'link_known', 'link_row', 'amend_migration', 'amend_any' THEN
                 parked := pggit_daemon.store_on_migration(op, p, parked);
             WHEN 'handled_requests' THEN requests := requests || pggit_daemon.store_handled_requests(p);
