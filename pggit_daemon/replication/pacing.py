@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 BURST = 12  # wake-ups at once before frames must gather; a small transaction takes two or three
-REFILL = 25.0  # wake-ups a second that come back
+REFILL = 25.0  # wake-ups that come back in a second without any
 ALERT = 10.0  # seconds for which the pauses stay short after something of ours
 
 
@@ -63,7 +63,8 @@ class Pace:
         pause = SHORT if now < self._alert_until else LONG
         since = now - self._looked if self._looked is not None else pause.seconds
         self._looked = now
-        self._left = min(BURST, self._left + since * REFILL)
+        # A flow that leaves no longer pauses gets none back: each would be a wake-up more, and two changes of the limit.
+        self._left = min(BURST, self._left + max(0.0, since - pause.seconds) * REFILL)
         if self._left >= 1:
             self._left -= 1
             return None
