@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 4096  # one look takes no more, so that it cannot hold up the event loop
 MAX_BYTES = 4 << 20
-FULL_HAUL = 32  # frames of one look at the socket; fewer mean that it was emptied
+FULL_HAUL = 32
+FULL_BYTES = 8 << 10
+"""Frames and bytes of one look at the socket; less means that it was emptied, as libpq has room for 16 KiB."""
 
 
 class Copy:
@@ -89,10 +91,13 @@ class Copy:
         # Under TLS one look at the socket may leave a decrypted rest behind, and the socket silent about it.
         looks = 3 if self._pgconn.ssl_in_use else 1
         self.is_full = False
+        room = MAX_BYTES
         try:
             while looks and not self.is_full and self.failure is None:
                 self._pgconn.consume_input()
-                if self._drain(frames) < FULL_HAUL:
+                before, full = len(frames), room - FULL_BYTES
+                room = self._drain(frames, room)
+                if len(frames) - before < FULL_HAUL and room > full:
                     looks -= 1
         except psycopg.Error as exc:
             self.fail(StreamError(f"the connection broke: {self._guard.reason or first_line(exc)}"))
@@ -100,10 +105,8 @@ class Copy:
             self._guard.heard()
         return frames
 
-    def _drain(self, frames: list[bytes]) -> int:
-        """Move libpq's complete frames to `frames`, up to the limits of one read; return how many."""
-        before = len(frames)
-        room = MAX_BYTES - sum(map(len, frames))
+    def _drain(self, frames: list[bytes], room: int) -> int:
+        """Move libpq's complete frames to `frames`, up to the limits of one read; return for how many bytes is room."""
         get = self._pgconn.get_copy_data
         size, data = get(1)
         while size > 0:
@@ -111,17 +114,15 @@ class Copy:
                 # libpq hands a notice over on its way to the data behind it: it belongs right before these.
                 frames.extend(protocol.warning(text) for text in self._warnings)
                 self._warnings.clear()
-            frame = bytes(data) if size <= protocol.MOST else protocol.shortened(data)
-            frames.append(frame)
-            room -= len(frame)
+            frames.append(bytes(data) if size <= protocol.MOST else protocol.shortened(data))
+            room -= min(size, protocol.MOST)
             if room <= 0 or len(frames) >= MAX_FRAMES:
                 self.is_full = True
-                break
+                return room
             size, data = get(1)
-        else:
-            if size < 0:
-                self.fail(self._ended())
-        return len(frames) - before
+        if size < 0:
+            self.fail(self._ended())
+        return room
 
     def _warned(self, notice: psycopg.errors.Diagnostic) -> None:
         """Keep the plugin's warnings in their place in the stream: they stand for rows that it cannot show."""

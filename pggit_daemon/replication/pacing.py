@@ -63,7 +63,7 @@ class Pace:
         pause = SHORT if now < self._alert_until else LONG
         since = now - self._looked if self._looked is not None else pause.seconds
         self._looked = now
-        # A flow that leaves no longer pauses gets none back: each would be a wake-up more, and two changes of the limit.
+        # A flow without longer pauses gets none back: each would be a wake-up more, and two changes of the limit.
         self._left = min(BURST, self._left + max(0.0, since - pause.seconds) * REFILL)
         if self._left >= 1:
             self._left -= 1

@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN, ZERO
+from pggit_daemon.model.transaction import TableName
 from pggit_daemon.replication import feed as feeding
 from pggit_daemon.replication.pacing import Urgency
 from sandbox.cluster import Cluster
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import psycopg
 
 NEVER = 3600.0  # seconds
+LARGE = TableName("public", "large")
 
 
 def others(conn: psycopg.Connection, count: int) -> None:
@@ -84,6 +86,18 @@ async def test_patience_ends(database: str, monkeypatch: pytest.MonkeyPatch) -> 
             empties = 0
             while empties < 10:
                 empties += (await anext(batches)).empties
+
+
+async def test_a_backlog_comes_in_large_batches(database: str, plugin: str) -> None:
+    """Promise: all that has arrived is one batch, which is stored at once, also where few rows fill libpq's buffer."""
+    with connect(database) as conn:
+        conn.execute("CREATE TABLE large (v text)")
+        slot = make_slot(conn, plugin)
+        for _ in range(40):
+            conn.execute("INSERT INTO large VALUES (repeat('x', 2000))")
+        async with following(database, slot, LARGE) as (feed, _), aclosing(feed.batches()) as batches:
+            await asyncio.sleep(0.3)  # until they have arrived
+            assert len((await anext(batches)).transactions) == 40
 
 
 async def test_what_cannot_be_taken_ends_the_reading(database: str) -> None:
