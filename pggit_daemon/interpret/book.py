@@ -48,6 +48,11 @@ class Book:
     def key_of(self, row: TextRow) -> str:
         return row_key(row, self.preset.key)
 
+    def has(self, key: str, row: TextRow) -> bool:
+        """Whether the row is known under this key, as it is in what the preset reads."""
+        known = self.rows.get(key)
+        return known is not None and all(known.columns.get(name) == row.get(name) for name in self.preset.read)
+
     def find(self, identity: TextRow) -> str | None:
         """The key of the one row that has these values; the identity may be the key, all columns, or a surrogate."""
         if not identity:

@@ -85,6 +85,14 @@ class Ledger:
         """What the table says and the ledger does not: what decoding could not show."""
         return tuple(self._model.compare(lsn, table))
 
+    def key_of(self, row: TextRow) -> str:
+        """Under what the ledger has a row."""
+        return self._model.key_of(row)
+
+    def differs(self, row: TextRow) -> bool:
+        """Whether the table's row says what the ledger does not."""
+        return self._model.differs(row)
+
     def order(self, row: TextRow) -> tuple[int, str, str]:
         """How rows of the table sort: as the tool counts them, then by key."""
         return self._book.order(row)

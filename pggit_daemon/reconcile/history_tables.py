@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -28,13 +27,12 @@ from pggit_daemon.db.connections import translated
 from pggit_daemon.db.history_rows import TableReading, TableState, misread, read_table
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
-from pggit_daemon.model.decision import Link
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
-from pggit_daemon.reconcile.late_sources import Ran, baseline, is_new
+from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.sql import load_queries
 from pggit_daemon.store.loader import State
@@ -101,6 +99,7 @@ class HistoryTables:
         self._wanted: set[str] = set()
         self._readings: dict[str, _Reading] = {}
         self._todo: list[str] = []
+        self._writers_asked: set[str] = set()
         self._asked = asyncio.Event()
         self._states: dict[str, tuple[TableState, str | None]] = {}
         self._queries = load_queries("reconcile")
@@ -142,22 +141,25 @@ class HistoryTables:
                 return ()
 
     def _plan(self, source: str, reading: _Reading, commits: Mapping[int, Ran], stored: LSN) -> Step | None:
-        """What the table and the ledger differ by, as a step; no row of it is linked, as nothing tells what it ran.
+        """What the table and the ledger differ by, as a step.
 
         `commits`: by the transaction that wrote a row, what it ran that is nobody's.
         """
         if reading.seen != self._seen[source] or source in self._wanted:
             return None
-        ledger = self._ledger(source)
-        if is_new(ledger) and not reading.seen and reading.table.state is TableState.READ:
-            table, head = reading.table, self._state.progress.head
+        ledger, table = self._ledger(source), reading.table
+        if lacks_writers(ledger, table) and source not in self._writers_asked:
+            self._writers_asked.add(source)
+            return None
+        self._writers_asked.discard(source)
+        if is_new(ledger) and not reading.seen and table.state is TableState.READ:
+            head = self._state.progress.head
             log.info("source_baseline", source=source, rows=len(table.rows))
             return baseline(ledger, table, commits, head, stored)
-        links = tuple(Link(HistoryRowEvent((change,)), None) for change in self._compare(source, reading, stored))
-        if not links:
-            return None
-        log.warning("history_differs", rows=len(links), source=source)
-        return Step(None, links, (), (), datetime.now(UTC), None, stored)
+        changes = self._compare(source, reading, stored)
+        if changes:
+            log.warning("history_differs", rows=len(changes), source=source)
+        return found(ledger, changes, table, commits, stored)
 
     # ------------------------------------------------------------------ the job
 
@@ -214,7 +216,7 @@ class HistoryTables:
             if comparing.cancelled() or not comparing.done():
                 return False
             comparing.result()  # raises what went wrong
-            if reading.seen == self._seen[source]:
+            if reading.seen == self._seen[source] and source not in self._writers_asked:
                 break
         return True
 
@@ -229,7 +231,7 @@ class HistoryTables:
         while not await self._visibility.is_complete(conn):
             await asyncio.sleep(INVISIBLE)
             seen = self._seen[source]
-        table = await self._table(conn, source, first=not seen and source not in self._states)
+        table = await self._table(conn, source, writers=source in self._writers_asked)
         await self._note(conn, source, table)
         return _Reading(table, await catalog.position(conn), seen)
 
@@ -244,12 +246,12 @@ class HistoryTables:
         except psycopg.Error as exc:
             raise translated(exc) from exc
 
-    async def _table(self, conn: psycopg.AsyncConnection[Any], name: str, *, first: bool) -> TableReading:
+    async def _table(self, conn: psycopg.AsyncConnection[Any], name: str, *, writers: bool) -> TableReading:
         source = self._registry.sources[name]
         if name in self._registry.unreadable:
             return misread(source.table, self._registry.misfits.get(name, ()))
-        table = await read_table(conn, source.table, writers=first)
-        if first and table.state is TableState.UNREADABLE:
+        table = await read_table(conn, source.table, writers=writers)
+        if writers and table.state is TableState.UNREADABLE:
             return await read_table(conn, source.table)  # who may read some columns may not read who wrote a row
         return table
 

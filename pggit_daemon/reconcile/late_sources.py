@@ -1,13 +1,15 @@
-"""A source that became known after its rows were written: a newer version knows its tool, the configuration named it.
+"""Rows that the stream did not bring: a newer version knows their tool, the configuration named their table, a
+publication was given the table when they were there.
 
-In: its rows, who wrote them, and what of that is recorded as nobody's. Out: its own baseline, as one step. A row that
-was written in the transaction of a recorded commit is linked to that commit, which is out of band no longer; the others
-were there before, and are linked to the schema as it is. Pure; called by `history_tables.py`.
+In: the rows, who wrote them, and what of that is recorded as nobody's. Out: one step. A row that was written in the
+transaction of a recorded commit is linked to that commit, which is out of band no longer. Of a source that is new the
+others are its baseline, linked to the schema as it is; of one that is known nothing tells what they ran. Pure; called
+by `history_tables.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +20,8 @@ from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent
 from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.versioning.plan import Step
 
 
@@ -37,24 +41,59 @@ def is_new(ledger: Ledger) -> bool:
     return not ledger.rows and not ledger.ids
 
 
+def lacks_writers(ledger: Ledger, table: TableReading) -> bool:
+    """Whether some rows are new or changed, and it was not asked who wrote them."""
+    return not table.writers and any(map(ledger.differs, table.rows))
+
+
 def baseline(
     ledger: Ledger, table: TableReading, commits: Mapping[int, Ran], head: str | None, stored: LSN
 ) -> Step | None:
     """`commits`: by transaction, what it ran; `head`: the newest commit."""
-    wrote = table.writers or [None] * len(table.rows)
-    links: list[Link] = []
-    takers: dict[str, list[Taker]] = {}
-    for row, xid in sorted(zip(table.rows, wrote, strict=True), key=lambda one: ledger.order(one[0])):
+    seen = (LinkedCommit(head, made=False),) if head is not None else ()
+    links = []
+    for row, ran in sorted(_ran(table, commits), key=lambda one: ledger.order(one[0])):
         event = HistoryRowEvent((ledger.baseline(row),))
-        ran = commits.get(xid, NOTHING) if xid is not None else NOTHING
-        made = tuple(LinkedCommit(one, part=one != ran.commits[-1]) for one in ran.commits)
-        seen = (LinkedCommit(head, made=False),) if head is not None else ()
-        links.append(
-            Link(event, Evidence.TRANSACTION if made else Evidence.BASELINE, commits=made or seen, time=ran.at)
-        )
-        for one in made:
-            takers.setdefault(one.commit or "", []).append(taker_of(event, Evidence.TRANSACTION, part=one.part))
+        links.append(_link(event, ran) or Link(event, Evidence.BASELINE, commits=seen, time=ran.at))
+    return _step(links, stored)
+
+
+def found(
+    ledger: Ledger, changes: Sequence[HistoryChange], table: TableReading, commits: Mapping[int, Ran], stored: LSN
+) -> Step | None:
+    """Of a source whose rows the stream brings, those `changes` that it did not bring.
+
+    Whoever wrote a row last wrote the last of its changes.
+    """
+    wrote = {ledger.key_of(row): ran for row, ran in _ran(table, commits)}
+    last = {change.row_key: change for change in changes}
+    links = []
+    for change in changes:
+        event = HistoryRowEvent((change,))
+        ran = wrote.get(change.row_key, NOTHING) if event.ran_ddl and last[change.row_key] is change else NOTHING
+        links.append(_link(event, ran) or Link(event, None))
+    return _step(links, stored)
+
+
+def _ran(table: TableReading, commits: Mapping[int, Ran]) -> Iterator[tuple[TextRow, Ran]]:
+    """Each row, with what its transaction ran."""
+    wrote = table.writers or [None] * len(table.rows)
+    for row, xid in zip(table.rows, wrote, strict=True):
+        yield row, commits.get(xid, NOTHING) if xid is not None else NOTHING
+
+
+def _link(event: HistoryRowEvent, ran: Ran) -> Link | None:
+    made = tuple(LinkedCommit(one, part=one != ran.commits[-1]) for one in ran.commits)
+    return Link(event, Evidence.TRANSACTION, commits=made, time=ran.at) if made else None
+
+
+def _step(links: Sequence[Link], stored: LSN) -> Step | None:
     if not links:
         return None
-    attributions = tuple(late_attribution(commit, found) for commit, found in takers.items())
+    takers: dict[str, list[Taker]] = {}
+    for link in links:
+        for one in link.commits if link.evidence is Evidence.TRANSACTION else ():
+            taker = taker_of(link.row, Evidence.TRANSACTION, part=one.part)
+            takers.setdefault(one.commit or "", []).append(taker)
+    attributions = tuple(late_attribution(commit, some) for commit, some in takers.items())
     return Step(None, tuple(links), (), (), datetime.now(UTC), None, stored, attributions=attributions)

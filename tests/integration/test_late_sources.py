@@ -120,10 +120,13 @@ def test_tools_that_are_looked_for_later_begin_with_a_baseline_of_their_own(late
     assert [late.kind_of(thing) for thing in ("a1", "a2", "d2")] == ["out_of_band", "migration", "migration"]
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["all", "the first"])
 def test_rows_that_the_publication_missed_get_their_commits_also_from_a_backlog(
-    installed_database: str, tmp_path: Path
+    installed_database: str, tmp_path: Path, *, later: bool
 ) -> None:
-    """Made while another session held the publication and no daemon ran: found by comparing, and linked."""
+    """Made while another session held the publication and no daemon ran: found by comparing, and linked; also where the
+    stream brings later rows of the same table.
+    """
     config = tmp_path / "config.toml"
     config.write_text(f'[[database]]\nname = "app"\ndsn = "{installed_database}"\nplugin = "pgoutput"\n')
     with Daemon(installed_database, tmp_path, ["--config", str(config)]) as daemon:
@@ -135,13 +138,23 @@ def test_rows_that_the_publication_missed_get_their_commits_also_from_a_backlog(
             other.execute("CREATE SCHEMA first")
             other.execute(FLYWAY.replace("flyway_", "first.flyway_", 1).encode())
             tool.execute(FLYWAY.encode())
-            with tool.transaction():
-                tool.execute("CREATE TABLE a1 (id integer)")
-                tool.execute(
-                    "INSERT INTO flyway_schema_history VALUES (1, '1', 'm', 'SQL', 'V1', 1, 'app', now(), 1, true)"
-                )
+            migrate(tool, 1)
             other.commit()
+            if later:
+                tool.execute("ALTER TABLE flyway_schema_history ALTER script SET NOT NULL")  # which takes it in
+                migrate(tool, 2)
         daemon.start()
-        daemon.wait_for(lambda: bool(migrations(installed_database)), "the row", 20)
-        [row] = migrations(installed_database)
-        assert (row.version, row.evidence, row.changed) == ("1", "transaction", ("table public.a1",))
+        daemon.wait_for(lambda: len(migrations(installed_database)) == 1 + later, "the rows", 20)
+        found = {row.version: (row.evidence, row.changed) for row in migrations(installed_database)}
+        assert found["1"] == ("transaction", ("table public.a1",))
+        assert not later or found["2"] == ("transaction", ("table public.a2",))
+        assert {one.kind for one in commits(installed_database) if "table public.a1" in one.changed} == {"migration"}
+
+
+def migrate(tool: psycopg.Connection[object], number: int) -> None:
+    with tool.transaction():
+        tool.execute(f"CREATE TABLE a{number} (id integer)".encode())
+        tool.execute(
+            "INSERT INTO flyway_schema_history VALUES (%(n)s, %(n)s, 'm', 'SQL', 'V1', 1, 'app', now(), 1, true)",
+            {"n": number},
+        )

@@ -29,5 +29,11 @@ class Model(Protocol):
     def baseline(self, row: TextRow) -> HistoryChange:
         """A row that was there before the history began."""
 
+    def key_of(self, row: TextRow) -> str:
+        """Under what the book has the row."""
+
+    def differs(self, row: TextRow) -> bool:
+        """Whether the table's row says what the book does not."""
+
     def compare(self, lsn: LSN, table: Iterable[TextRow]) -> Iterable[HistoryChange]:
         """What the table says and the book does not: what decoding could not show."""

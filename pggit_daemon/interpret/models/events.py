@@ -38,6 +38,12 @@ class Events:
     def baseline(self, row: TextRow) -> HistoryChange:
         return self._rows.baseline(row)
 
+    def key_of(self, row: TextRow) -> str:
+        return self._book.key_of(row)
+
+    def differs(self, row: TextRow) -> bool:
+        return self.key_of(row) not in self._book.rows
+
     def compare(self, lsn: LSN, table: Iterable[TextRow]) -> Iterator[HistoryChange]:
         new = [row for row in table if self._book.key_of(row) not in self._book.rows]
         return self._rows.compare(lsn, [*(row.columns for row in self._book.rows.values()), *new])

@@ -49,6 +49,12 @@ class Head:
     def baseline(self, row: TextRow) -> HistoryChange:
         return self._entered(ZERO, row, BASELINE, purged=False)
 
+    def key_of(self, row: TextRow) -> str:
+        return self._book.key_of(row)
+
+    def differs(self, row: TextRow) -> bool:
+        return self.key_of(row) not in self._book.rows
+
     def compare(self, lsn: LSN, table: Iterable[TextRow]) -> Iterator[HistoryChange]:
         found = {self._book.key_of(row): row for row in table}
         gone = [key for key in self._book.rows if key not in found]

@@ -28,6 +28,12 @@ class Rows:
     def baseline(self, row: TextRow) -> HistoryChange:
         return next(iter(self._inserted(LSN(0), row, BASELINE)))
 
+    def key_of(self, row: TextRow) -> str:
+        return self._book.key_of(row)
+
+    def differs(self, row: TextRow) -> bool:
+        return not self._book.has(self.key_of(row), row)
+
     def compare(self, lsn: LSN, table: Iterable[TextRow]) -> Iterator[HistoryChange]:
         """In the order in which a tool does it: taken back the newest first, then changed, then added, the
         oldest first.

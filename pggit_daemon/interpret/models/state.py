@@ -70,7 +70,7 @@ class State:
                     if found is not None:
                         gone[found] = (change.lsn, "delete", self._book.rows[found].columns)
                 case RowOp.INSERT | RowOp.UPDATE:
-                    key = self._place_of(new)
+                    key = self.key_of(new)
                     _, _, old = gone.pop(key, (None, None, self._row_at(key)))
                     if change.op is RowOp.UPDATE:
                         new = {**(old or {}), **new}
@@ -79,15 +79,23 @@ class State:
             yield from self._changes_of(_Move(lsn, operation, key, old, None))
 
     def baseline(self, row: TextRow) -> HistoryChange:
-        move = _Move(ZERO, BASELINE, self._place_of(row), None, row)
+        move = _Move(ZERO, BASELINE, self.key_of(row), None, row)
         if self._number(row) is None:
             return self._own(move)
         begun = self._is_begun(row)
         migration = self._book.migration(row, "started" if begun else "applied")
         return self._change(move, Meaning.STARTED if begun else Meaning.APPLIED, ledger=row, migration=migration)
 
+    def key_of(self, row: TextRow) -> str:
+        """What names it beside its number, or nothing where there is only one."""
+        names = [name for name in self._book.preset.key if name != self._columns.number]
+        return self._book.key_of({name: row.get(name) for name in names})
+
+    def differs(self, row: TextRow) -> bool:
+        return not self._book.has(self.key_of(row), row)
+
     def compare(self, lsn: LSN, table: Iterable[TextRow]) -> Iterator[HistoryChange]:
-        found = {self._place_of(row): row for row in table}
+        found = {self.key_of(row): row for row in table}
         for key in sorted(self._book.rows.keys() | found.keys()):
             old, new = self._row_at(key), found.get(key)
             if old is None or new is None or any(old.get(name) != new.get(name) for name in self._book.preset.read):
@@ -208,11 +216,6 @@ class State:
         )
 
     # -- the row
-
-    def _place_of(self, row: TextRow) -> str:
-        """The row's key: what names it beside its number, or nothing where there is only one."""
-        names = [name for name in self._book.preset.key if name != self._columns.number]
-        return self._book.key_of({name: row.get(name) for name in names})
 
     def _only(self) -> str | None:
         return next(iter(self._book.rows)) if len(self._book.rows) == 1 else None
