@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+COPIES_FILES = 150_000  # the first version that can do otherwise
 STREAM_END_TIMEOUT = 15.0  # seconds for replication streams to end when their database is dropped
 
 
@@ -28,7 +29,11 @@ class Databases:
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
-        self._execute(statement)
+        with self._connect() as conn:
+            if conn.info.server_version >= COPIES_FILES:
+                # Of the two ways it takes half the time, and leaves streams no log of the copy to read past.
+                statement += sql.SQL(" STRATEGY file_copy")
+            conn.execute(statement)
 
     def drop_database(self, name: str) -> None:
         """Drop it with its sessions and replication slots: a stream that still runs is ended first."""
@@ -52,7 +57,3 @@ class Databases:
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=5)
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with self._connect() as conn:
-            conn.execute(statement)

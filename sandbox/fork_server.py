@@ -1,5 +1,7 @@
 """Processes of pggit-daemon without the half second of imports: forked from one that has imported everything.
 
+The presets that come with the package are read there, too.
+
 In: arguments, environment and standard streams. Out: a process like `subprocess.Popen`'s, with its own pid, signals
 and exit code, that ends as every interpreter does. The server is one for each process that asks, and ends with it.
 Called by `daemon.py` and the tests; `python -m sandbox.fork_server FD` is the server itself.
@@ -11,8 +13,10 @@ import atexit
 import contextlib
 import functools
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -193,10 +197,21 @@ def _become(request: dict[str, object], streams: list[int]) -> list[str]:
     return arguments
 
 
+def _import_all() -> None:
+    """Import what commands import only when they run, too: otherwise each child would."""
+    package = importlib.import_module("pggit_daemon")
+    for module in pkgutil.walk_packages(package.__path__, "pggit_daemon."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
 def _main() -> None:
     # Imported here: whoever asks the server needs none of it.
     from pggit_daemon.cli.main import main  # noqa: PLC0415
+    from pggit_daemon.tools.preset import packaged  # noqa: PLC0415
 
+    _import_all()
+    packaged()
     gc.collect()
     gc.freeze()  # the children share these pages
     with socket.socket(fileno=int(sys.argv[1])) as connection:

@@ -12,12 +12,15 @@ import java.lang.reflect.InvocationTargetException;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Properties;
 import java.util.logging.LogManager;
 
 /**
- * A JVM that runs programs one after the other, so that only the first pays for its start. Each run has a class loader
- * of its own: nothing that a program keeps in static fields is there in the next run.
+ * A JVM that runs programs one after the other, as a service that calls them does: only the first run of a program pays
+ * for its start and its classes. Between runs the connections are closed, and the system's properties, the logging and
+ * the streams are as in a fresh JVM; static fields stay.
  *
  * Standard input: the number of words, then the words: the jars and folders of classes (with File.pathSeparator between
  * them), the class, its arguments. Its {@code static int run(String[])} is called, or {@code int execute(String...)} of
@@ -44,6 +47,8 @@ public class Resident {
             return all;
         }
     }
+
+    private static final Map<String, ClassLoader> LOADERS = new HashMap<>();
 
     public static void main(String[] none) throws Exception {
         DataInputStream requests = new DataInputStream(System.in);
@@ -76,7 +81,8 @@ public class Resident {
         Properties before = (Properties) System.getProperties().clone();
         LogManager.getLogManager().readConfiguration();
         int[] code = {1};
-        try (URLClassLoader loader = new URLClassLoader(places(words[0]), ClassLoader.getPlatformClassLoader())) {
+        try {
+            ClassLoader loader = loader(words[0]);
             Thread program = new Thread(() -> code[0] = run(loader, words), "main");
             program.setContextClassLoader(loader);
             program.start();
@@ -104,6 +110,16 @@ public class Resident {
             failure.printStackTrace();
         }
         return 1;
+    }
+
+    /** The classes of a path are loaded once. */
+    private static ClassLoader loader(String path) throws IOException {
+        ClassLoader loader = LOADERS.get(path);
+        if (loader == null) {
+            loader = new URLClassLoader(places(path), ClassLoader.getPlatformClassLoader());
+            LOADERS.put(path, loader);
+        }
+        return loader;
     }
 
     /** Close what the program left open, as the end of its process would. */

@@ -10,7 +10,7 @@ public class Sockets extends SocketFactory {
     private static final Queue<Socket> MADE = new ConcurrentLinkedQueue<>();
 
     public static void closeAll() throws IOException {
-        for (Socket socket : MADE) {
+        for (Socket socket = MADE.poll(); socket != null; socket = MADE.poll()) {
             socket.close();
         }
     }
