@@ -9,9 +9,13 @@ import pytest
 from pggit_daemon.model.transaction import TableName
 from tests.unit.build import (
     Flyway,
+    Follower,
+    Liquibase,
     Wal,
     Who,
     element,
+    flyway_source,
+    liquibase_source,
     psql,
     who,
 )
@@ -86,6 +90,44 @@ def test_overlapping_twins_are_left_unlinked_and_never_linked_wrongly(wal: Wal) 
     assert list(follower.links.values()) == [None], "that one of them expires first tells nothing"
     assert {follower.taken[event] for event in events} <= {"tool", "out_of_band"}
     assert follower.reported[-1].note is not None
+
+
+def beside_liquibase(wal: Wal, run: Flyway, other: Liquibase) -> list[int]:
+    """A transaction of that session's is open while Flyway writes the row of a migration that changed data only."""
+    other.open()
+    wal.sleep(2)
+    run.lock()
+    tx, history = wal.begin(other.a), wal.begin(run.a)
+    events = [tx.create("public.l")]
+    run.insert(history)
+    tx.commit()
+    history.commit()
+    run.unlock()
+    return events
+
+
+def test_a_liquibase_that_had_its_transaction_open_when_flyway_wrote_a_row_is_not_flyways(wal: Wal) -> None:
+    """Both have their driver's name, user and host; each may be it, so neither is linked wrongly."""
+    run, other = Flyway(wal, who(100), who(101), TableName("one", "flyway_schema_history")), Liquibase(wal, who(200))
+    events = beside_liquibase(wal, run, other)
+    other.insert()
+    other.close()
+    follower = Follower(flyway_source("one"), liquibase_source()).feed(*wal.transactions).finish(wal)
+    assert follower.taken[events[0]] not in {row(1, "one.flyway_schema_history"), "pending"}
+
+
+def test_flyways_own_is_known_once_the_liquibase_beside_it_has_shown_its_session(wal: Wal) -> None:
+    run, other = Flyway(wal, who(100), who(101), TableName("one", "flyway_schema_history")), Liquibase(wal, who(200))
+    other.open()
+    [migration] = run.migrate("one.a")
+    follower = Follower(flyway_source("one"), liquibase_source()).feed(*wal.transactions)
+    assert follower.taken == {migration: "pending"}
+    [changeset] = other.run("public.l")
+    follower.feed(*wal.transactions[-2:])
+    assert follower.taken == {
+        migration: row(1, "one.flyway_schema_history"),
+        changeset: 'public.databasechangelog ["1", "ann", "db/log.xml"]',
+    }
 
 
 def test_commits_stand_in_commit_order(wal: Wal, run: Flyway) -> None:

@@ -95,8 +95,9 @@ class AdvisoryLockProof:
         for chosen, proven in ((certain, False), (open_then, True)):
             if len(chosen) == 1:
                 session, segments = next(iter(chosen.items()))
-                if proven and not _others_have_theirs(tuple(segments), source.name, others):
-                    return Wait("another history table's lock was held as well")
+                rival = _rival(tuple(segments), source.name, others) if proven else None
+                if rival is not None:
+                    return Wait(rival)
                 return Match(session, tuple(segments), Evidence.LOCK, proven)
         if len(strong) == 1:
             session, segments = next(iter(strong.items()))
@@ -144,19 +145,22 @@ def row_inside(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:
     return any(segment.commit_lsn > row.lsn for segment in segments)
 
 
-def _others_have_theirs(segments: tuple[OpenSegment, ...], source: str, others: Others) -> bool:
-    """Whether each other table whose lock was held has written a row since, inside another session's transaction.
+def _rival(segments: tuple[OpenSegment, ...], source: str, others: Others) -> str | None:
+    """Which other tool's a transaction may be that was open when the row was written; None if it is the row's.
 
-    A row of its own that stands nowhere would prove nothing: a migration may run statement by statement.
+    A tool that holds a lock row looks the same, perhaps, and had its transaction open by chance: its own next row, or
+    the end of its bracket, tells. Of a tool that holds such a lock, too, each other table has written a row since,
+    inside another session's transaction. A row of its own that stands nowhere would prove nothing: a migration may run
+    statement by statement.
     """
     last = segments[-1]
-    rivals = {
-        claim.source
-        for segment in segments
-        for claim in segment.claims.values()
-        if claim.source != source and claim.evidence is Evidence.LOCK
-    }
-    return all(others(rival, last.last, last.session) for rival in rivals)
+    claims = [claim for segment in segments for claim in segment.claims.values() if claim.source != source]
+    if any(claim.evidence is Evidence.BRACKET for claim in claims):
+        return "another source may claim the same DDL"
+    rivals = {claim.source for claim in claims if claim.evidence is Evidence.LOCK}
+    if not all(others(rival, last.last, last.session) for rival in rivals):
+        return "another history table's lock was held as well"
+    return None
 
 
 def _may_be_sibling(lock: HeldLock, session: Session) -> bool:
