@@ -71,7 +71,7 @@ class Pipeline:
 
     `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
     ours. `singly`: something cannot be recorded, so each transaction is stored alone to find out which
-    (`store/poison.py`). `unseen`: tables whose updates and deletions the plugin does not tell of.
+    (`store/poison.py`). `insert_only`: tables whose updates and deletions the plugin does not tell of.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Pipeline:
         forged: Callable[[Message], None],
         scheduler: Scheduler,
         singly: bool = False,
-        unseen: frozenset[TableName] = frozenset(),
+        insert_only: frozenset[TableName] = frozenset(),
     ) -> None:
         self._state = state
         self._singly = singly
@@ -95,10 +95,10 @@ class Pipeline:
         self._observe = observe
         self._forged = forged
         self._registry = registry
-        self._correlator = Correlator(registry.sources, state.facts, unseen=unseen)
+        self._correlator = Correlator(registry.sources, state.facts, insert_only=insert_only)
         brackets = self._correlator.open_brackets
         self._reader = Reader(
-            registry, state.ledgers, written=state.written, brackets=brackets, api=state.api, unseen=unseen
+            registry, state.ledgers, written=state.written, brackets=brackets, api=state.api, insert_only=insert_only
         )
         self._memory = Memory(state, registry, link)
         self._recording = Recording()

@@ -57,7 +57,7 @@ def bracket_closed(state: State, table: TableName, *, dropping: bool) -> None:
     for source in _bracketed(state, table):
         for row in state.rows.get(source.name, ()):
             row.ended = True
-            state.stirred.add(source.name)
+            state.dirty.add(source.name)
     match_rows(state)
     for source in _bracketed(state, table):
         for row in list(state.rows.get(source.name, ())):

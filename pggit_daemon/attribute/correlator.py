@@ -19,13 +19,13 @@ from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
 from pggit_daemon.attribute.ending import claim_ends, ended_session, overdue, watched
 from pggit_daemon.attribute.facts import dump, load
 from pggit_daemon.attribute.incoming import close_before, decided_at_once, rows_of, take_own, wait
+from pggit_daemon.attribute.insert_only import resolve_insert_only
 from pggit_daemon.attribute.known import Known, Writers
 from pggit_daemon.attribute.learning import outlived
 from pggit_daemon.attribute.matching import match_rows, report, settle
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
 from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.undecoded import resolve
-from pggit_daemon.attribute.unseen import resolve_unseen
 from pggit_daemon.model.changeset import AlreadyStored, Changeset, RecordedSegment, UndecodableRow
 from pggit_daemon.model.decision import Fact, Outcome
 from pggit_daemon.model.lsn import LSN
@@ -36,7 +36,7 @@ from pggit_daemon.tools.source import Source
 
 
 class Correlator:
-    """`sources` may grow while it works. `unseen`: history tables of which inserts come, and no word of the rest."""
+    """`sources` may grow while it works. `insert_only`: history tables of which only inserts are streamed."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class Correlator:
         facts: Iterable[Fact] = (),
         writers: Writers | None = None,
         *,
-        unseen: frozenset[TableName] = frozenset(),
+        insert_only: frozenset[TableName] = frozenset(),
     ) -> None:
-        self._state = State(sources, Known(writers=writers or {}), unseen=unseen)
+        self._state = State(sources, Known(writers=writers or {}), insert_only=insert_only)
         self._stored: set[tuple[str, str]] = set()
         facts = tuple(facts)
         self._stored.update((fact.kind, fact.key) for fact in facts)
@@ -172,8 +172,8 @@ class Correlator:
         decided = state.undecoded.pop(source, [])
         waiting = [row for row in state.rows.get(source, ()) if isinstance(row.event, UndecodableRow)]
         rows = sorted([*decided, *waiting], key=lambda row: (row.commit_lsn, row.lsn))
-        if state.sources[source].table in state.unseen:
-            rows = resolve_unseen(state, rows, changes)
+        if state.sources[source].table in state.insert_only:
+            rows = resolve_insert_only(state, rows, changes)
         else:
             resolve(rows, changes)
         for row in rows:
@@ -185,11 +185,11 @@ class Correlator:
                 settle(state, row)
             else:
                 report(state, row)
-        for segment in list(state.held.values()):
+        for segment in list(state.undecided.values()):
             if not state.needs(segment):
-                del state.held[segment.place]
+                del state.undecided[segment.place]
                 state.update_attribution(segment)
-        state.stirred.update(state.rows)
+        state.dirty.update(state.rows)
         match_rows(state)
 
     def take(self) -> Outcome:

@@ -50,7 +50,7 @@ def ended_session(state: State, one: Watched, up_to: LSN) -> None:
         abandoned_by(state, one.session, up_to)
         for segment in held:
             segment.ended = True
-            state.stir(segment)
+            state.mark_dirty(segment)
     for segment in held:
         for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():
             outlived = not one.by_lock and state.sources[found.source].outlives_session
@@ -74,7 +74,7 @@ def overdue(state: State, row: WaitingRow) -> None:
     row.overdue = True
     if row.matched:
         return
-    state.stirred.add(row.source)
+    state.dirty.add(row.source)
     for segment in candidates_of(state, row):
         for source in [name for name in segment.claims if name != row.source]:
             if segment.time + state.sources[source].grace <= row.time + state.sources[row.source].grace:

@@ -51,7 +51,7 @@ def dump(state: State, stored: set[tuple[str, str]]) -> Iterator[Fact]:
 
 def _changed(state: State) -> Iterator[Fact]:
     for place, segment in state.changed.segments.items():
-        live = place in state.pool.segments or place in state.held
+        live = place in state.pool.segments or place in state.undecided
         late = None if live else state.recent.get(place)
         key = f"{place[0]}/{place[1]}"
         yield Fact("claim", key, segment_state(segment) if live else None)
@@ -92,7 +92,7 @@ def load(state: State, facts: Iterable[Fact]) -> None:
         of_kind = state.undecoded if row.matched else state.rows
         of_kind.setdefault(row.source, []).append(row)
         state.deadlines.add(row.time + state.sources[row.source].grace, RowOverdue(row))
-        state.held.update((segment.place, segment) for segment, _, _ in row.parts)
+        state.undecided.update((segment.place, segment) for segment, _, _ in row.parts)
 
 
 def _load_known(state: State, by_kind: Mapping[str, list[Stored]]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pggit_daemon.attribute.attribution import taker_of
 from pggit_daemon.attribute.brackets import mark
 from pggit_daemon.attribute.deadlines import RowOverdue
-from pggit_daemon.attribute.matching import close, match_alone, match_own, settle
+from pggit_daemon.attribute.matching import close, match_own, match_without_ddl, settle
 from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.proofs.transaction import taker
 from pggit_daemon.attribute.row import WaitingRow
@@ -77,7 +77,7 @@ def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegmen
     for row in rows:
         _see_writer(state, row)
         if not row.may_run_ddl:
-            match_alone(row)
+            match_without_ddl(row)
             settle(state, row)
     running = [row for row in rows if row.may_run_ddl]
     if not running or not free:
@@ -116,7 +116,7 @@ def wait(state: State, rows: Sequence[WaitingRow]) -> None:
     if rows:
         # A row tells those of other tables something only where its place does: among tools that hold locks.
         mine = {row.source for row in rows}
-        state.stirred.update(name for name in state.rows if name in mine or proof_of(state.sources[name]).has_siblings)
+        state.dirty.update(name for name in state.rows if name in mine or proof_of(state.sources[name]).has_siblings)
 
 
 def close_before(state: State, item: AlreadyStored, changeset: Changeset) -> None:

@@ -19,7 +19,7 @@ from pggit_daemon.model.session import Profile, SessionKey
 
 def recognise(state: State, source: str, session: SessionKey) -> None:
     """A session is known as the tool's: what waits to be known as its callback is."""
-    for segment in state.pool.beside(session):
+    for segment in state.pool.waiting_for(session):
         if source in segment.callback_of:
             segment.left_to(source, orphan=False)
             segment.callback_of = frozenset()
@@ -58,7 +58,7 @@ def show_own(state: State, source: str, session: SessionKey, now: datetime) -> N
                 continue
             if name == source and (proof_of(state.sources[name]).is_writers or state.sources[name].shows_itself):
                 segment.claims[name] = as_certain(claim)
-                state.stir(segment)
+                state.mark_dirty(segment)
                 state.update_attribution(segment)
             elif name not in own:
                 state.drop_claim(segment, name)

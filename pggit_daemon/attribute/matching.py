@@ -32,9 +32,9 @@ MOST_CANDIDATES = 64
 
 def match_rows(state: State) -> None:
     """Give rows their DDL; each row that is matched may free another, so go on until nothing moves."""
-    while state.stirred:
-        source = min(state.stirred, key=lambda name: _first(state.rows.get(name, ())))
-        state.stirred.discard(source)
+    while state.dirty:
+        source = min(state.dirty, key=lambda name: _first(state.rows.get(name, ())))
+        state.dirty.discard(source)
         for row in list(state.rows.get(source, ())):
             # A row that waits for a sign of its session takes nothing of what stands behind it: others go on.
             if not row.matched and not _match(state, row) and not proof_of(state.sources[source]).is_writers:
@@ -97,7 +97,7 @@ def match_own(state: State, row: WaitingRow) -> None:
     settle(state, row)
 
 
-def match_alone(row: WaitingRow) -> None:
+def match_without_ddl(row: WaitingRow) -> None:
     """A row that certainly ran no DDL."""
     is_migration = not isinstance(row.event, HistoryRowEvent) or row.event.makes_commit
     row.match(Evidence.NONE if is_migration else None)
@@ -108,7 +108,7 @@ def close(state: State, source: str, row: WaitingRow) -> None:
     _close_recent(state, row)
     close_unlocked(state, source, row.lsn)
     if state.may_hide_rows(source):
-        return  # what it did not take may be of rows that come unseen: the end of the bracket tells
+        return  # what it did not take may be of a change that is not streamed: the end of the bracket decides
     # Where the session that writes a row runs the DDL, too, no later row is about what stands before this one.
     before = row.lsn if proof_of(state.sources[source]).is_writers else None
     for segment in state.pool.of_source(source):
@@ -127,7 +127,7 @@ def settle(state: State, row: WaitingRow) -> None:
         if row not in state.undecoded.setdefault(row.source, []):
             state.undecoded[row.source].append(row)
         for segment, _, _ in row.parts:
-            state.held[segment.place] = segment
+            state.undecided[segment.place] = segment
             state.update_attribution(segment)
         state.changed.rows[row.source, row.lsn] = row
         return
@@ -286,7 +286,7 @@ def _match_late(state: State, row: WaitingRow) -> None:
     if unlocked is not None:
         row.match(None, unlocked)
         return
-    match_alone(row)
+    match_without_ddl(row)
 
 
 def _take_late(state: State, row: WaitingRow, late: Late) -> None:

@@ -86,7 +86,7 @@ class Pool:
         """The runs by which the source claims something."""
         return list(self._runs.get(source, {}))
 
-    def beside(self, sibling: SessionKey) -> list[OpenSegment]:
+    def waiting_for(self, sibling: SessionKey) -> list[OpenSegment]:
         """What may be a callback of the tool whose session this is."""
         return list(self._siblings.get(sibling, {}).values())
 

@@ -40,30 +40,31 @@ class Changed:
 class State:
     """`rows` are those without their DDL yet, by source; `undecoded` those that have it and wait for their meaning.
 
-    `unseen` are history tables of which only inserts come; `behind` has the inserted row that stands behind a segment
-    which may be of a change that came unseen. `stirred` are the sources whose rows may find more than when
-    they last looked. `held` are segments that only an undecoded row still needs.
+    `insert_only` are history tables of which only inserts are streamed; `behind` has the inserted row behind a segment
+    that may be of a change that was not streamed. `dirty` are the sources whose rows must be matched anew. `undecided`
+    are segments that only an undecoded row still needs.
     """
 
     sources: Mapping[str, Source]
     known: Known = field(default_factory=Known)
-    unseen: frozenset[TableName] = frozenset()
+    insert_only: frozenset[TableName] = frozenset()
     behind: dict[Place, WaitingRow] = field(default_factory=dict)
     pool: Pool = field(default_factory=Pool)
     recent: Recent = field(default_factory=Recent)
     deadlines: Deadlines = field(default_factory=Deadlines)
     rows: dict[str, list[WaitingRow]] = field(default_factory=dict)
     undecoded: dict[str, list[WaitingRow]] = field(default_factory=dict)
-    held: dict[Place, OpenSegment] = field(default_factory=dict)
-    stirred: set[str] = field(default_factory=set)
+    undecided: dict[Place, OpenSegment] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
     fresh: list[WaitingRow] = field(default_factory=list)
     attributions: dict[str, Attribution] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     changed: Changed = field(default_factory=Changed)
 
     def may_hide_rows(self, source: str) -> bool:
-        """Whether updates and deletions of the source's table come unseen, so that DDL before a row may be theirs."""
-        return self.sources[source].table in self.unseen and self.sources[source].bracket_table in self.known.brackets
+        """Whether only inserts of its table are streamed, so that DDL before a row may be of another change."""
+        of = self.sources[source]
+        return of.table in self.insert_only and of.bracket_table in self.known.brackets
 
     def waiting(self) -> Iterator[WaitingRow]:
         for rows in (*self.rows.values(), *self.undecoded.values()):
@@ -76,9 +77,9 @@ class State:
         brackets = (bracket.opened for bracket in self.known.brackets.values())
         return max((*segments, *rows, *brackets), default=LSN(0))
 
-    def stir(self, segment: OpenSegment) -> None:
-        """Rows of the sources that claim it may find something else now."""
-        self.stirred.update(source for source in segment.claims if source in self.rows)
+    def mark_dirty(self, segment: OpenSegment) -> None:
+        """Have the waiting rows of the sources that claim it matched anew."""
+        self.dirty.update(source for source in segment.claims if source in self.rows)
 
     def update_attribution(self, segment: OpenSegment) -> None:
         """Set the attribution of the segment's commit anew, and have the segment stored as it is now."""
@@ -93,7 +94,7 @@ class State:
     def drop_claim(self, segment: OpenSegment, source: str) -> None:
         """The source has no claim on it any more."""
         if source in segment.claims:
-            self.stir(segment)
+            self.mark_dirty(segment)
             self.pool.drop_claim(segment, source)
             self.refresh(segment)
 
@@ -105,7 +106,7 @@ class State:
 
     def taken(self, segment: OpenSegment) -> None:
         """A row took some of it."""
-        self.stir(segment)
+        self.mark_dirty(segment)
         self.refresh(segment)
 
     def wanted(self, segment: OpenSegment, source: str, before: LSN | None = None) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pggit_daemon.decode.plugin import MESSAGE_PREFIX, Commit, Decoder
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN, ZERO
-from pggit_daemon.model.transaction import Change, Message, Transaction, Unreadable, Unshown
+from pggit_daemon.model.transaction import Change, Message, Transaction, UndecodableChange, Unreadable
 from pggit_daemon.replication import protocol
 from pggit_daemon.replication.pacing import Urgency
 from pggit_daemon.replication.protocol import (
@@ -215,8 +215,8 @@ class Assembler:
 
 
 def _placed(change: Change, commit: LSN, before: int) -> Change:
-    """Give an unshown row a position of its own: records are larger than a byte, so these lie in its transaction."""
-    return replace(change, lsn=LSN(commit.value - before)) if isinstance(change, Unshown) else change
+    """Give an undecodable row a position of its own: records are larger than a byte, so it lies in its transaction."""
+    return replace(change, lsn=LSN(commit.value - before)) if isinstance(change, UndecodableChange) else change
 
 
 def _newer(known: datetime | None, seen: datetime) -> datetime:

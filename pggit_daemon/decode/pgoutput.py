@@ -25,7 +25,16 @@ from decimal import Decimal, InvalidOperation
 from pggit_daemon.decode.plugin import Commit
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.transaction import Change, Message, RowChange, RowOp, TableName, Unreadable, Unshown, Value
+from pggit_daemon.model.transaction import (
+    Change,
+    Message,
+    RowChange,
+    RowOp,
+    TableName,
+    UndecodableChange,
+    Unreadable,
+    Value,
+)
 from pggit_daemon.replication.protocol import Oversize, from_clock
 
 PLUGIN = "pgoutput"
@@ -138,7 +147,7 @@ class Pgoutput:
         reason = f"a record of {large.size} bytes is too large; its SHA-256 is {large.digest.hex()}"
         return (self._unreadable(large.head, large.start, reason),)
 
-    def undecodable(self, warning: str) -> Unshown | None:
+    def undecodable(self, warning: str) -> UndecodableChange | None:
         """No warning stands for a row: rows without a replica identity are not published at all."""
 
     def _read(self, record: bytes, lsn: LSN) -> Sequence[Change]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.transaction import Change, Unshown
+from pggit_daemon.model.transaction import Change, UndecodableChange
 from pggit_daemon.replication.protocol import Oversize
 
 MESSAGE_PREFIX = "pggit_daemon"
@@ -60,7 +60,7 @@ class Decoder(Protocol):
     def oversize(self, large: Oversize) -> Sequence[Change]:
         """What is known of a record that is too large to be read."""
 
-    def undecodable(self, warning: str) -> Unshown | None:
+    def undecodable(self, warning: str) -> UndecodableChange | None:
         """The row that a warning of the plugin stands for; None: it is another warning."""
 
 

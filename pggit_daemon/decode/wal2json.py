@@ -21,7 +21,16 @@ from typing import Any
 from pggit_daemon.decode.plugin import MESSAGE_PREFIX, Commit
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.transaction import Change, Message, Row, RowChange, RowOp, TableName, Unreadable, Unshown
+from pggit_daemon.model.transaction import (
+    Change,
+    Message,
+    Row,
+    RowChange,
+    RowOp,
+    TableName,
+    UndecodableChange,
+    Unreadable,
+)
 from pggit_daemon.replication.protocol import Oversize
 
 PLUGIN = "wal2json"
@@ -51,9 +60,9 @@ class Wal2json:
     def oversize(self, large: Oversize) -> Sequence[Change]:
         return (oversize(large.head, large.start, large.size, large.digest, self._encoding),)
 
-    def undecodable(self, warning: str) -> Unshown | None:
-        table = unshown_table(warning)
-        return Unshown(LSN(0), table) if table is not None else None
+    def undecodable(self, warning: str) -> UndecodableChange | None:
+        table = undecodable_table(warning)
+        return UndecodableChange(LSN(0), table) if table is not None else None
 
 
 def options(tables: Iterable[TableName], messages: str = MESSAGE_PREFIX) -> dict[str, str]:
@@ -88,7 +97,7 @@ def parse_commit(payload: bytes) -> Commit:
         raise ProtocolError(f"the commit record cannot be read: {payload[:300]!r}") from exc
 
 
-def unshown_table(warning: str) -> str | None:
+def undecodable_table(warning: str) -> str | None:
     """The table of a row that the plugin drops for lack of a replica identity, as its warning names it; else None.
 
     The warning ends with `table "schema"."table"`, where quotes in the names are not doubled: what is between the

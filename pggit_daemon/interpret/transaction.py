@@ -28,7 +28,15 @@ from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
 from pggit_daemon.model.proof import AdvisoryLock, LockRow
-from pggit_daemon.model.transaction import Change, RowChange, RowOp, TableName, Transaction, Unreadable, Unshown
+from pggit_daemon.model.transaction import (
+    Change,
+    RowChange,
+    RowOp,
+    TableName,
+    Transaction,
+    UndecodableChange,
+    Unreadable,
+)
 from pggit_daemon.tools.identity import table_of
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.seen import created_tables
@@ -46,7 +54,7 @@ class Reader:
     """Reads transactions in commit order.
 
     `written`: rows that an earlier version stored ahead of their transaction. `brackets`: the lock tables whose row is
-    held. `unseen`: tables whose updates and deletions are not in the stream, and nothing in their place.
+    held. `insert_only`: tables whose updates and deletions are not in the stream, and nothing in their place.
     """
 
     def __init__(
@@ -57,14 +65,14 @@ class Reader:
         written: frozenset[LSN] = frozenset(),
         brackets: frozenset[TableName] = frozenset(),
         api: Api | None = None,
-        unseen: frozenset[TableName] = frozenset(),
+        insert_only: frozenset[TableName] = frozenset(),
     ) -> None:
         self._registry = registry
         self._ledgers = ledgers
         self._written = written
         self._brackets = set(brackets)
         self._api = api or Api()
-        self._unseen = unseen
+        self._insert_only = insert_only
         self._calls = ApiCalls(registry, self._api, self._brackets)
 
     def read(self, transaction: Transaction) -> Changeset | NewTables:
@@ -130,8 +138,8 @@ class Reader:
                 run.append(change)
             elif isinstance(change, RowChange):
                 items.extend(self._lock_row(change))
-            elif isinstance(change, Unshown):
-                items.extend(self._unshown(change))
+            elif isinstance(change, UndecodableChange):
+                items.extend(self._undecodable(change))
             elif isinstance(change, Unreadable):
                 items.append(change)
         items.extend(self._rows(run))
@@ -213,17 +221,17 @@ class Reader:
         opens = self._registry.locks.move(change)
         if opens is not None:
             if not opens:
-                yield from self._unseen_until(change)
+                yield from self._insert_only_at_end(change)
             (self._brackets.add if opens else self._brackets.discard)(change.table)
             yield BracketMove(change.table, change.lsn, opens=opens)
 
-    def _unseen_until(self, change: RowChange) -> Iterator[Item]:
-        """At the end of a bracket: rows of its history table may have changed unseen."""
+    def _insert_only_at_end(self, change: RowChange) -> Iterator[Item]:
+        """At the end of a bracket: rows of its history table may have changed without being streamed."""
         for source in self._registry.histories:
-            if source.bracket_table == change.table and source.table in self._unseen:
+            if source.bracket_table == change.table and source.table in self._insert_only:
                 yield UndecodableRow(source.name, change.lsn)
 
-    def _unshown(self, change: Unshown) -> Iterator[Item]:
+    def _undecodable(self, change: UndecodableChange) -> Iterator[Item]:
         for source in self._registry.sources.values():
             if any(change.is_of(table) for table in (source.table, *source.parts, *source.former)):
                 written = change.lsn in self._written

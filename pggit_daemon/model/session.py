@@ -78,7 +78,7 @@ class Snapshot:
         _, following, running = text.split(":")
         return cls(int(following), frozenset(map(int, filter(None, running.split(",")))))
 
-    def unseen(self, numbers: Sequence[int]) -> Iterator[int]:
+    def not_visible(self, numbers: Sequence[int]) -> Iterator[int]:
         """Those of these transactions that had not ended: 32-bit numbers, sorted, less than 2^31 away.
 
         Looks at what it returns and at a few others, not at all of them.

@@ -71,7 +71,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Unshown:
+class UndecodableChange:
     """A row of a table without replica identity was updated or deleted: the plugin says so and shows nothing.
 
     `table` is its name as the plugin's warning has it: `schema"."table`, nothing escaped.
@@ -85,7 +85,7 @@ class Unshown:
         return self.table == f'{name.schema}"."{name.table}'
 
 
-Change = RowChange | Message | Unreadable | Unshown
+Change = RowChange | Message | Unreadable | UndecodableChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,14 +36,14 @@ class ConcurrentDdl:
         """Take the events of a transaction that committed now; what is to be read again."""
         events = tuple(events)
         own = frozenset(item.oid for event in events for item in event.objects if item.op in _READ)
-        unseen = {
+        concurrent = {
             other
             for event in events
             if event.snapshot is not None
-            for other in event.snapshot.unseen(self._numbers)
+            for other in event.snapshot.not_visible(self._numbers)
             if other != xid
         }
-        outdated = own.union(*(self._latest[other] for other in unseen)) if unseen else frozenset[ObjectId]()
+        outdated = own.union(*(self._latest[other] for other in concurrent)) if concurrent else frozenset[ObjectId]()
         if events:
             self._remember(xid, own)
         return outdated

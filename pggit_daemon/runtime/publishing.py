@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class Publishing:
     """The publications of one database.
 
-    `busy`: tables that others hold locked, so that they are not published yet. `unseen`: tables whose updates and
+    `busy`: tables that others hold locked, so that they are not published yet. `insert_only`: tables whose updates and
     deletions do not come, for want of a replica identity.
     """
 
@@ -32,7 +32,7 @@ class Publishing:
         self._log = log.bind(database=database)
         self._registry: Registry | None = None
         self.busy: tuple[str, ...] = ()
-        self.unseen: frozenset[TableName] = frozenset()
+        self.insert_only: frozenset[TableName] = frozenset()
 
     async def again(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """Publish what could not be had, and look after what is published; nothing where nothing was ever published."""
@@ -55,8 +55,8 @@ class Publishing:
         except psycopg.Error as exc:
             raise translated(exc) from exc
         assert row is not None  # noqa: S101  (a function that returns one row)
-        made, busy, unseen = row
-        self.unseen = frozenset(TableName(schema, table) for schema, table in unseen)
+        made, busy, insert_only = row
+        self.insert_only = frozenset(TableName(schema, table) for schema, table in insert_only)
         if tuple(busy) != self.busy:
             self.busy = tuple(busy)
             self._log.warning("tables_not_published", tables=busy, reason="locked by others") if busy else None

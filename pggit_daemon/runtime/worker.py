@@ -263,7 +263,7 @@ class Database:
                     forged=observer.forged,
                     scheduler=scheduler,
                     singly=singly,
-                    unseen=self._publishing.unseen,
+                    insert_only=self._publishing.insert_only,
                 )
                 pulse = asyncio.create_task(self._pulse(feed, pipeline))
                 try:

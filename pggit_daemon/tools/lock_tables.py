@@ -61,7 +61,7 @@ class LockTables:
                 return opens
         return None
 
-    def beside(self, source: Source) -> TableName | None:
+    def bracket_table_of(self, source: Source) -> TableName | None:
         """The lock table beside a history table: of the fitting name, or the only one in its schema.
 
         Lock tables and history tables come in either order, and the only one in a schema may turn out to be another's

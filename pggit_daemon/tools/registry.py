@@ -170,7 +170,7 @@ class Registry:
             changed = self._judge(table) or changed
         for source in list(self.sources.values()):
             if source.preset.lock_row is not None:
-                self.sources[source.name] = replace(source, bracket_table=self.locks.beside(source))
+                self.sources[source.name] = replace(source, bracket_table=self.locks.bracket_table_of(source))
         return changed or renamed
 
     def _wonder(self, seen: Seen) -> None:

@@ -44,7 +44,7 @@ def ids(*oids: int) -> frozenset[ObjectId]:
     ],
 )
 def test_a_snapshot_sees_what_had_ended(snapshot: str, xid: int, sees: bool) -> None:  # noqa: FBT001  # a column
-    assert list(Snapshot.parse(snapshot).unseen([xid])) == ([] if sees else [xid])
+    assert list(Snapshot.parse(snapshot).not_visible([xid])) == ([] if sees else [xid])
 
 
 @given(
@@ -63,7 +63,7 @@ def test_what_had_not_ended_is_found_among_many(half: int, past: int, running: s
         for distance in others
         if distance >= 0 or following + distance in snapshot.running
     }
-    found = list(snapshot.unseen(numbers))
+    found = list(snapshot.not_visible(numbers))
     assert set(found) == expected
     assert len(found) == len(expected)
 
@@ -85,7 +85,7 @@ class Counted(Sequence[int]):
 
 def test_a_long_history_is_not_looked_through() -> None:
     numbers = Counted(range(1, 10_001))
-    assert sorted(Snapshot.parse("9000:10000:9000,9500").unseen(numbers)) == [9000, 9500, 10000]
+    assert sorted(Snapshot.parse("9000:10000:9000,9500").not_visible(numbers)) == [9000, 9500, 10000]
     assert numbers.looks < 100
 
 

@@ -126,8 +126,8 @@ def test_lock_rows_open_and_close_the_bracket(wal: Wal) -> None:
     assert moves == [True, False, False, False, False]
 
 
-def test_unseen_rows_have_their_place(wal: Wal) -> None:
-    lsn = Liquibase(wal, who(1)).unseen()
+def test_undecodable_rows_have_their_place(wal: Wal) -> None:
+    lsn = Liquibase(wal, who(1)).undecodable()
     assert items(wal.transactions[0]) == [UndecodableRow("public.databasechangelog", lsn)]
 
 
@@ -135,8 +135,8 @@ def test_rows_that_are_stored_already_are_passed_over(wal: Wal) -> None:
     """The ledger holds them; reading them again would count them twice."""
     run, other = Flyway(wal, who(1), who(2)), Liquibase(wal, who(3))
     run.migrate()
-    unseen = other.unseen()
+    undecodable = other.undecodable()
     row = wal.transactions[0].changes[0].lsn
-    by = reader(written=frozenset({row, unseen}))
+    by = reader(written=frozenset({row, undecodable}))
     assert items(wal.transactions[0], by) == [AlreadyStored(str(FSH), row)]
-    assert items(wal.transactions[1], by) == [AlreadyStored("public.databasechangelog", unseen)]
+    assert items(wal.transactions[1], by) == [AlreadyStored("public.databasechangelog", undecodable)]

@@ -26,8 +26,8 @@ PRESETS: dict[str, Preset] = dict(packaged())
 class Follower:
     """Leads transactions through reader, recording and attribution, like the pipeline.
 
-    `live`: each transaction is stored by itself. `restart` loses all but the stored. `unseen`: of these tables only
-    inserts come.
+    `live`: each transaction is stored by itself. `restart` loses all but the stored. `insert_only`: of
+    these tables only inserts are streamed.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Follower:
         *sources: Source,
         presets: dict[str, Preset] | None = None,
         live: bool = True,
-        unseen: frozenset[TableName] = frozenset(),
+        insert_only: frozenset[TableName] = frozenset(),
     ) -> None:
-        self.unseen = unseen
+        self.insert_only = insert_only
         self.registry = Registry(presets if presets is not None else PRESETS, sources)
         self.stored = Stored()
         self.reported: list[Link] = []
@@ -60,9 +60,9 @@ class Follower:
             )
             for name, source in self.registry.sources.items()
         }
-        self.correlator = Correlator(self.registry.sources, self.stored.facts.values(), unseen=self.unseen)
+        self.correlator = Correlator(self.registry.sources, self.stored.facts.values(), insert_only=self.insert_only)
         brackets = self.correlator.open_brackets
-        self.reader = Reader(self.registry, self.ledgers, brackets=brackets, unseen=self.unseen)
+        self.reader = Reader(self.registry, self.ledgers, brackets=brackets, insert_only=self.insert_only)
         self.recording = Recording()
 
     def restart(self) -> None:

@@ -112,9 +112,9 @@ class Liquibase:
         tx.commit()
         return lsn
 
-    def unseen(self) -> LSN:
+    def undecodable(self) -> LSN:
         """An update or delete of the history table, which has no replica identity."""
         tx = self.wal.begin(self.a)
-        lsn = tx.unshown(self.table)
+        lsn = tx.undecodable(self.table)
         tx.commit()
         return lsn

@@ -18,7 +18,7 @@ from zlib import crc32
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, SessionKey
-from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableName, Transaction, Unshown
+from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableName, Transaction, UndecodableChange
 
 JDBC = "PostgreSQL JDBC Driver"
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -122,9 +122,9 @@ class Tx:
     def insert(self, table: TableName, **row: Any) -> LSN:
         return self.row(table, RowOp.INSERT, row)
 
-    def unshown(self, table: TableName) -> LSN:
+    def undecodable(self, table: TableName) -> LSN:
         lsn = self.wal.next_lsn()
-        self.changes.append(Unshown(lsn, f'{table.schema}"."{table.table}'))
+        self.changes.append(UndecodableChange(lsn, f'{table.schema}"."{table.table}'))
         return lsn
 
     def commit(self) -> Transaction:

@@ -1,8 +1,8 @@
-"""Changes of which nothing was said get their meaning from what the table differs by at the end of a run.
+"""History tables of which only inserts are streamed: updates and deletions are found by comparing at the end of a run.
 
-Where a plugin tells only of inserts, a change of the history table stands nowhere in the stream. So at the end of each
-bracket one row stands for all that came unseen in it, with the DDL that no inserted row took. A row that was inserted
-takes the DDL of one transaction: what stands before that may be of a row that was changed.
+Where a plugin streams no updates and deletions of a history table, one row at the end of each bracket stands for all of
+them, with the DDL that no inserted row took. An inserted row takes the DDL of one transaction: what stands before that
+may be of a row that was changed.
 
 In: these rows, and the differences between table and ledger in the order in which the tool makes them. Out: rows of
 which each stands for one change. Pure; called by `correlator.py`.
@@ -25,10 +25,10 @@ from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 
-AMBIGUOUS = "several changes that came unseen; they cannot be told apart"
+AMBIGUOUS = "several updates or deletions that the stream does not show; they cannot be told apart"
 
 
-def resolve_unseen(state: State, rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> list[WaitingRow]:
+def resolve_insert_only(state: State, rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> list[WaitingRow]:
     """The rows as single changes; none of them is undecodable afterwards."""
     ran = [change for change in changes if change.ran_ddl]
     if not ran:

@@ -1,9 +1,10 @@
-"""A history table of which only inserts come, and no word of updates and deletions: Liquibase's under pgoutput."""
+"""A history table of which only inserts are streamed, and no updates and deletions: Liquibase's under pgoutput."""
 
 from __future__ import annotations
 
 import pytest
 
+from pggit_daemon.attribute.insert_only import AMBIGUOUS
 from tests.unit.build import LOG, Follower, Liquibase, Wal, liquibase_source, who
 from tests.unit.test_correlator_liquibase import compare, row, text
 
@@ -16,7 +17,7 @@ def run(wal: Wal) -> Liquibase:
 
 
 def follow(wal: Wal) -> Follower:
-    return Follower(liquibase_source(), unseen=frozenset({LOG})).feed(*wal.transactions)
+    return Follower(liquibase_source(), insert_only=frozenset({LOG})).feed(*wal.transactions)
 
 
 def first_run(run: Liquibase) -> None:
@@ -81,7 +82,7 @@ def test_where_nobody_can_say_nothing_is_linked(wal: Wal, run: Liquibase) -> Non
     assert follower.taken[inserted[0]] == row("3")
     assert [follower.taken.get(event) for event in (*one, *two)] == ["tool", "tool"]
     assert follower.reported[-1].row.principal.meaning == "reran"
-    assert follower.reported[-1].note == "several changes that came unseen; they cannot be told apart"
+    assert follower.reported[-1].note == AMBIGUOUS
 
 
 def test_runs_that_change_nothing(wal: Wal, run: Liquibase) -> None:
