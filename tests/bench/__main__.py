@@ -56,6 +56,14 @@ BENCHES = (
         ("--statements", "2000", "--migrations", "200"),
     ),
     Bench(
+        "subtransactions",
+        ("subtransaction lookups by other sessions beside an open transaction of 200 DDL statements: 0",),
+    ),
+    Bench(
+        "large",
+        ("a message or definition of 200 MB: at most 150 MB, and the daemon lives",),
+    ),
+    Bench(
         "concurrent_ddl",
         ("four sessions of DDL at once: at most 10 ms of CPU for each commit",),
         ("--seconds", "8", "--dead-rows", "3000"),

@@ -1,8 +1,8 @@
 """What is far too large, through the whole daemon: `python -m tests.bench.large`.
 
-A logical message that any role may send, a function with such a body, and a history row with such a text, of 200 MB each.
-Out: the daemon's peak of memory, whether it is the same process still, how long until it has caught up, and whether what
-came after was recorded.
+A logical message that any role may send, a function with such a body, and a history row with such a text, of 200 MB
+each. Out: the daemon's peak of memory, whether it is the same process still, how long until it has caught up, and
+whether what came after was recorded.
 """
 
 # ruff: noqa: T201 - a bench prints its figures

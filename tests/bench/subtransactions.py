@@ -1,9 +1,9 @@
 """What an open migration costs those who only read: `python -m tests.bench.subtransactions`.
 
 A transaction that takes more than 64 numbers of subtransactions overflows what each snapshot holds of them, and whoever
-reads rows that were written since must look up whose they are, one by one, in pg_subtrans. So a session runs DDL in one
-transaction that stays open, others change rows, and another reads these. Out: lookups while it reads, without the capture,
-with it, and, to show that such lookups are counted at all, with a savepoint for each statement.
+reads rows that were written since must look up whose they are, one by one, in pg_subtrans. So a session runs DDL in
+one transaction that stays open, others change rows, and another reads these. Out: lookups while it reads, without the
+capture, with it, and, to show that such lookups are counted at all, with a savepoint for each statement.
 """
 
 # ruff: noqa: T201 - a bench prints its figures
