@@ -11,7 +11,7 @@ Status goes out on a timer of its own, whatever the consumer does, so that the s
 computation for a dead receiver. What was acknowledged goes out soon and never moves back. A reply that the
 server asks for goes out once the consumer has seen the batch and comes back for the next.
 
-Each status is followed by one that keeps the server from telling us of each transaction that passes by
+While the server is busy each status is followed by one that keeps it from telling us of each transaction that passes by
 (`protocol.hush`). A reply is not: a server that shuts down waits for a true one.
 """
 
@@ -35,6 +35,8 @@ REPEAT = 10.0  # seconds until a status that says nothing new is sent again, unl
 SOON = 0.005  # seconds: results that are durable are acknowledged within this
 LATER = 0.2  # seconds: with nothing pending there is no hurry, and each status costs the server some work
 PATIENCE = 0.25  # seconds until the consumer learns how far the server is, where that is all there is to learn
+SPAN = 0.5  # seconds, at least, over which the growth of the WAL is measured
+BUSY = 4096  # bytes of WAL a second, some ten small transactions, from which on the server should keep silent
 URGES = 5  # requests in a row for a reply that we cannot give
 URGE_PAUSE = 0.1  # seconds between the answers to them
 
@@ -69,6 +71,23 @@ class Urges:
         return self._row >= URGES
 
 
+class Flow:
+    """Tells a busy server by how fast its WAL grows. Pure: the clock is passed in."""
+
+    def __init__(self) -> None:
+        self._since: tuple[float, LSN] | None = None
+        self._is_busy = False
+
+    def is_busy(self, received: LSN, now: float) -> bool:
+        """Note how far the stream is, at `now` seconds; whether the server was busy when that was last measured."""
+        began, start = self._since or (now, received)
+        if now - began >= SPAN:
+            self._is_busy = received.value - start.value > BUSY * (now - began)
+        if self._since is None or now - began >= SPAN:
+            self._since = (now, received)
+        return self._is_busy
+
+
 class Feed:
     """One streaming connection with its acknowledgements. Positions only move forward from `position`."""
 
@@ -91,6 +110,7 @@ class Feed:
         self._repeat = max(self._interval, min(REPEAT, limit / 4) if limit else REPEAT)
         self._said: LSN | None = None
         self._urges = Urges()
+        self._flow = Flow()
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -121,7 +141,7 @@ class Feed:
             if batch.reply_requested:
                 if holding:
                     await asyncio.sleep(URGE_PAUSE)  # it asks again at once: do not turn that into a busy loop
-                self._send(hush=False)
+                self._send(is_reply=True)
 
     def _take(self, frames: list[bytes]) -> Urgency:
         """Take frames; an answer that somebody waits for is urgent whatever it says."""
@@ -167,9 +187,11 @@ class Feed:
                 self._timer.cancel()
             self._timer = loop.call_later(delay, self._send)
 
-    def _send(self, *, hush: bool = True) -> None:
+    def _send(self, *, is_reply: bool = False) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        hush = self._flow.is_busy(self._received, loop.time()) and not is_reply
         told = self._said == self._acknowledged
         if not (told and hush):
             self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask and not hush)
@@ -177,4 +199,4 @@ class Feed:
             self._connection.hush(self._received, reply=self._ask)
         self._ask = False
         self._said = self._acknowledged
-        self._timer = asyncio.get_running_loop().call_later(self._repeat if told else self._interval, self._send)
+        self._timer = loop.call_later(self._repeat if told else self._interval, self._send)

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.replication import feed as feeding
 from pggit_daemon.replication.pacing import Urgency
 from sandbox.cluster import Cluster
 from tests.integration.streaming import connect, following, make_slot
@@ -35,6 +36,13 @@ def standbys() -> Iterator[Cluster]:
     """A server that wants a synchronous standby, which is not us."""
     with Cluster.start({"synchronous_standby_names": "'nobody'"}) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each server taken for a busy one, from the second status on."""
+    monkeypatch.setattr(feeding, "SPAN", 0.0)
+    monkeypatch.setattr(feeding, "BUSY", -1)
 
 
 @contextmanager
@@ -82,6 +90,7 @@ def write(conn: psycopg.Connection) -> None:
         conn.execute("INSERT INTO other VALUES (%s)", [number])
 
 
+@pytest.mark.usefixtures("busy")
 async def test_what_passes_by_is_not_told(standbys: Cluster, plugin: str) -> None:
     """Promise: no keepalive for a transaction that holds nothing for us, also where standbys are waited for.
 
@@ -94,6 +103,25 @@ async def test_what_passes_by_is_not_told(standbys: Cluster, plugin: str) -> Non
     assert kinds[b"w"] == 0 if plugin == PGOUTPUT else kinds[b"w"] >= 2 * OTHERS
 
 
+async def test_a_quiet_server_tells_at_once(standbys: Cluster) -> None:
+    """Promise: where little is written, the server says unasked how far it is, and shows how far we are."""
+    with fresh(standbys, PGOUTPUT) as (conn, slot, start):
+        async with following(standbys.dsn(), slot, position=start) as (feed, connection):
+            feed.request_reply()
+            await read_for(connection, lambda _frames: Urgency.LATER, 0.2)
+            told: list[bytes] = []
+
+            def take(frames: list[bytes]) -> Urgency:
+                told.extend(frames)
+                return Urgency.LATER
+
+            conn.execute("INSERT INTO other VALUES (1)")
+            await read_for(connection, take, 0.2)
+            assert any(frame[:1] == b"k" for frame in told)
+            assert conn.execute("SELECT flush_lsn IS NOT NULL FROM pg_stat_replication").fetchone() == (True,)
+
+
+@pytest.mark.usefixtures("busy")
 async def test_no_commit_counts_on_it(standbys: Cluster) -> None:
     """Promise: where we become a synchronous standby, as of a reload, no commit is let go before we have read it."""
     with fresh(standbys, PGOUTPUT) as (conn, slot, start):

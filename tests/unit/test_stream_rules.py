@@ -11,7 +11,7 @@ from psycopg import errors as pg
 from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import refusals as failures
-from pggit_daemon.replication.feed import URGES, Urges, acknowledgeable
+from pggit_daemon.replication.feed import BUSY, SPAN, URGES, Flow, Urges, acknowledgeable
 from pggit_daemon.replication.pacing import ALERT, BURST, LONG, SHORT, Pace
 from pggit_daemon.replication.slot import Requirements, SlotFacts
 from pggit_daemon.runtime.backoff import CAP, STABLE, Backoff
@@ -53,6 +53,22 @@ def test_questions_that_can_be_answered_are_no_urge() -> None:
 def test_other_work_between_the_questions_is_no_urge() -> None:
     urges = Urges()
     assert not any(urges.note(requested=number % 3 != 0, holding=True) for number in range(URGES * 6))
+
+
+def test_a_server_is_busy_while_its_wal_grows_fast() -> None:
+    """Promise: it is known after a span, whatever the pauses between the messages, and forgotten after another."""
+    flow = Flow()
+    growing = [flow.is_busy(LSN(int(tick * 2 * BUSY / 100)), tick / 100) for tick in range(300)]
+    assert growing.index(True) == round(SPAN * 100)
+    assert all(growing[growing.index(True) :])
+    last = LSN(6 * BUSY)
+    quiet = [flow.is_busy(last, 3 + tick) for tick in range(5)]
+    assert quiet[2:] == [False] * 3
+
+
+def test_a_server_that_writes_little_is_not_busy() -> None:
+    flow = Flow()
+    assert not any(flow.is_busy(LSN(second * BUSY // 2), float(second)) for second in range(100))
 
 
 def test_a_lone_transaction_is_read_at_once() -> None:
