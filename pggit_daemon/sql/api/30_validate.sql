@@ -75,11 +75,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     ),
     -- Out of order: applied after a higher number of the same source, by the tool's own order where it has one.
     -- What was linked by hand says nothing about when it ran.
-    ordered AS (
-        SELECT m.migration_id, m.tool_name, m.source, m.version, m.sequence, m.applied_at,
-               max(m.migration_id) OVER (PARTITION BY m.tool_name, m.source
-                                         ORDER BY m.sequence, m.applied_at, m.migration_id
-                                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS highest
+    placed AS (
+        SELECT m.migration_id, m.tool_name, m.source, m.version, m.sequence, m.applied_at, m.evidence,
+               m.pggit_commit_id,
+               bool_and(coalesce(m.sequence = m.migration_id, false)) OVER (PARTITION BY m.tool_name, m.source) AS numbered
         FROM m
         WHERE m.migration_id BETWEEN 1 AND 999999999999999999 AND m.success IS NOT FALSE
           AND m.status NOT IN ('failed', 'started', 'removed', 'cleared', 'deleted', 'rolled_back')
@@ -88,6 +87,19 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
           AND m.source <> ALL (ARRAY(SELECT s.name FROM pggit_daemon.source AS s
                                      WHERE s.number_order IN ('chained', 'arrival')))
           AND (m.sequence IS NOT NULL OR m.applied_at IS NOT NULL)
+    ),
+    -- Where the tool's order is the number itself (dbmate, Rails), it does not say when: commits do, which stand in the
+    -- order of what ran. What was there before its source was known, or came with others, counts as in order: it ran at
+    -- the latest at its commit.
+    ordered AS (
+        SELECT p.migration_id, p.tool_name, p.source, p.version, p.sequence, p.applied_at,
+               p.numbered AND p.evidence = 'baseline' AS undated,
+               max(p.migration_id) OVER (PARTITION BY p.tool_name, p.source
+                                         ORDER BY CASE WHEN p.numbered THEN p.pggit_commit_id ELSE p.sequence END,
+                                                  CASE WHEN p.numbered THEN NULL ELSE p.applied_at END, p.migration_id
+                                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS highest
+        FROM placed AS p
+        WHERE NOT (p.numbered AND p.pggit_commit_id IS NULL)
     ),
     newest AS (
         SELECT max(c.id) AS id FROM pggit.commits AS c WHERE c.kind IN ('migration', 'rollback')
@@ -139,7 +151,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
            o.tool_name, o.source, o.version, o.migration_id,
            pggit_daemon.attempt(o.migration_id, o.sequence, o.applied_at)
     FROM ordered AS o
-    WHERE o.highest > o.migration_id
+    WHERE o.highest > o.migration_id AND o.undated IS NOT TRUE
     UNION ALL
     SELECT m.migration_id, 'checksum_changed',
            format('Checksum changed after the migration was applied (conflict %s)', c.conflict_id),
