@@ -184,7 +184,7 @@ class Pipeline:
                 await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
             )
             self._is_ahead = False
-        self._feed.acknowledge_idle(batch, pending=False, soon=asked)
+        self._feed.acknowledge_idle(batch, soon=asked)
         if self._asked is not None and batch.received > self._asked:
             self._asked = None
 

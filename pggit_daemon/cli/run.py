@@ -1,7 +1,7 @@
 """`run`: the worker.
 
 In: the configuration, and what the command line overrides. Out: a process that follows the databases until a signal
-ends it (`process.py`), and an exit code.
+ends it (`runtime/process.py`), and an exit code.
 """
 
 from __future__ import annotations

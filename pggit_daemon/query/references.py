@@ -1,6 +1,6 @@
 """How people name a commit or a migration on the command line.
 
-In: one word. Out: what it can mean, in the order in which to look. Pure; `history.py` does the looking.
+In: one word. Out: what it can mean, in the order in which to look. Pure; `records.py` does the looking.
 
     head            the newest commit
     @12             the commit with the id 12

@@ -5,7 +5,7 @@ In: a connection that streams, an assembler. Out: batches, one after the other. 
     async with Feed(connection, assembler, position) as feed:
         async for batch in feed.batches():
             …                                   # results stored: feed.acknowledge(durable)
-            feed.acknowledge_idle(batch, pending=…)
+            feed.acknowledge_idle(batch)        # nothing outstanding
 
 Status goes out on a timer of its own, whatever the consumer does, so that the server never takes a long
 computation for a dead receiver. What was acknowledged goes out soon and never moves back. A reply that the
@@ -33,21 +33,12 @@ if TYPE_CHECKING:
 STATUS_INTERVAL = 2.0  # seconds
 REPEAT = 10.0  # seconds until a status that says nothing new is sent again, unless the server wants it earlier
 SOON = 0.005  # seconds: results that are durable are acknowledged within this
-LATER = 0.2  # seconds: with nothing pending there is no hurry, and each status costs the server some work
+LATER = 0.2  # seconds: with nothing outstanding there is no hurry, and each status costs the server some work
 PATIENCE = 0.25  # seconds until the consumer learns how far the server is, where that is all there is to learn
 SPAN = 0.5  # seconds, at least, over which the growth of the WAL is measured
 BUSY = 4096  # bytes of WAL a second, some ten small transactions, from which on the server should keep silent
 URGES = 5  # requests in a row for a reply that we cannot give
 URGE_PAUSE = 0.1  # seconds between the answers to them
-
-
-def acknowledgeable(*, durable: LSN, received: LSN, pending: bool) -> LSN:
-    """Return what the slot may forget.
-
-    With results outstanding that is the last durable one; with none it is all that was received, or an idle
-    database would keep its WAL for ever.
-    """
-    return durable if pending else max(durable, received)
 
 
 class Urges:
@@ -159,15 +150,12 @@ class Feed:
         """Let the slot forget what lies before a durable result; sent within a few milliseconds."""
         self._advance(durable.lsn, SOON)
 
-    def acknowledge_idle(self, batch: Batch, *, pending: bool, soon: bool = False) -> None:
-        """Let the slot forget all that was received, unless a result is outstanding (`pending`).
+    def acknowledge_idle(self, batch: Batch, *, soon: bool = False) -> None:
+        """Let the slot forget all that was received, or an idle database would keep its WAL for ever.
 
-        `soon`: somebody waits for it.
-
-        To be called after each batch, and with the last batch again when what was pending has been stored.
+        To be called when no result is outstanding. `soon`: somebody waits for it.
         """
-        lsn = acknowledgeable(durable=self._acknowledged, received=batch.received, pending=pending)
-        self._advance(lsn, SOON if soon else LATER)
+        self._advance(batch.received, SOON if soon else LATER)
 
     def request_reply(self) -> None:
         """Ask the server for a keepalive, which brings its clock and its position."""
@@ -192,11 +180,11 @@ class Feed:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
         hush = self._flow.is_busy(self._received, loop.time()) and not is_reply
-        told = self._said == self._acknowledged
-        if not (told and hush):
+        is_repeat = self._said == self._acknowledged
+        if not (is_repeat and hush):
             self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask and not hush)
         if hush:
             self._connection.hush(self._received, reply=self._ask)
         self._ask = False
         self._said = self._acknowledged
-        self._timer = loop.call_later(self._repeat if told else self._interval, self._send)
+        self._timer = loop.call_later(self._repeat if is_repeat else self._interval, self._send)

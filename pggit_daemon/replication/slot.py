@@ -1,7 +1,7 @@
 """What the server says about our replication slot, and about what a slot needs.
 
 In: a connection (ordinary or replication) and the slot's name. Out: frozen values. Called before streaming, by
-the retention metrics and by `failures.py`. The SQL is in sql/queries/slot.sql.
+the retention metrics and by `refusals.py`. The SQL is in sql/queries/slot.sql.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The worker as a process: what the signals, systemd and the loop share.
 
-In: a way to read the configuration, and what the command line overrides. Out: `service.serve` running until it is
-told to stop, with HTTP, logging and signs of life round it. Called by `run.py`. The first SIGTERM or SIGINT lets the
+In: a way to read the configuration, and what the command line overrides. Out: `supervisor.py` running until it is told
+to stop, with HTTP, logging and signs of life round it. Called by `cli/run.py`. The first SIGTERM or SIGINT lets the
 transaction in hand finish; a second one ends the process at once with 128+n. SIGHUP reads the configuration again.
 """
 

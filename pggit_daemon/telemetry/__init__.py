@@ -1,7 +1,7 @@
-"""What Prometheus is told.
+"""Metrics, health and logging.
 
 In: events that the core counts on `Metrics`, the gauges that `poll` reads from SQL, the states in `Health`.
-Out: the text that /metrics serves. All names are defined once, in `registry.py`; docs/metrics.md describes them.
+Out: the text that /metrics serves. All names are defined once, in `metrics.py`; docs/metrics.md describes them.
 """
 
 from pggit_daemon.telemetry.metrics import Metrics

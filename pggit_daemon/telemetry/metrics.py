@@ -1,6 +1,6 @@
 """Every metric, defined once.
 
-In: nothing; the core increments the counters, `poll.py` sets the gauges that come from SQL, and those that come
+In: nothing; the core increments the counters, `metrics_poll.py` sets the gauges that come from SQL, and those that come
 from `Health` are set at each scrape. Out: Prometheus's text format. Labels are bounded: databases and sources come
 from the configuration and from discovery, all others from closed sets; never an xid, an LSN or an object's name.
 """

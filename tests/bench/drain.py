@@ -57,7 +57,7 @@ async def drain(plugin: str, dsn: str, slot: str, last: str) -> dict[str, float]
             async for batch in feed.batches():
                 empties += batch.empties
                 batches += 1
-                feed.acknowledge_idle(batch, pending=False)
+                feed.acknowledge_idle(batch)
                 if batch.received >= end:
                     break
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu

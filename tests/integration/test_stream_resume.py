@@ -63,7 +63,6 @@ async def test_only_what_is_durable_is_acknowledged(database: str, plugin: str) 
         first = await read_to_marker(database, slot, [T])
         async with following(database, slot, T) as (feed, _):
             async for batch in feed.batches():
-                feed.acknowledge_idle(batch, pending=True)
                 if batch.received >= first[-1].end_lsn:
                     feed.acknowledge(Durable(first[2].end_lsn))
                     feed.acknowledge(Durable(first[1].end_lsn))  # never moves back
@@ -90,7 +89,7 @@ async def test_an_idle_stream_lets_go_of_unrelated_wal(database: str, plugin: st
 
 async def consume_idle(feed: Feed) -> None:
     async for batch in feed.batches():
-        feed.acknowledge_idle(batch, pending=False)
+        feed.acknowledge_idle(batch)
 
 
 async def test_nothing_lost_and_nothing_twice(database: str, plugin: str) -> None:
@@ -128,7 +127,8 @@ async def test_nothing_lost_and_nothing_twice(database: str, plugin: str) -> Non
                                     finished = finished or is_marker(transaction)
                                     if chance.random() < 0.5:
                                         feed.acknowledge(Durable(end_lsn))
-                                feed.acknowledge_idle(batch, pending=chance.random() < 0.5)
+                                if chance.random() < 0.5:
+                                    feed.acknowledge_idle(batch)
                                 if finished:
                                     break
                                 if chance.random() < 0.1 and breaks < 25:
@@ -269,6 +269,7 @@ async def consume(
 ) -> None:
     async with Feed(connection, Assembler(decoder(plugin)), position) as feed:
         async for batch in feed.batches():
-            feed.acknowledge_idle(batch, pending=pending)
+            if not pending:
+                feed.acknowledge_idle(batch)
             if batch.transactions:
                 ready.set()

@@ -167,7 +167,7 @@ async def acknowledge(feed: Feed, commit: asyncio.Task[None]) -> None:
     """Read what came, and say so, until the commit is let go."""
     feed.request_reply()
     async for batch in feed.batches():
-        feed.acknowledge_idle(batch, pending=False, soon=True)
+        feed.acknowledge_idle(batch, soon=True)
         feed.request_reply()
         if commit.done():
             break

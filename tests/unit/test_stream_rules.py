@@ -1,4 +1,4 @@
-"""The pure decisions of stream/: what may be acknowledged, when to wait, when the server wants to stop."""
+"""The pure decisions of replication/: when to wait, when the server wants to stop, what its refusals mean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg import errors as pg
 from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import refusals as failures
-from pggit_daemon.replication.feed import BUSY, SPAN, URGES, Flow, Urges, acknowledgeable
+from pggit_daemon.replication.feed import BUSY, SPAN, URGES, Flow, Urges
 from pggit_daemon.replication.pacing import ALERT, BURST, LONG, SHORT, Pace
 from pggit_daemon.replication.slot import Requirements, SlotFacts
 from pggit_daemon.runtime.backoff import CAP, STABLE, Backoff
@@ -27,16 +27,6 @@ NEEDS = Requirements(
     role_name="daemon",
     may_replicate=True,
 )
-
-
-@given(LSNS, LSNS)
-def test_with_results_outstanding_only_the_durable_is_acknowledged(durable: LSN, received: LSN) -> None:
-    assert acknowledgeable(durable=durable, received=received, pending=True) == durable
-
-
-@given(LSNS, LSNS)
-def test_with_nothing_outstanding_all_that_came_is_acknowledged(durable: LSN, received: LSN) -> None:
-    assert acknowledgeable(durable=durable, received=received, pending=False) == max(durable, received)
 
 
 def test_a_server_that_keeps_asking_wants_to_stop() -> None:
