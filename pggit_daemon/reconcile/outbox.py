@@ -51,12 +51,13 @@ class Outbox:
             self._swept = True
         self._waiting.clear()
         await _prepare(conn)
-        self._store.parked = False  # unless this, or the store meanwhile, says otherwise
+        parkings = self._store.parkings
         own, asked = Store(conn), {operation: set(ids) for operation, ids in self._store.left.items()}
         await own.run([(operation, {"ids": sorted(ids)}) for operation, ids in asked.items() if ids])
         for operation, ids in asked.items():
             self._store.left[operation] -= ids - own.left[operation]
-        self._store.parked |= own.parked
+        if self._store.parkings == parkings:  # otherwise the store has parked something meanwhile
+            self._store.parked = own.parked
         self.look()
 
 

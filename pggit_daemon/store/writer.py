@@ -24,6 +24,7 @@ from typing import Any
 import psycopg
 
 from pggit_daemon.db.on_demand import Lender, Lent, OnDemand
+from pggit_daemon.db.prepared import Prepared
 from pggit_daemon.errors import RefusedError, StoreError
 from pggit_daemon.model.lsn import LSN, Durable
 from pggit_daemon.model.progress import Progress
@@ -34,10 +35,16 @@ from pggit_daemon.versioning.plan import Step
 OUTBOXES = ("handled_events", "handled_requests")
 """The operations that take handled rows out of an outbox."""
 
-STORE = "SELECT pggit_daemon.store(%s::jsonb, %s)"
+STORE = Prepared("pggit_daemon_store", "SELECT pggit_daemon.store($1::jsonb, $2::boolean)")
 
-STORE_AHEAD = "SELECT pggit_daemon.store(%s::jsonb, %s), pg_catalog.set_config('synchronous_commit', 'off', true)"
+STORE_AHEAD = Prepared(
+    "pggit_daemon_store_ahead",
+    "SELECT pggit_daemon.store($1::jsonb, $2::boolean), pg_catalog.set_config('synchronous_commit', 'off', true)",
+)
 """The same without waiting for the server's disk: what counts is the setting at the end of the transaction."""
+
+NOTHING: Mapping[str, Any] = {"handled_events": [], "handled_requests": [], "gone": [], "parked": False}
+"""What the call says by NULL."""
 
 PIECE = 2_000_000
 """Characters of one document."""
@@ -68,6 +75,8 @@ class Store:
         self.due: set[int] = set()
         self.left: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
         self.parked = True  # an earlier run may have left something
+        self.parkings = 0
+        """How often a call has said that something is parked."""
 
     async def apply(self, steps: Iterable[Step], progress: Progress, before: LSN, *, brief: bool = False) -> Durable:
         """Write the steps and the progress; `before` is the commit position that must be stored now.
@@ -105,7 +114,7 @@ class Store:
             first, second = next(pieces), next(pieces, None)
             async with self._link.use(brief=brief) as conn:
                 if second is None:
-                    answers = [await _alone(conn, query, first)]
+                    answers = [await _alone(conn, query, first, carefully=self.parked)]
                 else:
                     async with conn.transaction():
                         answers = [
@@ -127,6 +136,7 @@ class Store:
                 self.left[operation] |= set(answer[operation])
             self.left["handled_requests"] -= set(answer["gone"])
             self.parked = answer["parked"]
+            self.parkings += self.parked
 
     def _advance(self, progress: Progress, before: LSN) -> Statement:
         return (
@@ -143,18 +153,23 @@ class Store:
         )
 
 
-async def _alone(conn: psycopg.AsyncConnection[Any], query: str, piece: str) -> Mapping[str, Any]:
-    """One piece, which is a transaction: the quick way, and carefully where somebody holds a row or a table."""
+async def _alone(
+    conn: psycopg.AsyncConnection[Any], query: Prepared, piece: str, *, carefully: bool
+) -> Mapping[str, Any]:
+    """One piece, which is a transaction; carefully, too, where somebody holds a row or a table."""
     try:
-        return await _answer(conn, query, piece, carefully=False)
+        return await _answer(conn, query, piece, carefully=carefully)
     except psycopg.errors.LockNotAvailable:
+        if carefully:
+            raise
         return await _answer(conn, query, piece, carefully=True)
 
 
-async def _answer(conn: psycopg.AsyncConnection[Any], query: str, piece: str, *, carefully: bool) -> Mapping[str, Any]:
-    cursor = await conn.execute(query, [piece, carefully], prepare=True)
-    answer, *_ = await cursor.fetchone() or ({},)
-    return answer
+async def _answer(
+    conn: psycopg.AsyncConnection[Any], query: Prepared, piece: str, *, carefully: bool
+) -> Mapping[str, Any]:
+    answer, *_ = await query.run(conn, piece.encode(), b"t" if carefully else b"f")
+    return json.loads(answer) if answer is not None else NOTHING
 
 
 def _removing_later(writes: Iterable[Statement], due: set[int]) -> Iterator[Statement]:
@@ -179,7 +194,7 @@ def _pieces(writes: Iterable[Statement], handled: Mapping[str, set[int]]) -> Ite
     for operation, values in writes:
         if operation in handled:
             handled[operation].update(values["ids"])
-        text = json.dumps((operation, values), ensure_ascii=False, default=_spelt)
+        text = _JSON.encode((operation, values))
         if parts and size + len(text) > PIECE:
             yield f"[{','.join(parts)}]"
             parts, size = [], 0
@@ -206,3 +221,6 @@ def _spelt(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a plan cannot hold a {type(value).__name__}")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=_spelt)

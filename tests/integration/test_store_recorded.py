@@ -72,10 +72,10 @@ def empty(dsn: str) -> None:
 def test_a_row_writes_what_its_parts_write(installed_database: str, rows: list[dict[str, Any]]) -> None:
     """Promise: whether it is recorded for the first time or again, made a commit or only saw one."""
     run(installed_database, COMMITS)
-    run(installed_database, *([("record_migration", row)] for row in rows))
+    run(installed_database, [], *([("record_migration", row)] for row in rows))
     at_once = written(installed_database)
     empty(installed_database)
-    run(installed_database, *(list(parts(row)) for row in rows))
+    run(installed_database, [], *(list(parts(row)) for row in rows))
     assert written(installed_database) == at_once
     assert len(at_once[1]) == 1 or rows == [RAN, SEEN]
 
@@ -85,7 +85,7 @@ def test_who_holds_the_row_is_not_waited_for(installed_database: str) -> None:
     with psycopg.connect(installed_database) as user:
         user.execute(OF_A_USER)
         began = time.monotonic()
-        run(installed_database, [*COMMITS, ("record_migration", RAN)])
+        run(installed_database, [], [*COMMITS, ("record_migration", RAN)])
         assert time.monotonic() - began < 1
         migrations, links, events, rows = written(installed_database)
         assert (migrations, len(links), len(events), len(rows)) == ([], 1, 1, 1)
@@ -99,7 +99,7 @@ def test_what_is_parked_keeps_its_order(installed_database: str) -> None:
     """Promise: while something of a migration is parked, its next row does not overtake it."""
     with psycopg.connect(installed_database) as user:
         user.execute(OF_A_USER)
-        run(installed_database, [*COMMITS, ("record_migration", SEEN)])
+        run(installed_database, [], [*COMMITS, ("record_migration", SEEN)])
         user.rollback()
     run(installed_database, [("record_migration", RAN)])
     time.sleep(0.15)

@@ -1,13 +1,13 @@
 -- The one call that writes a plan: an array of [operation, parameters], run in this order. A transaction of its own, the
 -- call is stored as a whole or not at all.
 -- Returns the rows of the outboxes that are handled and cannot be seen yet (handled_events, handled_requests), what is gone
--- from the second one by other ways (gone), and whether something is parked (22_parked.sql) that a next call, also one
--- without any operation, tries again.
+-- from the second one by other ways (gone), and whether something is parked (22_parked.sql) that a next call, carefully and
+-- also without any operation, tries again. NULL: nothing of all that.
 -- An operation is a function store_<operation>; who adds one adds its line here. It runs with the search_path of this one.
 --
--- `carefully`: a call before this one met a row of external_migrations that somebody's transaction holds (lock_timeout is
--- short for the session that stores). Each such operation is a subtransaction then and may be parked, and other locks are
--- waited for.
+-- `carefully`: something may be parked, or a call before this one met a row of external_migrations that somebody's
+-- transaction holds (lock_timeout is short for the session that stores). Each such operation is a subtransaction then and
+-- may be parked, and other locks are waited for.
 --
 -- What nearly every call has is asked for first. The others are branches of one expression: a PERFORM or a plpgsql CASE for
 -- each would be set up anew in every transaction, which costs about as much as some of the operations.
@@ -21,12 +21,12 @@ DECLARE
     events   jsonb := '[]';
     requests jsonb := '[]';
     gone     jsonb := '[]';
-    parked   boolean;
+    parked   boolean := false;
 BEGIN
     IF carefully THEN
         PERFORM set_config('lock_timeout', '5s', true);
+        parked := pggit_daemon.store_parked();
     END IF;
-    parked := pggit_daemon.store_parked();
     FOR step IN 0 .. jsonb_array_length(plan) - 1 LOOP
         op := plan -> step ->> 0;
         p := plan -> step -> 1;
@@ -85,5 +85,8 @@ BEGIN
             ELSE RAISE EXCEPTION 'the store knows no operation "%"', op USING ERRCODE = 'PGD02';
         END CASE;
     END LOOP;
+    IF NOT parked AND events = '[]' AND requests = '[]' AND gone = '[]' THEN
+        RETURN NULL;
+    END IF;
     RETURN jsonb_build_object('handled_events', events, 'handled_requests', requests, 'gone', gone, 'parked', parked);
 END $$;
