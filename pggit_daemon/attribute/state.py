@@ -89,7 +89,7 @@ class State:
             before = self.attributions.get(new.commit)
             # What an attribution corrects stays so until it is stored.
             corrects = new.corrects if before is None else before.corrects or new.corrects
-            self.attributions[new.commit] = replace(new, corrects=corrects)
+            self.attributions[new.commit] = new if corrects == new.corrects else replace(new, corrects=corrects)
 
     def drop_claim(self, segment: OpenSegment, source: str) -> None:
         """The source has no claim on it any more."""

@@ -115,7 +115,7 @@ def parse_change(payload: bytes, lsn: LSN, encoding: str = "utf-8") -> Change:
     encoding: wal2json writes in it, whatever the client's encoding is.
     """
     try:
-        record = json.loads(payload.decode(encoding), parse_float=Decimal, parse_int=_integer)
+        record = _RECORD.decode(payload.decode(encoding))
         action = record["action"]
         if action == "M":
             return Message(lsn, _flag(record["transactional"]), _text(record["prefix"]), _text(record["content"]))
@@ -160,6 +160,10 @@ def _row(columns: list[Any]) -> Row:
 
 def _integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) < _LONGEST_INT else Decimal(digits)
+
+
+_RECORD = json.JSONDecoder(parse_float=Decimal, parse_int=_integer)
+"""Made once: making one costs more than reading a short record."""
 
 
 def _text(value: object) -> str:

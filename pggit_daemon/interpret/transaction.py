@@ -92,11 +92,11 @@ class Reader:
         if new:
             return NewTables(new)
         statements = [event for event in events.values() if isinstance(event, DdlEvent)]
-        made = self._made(statements)
+        made = self._made(left)
         requests = [request_of(change) for change in transaction.changes if is_request(change)]
         self._writers = writers(requests)
         rows = (change for change in transaction.changes if isinstance(change, RowChange))
-        writes = any(self._registry.at(change.table) is not None for change in rows)
+        writes = bool(requests) and any(self._registry.at(change.table) is not None for change in rows)
         deployment = self._calls.deployment(statements, requests)
         items = self._items(transaction, events, writes=writes, made=made)
         for item in items:
@@ -126,7 +126,7 @@ class Reader:
         run: list[RowChange] = []  # of one history table, with no DDL between them
         for change in transaction.changes:
             event = events.get(change.lsn)
-            source = self._registry.at(change.table) if isinstance(change, RowChange) else None
+            source = self._registry.at(change.table) if event is None and isinstance(change, RowChange) else None
             if run and not _goes_on(run, change, source):
                 items.extend(self._rows(run))
                 run = []
@@ -168,14 +168,9 @@ class Reader:
         works_alone = any(isinstance(proof, AdvisoryLock | LockRow) for proof in source.proofs)
         return source.name if drops and works_alone and not source.preset.session.rule_out(item.event.session) else None
 
-    def _made(self, events: Iterable[DdlEvent]) -> str | None:
-        """The tool whose history table these statements make, if it is one tool's."""
-        tools = {
-            source.name
-            for event in events
-            for seen in created_tables(event)
-            if (source := self._registry.at(seen.table)) is not None
-        }
+    def _made(self, tables: Iterable[TableName]) -> str | None:
+        """The tool whose history table is among these that were made, if it is one tool's."""
+        tools = {source.name for table in tables if (source := self._registry.at(table)) is not None}
         return next(iter(tools)) if len(tools) == 1 else None
 
     def _ddl(self, event: DdlEvent | Unreadable, maker: str | None) -> Iterator[Item]:

@@ -30,7 +30,7 @@ class Urgency(Enum):
 
     @property
     def is_now(self) -> bool:
-        return self in {Urgency.OURS, Urgency.ASKED}
+        return self is Urgency.OURS or self is Urgency.ASKED
 
 
 @dataclass(frozen=True, slots=True)

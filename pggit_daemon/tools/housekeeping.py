@@ -34,24 +34,28 @@ class Housekeeping:
     def owner(self, event: DdlEvent) -> str | None:
         """The source whose own objects, and nothing else, a statement made, changed or dropped."""
         own = {table_of(item) for item in event.objects} - {None}
-        sequences = {
-            name.removeprefix("~sequence ")
-            for item in event.objects
-            if table_of(item) is not None and self._of_item(item) is not None and item.blob is not None
-            for name in item.blob.depends
-            if name.startswith("~sequence ")
-        }
+        sequences = self._sequences(event) if any(map(_is_sequence, event.objects)) else set()
         owners: set[str | None] = set()
         beside: set[str | None] = set()
         for item in event.objects:
             if item.key is None:
                 continue
             found = self._of_item(item)
-            if found is None and own and item.key.type == "sequence" and item.key.identity in sequences:
+            if found is None and own and _is_sequence(item) and item.key.identity in sequences:
                 continue  # of a table in the same statement
             (owners if item.direct else beside).add(found)
         owners |= beside - {None}
         return owners.pop() if len(owners) == 1 else None
+
+    def _sequences(self, event: DdlEvent) -> set[str]:
+        """Those that the tools' own tables of the statement need."""
+        return {
+            name.removeprefix("~sequence ")
+            for item in event.objects
+            if table_of(item) is not None and self._of_item(item) is not None and item.blob is not None
+            for name in item.blob.depends
+            if name.startswith("~sequence ")
+        }
 
     def _of_item(self, item: ObjectEvent) -> str | None:
         if item.key is None:
@@ -124,6 +128,10 @@ class _ToCome:
         if schema not in self._schemas:
             return None
         return next((f"{schema}.{own.table}" for own in self._own if schema in own.schemas), None)
+
+
+def _is_sequence(item: ObjectEvent) -> bool:
+    return item.key is not None and item.key.type == "sequence"
 
 
 def _fits(name: str, patterns: Iterable[str], table: TableName) -> bool:

@@ -80,11 +80,11 @@ class Registry:
         return None if source is None or source.name in self.unreadable else source
 
     def _source_at(self, table: TableName) -> Source | None:
-        if table in self._silent:
-            return None
-        return next(
-            (source for source in self.sources.values() if source.holds(table) and source.origin != "api"), None
-        )
+        if table not in self._silent:
+            for source in self.sources.values():
+                if source.holds(table) and source.origin != "api":
+                    return source
+        return None
 
     @property
     def presets(self) -> Mapping[str, Preset]:

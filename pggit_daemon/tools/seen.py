@@ -33,4 +33,6 @@ def created_tables(event: DdlEvent) -> Iterator[Seen]:
     for item in event.objects:
         table = table_of(item)
         if item.op is ObjectOp.SET and table is not None and item.shape is not None:
-            yield Seen(table, replace(item.shape, copied=event.tag in _COPIES), item.oid.objid, event.lsn)
+            copied = event.tag in _COPIES
+            shape = item.shape if item.shape.copied == copied else replace(item.shape, copied=copied)
+            yield Seen(table, shape, item.oid.objid, event.lsn)

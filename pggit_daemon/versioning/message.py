@@ -7,6 +7,7 @@ that the same transactions give the same commit. Whose it is, is told by `attrib
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -80,7 +81,7 @@ def statements(events: Iterable[DdlEvent]) -> tuple[DdlEvent, ...]:
         objects = event.objects
         while event.kind == "ddl" and whole and _begins(whole[-1], event):
             objects = (*whole.pop().objects, *objects)
-        whole.append(replace(event, objects=objects))
+        whole.append(event if objects is event.objects else replace(event, objects=objects))
     return tuple(whole)
 
 
@@ -119,7 +120,8 @@ def _renamed(events: Iterable[DdlEvent], schema: Schema) -> Iterator[DdlEvent]:
             if key is not None or item.op is not ObjectOp.DROP:
                 known.append(item if key in {None, item.key} else replace(item, key=key))
         if any(item.direct for item in known) or not any(item.direct for item in event.objects):
-            yield replace(event, objects=tuple(known))
+            same = len(known) == len(event.objects) and all(map(operator.is_, known, event.objects))
+            yield event if same else replace(event, objects=tuple(known))
 
 
 def summary(events: Iterable[DdlEvent]) -> str:

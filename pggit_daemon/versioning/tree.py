@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pggit_daemon.model.objects import Blob, ObjectId, ObjectKey
 
@@ -110,9 +111,14 @@ class Tree:
 
 
 def _path(key: ObjectKey) -> tuple[str, str, str]:
-    bucket = hashlib.sha256(key.identity.encode()).digest()[0] % BUCKETS
     # A schema's name cannot be empty, so the empty name is free for what lies outside schemas.
-    return (key.schema or "", key.type, f"{bucket:02x}")
+    return (key.schema or "", key.type, _bucket(key.identity))
+
+
+@lru_cache(maxsize=256)
+def _bucket(identity: str) -> str:
+    """A commit asks for the same names some times over."""
+    return f"{hashlib.sha256(identity.encode()).digest()[0] % BUCKETS:02x}"
 
 
 def _rebuilt(
