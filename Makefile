@@ -1,5 +1,7 @@
 # make demo | test | check | test-tools | test-install | lint | bench | clean.  All is set up on the way, in .venv and .cache here.
 PYTHON ?= python3
+# Images set it; tests, tools and daemons that start hundreds of times are not to be compiled each time.
+export PYTHONDONTWRITEBYTECODE :=
 RUN := .venv/bin
 
 .PHONY: demo test check test-tools test-install lint bench clean
@@ -15,12 +17,12 @@ test: lint
 	$(RUN)/python -m sandbox.jars
 	$(RUN)/python -m sandbox.histories.fetch
 	$(RUN)/python -m sandbox.tools
-	$(RUN)/pytest -n auto --maxprocesses 4 --dist worksteal --cost
+	$(RUN)/pytest -n auto --dist worksteal --cost
 
 # What needs no server: lint, types and the pure tests, in half a minute.
 check: lint
 	sandbox/setup.sh promtool
-	$(RUN)/pytest -n auto --maxprocesses 4 tests/unit
+	$(RUN)/pytest -n auto --maxprocesses $$(getconf _NPROCESSORS_ONLN) tests/unit
 
 # Every migration tool that can be had, beside hands that change the schema: the table of docs/tools.md. A quarter of an hour.
 test-tools: .venv/ready

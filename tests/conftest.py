@@ -38,6 +38,8 @@ settings.load_profile("tests")
 
 TEMPLATE = "installed_template"
 
+MOST_WORKERS = 6  # servers, JVMs and what they hold in memory
+
 _numbers = itertools.count(1)
 
 
@@ -50,6 +52,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Tally())
     if config.getoption(cost.OPTION):
         config.pluginmanager.register(cost.Cost())
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto` two for each core: a good part of the tests wait for a daemon or a clock."""
+    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin what takes long first, so that nothing of it runs alone at the end.
+
+    With `--dist worksteal` each worker begins with a part of the list, and all parts have the same length.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long") is not None]
+    others = iter([item for item in items if item.get_closest_marker("long") is None])
+    left = len(items)
+    items.clear()
+    for worker in range(workers):
+        length = left // (workers - worker)
+        left -= length
+        first = long[worker::workers]
+        items += [*first, *itertools.islice(others, max(0, length - len(first)))]
+    items += others
 
 
 @pytest.fixture(scope="session")

@@ -359,6 +359,7 @@ def staging(cluster: Databases, installed_template: str) -> Iterator[str]:
         cluster.drop_database("staging")
 
 
+@pytest.mark.long
 def test_every_block_of_the_document(scene: Scene, staging: str) -> None:
     """Each SQL, XML and shell block runs, in order, and does what the document says of it."""
     if not DOCUMENT.exists():

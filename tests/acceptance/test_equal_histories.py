@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from sandbox.flyway import Flyway
 from sandbox.liquibase import Liquibase
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.long
 def test_the_same_history_whenever_it_is_read(installed_database: str, tmp_path: Path) -> None:
     """Two Flyways, a Liquibase and a hand at once; the daemon is stopped at nothing, at several moments, before all."""
     crowd = Crowd(
@@ -59,6 +61,7 @@ def test_the_same_history_whenever_it_is_read(installed_database: str, tmp_path:
         assert conn.execute("SELECT count(DISTINCT hash) = count(*) FROM pggit.commits").fetchone() == (True,)
 
 
+@pytest.mark.long
 def test_what_was_dropped_before_it_was_read(installed_database: str, tmp_path: Path) -> None:
     """drop-all and clean take the tools' own tables away: one who comes after them must know them all the same."""
     changelog = liquibase_changelog(tmp_path / "public.sql", "public", 2, 0)

@@ -103,6 +103,7 @@ def stop_in_time(daemon: Daemon) -> None:
     assert time.monotonic() - began < STOPPED
 
 
+@pytest.mark.long
 def test_a_peer_that_says_nothing_more(two: dict[str, str], tmp_path: Path, role: str, cluster: Databases) -> None:
     """It is noticed, the database alone is not ready, the process lives; when the peer is back all goes on."""
     config = tmp_path / "config.toml"
@@ -145,6 +146,7 @@ def test_a_stop_while_the_peer_is_silent(two: dict[str, str], tmp_path: Path, ro
             stop_in_time(daemon)
 
 
+@pytest.mark.long
 def test_a_command_whose_server_says_nothing_more(cluster: Databases) -> None:
     """It ends with an error, as a job of cron must; a statement that takes long is waited for."""
     with StallingProxy(cluster.port) as proxy:
@@ -263,6 +265,7 @@ def test_a_stand_by_says_so_once(two: dict[str, str], tmp_path: Path, role: str)
         assert first._process is None
 
 
+@pytest.mark.long
 def test_crashes_of_the_server(tmp_path: Path) -> None:
     """After each of several immediate restarts it is ready within seconds of the server, not later each time."""
     with Cluster.start({"restart_after_crash": "on"}) as cluster:

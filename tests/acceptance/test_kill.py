@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
 from sandbox.cluster import Cluster
 from sandbox.flyway import Flyway
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 KILLS = 20
 
 
+@pytest.mark.long
 def test_kill_9_at_twenty_moments(installed_database: str, tmp_path: Path) -> None:
     """While two Flyways, Liquibase and a hand work, and while what they left is read."""
     seed = int(os.environ.get("PGGIT_TEST_SEED") or random.randrange(10**6))  # noqa: S311  (moments, no secrets)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from sandbox.tools import Script
 from tests.acceptance.conftest import BOTH_PLUGINS, RealTool
@@ -69,6 +70,7 @@ def test_the_sql_api(scene: Scene) -> None:
     assert [line.split()[0] + " " + line.split()[3] for line in scene.migrations()] == ["1 applied", "2 failed"]
 
 
+@pytest.mark.long
 def test_killed_under_pgoutput(installed_database: str, tmp_path: Path) -> None:
     """Nothing lost, nothing twice: the same history as when the same WAL is read undisturbed."""
     crowd = Crowd(

@@ -35,6 +35,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(cluster, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_no_link_is_wrong_beside_hands(bench: Bench, group: int) -> None:
     """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
@@ -44,6 +45,7 @@ def test_no_link_is_wrong_beside_hands(bench: Bench, group: int) -> None:
     assert _unlinked(one for one in found if one.tool in EXACT) == []
 
 
+@pytest.mark.long
 def test_all_links_are_right_where_the_table_is_integrated(bench: Bench) -> None:
     """The trigger names the session, so nobody beside it is mistaken for the tool."""
     found = bench.run(NAMED, Mode.INTEGRATED, short=True)

@@ -42,6 +42,7 @@ PROGRESS = "SELECT commit_lsn::text FROM pggit_daemon.progress"
 ACKNOWLEDGED = f"SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = '{SLOT}'"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [7, 8, 9])
 def test_the_server_dies_before_results_are_on_its_disk(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311  (moments, no secrets)

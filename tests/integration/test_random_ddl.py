@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.random_ddl.machine import Arena, run
 
 if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 
+@pytest.mark.long
 def test_the_record_equals_the_catalog_after_every_step(cluster: Databases, installed_template: str) -> None:
     """Whatever runs, in whatever transactions, on two sessions: same keys, same definitions, same ids."""
     arena = Arena.prepare(cluster, installed_template)

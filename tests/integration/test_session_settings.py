@@ -195,6 +195,7 @@ def _wrong(case: str, dsn: str, own: str) -> list[Any]:
     return [(check, said) for check, holds in checks.items() if not holds]
 
 
+@pytest.mark.long
 def test_settings_and_encodings_of_databases(cluster: Databases, tmp_path: Path, role: str) -> None:
     """Users, daemon and commands all meet them."""
     databases = {}

@@ -21,6 +21,7 @@ UNORDERED = ("isn",)
 REFUSED = (UndefinedObject, UndefinedFunction, UndefinedTable, ReservedName)
 
 
+@pytest.mark.long
 def test_contrib_statement_by_statement(watch: Watch) -> None:
     """After every fiftieth statement the tree is the catalog; exports of ten moments and the end are what was there."""
     with watch("contrib") as watched:

@@ -13,6 +13,7 @@ from tests.acceptance.oracle.conftest import Watch
 from tests.acceptance.oracle.statements import statements
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("history", "migrations"),
     [(run.django, 96), (run.ckan, 109), (run.unleash, 374)],
