@@ -55,13 +55,15 @@ def init(
         raise UsageError("--read-all-data: --role NAME says who")
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="init") as conn:
-        if not dry_run:
-            installer.check_rights(conn)
         migrators = tuple(migrator or ())
+        script = ""
+        if dry_run:
+            script = installer.plan(conn, daemon_role=role, read_all_data=read_all_data, migrators=migrators)
+        else:
+            installer.check_rights(conn)
         if installer.installed_version(conn) is None:
             _warn_of_publications(installer.replicated_by(conn))
         if dry_run:
-            script = installer.plan(conn, daemon_role=role, read_all_data=read_all_data, migrators=migrators)
             if json:
                 print_json({"database": chosen.name, "sql": script})
             else:

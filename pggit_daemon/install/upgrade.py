@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pggit_daemon.errors import InstallError
+from psycopg import errors
+
+from pggit_daemon.errors import InstallError, PrerequisiteError
 from pggit_daemon.install import state
 from pggit_daemon.install.needs import still_to_do
 from pggit_daemon.install.script import Grants, Work, as_text, opening, statements
@@ -83,10 +85,19 @@ def plan(
     read_all_data: bool = False,
     migrators: tuple[str, ...] = (),
 ) -> str:
-    """Return the SQL that `install` would run now, as a script for psql; changes nothing."""
-    with conn.transaction(force_rollback=True):
-        work = _open_work(conn, Grants(daemon_role, read_all_data, migrators))
-        version = installed_version(conn)
+    """Return the SQL that `install` would run now, as a script for psql; changes nothing.
+
+    Anybody may have it for a database without us; what is installed, a superuser may look at.
+    """
+    try:
+        with conn.transaction(force_rollback=True):
+            work = _open_work(conn, Grants(daemon_role, read_all_data, migrators))
+            version = installed_version(conn)
+    except errors.InsufficientPrivilege as exc:
+        raise PrerequisiteError(
+            f"the role may not see what is installed in this database: {exc.diag.message_primary}",
+            hint="connect as a superuser, as who runs the printed SQL must",
+        ) from exc
     parts = statements(work)
     if not parts:
         return f"-- Nothing to do: version {version} is installed.\n"

@@ -1,14 +1,14 @@
 """What a commit says of its content.
 
 In: a segment. Out: its summary and author, which are in its hash, and its metadata; all taken from the stream alone, so
-that the same transactions give the same commit. Whose it is, is told by `attribute/attribution.py`. Pure; called by
+that the same transactions give the same commit. Whose it is, `attribute/attribution.py` says. Pure; called by
 `versioning/plan.py`.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,10 +35,12 @@ def author(segment: Segment) -> str:
     return segment.events[0].session.profile.user
 
 
-def metadata(segment: Segment) -> dict[str, Any]:
-    """Who, from where, which commands, and their text where the capture kept it as harmless."""
+def metadata(segment: Segment, whole: Sequence[DdlEvent]) -> dict[str, Any]:
+    """Who, from where, which commands, and their text where the capture kept it as harmless.
+
+    `whole` are its statements as `of_ours` gives them.
+    """
     changeset, events = segment.changeset, segment.events
-    whole = statements(events)
     session = events[0].session
     found: dict[str, Any] = {
         "xid": changeset.xid,
@@ -52,7 +54,7 @@ def metadata(segment: Segment) -> dict[str, Any]:
             "pid": session.key.pid,
             "backend_start": session.key.started,
         },
-        "commands": sorted({event.tag for event in events}),
+        "commands": sorted({event.tag for event in whole}),
         "first_lsn": str(events[0].lsn),
         "last_lsn": str(events[-1].lsn),
     }
@@ -71,10 +73,10 @@ def metadata(segment: Segment) -> dict[str, Any]:
 
 
 def statements(events: Iterable[DdlEvent]) -> tuple[DdlEvent, ...]:
-    """One event for each statement: what it dropped and which table it rewrote is told before what it made.
+    """One event for each statement. Its drops and its rewrites come as events right before the one with what it made.
 
-    Nothing stands between these events. What was dropped is told alone only where the statement made nothing, as
-    DROP TABLE does, and such a command never makes anything.
+    What was dropped comes alone only where the statement made nothing, as DROP TABLE does, and such a command never
+    makes anything.
     """
     whole: list[DdlEvent] = []
     for event in events:

@@ -74,7 +74,7 @@ class Step:
 
 def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
     """Plan one segment over the commit `head`; `schema` moves on."""
-    said = summary(of_ours(segment.events, schema))
+    whole = of_ours(segment.events, schema)
     changes = schema.apply(objects_of(segment.events))
     changeset = segment.changeset
     commit = None
@@ -83,13 +83,13 @@ def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
             kind=CommitKind.PENDING,
             tree_hash=schema.tree.hash,
             parent=head,
-            message=said,
+            message=summary(whole),
             author=author(segment),
             time=changeset.commit_time,
             lsn=changeset.commit_lsn,
             ordinal=segment.ordinal,
             xid=changeset.xid,
-            metadata=metadata(segment),
+            metadata=metadata(segment, whole),
             changes=changes,
         )
     part = None

@@ -393,6 +393,10 @@ def test_a_person_is_told_how_to_read_and_who_may_install(recorded: str) -> None
                 refused = run(*words, dsn=person)
                 assert refused.code == 4
                 assert refused.err.startswith("error: init and uninstall need a superuser, and cli_person is none")
+            refused = run("init", "--dry-run", dsn=person)
+            assert refused.code == 4
+            assert refused.err.startswith("error: the role may not see what is installed in this database")
+            assert "\nhint: connect as a superuser, as who runs the printed SQL must\n" in refused.err
         finally:
             conn.execute("DROP ROLE cli_person")
 

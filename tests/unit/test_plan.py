@@ -10,7 +10,7 @@ from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import RowOp, Unreadable
 from pggit_daemon.store.statements import statements
-from pggit_daemon.versioning.plan import Step, closing, make_commit
+from pggit_daemon.versioning.plan import Commit, Step, closing, make_commit
 from tests.unit.build import (
     FSH,
     START,
@@ -227,6 +227,11 @@ def test_new_ids_of_unchanged_objects_are_stored_without_a_commit() -> None:
 
 def said_of(*statements: tuple[str, tuple[dict[str, Any], ...]]) -> str:
     """The summary of a transaction with these statements, after public.a was made and recorded."""
+    return commit_of(*statements).summary
+
+
+def commit_of(*statements: tuple[str, tuple[dict[str, Any], ...]]) -> Commit:
+    """The commit of such a transaction."""
     wal = Wal()
     psql(wal, "public.a")
     tx = wal.begin(who(900, "psql", "dba"))
@@ -235,7 +240,7 @@ def said_of(*statements: tuple[str, tuple[dict[str, Any], ...]]) -> str:
     tx.commit()
     commit = followed(wal).steps[-1].commit
     assert commit is not None
-    return commit.summary
+    return commit
 
 
 def test_a_summary_names_what_is_gone_as_it_was_recorded_however_the_session_quotes_names() -> None:
@@ -254,6 +259,15 @@ def test_a_summary_passes_over_what_was_no_object_of_ours() -> None:
     assert said_of(*statements) == "CREATE EXTENSION hstore"
 
 
+def test_metadata_counts_no_statement_of_an_extensions_script() -> None:
+    """What a person ran is one command, whatever the extension's script dropped on the way."""
+    member = dropped("public.@(public.hstore,public.hstore)")
+    statements = (("DROP OPERATOR", (member,)), ("CREATE EXTENSION", (element("hstore"),)))
+    metadata = commit_of(*statements).metadata
+    assert metadata["commands"] == ["CREATE EXTENSION"]
+    assert (metadata["statements"], len(metadata["texts"])) == (1, 1)
+
+
 def test_what_a_statement_dropped_and_rewrote_is_said_with_it() -> None:
     """Up to three events are of one statement; the next statement of the same command is another."""
     wider = element("public.a", columns=("id",), definition="CREATE TABLE public.a (id bigint);\n")
@@ -264,14 +278,8 @@ def test_what_a_statement_dropped_and_rewrote_is_said_with_it() -> None:
         ("ALTER TABLE", (wider,)),
         ("ALTER TABLE", (other,)),
     )
-    assert said_of(*events) == "ALTER TABLE public.a; ALTER TABLE public.b"
-    wal = Wal()
-    tx = wal.begin(who(900, "psql", "dba"))
-    for tag, of in events:
-        tx.ddl(tag, *of)
-    tx.commit()
-    commit = followed(wal).steps[-1].commit
-    assert commit is not None
+    commit = commit_of(*events)
+    assert commit.summary == "ALTER TABLE public.a; ALTER TABLE public.b"
     assert (commit.metadata["statements"], commit.metadata["texts"]) == (2, ["ALTER TABLE", "ALTER TABLE"])
 
 
