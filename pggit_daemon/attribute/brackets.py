@@ -62,7 +62,7 @@ def bracket_closed(state: State, table: TableName, *, dropping: bool) -> None:
     for source in _bracketed(state, table):
         for row in list(state.rows.get(source.name, ())):
             mine = all(set(segment.claims) == {source.name} for segment in candidates_of(state, row))
-            if mine and not row.matched:
+            if mine and not row.matched and not source.is_run_by_children:
                 give_up(state, row)
                 match_rows(state)
         for session in state.known.sessions.housekeepers_of(source.name):

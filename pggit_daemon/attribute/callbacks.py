@@ -29,6 +29,7 @@ def possible_callback(seen: Seen, sources: Iterable[Source]) -> frozenset[str]:
         source.name
         for source in sources
         if proof_of(source).has_siblings
+        and not source.is_run_by_children
         and source.preset.session.usual_application_name == session.profile.application_name
         and not source.preset.session.rule_out(session)
         and path in {None, source.table.schema}

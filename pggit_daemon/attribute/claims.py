@@ -29,7 +29,7 @@ class Claim:
     """A source's possible right to a transaction's DDL.
 
     `certain`: the session is known to be the tool's. `weak`: it looks otherwise than the tool's, as a script may make
-    it; only the order of positions may prove it.
+    it; only the order of positions may prove it. `since`: the tool had begun then what it runs children for.
     """
 
     source: str
@@ -37,6 +37,7 @@ class Claim:
     group: Group
     certain: bool = False
     weak: bool = False
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Seen:
     search_path: str | None = None
     alone: bool = False
     used: frozenset[str] = frozenset()
+    siblings: tuple[SessionKey, ...] | None = None
 
 
 def by_search_path(found: dict[str, Claim], sources: Mapping[str, Source], seen: Seen) -> dict[str, Claim]:

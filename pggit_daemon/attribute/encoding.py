@@ -16,7 +16,7 @@ from pggit_daemon.attribute.claims import Claim, Group
 from pggit_daemon.attribute.known import Bracket
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment, Place, Statement, Taker
-from pggit_daemon.attribute.sessions import Holder, Housekeeper, Run, ToolSessions, Unlocked
+from pggit_daemon.attribute.sessions import Foreign, Holder, Housekeeper, Run, ToolSessions, Unlocked
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
@@ -94,12 +94,14 @@ def claim_state(claim: Claim) -> dict[str, Any]:
         "group": _group(claim.group),
         "certain": claim.certain,
         "weak": claim.weak,
+        "since": claim.since.isoformat() if claim.since is not None else None,
     }
 
 
 def loaded_claim(one: Stored) -> Claim:
     group = _loaded_group(one["group"])
-    return Claim(one["source"], Evidence(one["evidence"]), group, certain=one["certain"], weak=one["weak"])
+    since = datetime.fromisoformat(one["since"]) if one.get("since") is not None else None
+    return Claim(one["source"], Evidence(one["evidence"]), group, certain=one["certain"], weak=one["weak"], since=since)
 
 
 # -- rows
@@ -203,12 +205,14 @@ def bracket_state(table: TableName, bracket: Bracket) -> dict[str, Any]:
         "opened": str(bracket.opened),
         "at": bracket.at.isoformat() if bracket.at is not None else None,
         "abandoned": bracket.abandoned,
+        "wrote": bracket.wrote.isoformat() if bracket.wrote is not None else None,
     }
 
 
 def loaded_bracket(one: Stored) -> tuple[TableName, Bracket]:
     at = datetime.fromisoformat(one["at"]) if one["at"] is not None else None
-    return TableName(one["schema"], one["table"]), Bracket(LSN.parse(one["opened"]), at, one["abandoned"])
+    wrote = datetime.fromisoformat(one["wrote"]) if one.get("wrote") is not None else None
+    return TableName(one["schema"], one["table"]), Bracket(LSN.parse(one["opened"]), at, one["abandoned"], wrote)
 
 
 def housekeeper_state(known: Housekeeper) -> dict[str, Any]:
@@ -227,7 +231,7 @@ def tool_state(tool: ToolSessions) -> dict[str, Any]:
         "holders": [[session_state(who), str(held.first), held.seen.isoformat()] for who, held in tool.holders.items()],
         "marks": [str(mark) for mark in tool.marks],
         "strangers": [[session_state(who), _group(group)] for who, group in tool.strangers.items()],
-        "foreign": [[*look, seen.isoformat()] for look, seen in tool.foreign.items()],
+        "foreign": [[*look, others.seen.isoformat()] for look, others in tool.foreign.items()],
         "looks": [list(look) for look in tool.looks],
         "unlocked": [
             [session_state(who), one.application, str(one.last), one.seen.isoformat()]
@@ -251,7 +255,7 @@ def loaded_tool(one: Stored) -> ToolSessions:
     for who, group in one["strangers"]:
         tool.strangers[loaded_session(who)] = _loaded_group(group)
     for user, application, seen in one.get("foreign", ()):
-        tool.foreign[user, application] = datetime.fromisoformat(seen)
+        tool.foreign[user, application] = Foreign(datetime.fromisoformat(seen))
     tool.looks.update(((user, application), None) for user, application in one.get("looks", ()))
     for who, application, last, seen in one.get("unlocked", ()):
         tool.unlocked[loaded_session(who)] = Unlocked(application, LSN.parse(last), datetime.fromisoformat(seen))

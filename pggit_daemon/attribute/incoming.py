@@ -76,6 +76,7 @@ def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegmen
     """
     for row in rows:
         _see_writer(state, row)
+        _note_bracket(state, row)
         if not row.may_run_ddl:
             match_without_ddl(row)
             settle(state, row)
@@ -100,6 +101,14 @@ def _see_writer(state: State, row: WaitingRow) -> None:
     if isinstance(row.event, HistoryRowEvent) and tool.named != named:
         tool.named = named
         state.changed.tools[row.source] = None
+
+
+def _note_bracket(state: State, row: WaitingRow) -> None:
+    table = state.sources[row.source].bracket_table
+    bracket = state.known.brackets.get(table) if table is not None else None
+    if table is not None and bracket is not None:
+        bracket.wrote = row.time
+        state.changed.brackets[table] = None
 
 
 def wait(state: State, rows: Sequence[WaitingRow]) -> None:

@@ -21,11 +21,15 @@ Writers = Mapping[str, frozenset[str] | None]
 
 @dataclass(slots=True)
 class Bracket:
-    """A lock table whose row is held, since the transaction `opened`. `abandoned`: whoever held it is gone."""
+    """A lock table whose row is held, since the transaction `opened`.
+
+    `abandoned`: whoever held it is gone. `wrote`: when the newest row came that stands in it.
+    """
 
     opened: LSN
     at: datetime | None
     abandoned: bool = False
+    wrote: datetime | None = None
 
 
 @dataclass(slots=True)

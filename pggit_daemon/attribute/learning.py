@@ -71,6 +71,6 @@ def outlived(state: State, session: SessionKey, since: LSN) -> None:
             rows = (row for row in state.rows.get(source, ()) if not row.matched and row.commit_lsn <= since)
             if any(segment.stands_before(row.lsn, row.commit_lsn) for row in rows):
                 looks = Profile(segment.user, segment.application, None)
-                state.known.sessions.of(source).see_foreign(looks, segment.time)
+                state.known.sessions.of(source).see_foreign(segment.session, looks, segment.time)
                 state.changed.tools[source] = None
                 state.drop_claim(segment, source)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pggit_daemon.attribute.attribution import taker_of
 from pggit_daemon.attribute.learning import learn, show_own
-from pggit_daemon.attribute.proofs import Candidates, Match, Nothing, Wait, proof_of
+from pggit_daemon.attribute.proofs import Beside, Candidates, Match, Nothing, Wait, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
 from pggit_daemon.attribute.proofs.window import window_of
@@ -57,7 +57,7 @@ def give_up(state: State, row: WaitingRow) -> None:
         # At least one of them is not the tool's, and looks like it.
         for segment in candidates:
             profile = Profile(segment.user, segment.application, None)
-            state.known.sessions.of(row.source).see_foreign(profile, segment.time)
+            state.known.sessions.of(row.source).see_foreign(segment.session, profile, segment.time)
         state.changed.tools[row.source] = None
     for segment in candidates:
         for source, claim in list(segment.claims.items()):
@@ -171,7 +171,7 @@ def _match(state: State, row: WaitingRow) -> bool:
     proof = proof_of(source)
     candidates = of_writer(row, source, proof, _candidates(state, row))
     found = by_writer(row, source, candidates) or (
-        proof.match(row, source, candidates, lambda *about: _stands_elsewhere(state, *about))
+        proof.match(row, source, candidates, Beside(lambda *about: _stands_elsewhere(state, *about), state.known))
         if candidates
         else Nothing()
     )

@@ -42,6 +42,7 @@ def seen_of(changeset: Changeset) -> Seen | None:
         search_path=next((event.search_path for event in events if event.search_path is not None), None),
         alone=any(map(_runs_alone, events)),
         used=frozenset(name for event in events for name in event.used),
+        siblings=next((event.siblings for event in events if event.siblings is not None), None),
     )
 
 
@@ -67,7 +68,7 @@ def opened(one: RecordedSegment, first: LSN) -> OpenSegment:
         ),
         summary=one.summary,
         deployment=changeset.deployment.name if changeset.deployment is not None else None,
-        siblings=frozenset(key for event in changeset.events for key in event.siblings),
+        siblings=frozenset(key for event in changeset.events for key in event.siblings or ()),
     )
 
 
@@ -164,7 +165,7 @@ def _see_foreign(state: State, seen: Seen, claims: Mapping[str, Claim]) -> None:
     """Sessions that a source knows by their looks alone: others that look so make it doubt."""
     for one in state.sources.values():
         if one.place is Place.OTHER_SESSION and one.name not in claims:
-            state.known.sessions.of(one.name).see_foreign(seen.session.profile, seen.time)
+            state.known.sessions.of(one.name).see_foreign(seen.session.key, seen.session.profile, seen.time)
             state.changed.tools[one.name] = None
 
 

@@ -29,6 +29,7 @@ STRANGERS_KEPT = 64
 LOOKS_KEPT = 8
 OWN_KEPT = 16
 UNLOCKED_KEPT = 4
+SHORTEST_KEPT = 16
 
 OWN_FOR = timedelta(minutes=10)
 """How long a session that has shown itself to be the tool's is taken for it, after it last ran DDL."""
@@ -76,12 +77,37 @@ class Housekeeper:
 
 
 @dataclass(slots=True)
+class Foreign:
+    """Sessions of one look that ran DDL which is not the tool's: when one did last, and how long each lasted at least.
+
+    The shortest are remembered; none: it is not known how short they were.
+    """
+
+    seen: datetime
+    lasted: dict[SessionKey, timedelta] = field(default_factory=dict)
+
+    def add(self, session: SessionKey, now: datetime) -> None:
+        self.seen = max(self.seen, now)
+        self.lasted[session] = max(lasted(session, now), self.lasted.get(session, timedelta(0)))
+        if len(self.lasted) > SHORTEST_KEPT:
+            del self.lasted[max(self.lasted, key=lambda one: self.lasted[one])]
+
+
+def lasted(session: SessionKey, until: datetime) -> timedelta:
+    """How long the session had lasted then; nothing where its start is not known."""
+    try:
+        return until - datetime.fromisoformat(session.started)
+    except (ValueError, TypeError):
+        return timedelta(0)
+
+
+@dataclass(slots=True)
 class ToolSessions:
     """What is known of one source.
 
     `own`: sessions that used its history table themselves, or wrote a row together with DDL, and when last.
     `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
-    `foreign`: looks under which others ran DDL, and when last. `looks`: how the sessions looked that ran its
+    `foreign`: looks under which others ran DDL. `looks`: how the sessions looked that ran its
     migrations. `shares`: whether its rows share a transaction with their DDL, as the first one that had any did; None:
     there was none. `named`: its rows name the session that wrote them. `unlocked`: sessions that ran DDL
     without its lock since its last row.
@@ -92,7 +118,7 @@ class ToolSessions:
     holders: OrderedDict[SessionKey, Holder] = field(default_factory=OrderedDict)
     marks: deque[LSN] = field(default_factory=lambda: deque(maxlen=MARKS_KEPT))
     strangers: OrderedDict[SessionKey, Group] = field(default_factory=OrderedDict)
-    foreign: OrderedDict[Look, datetime] = field(default_factory=OrderedDict)
+    foreign: OrderedDict[Look, Foreign] = field(default_factory=OrderedDict)
     looks: OrderedDict[Look, None] = field(default_factory=OrderedDict)
     unlocked: OrderedDict[SessionKey, Unlocked] = field(default_factory=OrderedDict)
     shares: bool | None = None
@@ -114,16 +140,23 @@ class ToolSessions:
         while len(self.unlocked) > UNLOCKED_KEPT:
             self.unlocked.popitem(last=False)
 
-    def see_foreign(self, who: Profile, now: datetime) -> None:
+    def see_foreign(self, session: SessionKey, who: Profile, now: datetime) -> None:
         """Somebody of this look ran DDL that is not the tool's."""
-        self.foreign.pop((who.user, who.application_name), None)
-        self.foreign[who.user, who.application_name] = now
+        look = (who.user, who.application_name)
+        others = self.foreign.pop(look, None)
+        if others is None or now - others.seen > FOREIGN:
+            others = Foreign(now)
+        others.add(session, now)
+        self.foreign[look] = others
         while len(self.foreign) > LOOKS_KEPT:
             self.foreign.popitem(last=False)
 
-    def is_foreign(self, who: Profile, now: datetime) -> bool:
-        seen = self.foreign.get((who.user, who.application_name))
-        return seen is not None and now - seen <= FOREIGN
+    def is_foreign(self, who: Profile, now: datetime, within: timedelta | None = None) -> bool:
+        """Whether others of this look ran DDL lately, in sessions that may have lasted no longer than `within`."""
+        others = self.foreign.get((who.user, who.application_name))
+        if others is None or now - others.seen > FOREIGN:
+            return False
+        return within is None or not others.lasted or min(others.lasted.values()) <= within
 
     def hold(self, holder: SessionKey, first: LSN, now: datetime) -> None:
         """A statement saw the lock in these hands."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pggit_daemon.model.lsn import LSN
@@ -40,7 +41,7 @@ class DdlEvent:
     objects: tuple[ObjectEvent, ...]
     failure: str | None
     search_path: str | None = None
-    siblings: tuple[SessionKey, ...] = ()
+    siblings: tuple[SessionKey, ...] | None = None
     used: frozenset[str] = frozenset()
     snapshot: Snapshot | None = None
 
@@ -63,12 +64,16 @@ def parse_event(change: RowChange) -> DdlEvent:
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
-        siblings=tuple(
-            SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(row["sisters"] or "[]")
-        ),
+        siblings=_siblings(row["sisters"]),
         used=frozenset(map(str, json.loads(row.get("used_histories") or "[]"))),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
+
+
+def _siblings(told: object) -> tuple[SessionKey, ...] | None:
+    if told is None:
+        return None
+    return tuple(SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(str(told)))
 
 
 def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
@@ -107,6 +112,8 @@ def parse_lock(item: Mapping[str, Any]) -> HeldLock:
         objsubid=int(item.get("objsubid", 1)),
         holder=SessionKey.of(int(item["pid"]), str(item["backend_start"])),
         profile=Profile(str(item["user"]), str(item["application_name"]), _text(item["client_addr"])),
+        since=datetime.fromisoformat(since) if (since := item.get("since")) is not None else None,
+        table=(_word(table[0]), _word(table[1])) if (table := item.get("table")) is not None else None,
     )
 
 

@@ -45,13 +45,18 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class HeldLock:
-    """An advisory lock that some session held while the statement ran."""
+    """A lock that some session held while the statement ran: an advisory one, or on a `table`.
+
+    `since`: when the transaction began that another session had open then.
+    """
 
     classid: int
     objid: int
     holder: SessionKey
     profile: Profile
     objsubid: int = 1
+    since: datetime | None = None
+    table: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

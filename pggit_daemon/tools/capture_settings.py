@@ -41,6 +41,8 @@ def capture_settings(
             locks |= {advisory.key.of_table(database or "", one) for one in (*tables.get(stem, ()), usual)}
         if advisory.holder is Holder.EITHER and preset.session.usual_application_name is not None:
             applications.add(preset.session.usual_application_name)
+    # A tool that runs each script in a session of its own: that is known by having no sibling.
+    applications |= {one.preset.session.usual_application_name or "" for one in sources if one.is_run_by_children}
     shapes = {
         stem: {"tool": preset.tool, "columns": list(preset.columns), "keyed": bool(preset.table.key)}
         for stem, preset in presets.items()
@@ -49,7 +51,7 @@ def capture_settings(
         "locks": [list(lock) for lock in sorted(locks)],
         "applications": sorted(applications),
         "shapes": shapes,
-        "watch": any(source.preset.advisories for source in sources)
+        "watch": any(one.preset.advisories or one.is_run_by_children or one.preset.company for one in sources)
         or any(preset.advisories and preset.table.name not in usual_histories() for preset in presets.values()),
     }
 

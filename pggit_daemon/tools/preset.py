@@ -66,10 +66,20 @@ class LockRowProof(_Model):
     close: tuple[LockMove, ...]
 
 
+class Company(_Model):
+    """So many connections that the tool opens one after the other: the first has `lock_table` by LOCK TABLE in a
+    transaction while another one runs scripts. {table} is the history table's name.
+    """
+
+    lock_table: str
+    sessions: Annotated[int, Field(ge=2)]
+
+
 class WindowProof(_Model):
     """`trusted`: DDL of a session that nothing shows to be the tool's counts, too, where no other may be it."""
 
     by: Literal["window"]
+    company: Company | None = None
     gap_seconds: Annotated[float, Field(gt=0)] | None = None
     trusted: bool = False
 
@@ -195,6 +205,11 @@ class Preset(_Model):
     @property
     def lock_row(self) -> LockRowProof | None:
         return next((proof for proof in self.proof if isinstance(proof, LockRowProof)), None)
+
+    @property
+    def company(self) -> Company | None:
+        """The connections among which the one that runs its scripts is known, if it has any."""
+        return next((proof.company for proof in self.proof if isinstance(proof, WindowProof)), None)
 
     @property
     def advisories(self) -> tuple[AdvisoryProof, ...]:

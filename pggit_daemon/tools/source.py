@@ -87,8 +87,9 @@ class Source:
 
     @property
     def is_run_by_children(self) -> bool:
-        """Whether a session for each migration runs its DDL beside a sibling's lock, and has ended before its row."""
-        return self.is_known_by_looks and self.place is Place.OTHER_SESSION
+        """Whether a session for each migration runs its DDL, while another holds its lock, and ends before its row."""
+        by_lock_row = self.preset.lock_row is not None
+        return self.place is Place.OTHER_SESSION and (self.is_known_by_looks or by_lock_row)
 
     @property
     def tables(self) -> tuple[TableName, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pggit_daemon.attribute.proofs.advisory_lock import AdvisoryLockProof
-from pggit_daemon.attribute.proofs.base import Candidates, Found, Match, Nothing, Others, Proof, Wait
+from pggit_daemon.attribute.proofs.base import Beside, Candidates, Found, Match, Nothing, Others, Proof, Wait
 from pggit_daemon.attribute.proofs.lock_row import LockRowProof
 from pggit_daemon.attribute.proofs.transaction import TransactionProof
 from pggit_daemon.attribute.proofs.window import WindowProof
@@ -12,7 +12,7 @@ from pggit_daemon.model.proof import AdvisoryLock, InTransaction, InWindow, Lock
 from pggit_daemon.model.proof import Proof as Offered
 from pggit_daemon.tools.source import Source
 
-__all__ = ["PROOFS", "Candidates", "Found", "Match", "Nothing", "Others", "Proof", "Wait", "proof_of"]
+__all__ = ["PROOFS", "Beside", "Candidates", "Found", "Match", "Nothing", "Others", "Proof", "Wait", "proof_of"]
 
 _BY_OFFER: dict[type[Offered], Proof] = {
     AdvisoryLock: AdvisoryLockProof(),

@@ -15,18 +15,18 @@ from datetime import timedelta
 from pggit_daemon.attribute.claims import Claim, Group, Seen, locks_of
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.proofs.base import (
+    Beside,
     Candidates,
     Found,
     Match,
     Nothing,
     Others,
     Wait,
-    after_commit,
     are_together,
     claimed_elsewhere,
     is_certain,
-    unless_weak,
 )
+from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
@@ -57,8 +57,7 @@ class AdvisoryLockProof:
                 continue
             if source.place is Place.OTHER_SESSION:
                 if _is_child(lock, session, hints):
-                    foreign = known.sessions.of(source.name).is_foreign(session.profile, seen.time)
-                    return Claim(source.name, Evidence.LOCK, lock.holder, weak=foreign)
+                    return claim_of_child(source, Evidence.LOCK, lock.holder, lock.since, seen=seen, known=known)
                 continue
             named = not hints.is_of_people(session)
             if named and lock.profile == session.profile:
@@ -80,9 +79,9 @@ class AdvisoryLockProof:
         """A tool writes each row after its statements: none follows the last row of the row's transaction."""
         return segment.last < row.last
 
-    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         if source.place is Place.OTHER_SESSION:
-            return _of_child(row, source, candidates)
+            return match_child(row, source, candidates, Evidence.LOCK, beside.known)
         strong = {
             session: segments
             for session, segments in candidates.items()
@@ -95,7 +94,7 @@ class AdvisoryLockProof:
         for chosen, proven in ((certain, False), (open_then, True)):
             if len(chosen) == 1:
                 session, segments = next(iter(chosen.items()))
-                rival = _rival(tuple(segments), source.name, others) if proven else None
+                rival = _rival(tuple(segments), source.name, beside.others) if proven else None
                 if rival is not None:
                     return Wait(rival)
                 return Match(session, tuple(segments), Evidence.LOCK, proven)
@@ -130,14 +129,6 @@ def _held_by_sibling(source: Source, seen: Seen, lock: HeldLock, known: Known) -
     own = source.shows_itself and known.sessions.of(source.name).is_own(seen.session.key, seen.time)
     weak = source.shows_itself and not own and not seen.alone
     return Claim(source.name, Evidence.LOCK, lock.holder, certain=own, weak=weak)
-
-
-def _of_child(row: WaitingRow, source: Source, candidates: Candidates) -> Found:
-    """A program that runs one script has ended before the row; what is still connected then is none."""
-    found = unless_weak(after_commit(row, source, candidates, Evidence.LOCK), source)
-    if isinstance(found, Match) and not row.overdue and not all(segment.ended for segment in found.segments):
-        return Wait("the session that ran DDL before it is not known to have ended")
-    return found
 
 
 def row_inside(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:

@@ -57,6 +57,14 @@ Others = Callable[[str, LSN, SessionKey], bool]
 """Whether another source has a row behind a place that stands inside the transaction of another session than this."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else there is when a row looks for its DDL: the rows of other sources, and what is known of sessions."""
+
+    others: Others
+    known: Known
+
+
 class Proof(Protocol):
     """How DDL outside of a row's own transaction is known as a tool's.
 
@@ -81,7 +89,7 @@ class Proof(Protocol):
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
         """Whether the segment may be the row's at all."""
 
-    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         """Which of the candidates the row's statements are."""
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:

@@ -16,16 +16,17 @@ from datetime import datetime
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Bracket, Known
 from pggit_daemon.attribute.proofs.base import (
+    Beside,
     Candidates,
     Found,
     Match,
-    Others,
     Wait,
     after_commit,
     are_together,
     is_certain,
     unless_weak,
 )
+from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
@@ -54,8 +55,8 @@ class LockRowProof:
             return None
         if source.place is Place.OTHER_SESSION:
             # Each migration has a session of its own, which does not touch the history table.
-            foreign = known.sessions.of(source.name).is_foreign(session.profile, seen.time)
-            return Claim(source.name, Evidence.BRACKET, bracket.opened, weak=foreign)
+            since = bracket.wrote or bracket.at
+            return claim_of_child(source, Evidence.BRACKET, bracket.opened, since, seen=seen, known=known)
         own = known.sessions.of(source.name).is_own(session.key, seen.time)
         together = bracket.at is None or are_together(session.key.started, bracket.at.isoformat())
         return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=own, weak=not (own or together))
@@ -70,11 +71,13 @@ class LockRowProof:
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
         return row.may_stand_in(segment)
 
-    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
+        if source.place is Place.OTHER_SESSION:
+            return match_child(row, source, candidates, Evidence.BRACKET, beside.known)
         found = after_commit(row, source, candidates, Evidence.BRACKET)
         if not isinstance(found, Match) or is_certain(found.segments, source.name):
             return found
-        if source.place is not Place.OTHER_SESSION and not (row.ended or row.overdue):
+        if not (row.ended or row.overdue):
             return Wait("its session may still show itself before the lock is given back")
         return unless_weak(found, source)
 

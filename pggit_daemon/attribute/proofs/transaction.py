@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Known
-from pggit_daemon.attribute.proofs.base import Candidates, Found, Nothing, Others
+from pggit_daemon.attribute.proofs.base import Beside, Candidates, Found, Nothing
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
@@ -40,7 +40,7 @@ class TransactionProof:
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
         return False
 
-    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:  # noqa: ARG002
         return Nothing()
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002

@@ -18,11 +18,11 @@ from datetime import timedelta
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.proofs.base import (
+    Beside,
     Candidates,
     Found,
     Match,
     Nothing,
-    Others,
     Wait,
     after_commit,
     is_certain,
@@ -31,10 +31,10 @@ from pggit_daemon.attribute.proofs.base import (
 )
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
-from pggit_daemon.attribute.sessions import Housekeeper, ToolSessions
+from pggit_daemon.attribute.sessions import Housekeeper, ToolSessions, lasted
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.proof import InWindow
-from pggit_daemon.model.session import Watched
+from pggit_daemon.model.session import HeldLock, SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
 
@@ -48,13 +48,13 @@ class WindowProof:
         if not known.may_write(source.name, seen):
             return None
         tool = known.sessions.of(source.name)
+        own = tool.is_own(seen.session.key, seen.time) or is_of_company(source, seen)
         if tool.named:
             # The row will say which session it was, whatever that looks like.
-            own = tool.is_own(seen.session.key, seen.time)
             return Claim(source.name, Evidence.WINDOW, None, certain=own)
         if source.preset.session.rule_out(seen.session):
             return None
-        if tool.is_own(seen.session.key, seen.time):
+        if own:
             return Claim(source.name, Evidence.WINDOW, None, certain=True)
         if tool.shares and not seen.alone:
             return None
@@ -69,7 +69,7 @@ class WindowProof:
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
         return True
 
-    def match(self, row: WaitingRow, source: Source, candidates: Candidates, others: Others) -> Found:  # noqa: ARG002
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:  # noqa: ARG002
         own = {session: some for session, some in candidates.items() if is_certain(some, source.name)}
         if own:
             return after_commit(row, source, _near(row, own, source, source.grace), Evidence.WINDOW)
@@ -117,3 +117,24 @@ def _looks_like_one(source: Source, seen: Seen, tool: ToolSessions) -> bool:
     if source.hints.looks_usual(seen.session):  # a name of its own for each run
         return not tool.looks or any(user == profile.user for user, _ in tool.looks)
     return not tool.looks or (profile.user, profile.application_name) in tool.looks
+
+
+def is_of_company(source: Source, seen: Seen) -> bool:
+    """Whether the session is one of the connections that the tool opened before one of them locked its lock table.
+
+    They are as many as the tool opens: one more of their look, and nobody knows which of them is not the tool's.
+    """
+    company, siblings = source.preset.company, seen.siblings
+    if company is None or siblings is None:
+        return False
+    name = (source.table.schema, company.lock_table.replace("{table}", source.table.table))
+    for lock in seen.locks:
+        if lock.table == name and lock.since is not None and lock.profile == seen.session.profile:
+            opened = {lock.holder, *(one for one in (*siblings, seen.session.key) if _within(one, lock))}
+            return seen.session.key in opened and len(opened) == company.sessions
+    return False
+
+
+def _within(session: SessionKey, lock: HeldLock) -> bool:
+    """Whether it began between the session that holds the lock and the transaction of that."""
+    return lock.since is not None and lasted(lock.holder, lock.since) >= lasted(session, lock.since) >= timedelta(0)

@@ -2,7 +2,8 @@
 -- What to look for stands in three tables that the daemon fills.
 
 -- The advisory locks that this session holds, whatever they are (a tool often holds its own on the very connection that
--- runs its scripts), and those locks of tools that other sessions of this database hold.
+-- runs its scripts), those locks of tools that other sessions of this database hold, and tables that another session has
+-- locked and that are named as tools name theirs (`table`). `since`: when the holder's transaction began, if it has one.
 CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -10,23 +11,38 @@ BEGIN
                     WHERE l.locktype = 'advisory'
                       AND (l.pid = pg_backend_pid()
                            OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
-                                       WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)))) THEN
+                                       WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)))
+                       OR pggit_daemon.is_lock_table_of_other(l.locktype, l.mode, l.relation, l.pid)) THEN
         RETURN '[]';
     END IF;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                       'classid', l.classid::bigint, 'objid', l.objid::bigint, 'objsubid', l.objsubid, 'pid', l.pid,
+                       'classid', coalesce(l.classid, 'pg_class'::regclass)::bigint,
+                       'objid', coalesce(l.objid, l.relation)::bigint, 'objsubid', coalesce(l.objsubid, 0), 'pid', l.pid,
                        'backend_start', a.backend_start, 'user', pg_get_userbyid(a.usesysid),
                        'application_name', a.application_name, 'client_addr', host(a.client_addr), 'own', l.pid = pg_backend_pid())
+                       || CASE WHEN l.pid = pg_backend_pid() THEN '{}' ELSE jsonb_build_object('since', a.xact_start) END
+                       || CASE WHEN c.oid IS NULL THEN '{}' ELSE jsonb_build_object('table', jsonb_build_array(n.nspname, c.relname)) END
                    ORDER BY l.classid, l.objid, l.objsubid, l.pid), '[]')
               FROM pg_lock_status() l
               LEFT JOIN LATERAL pg_stat_get_activity(l.pid) a ON true
-             WHERE l.locktype = 'advisory' AND l.granted
-               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-               AND (l.pid = pg_backend_pid()
-                    OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
-                                WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)
-                                  AND t.objsubid = l.objsubid)));
+              LEFT JOIN pg_class c ON c.oid = l.relation AND l.locktype = 'relation'
+              LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE l.granted AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND (l.locktype = 'advisory'
+                    AND (l.pid = pg_backend_pid()
+                         OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
+                                     WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)
+                                       AND t.objsubid = l.objsubid))
+                    OR pggit_daemon.is_lock_table_of_other(l.locktype, l.mode, l.relation, l.pid)));
 END $$;
+
+-- Whether another session has a table by LOCK TABLE whose name is a lock table's: as the presets say
+-- (tests/unit/test_capture_settings.py).
+CREATE OR REPLACE FUNCTION pggit_daemon.is_lock_table_of_other(kind text, mode text, relation oid, holder integer) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT kind = 'relation' AND mode = 'AccessExclusiveLock' AND holder <> pg_backend_pid()
+       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r' AND c.relname LIKE '%\_lock')
+$$;
 
 -- The default names of the history tables of tools that hold an advisory lock: as the presets say
 -- (tests/unit/test_capture_settings.py).
@@ -52,19 +68,21 @@ BEGIN
     RETURN level;
 END $$;
 
--- The other sessions with the same user, program and address, if a tool's sessions look so: a tool may run its callbacks
--- on a connection of their own, which is recognized by its siblings. The youngest 16; NULL for everybody else.
-CREATE OR REPLACE FUNCTION pggit_daemon.sibling_sessions() RETURNS jsonb
+-- The other sessions with the same user, program and address, if a tool's sessions look so, or another session holds a
+-- tool's lock: a tool may run its callbacks on a connection of their own, which is recognized by its siblings; and a program
+-- that a tool starts for each script, by having none. The youngest 16; NULL for everybody else.
+CREATE OR REPLACE FUNCTION pggit_daemon.sibling_sessions(locks jsonb) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     mine record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pggit_daemon.tool_application t WHERE t.name = current_setting('application_name')) THEN
+    IF NOT EXISTS (SELECT FROM pggit_daemon.tool_application t WHERE t.name = current_setting('application_name'))
+       AND NOT locks @? '$[*] ? (@.own == false)' THEN
         RETURN NULL;
     END IF;
     SELECT a.datid, a.usesysid, a.application_name, a.client_addr INTO mine
       FROM pg_stat_get_activity(pg_backend_pid()) a;
-    RETURN (SELECT jsonb_agg(jsonb_build_object('pid', s.pid, 'backend_start', s.backend_start))
+    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('pid', s.pid, 'backend_start', s.backend_start)), '[]')
               FROM (SELECT a.pid, a.backend_start FROM pg_stat_get_activity(NULL) a
                      WHERE a.datid = mine.datid AND a.usesysid = mine.usesysid AND a.pid <> pg_backend_pid()
                        AND a.application_name = mine.application_name

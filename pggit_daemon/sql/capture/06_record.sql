@@ -98,7 +98,7 @@ BEGIN
         END IF;
         IF watched > 1 THEN
             locks := pggit_daemon.tool_locks();
-            sisters := pggit_daemon.sibling_sessions();
+            sisters := pggit_daemon.sibling_sessions(locks);
         END IF;
     END IF;
 END $$;

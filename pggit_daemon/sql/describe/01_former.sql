@@ -29,7 +29,8 @@ BEGIN
         'describe_constraint(oid)', 'read_quietly(pggit_daemon.object_address)', 'harmless_query(text)',
         'record_failure(text, text, text, boolean)', 'remember_snapshot()',
         'record_event(text, text, jsonb, boolean, boolean, text, text)',
-        'outbox_shape()', 'told_out_of_band(text, text, integer)', 'sister_sessions()', 'tell(text, jsonb)',
+        'outbox_shape()', 'told_out_of_band(text, text, integer)', 'sister_sessions()', 'sibling_sessions()',
+        'tell(text, jsonb)',
         'tell_anyway(text, jsonb)', 'nudge(text, boolean)', 'opening_rank(text, text)',
         'open_cycles(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])',
         'store(jsonb)', 'store_insert_blobs(jsonb)', 'store_move_head(jsonb)']
