@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT = 60.0  # seconds; a baseline of a big catalog on a busy machine
 CAUGHT_UP_TIMEOUT = 60.0  # seconds; more than the grace time of a source
-STOP_TIMEOUT = 15.0  # seconds; the daemon itself promises 10
+WAIT_TIMEOUT = 60.0  # seconds; all this waits for takes one or two on a quiet machine
+STOP_TIMEOUT = 30.0  # seconds; the daemon itself promises 10
 
 OPEN = "SELECT count(*) FROM pggit_daemon.attribution WHERE kind IN ('claim', 'row')"
 """Commits that somebody may still claim, and history rows that wait for theirs."""
@@ -149,7 +150,7 @@ class Daemon:
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             self.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), "sure whose each commit is", timeout)
 
-    def wait_for(self, reached: Callable[[], bool], what: str, timeout: float) -> None:
+    def wait_for(self, reached: Callable[[], bool], what: str, timeout: float = WAIT_TIMEOUT) -> None:
         """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over."""
         deadline = time.monotonic() + timeout
         while not reached():
@@ -177,7 +178,7 @@ class Daemon:
             return 0, ""
         url = f"http://{listening[-1]['address']}:{listening[-1]['port']}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 COPIES_FILES = 150_000  # the first version that can do otherwise
-STREAM_END_TIMEOUT = 15.0  # seconds for replication streams to end when their database is dropped
+STREAM_END_TIMEOUT = 60.0  # seconds for replication streams to end when their database is dropped
 
 
 class Databases:
@@ -56,4 +56,4 @@ class Databases:
                     return
 
     def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=5)
+        return psycopg.connect(self.dsn(), autocommit=True, connect_timeout=30)

@@ -33,8 +33,8 @@ from sandbox.servers import find_server
 
 HAND = "ada"
 NOT_TRANSACTIONAL = "executeInTransaction=false"
-MEANWHILE_TIMEOUT = 30.0  # seconds until a hand that waits for a table gives up
-OUTBOX_TIMEOUT = 5.0  # seconds; the daemon tries again every second
+MEANWHILE_TIMEOUT = 60.0  # seconds until a hand that waits for a table gives up
+OUTBOX_TIMEOUT = 30.0  # seconds; the daemon tries again every second
 DECIDED_TIMEOUT = 60.0  # seconds; longer than any grace
 _numbers = itertools.count(1)
 _OURS = re.compile(r"^(CREATE|ALTER|COMMENT ON) (EVENT TRIGGER|PUBLICATION) pggit_daemon\w*[^;]*;\n", re.MULTILINE)

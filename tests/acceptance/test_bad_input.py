@@ -39,7 +39,7 @@ def failing(dsn: str, folder: Path, arguments: list[str] | None = None) -> Itera
     daemon = Daemon(dsn, folder, arguments)
     daemon.start()
     try:
-        daemon.wait_for(lambda: bool(complaints(daemon)), "complaining", 20)
+        daemon.wait_for(lambda: bool(complaints(daemon)), "complaining")
         yield daemon, complaints(daemon)[0]
         assert not [event for event in daemon.events() if event.get("event") == "database_broken" or "raw" in event]
         assert daemon.stop() == 0
@@ -81,7 +81,7 @@ def test_no_such_database_and_no_init(database: str, tmp_path: Path) -> None:
     daemon = Daemon(database, tmp_path)
     daemon.start()
     try:
-        daemon.wait_for(lambda: bool(complaints(daemon)), "complaining", 20)
+        daemon.wait_for(lambda: bool(complaints(daemon)), "complaining")
         assert "not installed" in complaints(daemon)[0]["error"]
         assert "pggit-daemon init" in complaints(daemon)[0]["hint"]
         assert pggit("init", "--dsn", database).returncode == 0
@@ -151,7 +151,7 @@ def test_a_second_daemon_stands_by_and_takes_over(installed_database: str, tmp_p
                 first.wait_caught_up()
                 first.kill()
                 conn.execute("CREATE TABLE two (id int)")
-            second.wait_for(lambda: '"streaming"' in second.page("/readyz")[1], "streaming", 30)
+            second.wait_for(lambda: '"streaming"' in second.page("/readyz")[1], "streaming")
             second.wait_caught_up()
             assert not complaints(second)
         assert [one.changed for one in commits(installed_database)][1:] == [
@@ -402,7 +402,7 @@ def test_a_store_that_refuses_is_tried_again_ever_more_slowly(installed_database
         began = time.monotonic()
         conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON pggit.commits FOR EACH ROW EXECUTE FUNCTION refuse()")
         conn.execute("CREATE TABLE by_hand (id int)")
-        daemon.wait_for(lambda: daemon.metric("pggit_restarts_total") >= 4, "trying again", 30)
+        daemon.wait_for(lambda: daemon.metric("pggit_restarts_total") >= 4, "trying again")
         assert daemon.metric("pggit_restarts_total") / (time.monotonic() - began) < 4
         assert "nothing new" in complaints(daemon)[0]["error"]
         conn.execute("DROP TRIGGER refuse ON pggit.commits")

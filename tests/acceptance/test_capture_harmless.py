@@ -63,7 +63,7 @@ def test_with_the_outbox_locked(installed_database: str, tmp_path: Path, mode: M
         Flyway(installed_database, scripts(tmp_path)).migrate(**mode).check()
         took = check_migrated(conn)
     assert LOCK_TIMEOUT / 2 < statistics.median(took) < 4 * LOCK_TIMEOUT
-    assert max(took) < 1  # a machine that others use too
+    assert max(took) < 5  # a machine that others use too
 
 
 def test_with_an_insert_that_fails(installed_database: str, tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ def test_what_the_capture_missed_is_found_again(installed_database: str, tmp_pat
         daemon.wait_caught_up()
         missed = {f"table public.t{number}" for number in range(1, MIGRATIONS + 1)}
         # In one comparison or in two: the first may have begun before the last migration ran.
-        daemon.wait_for(lambda: missed <= changed(installed_database), "comparing", 20)
+        daemon.wait_for(lambda: missed <= changed(installed_database), "comparing")
         assert commits(installed_database)[-1].kind == "snapshot"
         assert daemon.metric("pggit_capture_failures_total") > 0
         for number in range(1, MIGRATIONS + 1):
             (tmp_path / "sql" / f"V{number + 100}__more.sql").write_text(f"CREATE TABLE more{number} (id int);")
         Flyway(installed_database, tmp_path / "sql").migrate().check()
         daemon.wait_caught_up()
-        daemon.wait_for(lambda: len(migrations(installed_database)) > 2 * MIGRATIONS, "comparing the rows", 20)
+        daemon.wait_for(lambda: len(migrations(installed_database)) > 2 * MIGRATIONS, "comparing the rows")
         linked = {one.version: one.evidence for one in migrations(installed_database)}
         assert {version for version, evidence in linked.items() if evidence == "lock"} >= {"101", "110"}
         assert set(linked) >= {str(number) for number in range(MIGRATIONS + 1)}

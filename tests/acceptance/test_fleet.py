@@ -78,11 +78,11 @@ def test_the_others_do_not_wait(fleet: dict[str, str], tmp_path: Path, cluster: 
         configure(config, {name: own[name] for name in NAMES[:-1]})
         daemon.start()
         try:
-            daemon.wait_for(lambda: set(ready(daemon)["failing"]) == {HUNG, LOCKED}, "following the others", 30)
+            daemon.wait_for(lambda: set(ready(daemon)["failing"]) == {HUNG, LOCKED}, "following the others")
             assert max(recorded(daemon, fleet[name], "made") for name in WELL[:-1]) < 5
             configure(config, own)
             daemon.signal(signal.SIGHUP)
-            daemon.wait_for(lambda: NAMES[-1] in ready(daemon)["databases"], "reloading", 3)
+            daemon.wait_for(lambda: NAMES[-1] in ready(daemon)["databases"], "reloading")
             daemon.wait_for(lambda: set(ready(daemon)["failing"]) == {HUNG, LOCKED}, "following the new one", SOON)
             assert recorded(daemon, fleet[NAMES[-1]], "made") < 5
             locking.rollback()

@@ -35,7 +35,7 @@ NOTICED = SILENCE + 3 * (LOOK_INTERVAL + LOOK_TIMEOUT)
 """Seconds in which a silent peer is given up."""
 
 STOPPED = 14.0  # seconds that a stop may take with a database that hangs: stop_timeout_seconds and some
-RECOVERED = 5.0  # seconds from the server's readiness after a crash to ours
+RECOVERED = 10.0  # seconds from the server's readiness after a crash to ours
 ROLE = "hanging_daemon"
 TEMPLATE = "hanging_template"
 
@@ -93,7 +93,7 @@ def make_table(daemon: Daemon, dsn: str, slot: str, name: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(f"CREATE TABLE {name} (id int)")
     daemon.dsn = dsn
-    daemon.wait_caught_up(10, slot=slot)
+    daemon.wait_caught_up(slot=slot)
     assert commits(dsn)[-1].changed == (f"table public.{name}",)
 
 
@@ -121,16 +121,16 @@ def test_a_peer_that_says_nothing_more(two: dict[str, str], tmp_path: Path, role
             time.sleep(3)
             assert len(events(daemon, "database_failed")) <= 3
             proxy.go_on()
-            daemon.wait_ready(15)
+            daemon.wait_ready()
             make_table(daemon, two["hang_b"], "hang_b", "again")
             proxy.stall()
             configure(config, {"hang_a": make_conninfo(two["hang_a"], user=role)})
             daemon.signal(signal.SIGHUP)
-            daemon.wait_for(lambda: list(ready(daemon)["databases"]) == ["hang_a"], "reloaded", 3)
+            daemon.wait_for(lambda: list(ready(daemon)["databases"]) == ["hang_a"], "reloaded")
             daemon.wait_for(lambda: 'database="hang_b"' not in daemon.page("/metrics")[1], "forgetting it", STOPPED)
             configure(config, {"hang_a": make_conninfo(two["hang_a"], user=role), "hang_b": through})
             daemon.signal(signal.SIGHUP)
-            daemon.wait_for(lambda: "hang_b" in ready(daemon)["databases"], "reloaded", 3)
+            daemon.wait_for(lambda: "hang_b" in ready(daemon)["databases"], "reloaded")
             make_table(daemon, two["hang_a"], "hang_a", "beside_again")
             stop_in_time(daemon)
 
@@ -187,7 +187,7 @@ def test_a_slot_that_waits_for_others(
     ):
         open_one.execute("CREATE TABLE kept_open (id int)")
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         daemon = Daemon(two["hang_a"], tmp_path, ["--config", str(config)])
         daemon.start()
@@ -196,7 +196,7 @@ def test_a_slot_that_waits_for_others(
             while wanted:
                 said = manager.recv(4096)
                 wanted = [word for word in wanted if word not in said]
-            daemon.wait_for(lambda: bool(events(daemon, "waiting")), "saying whom it waits for", 15)
+            daemon.wait_for(lambda: bool(events(daemon, "waiting")), "saying whom it waits for")
             # Other databases' slots wait for the open transaction too, as they are of one server.
             assert "nightly report" in events(daemon, "waiting")[0]["waits_for"]
             assert " since 2" in events(daemon, "waiting")[0]["waits_for"]
@@ -204,14 +204,14 @@ def test_a_slot_that_waits_for_others(
             assert daemon.page("/healthz")[0] == 200
             open_one.execute("PREPARE TRANSACTION 'left over'")
             daemon.wait_for(
-                lambda: "prepared transaction 'left over', role postgres" in daemon.page("/readyz")[1], "seeing it", 20
+                lambda: "prepared transaction 'left over', role postgres" in daemon.page("/readyz")[1], "seeing it"
             )
             stop_in_time(daemon)
             daemon.start()
             open_one.rollback()
             open_one.autocommit = True
             open_one.execute("ROLLBACK PREPARED 'left over'")
-            daemon.wait_ready(30)
+            daemon.wait_ready()
             stop_in_time(daemon)
         finally:
             daemon.kill()
@@ -221,7 +221,7 @@ def test_a_host_boots_without_its_database(tmp_path: Path, monkeypatch: pytest.M
     """READY comes at once, STATUS and the page say what is wrong, and a stop is quick; no line every second."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         daemon = Daemon("host=127.0.0.1 port=1 dbname=x", tmp_path)
         daemon.start()
@@ -251,7 +251,7 @@ def test_a_stand_by_says_so_once(two: dict[str, str], tmp_path: Path, role: str)
         psycopg.connect(two["hang_a"], autocommit=True) as conn,
     ):
         ours = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
-        second.wait_for(lambda: state(second, "hang_a") == "standby", "standing by", 10)
+        second.wait_for(lambda: state(second, "hang_a") == "standby", "standing by")
         with_both = conn.execute(ours, [role]).fetchone()
         until = time.monotonic() + 4
         while time.monotonic() < until:
@@ -259,7 +259,7 @@ def test_a_stand_by_says_so_once(two: dict[str, str], tmp_path: Path, role: str)
             time.sleep(0.05)
         assert len(events(second, "standing_by")) == 1
         first.kill()
-        second.wait_for(lambda: state(second, "hang_a") == "streaming", "taking over", 10)
+        second.wait_for(lambda: state(second, "hang_a") == "streaming", "taking over")
         assert with_both is not None
         assert with_both[0] <= 8
         assert first._process is None
@@ -283,11 +283,11 @@ def test_crashes_of_the_server(tmp_path: Path) -> None:
                     conn.execute("CREATE TABLE IF NOT EXISTS filler (x text)")
                     conn.execute("INSERT INTO filler SELECT repeat('x', 500) FROM generate_series(1, 20000)")
                 cluster.kill()
-                daemon.wait_for(lambda: daemon.page("/readyz")[0] == 503, "noticing", 10)
+                daemon.wait_for(lambda: daemon.page("/readyz")[0] == 503, "noticing")
                 time.sleep(crash % 3)
                 cluster.start_again()
                 assert cluster.dsn("app") == dsn
                 began = time.monotonic()
-                daemon.wait_ready(20)
+                daemon.wait_ready()
                 took.append(round(time.monotonic() - began, 2))
             assert max(took) < RECOVERED, took

@@ -39,7 +39,7 @@ def test_a_forked_daemon_is_a_process_of_its_own(database: str, tmp_path: Path) 
     daemon = Daemon(database, tmp_path)
     daemon.start()
     try:
-        daemon.wait_for(lambda: daemon.page("/healthz")[0] == 200, "listening", 20)
+        daemon.wait_for(lambda: daemon.page("/healthz")[0] == 200, "listening")
         pid = daemon.pid
         assert pid != os.getpid()
         daemon.signal(signal.SIGKILL)
@@ -47,7 +47,7 @@ def test_a_forked_daemon_is_a_process_of_its_own(database: str, tmp_path: Path) 
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
         daemon.start()
-        daemon.wait_for(lambda: daemon.page("/healthz")[0] == 200, "listening again", 20)
+        daemon.wait_for(lambda: daemon.page("/healthz")[0] == 200, "listening again")
         assert daemon.pid != pid
         assert daemon.stop() == 0
     finally:

@@ -69,7 +69,7 @@ def invisible(scene: Scene, statement: str) -> Iterator[None]:
     with psycopg.connect(scene.dsn, autocommit=True) as conn:
         waits = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'"
         assert scene.daemon is not None
-        scene.daemon.wait_for(lambda: bool(conn.execute(waits, pids).fetchall()), "beside a waiting commit", 10)
+        scene.daemon.wait_for(lambda: bool(conn.execute(waits, pids).fetchall()), "beside a waiting commit")
         try:
             yield
         finally:
@@ -93,13 +93,13 @@ def test_a_row_that_is_inserted_by_hand_is_linked_when_it_can_be_seen(waiting: S
     by_hand = "INSERT INTO pggit.external_migrations (migration_id, tool_name) VALUES (7, 'custom')"
     assert waiting.daemon is not None
     with invisible(waiting, by_hand), psycopg.connect(waiting.dsn, autocommit=True) as conn:
-        waiting.daemon.wait_for(lambda: conn.execute(parked).fetchone() == (1,), "a link that waits", 10)
+        waiting.daemon.wait_for(lambda: conn.execute(parked).fetchone() == (1,), "a link that waits")
         assert conn.execute(linked).fetchall() == []
         # Nothing else waits for it.
         conn.execute("CREATE TABLE beside (id int)")
-        waiting.daemon.wait_for(lambda: "table public.beside" in waiting.commits()[-1], "the commit beside it", 10)
+        waiting.daemon.wait_for(lambda: "table public.beside" in waiting.commits()[-1], "the commit beside it")
     with psycopg.connect(waiting.dsn, autocommit=True) as conn:
-        waiting.daemon.wait_for(lambda: conn.execute(linked).fetchall() == [("manual", True)], "its link", 10)
+        waiting.daemon.wait_for(lambda: conn.execute(linked).fetchall() == [("manual", True)], "its link")
         assert conn.execute(parked).fetchone() == (0,)
 
 

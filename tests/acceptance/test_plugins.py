@@ -122,14 +122,14 @@ def test_a_publication_that_is_dropped(installed_database: str, tmp_path: Path) 
     with Daemon(installed_database, tmp_path, arguments) as daemon, psycopg.connect(installed_database) as conn:
         conn.autocommit = True
         conn.execute("DROP PUBLICATION pggit_daemon; CREATE TABLE a (id int)")
-        daemon.wait_for(lambda: kinds(installed_database).count("gap") == 1, "closing the gap", 30)
+        daemon.wait_for(lambda: kinds(installed_database).count("gap") == 1, "closing the gap")
         conn.execute("CREATE TABLE b (id int)")
         daemon.wait_caught_up()
         daemon.stop()
         conn.execute("DROP PUBLICATION pggit_daemon_keyed; CREATE TABLE c (id int)")
         conn.execute("CREATE PUBLICATION pggit_daemon_keyed WITH (publish = 'update, delete')")
         daemon.start()
-        daemon.wait_for(lambda: kinds(installed_database).count("gap") == 2, "closing the gap", 30)
+        daemon.wait_for(lambda: kinds(installed_database).count("gap") == 2, "closing the gap")
         daemon.wait_ready()
     assert kinds(installed_database) == ["baseline", "gap", "out_of_band", "gap"]
 

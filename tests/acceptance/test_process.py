@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sandbox.databases import Databases
 
-QUICK = 4.0  # seconds; the daemon promises 10
+QUICK = 8.0  # seconds; the daemon promises 10
 SECRET = "hunter2-correct-horse"  # noqa: S105  (what the test looks for)
 HISTORY = """
     CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200),
@@ -96,11 +96,11 @@ def test_sigterm_while_something_waits_for_its_row(installed_database: str, tmp_
         conn.execute(HISTORY)
     with Daemon(installed_database, tmp_path, cold=True) as daemon:
         half = Half(installed_database)
-        daemon.wait_for(lambda: waiting(daemon), "waiting", 30)
+        daemon.wait_for(lambda: waiting(daemon), "waiting")
         end_quickly(daemon)
         daemon.start()
         daemon.wait_ready()
-        daemon.wait_for(lambda: waiting(daemon), "waiting again", 30)
+        daemon.wait_for(lambda: waiting(daemon), "waiting again")
         half.finish()
         daemon.wait_caught_up()
         assert [(one.version, one.evidence) for one in migrations(installed_database)] == [("1", "lock")]
@@ -119,7 +119,7 @@ def test_a_fast_shutdown_is_not_held_up(tmp_path: Path) -> None:
             for pending in (False, True):
                 if pending:
                     half = Half(dsn)
-                    daemon.wait_for(lambda: waiting(daemon), "waiting", 30)
+                    daemon.wait_for(lambda: waiting(daemon), "waiting")
                     half.holder.close()
                 began = time.monotonic()
                 cluster.stop()
@@ -127,7 +127,7 @@ def test_a_fast_shutdown_is_not_held_up(tmp_path: Path) -> None:
                 assert daemon.page("/healthz")[0] == 200
                 cluster.start_again()
                 assert cluster.dsn("app") == dsn
-                daemon.wait_for(lambda: daemon.page("/readyz")[0] == 503, "noticing", 30) if not pending else None
+                daemon.wait_for(lambda: daemon.page("/readyz")[0] == 503, "noticing") if not pending else None
                 daemon.wait_ready()
             with psycopg.connect(dsn, autocommit=True) as conn:
                 conn.execute("CREATE TABLE after_it (id int)")
@@ -172,12 +172,10 @@ def test_reload_adds_and_removes_databases(two: dict[str, str], tmp_path: Path) 
         for wanted in (two, only, two):
             configure(config, wanted)
             daemon.signal(signal.SIGHUP)
-            daemon.wait_for(lambda wanted=wanted: states(daemon) == dict.fromkeys(wanted, "streaming"), "reloaded", 30)  # type: ignore[misc]
+            daemon.wait_for(lambda wanted=wanted: states(daemon) == dict.fromkeys(wanted, "streaming"), "reloaded")  # type: ignore[misc]
         config.write_text("[[database]]\nname = 1\n")
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for(
-            lambda: any(event.get("event") == "reload_failed" for event in daemon.events()), "refusing it", 10
-        )
+        daemon.wait_for(lambda: any(event.get("event") == "reload_failed" for event in daemon.events()), "refusing it")
         assert states(daemon) == dict.fromkeys(two, "streaming")
         for dsn in two.values():
             with psycopg.connect(dsn, autocommit=True) as conn:
@@ -198,7 +196,7 @@ def test_one_database_that_fails_does_not_disturb_the_other(two: dict[str, str],
     daemon = Daemon(two["proc_a"], tmp_path, ["--config", str(config)])
     daemon.start()
     try:
-        daemon.wait_for(lambda: list(states(daemon).values())[:2] == ["streaming"] * 2, "streaming both", 30)
+        daemon.wait_for(lambda: list(states(daemon).values())[:2] == ["streaming"] * 2, "streaming both")
         with psycopg.connect(two["proc_b"]) as blocker, psycopg.connect(two["proc_b"], autocommit=True) as user:
             blocker.execute("LOCK TABLE pggit.commits IN ACCESS EXCLUSIVE MODE")
             user.execute("CREATE TABLE waits (id int)")

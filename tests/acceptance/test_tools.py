@@ -90,7 +90,7 @@ def test_a_run_leaves_nothing_to_the_next_in_the_same_jvm(database: str, tmp_pat
 def _sessions(dsn: str) -> int:
     """Sessions of Java in the database, once those whose connections were closed have had time to go."""
     query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'JDBC'"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     with psycopg.connect(dsn, autocommit=True) as conn:
         while (left := conn.execute(query).rowcount) and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -118,7 +118,8 @@ def _wake_ups(thread: Path) -> int:
         lines = (thread / "status").read_text().splitlines()
     except OSError:
         return 0  # it has just ended
-    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+    # Of one that ends meanwhile the file may be empty.
+    return next((int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches")), 0)
 
 
 def _transactions(dsn: str) -> int:

@@ -161,7 +161,7 @@ def test_the_end_of_the_session_ends_what_it_left_open(api: Followed) -> None:
         "SELECT (SELECT count(*) FROM pggit.deployments WHERE status = 'open'),"
         " (SELECT count(*) FROM pggit_daemon.open_run)"
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while api.rows(open_still) != [(0, 0)]:
         assert time.monotonic() < deadline, api.rows(open_still)
         with api.connect() as conn:

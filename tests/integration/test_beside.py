@@ -93,7 +93,7 @@ def test_what_others_have_locked_does_not_stop_the_stream(installed_database: st
         daemon.wait_caught_up()
         other.execute("LOCK TABLE t")
         conn.execute("ALTER VIEW v OWNER TO beside_owner")
-        daemon.wait_caught_up(10)
+        daemon.wait_caught_up()
         assert not is_true(conn)
         other.rollback()
         wait(lambda: is_true(conn))

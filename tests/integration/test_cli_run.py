@@ -54,7 +54,7 @@ def test_ready_pages_and_a_clean_end(config: Path, installed_database: str, tmp_
         assert ready["databases"]["app"]["state"] == "streaming"
         assert daemon.metric("pggit_up", database="app") == 1
         assert daemon.metric("pggit_commits_total", kind="baseline") == 1
-        daemon.wait_for(lambda: daemon.metric("pggit_slot_retained_bytes") > 0, "polled", 20)
+        daemon.wait_for(lambda: daemon.metric("pggit_slot_retained_bytes") > 0, "polled")
         state = run("status", "--json", "-c", str(config)).json["databases"]["app"]
         assert state["slot"]["active"]
         assert state["head"]["kind"] == "baseline"
@@ -98,7 +98,7 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(config: Path, installed_
     with Daemon(installed_database, tmp_path, ["--config", str(config)]) as daemon:
         config.write_text("[daemon]\nhtp_port = 1\n")
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for(lambda: "reload_failed" in events(daemon), "refusing", 10)
+        daemon.wait_for(lambda: "reload_failed" in events(daemon), "refusing")
         (failure,) = [event for event in daemon.events() if event.get("event") == "reload_failed"]
         assert "did you mean 'http_port'?" in failure["error"]
         assert daemon.page("/readyz")[0] == 200
@@ -111,7 +111,7 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(config: Path, installed_
         before = len(daemon.events())
         write(config, installed_database, level="info")
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for(lambda: "reloaded" in events(daemon)[before:], "reloaded", 10)
+        daemon.wait_for(lambda: "reloaded" in events(daemon)[before:], "reloaded")
         assert events(daemon)[:before].count("reloaded") == 0
         assert daemon.metric("pggit_config_last_reload_successful") == 1
         assert daemon.metric("pggit_config_last_reload_success_timestamp_seconds") > taken_at
@@ -128,9 +128,9 @@ def test_a_second_signal_ends_it_at_once(config: Path, installed_database: str, 
     ):
         blocker.execute("LOCK TABLE pggit.commits IN ACCESS EXCLUSIVE MODE")
         user.execute("CREATE TABLE made_by_hand (id integer)")
-        daemon.wait_for(lambda: user.execute(waiting).fetchone() == (1,), "waiting for the lock", 10)
+        daemon.wait_for(lambda: user.execute(waiting).fetchone() == (1,), "waiting for the lock")
         daemon.signal(signal.SIGTERM)
-        daemon.wait_for(lambda: "daemon_stopping" in events(daemon), "stopping", 5)
+        daemon.wait_for(lambda: "daemon_stopping" in events(daemon), "stopping")
         daemon.signal(signal.SIGTERM)
         assert daemon.wait_end(2) == 143
         blocker.rollback()
@@ -147,7 +147,7 @@ def test_a_wrong_password_stays_out_of_log_and_pages(installed_database: str, tm
     daemon = Daemon(installed_database, tmp_path, ["--dsn", dsn])
     daemon.start()
     try:
-        daemon.wait_for(lambda: "database_failed" in events(daemon), "failing", 30)
+        daemon.wait_for(lambda: "database_failed" in events(daemon), "failing")
         status, page = daemon.page("/readyz")
         assert status == 503
         assert '"state": "failed"' in page

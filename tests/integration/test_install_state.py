@@ -185,7 +185,7 @@ def test_a_database_restored_so_says_what_it_is(restored: Connection, tmp_path: 
     daemon = Daemon(dsn, tmp_path)
     daemon.start()
     try:
-        daemon.wait_for(lambda: "restored from a dump" in daemon.log_tail(), "telling what is wrong", 20)
+        daemon.wait_for(lambda: "restored from a dump" in daemon.log_tail(), "telling what is wrong")
         assert "repairs it" in daemon.log_tail()
         assert "Traceback" not in daemon.log_tail()
         install(restored)
@@ -205,13 +205,13 @@ def test_a_capture_that_is_switched_off_gets_a_line_in_the_log(conn: Connection,
 
     with Daemon(conn.info.dsn, tmp_path, ["--config", str(config)]) as daemon:
         conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl DISABLE")
-        daemon.wait_for(lambda: bool(told("capture_broken")), "telling that it is off", 20)
+        daemon.wait_for(lambda: bool(told("capture_broken")), "telling that it is off")
         assert told("capture_broken")[0]["parts"] == ["event trigger pggit_daemon_ddl is disabled"]
         assert "init" in told("capture_broken")[0]["hint"]
         assert pggit("verify", "--dsn", conn.info.dsn).returncode == 4
         assert "pggit_daemon_ddl is disabled" in pggit("status", "--dsn", conn.info.dsn).stdout
         conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl ENABLE ALWAYS")
-        daemon.wait_for(lambda: bool(told("capture_mended")), "telling that it is on", 20)
+        daemon.wait_for(lambda: bool(told("capture_mended")), "telling that it is on")
         assert len(told("capture_broken")) == 1
         assert pggit("verify", "--dsn", conn.info.dsn).returncode == 0
     conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")

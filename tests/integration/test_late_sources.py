@@ -42,7 +42,7 @@ class Late:
     def know(self, more: str) -> None:
         self._write(more)
         self.daemon.signal(signal.SIGHUP)
-        self.daemon.wait_for(lambda: bool(self.linked()), "the source's rows", 20)
+        self.daemon.wait_for(lambda: bool(self.linked()), "the source's rows")
 
     def run(self, *statements: str) -> None:
         """In one transaction."""
@@ -89,7 +89,7 @@ def test_rows_of_a_source_that_is_configured_later_get_the_commits_of_their_tran
         "3": "baseline",
     }
     assert (late.kind_of("two"), late.kind_of("hand")) == ("migration", "out_of_band")
-    late.daemon.wait_for(lambda: late.daemon.metric("pggit_corrections_total", was="out_of_band") == 1, "metric", 10)
+    late.daemon.wait_for(lambda: late.daemon.metric("pggit_corrections_total", was="out_of_band") == 1, "metric")
     late.run("CREATE TABLE four (id integer)", "INSERT INTO history VALUES (4)")
     late.daemon.wait_caught_up()
     assert late.linked()["4"] == ("transaction", late.commit_of("four")), "and goes on from there"
@@ -112,7 +112,7 @@ def test_tools_that_are_looked_for_later_begin_with_a_baseline_of_their_own(late
     late.run("UPDATE django_migrations SET applied = now() WHERE name = '0001'")
     late.daemon.wait_caught_up()
     late.know("discover = true\n")
-    late.daemon.wait_for(lambda: len(late.linked()) == 3, "both sources", 20)
+    late.daemon.wait_for(lambda: len(late.linked()) == 3, "both sources")
     found = late.linked()
     assert found["r2"] == ("transaction", late.commit_of("a2"))
     assert found["shop 0002"] == ("transaction", late.commit_of("d2"))
@@ -144,7 +144,7 @@ def test_rows_that_the_publication_missed_get_their_commits_also_from_a_backlog(
                 tool.execute("ALTER TABLE flyway_schema_history ALTER script SET NOT NULL")  # which takes it in
                 migrate(tool, 2)
         daemon.start()
-        daemon.wait_for(lambda: len(migrations(installed_database)) == 1 + later, "the rows", 20)
+        daemon.wait_for(lambda: len(migrations(installed_database)) == 1 + later, "the rows")
         found = {row.version: (row.evidence, row.changed) for row in migrations(installed_database)}
         assert found["1"] == ("transaction", ("table public.a1",))
         assert not later or found["2"] == ("transaction", ("table public.a2",))

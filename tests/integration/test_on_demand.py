@@ -30,14 +30,14 @@ async def backend(on_demand: OnDemand, *, brief: bool = False) -> int:
 
 async def count(dsn: str, wanted: int) -> None:
     """Wait until so many of them are open."""
-    async with asyncio.timeout(5), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
+    async with asyncio.timeout(30), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
         while await (await conn.execute(OURS, [NAME])).fetchone() != (wanted,):  # noqa: ASYNC110  (the server tells nobody)
             await asyncio.sleep(0.01)
 
 
 async def test_it_opens_with_the_first_use_and_closes_when_unused(database: str) -> None:
     """Promise: nothing is open before, one process while it is used again and again, none some time after."""
-    on_demand = link(database, kept=0.3)
+    on_demand = link(database, kept=1.5)
     await count(database, 0)
     assert len({await backend(on_demand) for _ in range(5)}) == 1
     await count(database, 1)

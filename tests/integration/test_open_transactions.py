@@ -110,5 +110,5 @@ def test_a_row_that_is_being_inserted_holds_up_only_its_own_migration(api: Follo
     with api.connect() as conn:
         conn.execute(f"CREATE TABLE behind_{number} (id integer)".encode())
         wanted = "SELECT count(*) FROM pggit_daemon.parked"
-        api.daemon.wait_for(lambda: conn.execute(wanted).fetchone() == (0,), "what was parked", 10)
+        api.daemon.wait_for(lambda: conn.execute(wanted).fetchone() == (0,), "what was parked")
     assert api.migration(number, "status", "evidence", "migration_name") == ("applied", "session", "theirs")

@@ -45,14 +45,10 @@ def test_a_transaction_that_the_server_refuses(cluster: Databases, installed_tem
         followed.daemon.stop()
         made(followed, "a", "poison_1", "b", "c", "poison_2", "d")
         followed.daemon.start()
-        followed.daemon.wait_for(
-            lambda: followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 2, "past", 20
-        )
+        followed.daemon.wait_for(lambda: followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 2, "past")
         made(followed, "e", "poison_3", "f")
-        followed.daemon.wait_for(
-            lambda: followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 3, "past", 20
-        )
-        followed.daemon.wait_for(lambda: _settled(followed), "true again", 20)
+        followed.daemon.wait_for(lambda: followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 3, "past")
+        followed.daemon.wait_for(lambda: _settled(followed), "true again")
         kinds = followed.rows(HEADS)
         ordinary = [message for kind, message in kinds if kind != "snapshot"]
         assert ordinary == [f"out of band: CREATE TABLE public.{name}" for name in "abcdef"]

@@ -64,7 +64,7 @@ def test_a_table_of_a_thousand_columns(db: Captured) -> None:
     """
     started = time.perf_counter()
     assert unreached(db, script) == {}
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 60
 
 
 def test_a_table_that_thousands_of_objects_name(installed_database: str, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_table_that_thousands_of_objects_name(installed_database: str, tmp_pat
             # Views, foreign keys; functions, key and table under two names each. Then the same without functions.
             assert [len(commit.changed) for commit in made[1:]] == [520 + 40 + 2 * (1500 + 2), 520 + 40 + 2]
             assert conn.execute(DIFFERENT).fetchall() == []
-    assert took < 5
+    assert took < 20
 
 
 @pytest.mark.parametrize("made", ["function", "view"])

@@ -43,7 +43,7 @@ async def test_reading_changes_nothing_and_writing_does(database: str, monkeypat
 
     async def shut() -> None:
         """Look until the gate is shut, as a job does."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await gate.is_shut():
                 gate.passed()
                 await asyncio.sleep(0.1)
@@ -68,7 +68,7 @@ async def test_reading_changes_nothing_and_writing_does(database: str, monkeypat
             await asyncio.sleep(0.5)
             assert await gate.is_shut()
             run(statement)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await gate.is_shut():  # noqa: ASYNC110  (the server tells nobody)
                     await asyncio.sleep(0.1)
     finally:
@@ -100,9 +100,9 @@ async def test_a_server_that_says_nothing_is_not_waited_for(database: str) -> No
         proxy.stall()
         began = time.monotonic()
         assert await asyncio.gather(*(one.look(dsn, max_age=0) for _ in range(5))) == [None] * 5
-        assert time.monotonic() - began < PATIENCE + 1
+        assert time.monotonic() - began < 3 * PATIENCE
         proxy.go_on()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await one.look(dsn, max_age=0) is None:  # noqa: ASYNC110  (the server tells nobody)
                 await asyncio.sleep(0.1)
 

@@ -86,7 +86,7 @@ def test_who_holds_the_row_is_not_waited_for(installed_database: str) -> None:
         user.execute(OF_A_USER)
         began = time.monotonic()
         run(installed_database, [], [*COMMITS, ("record_migration", RAN)])
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         migrations, links, events, rows = written(installed_database)
         assert (migrations, len(links), len(events), len(rows)) == ([], 1, 1, 1)
         user.rollback()

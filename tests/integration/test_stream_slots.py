@@ -80,7 +80,7 @@ async def test_creation_gives_up_while_a_transaction_stays_open(database: str, p
                 begun = time.monotonic()
                 with pytest.raises(SlotError, match="open now") as caught:
                     await replication.create_slot("late", plugin, snapshot="export", timeout=0.3)
-                assert time.monotonic() - begun < 2
+                assert time.monotonic() - begun < 10
                 assert caught.value.hint is not None
                 assert await gone(database, "late")
                 waiting = conn.execute(
@@ -109,7 +109,7 @@ async def test_the_server_gives_up_by_itself_when_the_client_has_died(database: 
 async def test_a_slot_that_exists_is_not_made_again(database: str, slot: str, plugin: str) -> None:
     async with await ReplicationConnection.open(database) as replication:
         with pytest.raises(SlotError, match=f'"{slot}" already exists'):
-            await replication.create_slot(slot, plugin, snapshot="nothing", timeout=5)
+            await replication.create_slot(slot, plugin, snapshot="nothing", timeout=30)
 
 
 async def test_a_slot_in_use(database: str, slot: str, plugin: str) -> None:
@@ -167,7 +167,7 @@ async def test_a_plugin_that_is_not_installed(database: str) -> None:
     """Servers with a list of allowed plugins refuse it by that list, before they look for the file."""
     async with await ReplicationConnection.open(database) as replication:
         with pytest.raises(PrerequisiteError) as caught:
-            await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=5)
+            await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=30)
         needs = await read_requirements(replication._conn)
     lists = needs.plugin_libraries is not None
     expected = "wal2json, no_such_plugin;" if lists else f"postgresql-{needs.major_version}-wal2json"
@@ -198,13 +198,13 @@ async def test_the_daemons_role_needs_no_more_than_replication(database: str, pl
         try:
             dsn = psycopg.conninfo.make_conninfo(database, user="replicator")
             async with await ReplicationConnection.open(dsn) as replication:
-                created = await replication.create_slot("least", plugin, snapshot="nothing", temporary=True, timeout=5)
+                created = await replication.create_slot("least", plugin, snapshot="nothing", temporary=True, timeout=30)
                 await replication.start(created.name, ZERO, options(plugin, [MARKER]))
                 mark(conn)
                 await replication.read(lambda _frames: Urgency.OURS, 0.0)
             async with await ReplicationConnection.open(dsn) as replication:
                 with pytest.raises(PrerequisiteError):
-                    await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=5)
+                    await replication.create_slot("x", "no_such_plugin", snapshot="nothing", timeout=30)
                 with pytest.raises(SlotLost):
                     await replication.start("nowhere", ZERO, options(plugin, []))
         finally:
@@ -250,9 +250,9 @@ def narrow() -> Iterator[Cluster]:
 async def test_no_slot_and_no_sender_left(narrow: Databases, plugin: str) -> None:
     dsn = narrow.dsn()
     async with await ReplicationConnection.open(dsn) as replication:
-        await replication.create_slot("one", plugin, snapshot="nothing", timeout=5)
+        await replication.create_slot("one", plugin, snapshot="nothing", timeout=30)
         with pytest.raises(PrerequisiteError, match="all 1 replication slots") as caught:
-            await replication.create_slot("two", plugin, snapshot="nothing", timeout=5)
+            await replication.create_slot("two", plugin, snapshot="nothing", timeout=30)
         assert "max_replication_slots = 6" in (caught.value.hint or "")
         with pytest.raises(PrerequisiteError, match="all 1 WAL senders") as caught:
             await ReplicationConnection.open(dsn)
@@ -282,5 +282,5 @@ async def test_wal_level_too_low(plugin: str) -> None:
     with Cluster.start({"wal_level": "replica"}) as plain:
         async with await ReplicationConnection.open(plain.dsn()) as replication:
             with pytest.raises(PrerequisiteError, match="runs with replica") as caught:
-                await replication.create_slot("x", plugin, snapshot="nothing", timeout=5)
+                await replication.create_slot("x", plugin, snapshot="nothing", timeout=30)
     assert caught.value.hint == "ALTER SYSTEM SET wal_level = 'logical'; and restart the server"

@@ -156,5 +156,5 @@ def test_a_value_of_any_length_is_one_short_line_at_once(out: io.StringIO) -> No
     began = time.monotonic()
     for word in ("x", "://a:", "password="):
         structlog.get_logger().info("odd", value=word * 500_000)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert all(len(line["value"]) < 11_000 for line in lines(out))

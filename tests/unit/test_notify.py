@@ -56,7 +56,7 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager: tuple[str, sock
     for _ in range(2000):
         notifier.alive()
     notifier.ready()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     received = receiver.recv(200)
     notifier.again()
     while received != b"READY=1":
