@@ -46,6 +46,9 @@ LOOKS = 5
 
 _HIDDEN = {TableState.UNREADABLE, TableState.LOCKED}
 
+PUT_OFF = 120.0
+"""Seconds for which rows wait until it is known whether another source claims what their transaction ran."""
+
 INVISIBLE = 0.05
 """Seconds until we look again whether everything that was decoded is visible."""
 
@@ -100,6 +103,7 @@ class HistoryTables:
         self._readings: dict[str, _Reading] = {}
         self._todo: list[str] = []
         self._writers_asked: set[str] = set()
+        self._put_off: dict[str, float] = {}
         self._asked = asyncio.Event()
         self._states: dict[str, tuple[TableState, str | None]] = {}
         self._queries = load_queries("reconcile")
@@ -195,7 +199,7 @@ class HistoryTables:
 
     def _settle(self) -> None:
         """Leave out the next comparisons while nothing happens, if this one showed all there is to see."""
-        if self._wanted or any(state in _HIDDEN for state, _ in self._states.values()):
+        if self._wanted or self._put_off or any(state in _HIDDEN for state, _ in self._states.values()):
             self._gate.failed()
         elif not self._todo:
             self._gate.passed()
@@ -216,7 +220,8 @@ class HistoryTables:
             if comparing.cancelled() or not comparing.done():
                 return False
             comparing.result()  # raises what went wrong
-            if reading.seen == self._seen[source] and source not in self._writers_asked:
+            settled = reading.seen == self._seen[source] and source not in self._writers_asked
+            if settled or source in self._put_off:
                 break
         return True
 
@@ -224,7 +229,16 @@ class HistoryTables:
         await self._barrier.passed(reading.position)
         # Only now is recorded what the transactions ran that wrote these rows: in a backlog it comes after the reading.
         commits = await self._commits(conn, reading.table)
+        if self._is_put_off(source, commits):
+            return
         await self._barrier.offer(partial(self._plan, source, reading, commits), Part.LEDGERS)
+
+    def _is_put_off(self, source: str, commits: Mapping[int, Ran]) -> bool:
+        """Whether rows wait for the next comparison, as somebody may still claim what their transactions ran."""
+        if not any(ran.pending for ran in commits.values()):
+            self._put_off.pop(source, None)
+            return False
+        return self._clock() - self._put_off.setdefault(source, self._clock()) < PUT_OFF
 
     async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
         seen = self._seen[source]
@@ -242,7 +256,7 @@ class HistoryTables:
             return {}
         try:
             cursor = await conn.execute(self._queries["commits_of_transactions"], {"xids": xids})
-            return {xid: Ran(tuple(hashes), at) for xid, hashes, at in await cursor.fetchall()}
+            return {xid: Ran(tuple(hashes), at, pending) for xid, hashes, at, pending in await cursor.fetchall()}
         except psycopg.Error as exc:
             raise translated(exc) from exc
 

@@ -27,10 +27,11 @@ from pggit_daemon.versioning.plan import Step
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The commits of one transaction, and when it committed."""
+    """The commits of one transaction that are nobody's, and when it committed; `pending`: of more it is not known."""
 
     commits: tuple[str, ...] = ()
     at: datetime | None = None
+    pending: bool = False
 
 
 NOTHING = Ran()

@@ -39,10 +39,18 @@ class Late:
             f'[[database]]\nname = "app"\ndsn = "{self.dsn}"\nreconcile_interval_seconds = 1.0\n{more}'
         )
 
-    def know(self, more: str) -> None:
+    def configure(self, more: str) -> None:
         self._write(more)
         self.daemon.signal(signal.SIGHUP)
+
+    def know(self, more: str) -> None:
+        self.configure(more)
         self.daemon.wait_for(lambda: bool(self.linked()), "the source's rows")
+
+    def states(self) -> dict[str, str]:
+        """Which sources' tables were read."""
+        with psycopg.connect(self.dsn) as conn:
+            return dict(conn.execute("SELECT name, state FROM pggit_daemon.source").fetchall())
 
     def run(self, *statements: str) -> None:
         """In one transaction."""
@@ -118,6 +126,24 @@ def test_tools_that_are_looked_for_later_begin_with_a_baseline_of_their_own(late
     assert found["shop 0002"] == ("transaction", late.commit_of("d2"))
     assert found["shop 0001"][0] == "baseline"
     assert [late.kind_of(thing) for thing in ("a1", "a2", "d2")] == ["out_of_band", "migration", "migration"]
+
+
+def test_rows_wait_until_nobody_claims_what_their_transactions_ran(late: Late) -> None:
+    """Django's window may claim the table while its session is there; then the row is no part of a baseline."""
+    late.know("discover = true\ngrace_seconds = 120.0\n")
+    with psycopg.connect(late.dsn) as tool:
+        tool.execute("CREATE TABLE two (id integer)")
+        tool.execute("INSERT INTO history VALUES (2)")
+        tool.commit()
+        late.daemon.wait_caught_up()
+        assert late.kind_of("two") == "pending"
+        late.configure("discover = true\ngrace_seconds = 120.0\n" + SOURCE)
+        late.daemon.wait_for(lambda: late.states().get("own") == "read", "a look at the table")
+        assert "1" not in late.linked()
+    late.daemon.wait_for(lambda: "2" in late.linked(), "the source's rows")
+    assert late.linked()["2"] == ("transaction", late.commit_of("two"))
+    assert late.linked()["1"][0] == "baseline"
+    assert late.kind_of("two") == "migration"
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["all", "the first"])

@@ -18,9 +18,11 @@ UPDATE pggit_daemon.source SET state = %(state)s, detail = %(detail)s, present =
 WHERE name = %(name)s AND (state, detail, present) IS DISTINCT FROM (%(state)s, %(detail)s, %(state)s <> 'missing');
 
 -- name: commits_of_transactions
--- What these transactions (32-bit numbers) ran, where that is nobody's so far; not of numbers that several had.
-SELECT c.source_xid, array_agg(c.hash ORDER BY c.id), max(c.occurred_at)
+-- What these transactions (32-bit numbers) ran, where that is nobody's so far, and whether somebody may still claim
+-- some of it; not of numbers that several had.
+SELECT c.source_xid, coalesce(array_agg(c.hash ORDER BY c.id) FILTER (WHERE c.kind = 'out_of_band'), '{}'), max(c.occurred_at),
+       bool_or(c.kind = 'pending')
 FROM pggit.commits AS c
-WHERE c.source_xid = ANY (%(xids)s) AND c.kind = 'out_of_band'
+WHERE c.source_xid = ANY (%(xids)s) AND c.kind IN ('out_of_band', 'pending')
 GROUP BY c.source_xid
 HAVING count(DISTINCT c.source_lsn) = 1;
