@@ -23,3 +23,11 @@ def test_locks_are_watched_for_presets_that_the_capture_does_not_know() -> None:
     flyway = presets["flyway"]
     renamed = flyway.model_copy(update={"table": flyway.table.model_copy(update={"name": "our_history"})})
     assert capture_settings({"ours": renamed})["watch"] is True
+
+
+def test_the_capture_knows_the_lock_tables_of_tools_that_use_lock_table() -> None:
+    text = (files(pggit_daemon.sql) / "capture" / "04_tools.sql").read_text("utf-8")
+    [ending] = re.findall(r"relname LIKE '%\\(_\w+)'", text)
+    found = [one.company.lock_table for _, one in packaged() if one.company is not None]
+    assert found
+    assert all(name.endswith(ending) for name in found)

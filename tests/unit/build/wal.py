@@ -135,7 +135,8 @@ class Tx:
 class Wal:
     """The log, the clock, the advisory locks that are held, and the history tables that each session used when.
 
-    `names`: the sources' names, where they are not their tables'.
+    `names`: the sources' names, where they are not their tables'. `since`: when the transaction began that a lock's
+    holder has open. `locked`: the tables that such a lock is on. `connected`: who is there; None: nobody asked.
     """
 
     transactions: list[Transaction] = field(default_factory=list)
@@ -143,6 +144,9 @@ class Wal:
     locks: dict[tuple[int, int], Who] = field(default_factory=dict)
     used: dict[SessionKey, dict[TableName, datetime]] = field(default_factory=dict)
     names: dict[TableName, str] = field(default_factory=dict)
+    since: dict[SessionKey, datetime] = field(default_factory=dict)
+    locked: dict[tuple[int, int], TableName] = field(default_factory=dict)
+    connected: list[Who] | None = None
     now: datetime = START
     _lsn: int = 0x1000
     _xid: int = 700
@@ -174,7 +178,7 @@ class Wal:
             "backend_start": who_.key.started,
             "locks": None if tx.introduced else json.dumps(self._seen(who_)),
             "search_path": None if tx.introduced else path,
-            "sisters": None,
+            "sisters": None if tx.introduced or self.connected is None else json.dumps(self._siblings(who_)),
             "used_histories": None if tx.introduced else json.dumps(self._used(who_)),
             "objects": json.dumps(list(objects)),
             "failure": None,
@@ -195,8 +199,17 @@ class Wal:
                 "application_name": holder.profile.application_name,
                 "client_addr": holder.profile.client_addr,
                 "own": holder.key == session.key,
+                "since": since.isoformat() if (since := self.since.get(holder.key)) is not None else None,
             }
+            | ({"table": [table.schema, table.table]} if (table := self.locked.get((classid, objid))) else {})
             for (classid, objid), holder in self.locks.items()
+        ]
+
+    def _siblings(self, session: Who) -> list[dict[str, Any]]:
+        return [
+            {"pid": one.key.pid, "backend_start": one.key.started}
+            for one in self.connected or ()
+            if one.profile == session.profile and one.key != session.key
         ]
 
     def _used(self, session: Who) -> list[str]:
