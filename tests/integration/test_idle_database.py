@@ -19,6 +19,7 @@ from pggit_daemon.db import activity, guard
 from pggit_daemon.db.server import Server, Servers
 from pggit_daemon.install import install
 from pggit_daemon.reconcile import scheduler
+from pggit_daemon.replication import feed
 from pggit_daemon.runtime import worker
 from pggit_daemon.runtime.worker import Database
 from pggit_daemon.store import memory
@@ -175,6 +176,45 @@ async def test_an_idle_stream_is_not_taken_for_a_silent_one(idle: str, monkeypat
         monkeypatch.setattr(guard, "beside", beside)
         await asyncio.sleep(2 * worker.IDLE_PULSE)
         assert looked == []
+
+
+async def test_what_a_silent_server_writes_is_let_go(idle: str, plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: a busy server keeps silent about what holds nothing for us, and its WAL is acknowledged all the same."""
+    monkeypatch.setattr(feed, "SPAN", 0.0)
+    monkeypatch.setattr(feed, "BUSY", -1)
+    monkeypatch.setattr(worker, "IDLE_PULSE", 0.5)
+    monkeypatch.setattr(pipeline, "SHORTEST_IDLE_REST", 0.5)
+    monkeypatch.setattr(pipeline, "LONGEST_IDLE_REST", 0.5)
+    await run(idle, "CREATE TABLE other (v text)")
+    async with followed(idle, plugin=plugin):
+        await until(lambda: silenced(idle))
+        for _ in range(3):
+            await run(idle, "INSERT INTO other SELECT repeat('x', 100) FROM generate_series(1, 10000)")
+            written = wal_end(idle)
+            await until(lambda written=written: is_acknowledged(idle, written), 10)  # type: ignore[misc]
+        assert silenced(idle)
+
+
+def silenced(dsn: str) -> bool:
+    """Whether the last status of the stream was one that keeps the server silent."""
+    query = (
+        "SELECT flush_lsn IS NULL FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid"
+        " WHERE database = current_database()"
+    )
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return conn.execute(query).fetchone() == (True,)
+
+
+def wal_end(dsn: str) -> str:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        (end,) = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone() or ("",)
+        return str(end)
+
+
+def is_acknowledged(dsn: str, position: str) -> bool:
+    query = "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE database = current_database()"
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return conn.execute(query, [position]).fetchone() == (True,)
 
 
 async def test_the_metrics_of_a_quiet_database(idle: str) -> None:
