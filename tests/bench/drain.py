@@ -54,15 +54,24 @@ async def drain(plugin: str, dsn: str, slot: str, last: str) -> dict[str, float]
         await connection.start(slot, LSN(0), options(plugin, [WATCHED]))
         assembler = Assembler(decoder(plugin, encoding=connection.encoding))
         async with Feed(connection, assembler, LSN(0)) as feed:
+            asking = asyncio.create_task(_ask(feed))
             async for batch in feed.batches():
                 empties += batch.empties
                 batches += 1
                 feed.acknowledge_idle(batch)
                 if batch.received >= end:
                     break
+            asking.cancel()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "cpu": cpu, "frames": 2 * empties, "batches": batches, "peak_mb": peak}
+
+
+async def _ask(feed: Feed) -> None:
+    """Behind the last commit there may be WAL of which the server tells only when it is asked."""
+    while True:
+        await asyncio.sleep(0.1)
+        feed.request_reply()
 
 
 def compare(plugin: str, transactions: int, rounds: int) -> None:

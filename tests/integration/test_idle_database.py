@@ -186,7 +186,7 @@ async def test_what_a_silent_server_writes_is_let_go(idle: str, plugin: str, mon
     monkeypatch.setattr(pipeline, "SHORTEST_IDLE_REST", 0.5)
     monkeypatch.setattr(pipeline, "LONGEST_IDLE_REST", 0.5)
     await run(idle, "CREATE TABLE other (v text)")
-    async with followed(idle, plugin=plugin):
+    async with followed(idle, plugin=plugin, watch_interval_seconds=60):
         await until(lambda: silenced(idle))
         for _ in range(3):
             await run(idle, "INSERT INTO other SELECT repeat('x', 100) FROM generate_series(1, 10000)")
