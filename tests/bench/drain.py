@@ -2,7 +2,8 @@
 
 A private server runs pgbench behind a slot; copies of that slot drain the same WAL in turns, once with
 pg_recvlogical and once with the real connection, assembler and feed in a process of its own.
-Out: wall time of pg_recvlogical / ours (median of the rounds), CPU per frame, and our memory.
+Out: wall time of pg_recvlogical / ours (median of the rounds), the same of the CPU of client and walsender together,
+which a busy machine changes less, our CPU per frame, and our memory.
 """
 
 # ruff: noqa: T201 - a bench prints its figures
@@ -16,8 +17,11 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psycopg
 
@@ -70,7 +74,7 @@ async def drain(plugin: str, dsn: str, slot: str, last: str) -> dict[str, float]
 async def _ask(feed: Feed) -> None:
     """Behind the last commit there may be WAL of which the server tells only when it is asked."""
     while True:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
         feed.request_reply()
 
 
@@ -78,29 +82,74 @@ def compare(plugin: str, transactions: int, rounds: int) -> None:
     with Cluster.start() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as conn:
         conn.execute("CREATE TABLE marker (); CREATE PUBLICATION pggit_daemon FOR TABLE marker")
         conn.execute("CREATE PUBLICATION pggit_daemon_keyed")
+        pgbench(cluster, "-i", "-q", "-s", "10")  # before the slots, which would be read with a million rows more
         conn.execute("SELECT pg_create_logical_replication_slot('theirs', 'wal2json')")
         conn.execute("SELECT pg_create_logical_replication_slot('ours', %s)", [plugin])
         print(f"running {transactions} transactions of pgbench …", flush=True)
-        pgbench(cluster, transactions)
+        # No fsync wait: the backlog is what counts, not how fast it came to be.
+        pgbench(cluster, "-n", "-N", f"-c{CLIENTS}", "-j2", f"-t{transactions // CLIENTS}")
         row = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
         assert row is not None
         theirs, ours = [], []
+        costs: dict[bool, list[float]] = {True: [], False: []}
         for number in range(rounds):
             # Who goes first changes, so that neither always finds the warmer caches.
             for mine in (number % 2 == 0, number % 2 == 1):
                 origin = "ours" if mine else "theirs"
                 slot = f"{origin}_{number}"
                 conn.execute("SELECT pg_copy_logical_replication_slot(%s, %s)", [origin, slot])
-                if mine:
-                    ours.append(our_drain(cluster, plugin, slot, row[0]))
-                else:
-                    theirs.append(their_drain(cluster, slot, row[0]))
+                with Walsender(cluster, slot) as walsender:
+                    if mine:
+                        ours.append(our_drain(cluster, plugin, slot, row[0]))
+                        client = ours[-1]["cpu"]  # without the start of the interpreter
+                    else:
+                        before = _children()
+                        theirs.append(their_drain(cluster, slot, row[0]))
+                        client = _children() - before
+                costs[mine].append(client + walsender.seconds)
                 conn.execute("SELECT pg_drop_replication_slot(%s)", [slot])
             print(
                 f"round {number + 1}: pg_recvlogical {theirs[-1]:.2f} s, ours {ours[-1]['seconds']:.2f} s",
                 flush=True,
             )
     report(theirs, ours)
+    ratio = statistics.median(costs[False]) / statistics.median(costs[True])
+    print(f"CPU of client and walsender, pg_recvlogical / ours: {ratio:.2f}")
+
+
+class Walsender:
+    """CPU seconds of the walsender of a slot, which is looked at until it ends."""
+
+    def __init__(self, cluster: Cluster, slot: str) -> None:
+        self._dsn = cluster.dsn()
+        self._slot = slot
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        query = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
+        pid = None
+        with psycopg.connect(self._dsn, autocommit=True) as conn:
+            while not self._over.wait(0.01):
+                if pid is None:
+                    (pid,) = conn.execute(query, [self._slot]).fetchone() or (None,)
+                else:
+                    with suppress(OSError):
+                        self.seconds = time.clock_gettime(~pid << 3 | 2)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def report(theirs: list[float], ours: list[dict[str, float]]) -> None:
@@ -109,18 +158,14 @@ def report(theirs: list[float], ours: list[dict[str, float]]) -> None:
     cpu = statistics.median(one["cpu"] / max(1, one["frames"]) for one in ours) * 1e6
     print(f"frames {frames:.0f}, in {statistics.median(one['batches'] for one in ours):.0f} batches")
     print(f"pg_recvlogical / ours: {ratio:.2f} (aim: at least 0.9)")
-    print(f"CPU per frame: {cpu:.2f} µs")
+    if frames:
+        print(f"CPU per frame: {cpu:.2f} µs")
     print(f"peak memory: {max(one['peak_mb'] for one in ours):.0f} MB (aim: at most 80)")
 
 
-def pgbench(cluster: Cluster, transactions: int) -> None:
+def pgbench(cluster: Cluster, *arguments: str) -> None:
     environment = os.environ | {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.port), "PGUSER": "postgres"}
-    for command in (
-        ["pgbench", "-i", "-q", "-s", "10", "postgres"],
-        # No fsync wait: the backlog is what counts, not how fast it came to be.
-        ["pgbench", "-n", "-N", "-c", str(CLIENTS), "-j", "2", "-t", str(transactions // CLIENTS), "postgres"],
-    ):
-        subprocess.run(command, check=True, capture_output=True, env=environment)
+    subprocess.run(["pgbench", *arguments, "postgres"], check=True, capture_output=True, env=environment)
 
 
 def our_drain(cluster: Cluster, plugin: str, slot: str, end: str) -> dict[str, float]:
