@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PYTHONDONTWRITEBYTECODE :=
 RUN := .venv/bin
 
-.PHONY: demo test check test-tools test-install lint bench clean
+.PHONY: demo test check test-tools test-install fetched lint bench clean
 
 # The real tools at work: Flyway, Liquibase and a custom table, with the commits that come of them.
 demo: .venv/ready
@@ -12,11 +12,8 @@ demo: .venv/ready
 	$(RUN)/python -m sandbox.demo
 
 # All checks. Real PostgreSQL, real Flyway, real Liquibase: what is missing is installed (root) or named (user).
-test: lint
-	sandbox/setup.sh server java promtool node pgbouncer
-	$(RUN)/python -m sandbox.jars
-	$(RUN)/python -m sandbox.histories.fetch
-	$(RUN)/python -m sandbox.tools
+test: .venv/ready
+	@$(MAKE) -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) --no-print-directory lint fetched
 	$(RUN)/pytest -n auto --dist worksteal --cost
 
 # What needs no server: lint, types and the pure tests, in half a minute.
@@ -34,6 +31,11 @@ test-tools: .venv/ready
 test-install:
 	sandbox/setup.sh machine
 	$(PYTHON) -m tests.install
+
+# What the tests need beside the packages of .venv: programs of the system, then jars and packages of others.
+fetched: .venv/ready
+	sandbox/setup.sh server java promtool node pgbouncer
+	$(RUN)/python -m sandbox.fetch
 
 lint: .venv/ready
 	$(RUN)/ruff check

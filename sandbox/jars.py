@@ -1,7 +1,7 @@
 """The Java tools' jars: fetched once with Maven, kept in `.cache/java/` of the checkout.
 
 In: a tool's name and version, and the pom of the tool in `sandbox/java/`.
-Out: a folder of jars. Called by `flyway.py`, `liquibase.py` and `service.py`; `python -m sandbox.jars` fetches all.
+Out: a folder of jars. Called by `flyway.py`, `liquibase.py` and `service.py`; `python -m sandbox.fetch` fetches all.
 """
 
 from __future__ import annotations
@@ -107,14 +107,3 @@ def _fetch(tool: str, version: str, folder: Path) -> None:
     )
     if done.returncode != 0 or not any(folder.glob(f"*-{version}.jar")):
         raise ToolMissing(f"Maven could not fetch {tool} {version}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-
-
-def fetch_all() -> None:
-    for version in FLYWAY_VERSIONS:
-        print(jars("flyway", version))
-    print(jars("liquibase", LIQUIBASE_VERSION))
-    print(jars("hikari", HIKARI_VERSION))
-
-
-if __name__ == "__main__":
-    fetch_all()

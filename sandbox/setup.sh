@@ -8,19 +8,29 @@
 #   pgbouncer  PgBouncer, for a tool that works through a pool of sessions
 #   tools   Go, Rust, Ruby, PHP and Perl, with the migration tools that Debian has
 #   machine debootstrap and systemd-nspawn, for a Debian of its own
-# Root on Debian or Ubuntu: installed with apt-get. Anybody else: the command is printed, exit code 1.
+# Root on Debian or Ubuntu: all that is missing is installed with one apt-get. Anybody else: the command is printed, exit code 1.
 set -euo pipefail
 
-install_packages() {
-    local why=$1
+wanted=()
+reasons=()
+
+# Note what is missing and why; all of it is installed at once, at the end.
+want() {
+    reasons+=("$1")
     shift
+    wanted+=("$@")
+}
+
+install_wanted() {
+    if [ ${#wanted[@]} -eq 0 ]; then return; fi
+    printf 'setup: %s\n' "${reasons[@]}" >&2
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        echo "setup: $why; installing $*"
+        echo "setup: installing ${wanted[*]}"
         refresh_packages
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${wanted[@]}"
     else
-        echo "setup: $why. On Debian and Ubuntu this mends it:" >&2
-        echo "    sudo apt-get update && sudo apt-get install -y --no-install-recommends $*" >&2
+        echo "setup: on Debian and Ubuntu this mends it:" >&2
+        echo "    sudo apt-get update && sudo apt-get install -y --no-install-recommends ${wanted[*]}" >&2
         exit 1
     fi
 }
@@ -35,12 +45,15 @@ refresh_packages() {
 
 need_python() {
     local python=${PYTHON:-python3}
-    command -v "$python" >/dev/null || install_packages "Python is missing" python3 python3-venv
+    if ! command -v "$python" >/dev/null; then
+        want "Python is missing" python3 python3-venv
+        return
+    fi
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
         echo "setup: Python 3.11 or newer is needed, $python is $("$python" -V); choose one with PYTHON=…" >&2
         exit 1
     fi
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "Python cannot make virtual environments" python3-venv
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || want "Python cannot make virtual environments" python3-venv
 }
 
 # The same places as sandbox/servers.py.
@@ -71,7 +84,7 @@ need_server() {
         if [ "$(id -u)" -eq 0 ]; then refresh_packages; fi
         major=$(apt-cache show postgresql 2>/dev/null | sed -n 's/^Version: \([0-9]*\).*/\1/p' | sort -n | tail -1) || true
     fi
-    install_packages "no PostgreSQL server with wal2json found" "postgresql-${major:-15}-wal2json"
+    want "no PostgreSQL server with wal2json found" "postgresql-${major:-15}-wal2json"
 }
 
 need_java() {
@@ -79,21 +92,21 @@ need_java() {
     command -v javac >/dev/null || packages+=(default-jdk-headless)
     command -v mvn >/dev/null || packages+=(maven)
     if [ ${#packages[@]} -gt 0 ]; then
-        install_packages "Java or Maven is missing" "${packages[@]}"
+        want "Java or Maven is missing" "${packages[@]}"
     fi
 }
 
 need_promtool() {
-    command -v promtool >/dev/null || install_packages "promtool is missing" prometheus
+    command -v promtool >/dev/null || want "promtool is missing" prometheus
 }
 
 need_node() {
-    command -v npm >/dev/null || install_packages "Node.js or npm is missing" nodejs npm
+    command -v npm >/dev/null || want "Node.js or npm is missing" nodejs npm
 }
 
 need_pgbouncer() {
     # In /usr/sbin, which is not on everybody's PATH.
-    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v pgbouncer >/dev/null || install_packages "PgBouncer is missing" pgbouncer
+    PATH=$PATH:/usr/sbin:/usr/local/sbin command -v pgbouncer >/dev/null || want "PgBouncer is missing" pgbouncer
 }
 
 need_tools() {
@@ -103,12 +116,12 @@ need_tools() {
     )
     command -v go >/dev/null || packages+=(golang-go)
     command -v cargo >/dev/null || packages+=(cargo)
-    dpkg -s "${packages[@]}" >/dev/null 2>&1 || install_packages "migration tools of Debian are missing" "${packages[@]}"
+    dpkg -s "${packages[@]}" >/dev/null 2>&1 || want "migration tools of Debian are missing" "${packages[@]}"
 }
 
 need_machine() {
     command -v debootstrap >/dev/null && command -v systemd-nspawn >/dev/null ||
-        install_packages "debootstrap or systemd-nspawn is missing" debootstrap systemd-container
+        want "debootstrap or systemd-nspawn is missing" debootstrap systemd-container
 }
 
 for part in "$@"; do
@@ -120,3 +133,4 @@ for part in "$@"; do
         ;;
     esac
 done
+install_wanted

@@ -1,7 +1,7 @@
 """The packages with the histories, and the tools that run them: fetched once, kept in `.cache/histories/`.
 
 In: the pinned lists `python.txt` and `node/`. Out: a Python of its own and a folder of node modules.
-Called by `run.py`; `python -m sandbox.histories.fetch` fetches all.
+Called by `run.py`; `python -m sandbox.fetch` fetches all.
 """
 
 from __future__ import annotations
@@ -45,12 +45,3 @@ def _fetch_node(folder: Path) -> None:
         tar.extractall(folder / "unleash", migrations, filter="data")
     (folder / "unleash" / "package").rename(folder / "node_modules" / "unleash-server")
     packed.unlink()
-
-
-def fetch_all() -> None:
-    print(python())
-    print(node())
-
-
-if __name__ == "__main__":
-    fetch_all()
