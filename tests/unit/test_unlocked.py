@@ -12,6 +12,7 @@ import pytest
 from pggit_daemon.model.transaction import RowOp, TableName
 from tests.unit.build import Follower, Who
 from tests.unit.tool_scene import HAND, OTHER, TOOL, Scene
+from tests.unit.tools_at_work import KITS
 
 SCHEMA = "public"
 
@@ -110,6 +111,17 @@ def test_a_hand_that_used_the_table_while_the_lock_is_held_says_nothing_either()
     scene.run(HAND, None)
     write(scene, TOOL, 1, done=True)
     scene.unlock()
+    assert last_said(Follower(scene.source).feed(*scene.wal.transactions))[0] == "none"
+
+
+def test_a_session_that_looked_at_a_table_which_the_tools_own_never_use_says_nothing() -> None:
+    """Sqitch runs each script with psql, which knows nothing of its tables."""
+    scene = Scene("sqitch", TableName("sqitch", "events"))
+    scene.look(OTHER)
+    scene.run(OTHER, None)
+    tx = scene.wal.begin(TOOL)
+    KITS["sqitch"].row(tx, scene.table, 1)
+    tx.commit()
     assert last_said(Follower(scene.source).feed(*scene.wal.transactions))[0] == "none"
 
 
