@@ -6,6 +6,7 @@ that it may change later. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -126,9 +127,13 @@ def _label(event: HistoryRowEvent) -> str:
     if migration is None:
         return ""
     version = migration.way if migration.way is not None else migration.version or ""
-    # Often the name is a part of the version.
-    name = migration.name if migration.name and migration.name not in version else ""
+    name = migration.name if migration.name and not _holds(version, migration.name) else ""
     return _short(f"{version} {name}".strip()) + ("" if migration.success else " (failed)")
+
+
+def _holds(version: str, name: str) -> bool:
+    """Whether the version has the name in it as a word of its own: some are made of it, as Django's `app name` is."""
+    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", version) is not None
 
 
 def _short(name: str) -> str:

@@ -178,7 +178,7 @@ class State:
             for number in range(start + 1, end + 1) if counted else [end]:
                 row = {**(move.new or {}), self._columns.number: str(number)}
                 migration = self._book.migration(row, "applied")
-                migration = replace(migration, way=f"{number - 1 if counted else before or 0} -> {number}")
+                migration = replace(migration, way=self._way(row, number - 1 if counted else before or 0, number))
                 yield (self._change(move, Meaning.APPLIED, ledger=move.new, migration=migration),)
         else:
             yield (self._change(move, Meaning.EDITED, ledger=move.new),)
@@ -195,7 +195,7 @@ class State:
         ]
         row = {**(move.old or move.new or {}), self._columns.number: str(undone)}
         undo = self._book.undo(row, self._id(move.row, undone))
-        undo = replace(undo, way=f"{undone} -> {after or 0}")
+        undo = replace(undo, way=self._way(row, undone, after or 0))
         amends = self._book.amend(undo.rollback_of, "rolled_back")
         change = self._change(move, Meaning.ROLLED_BACK, ledger=move.new, migration=undo)
         return (*passed_over, replace(change, amends=amends, since=since))
@@ -236,6 +236,11 @@ class State:
         if number is None:
             return None
         return self._book.id_of.get(self._book.version({**row, self._columns.number: str(number)}) or "")
+
+    def _way(self, row: TextRow, before: int, after: int) -> str:
+        """A step as people read it, with what the number is of where the table holds several."""
+        of = (self._book.version(row) or "").removesuffix(row[self._columns.number] or "")
+        return f"{of}{before} -> {after}"
 
     def _status(self, row: TextRow, number: int | None) -> str | None:
         own = self._id(row, number)
