@@ -172,11 +172,13 @@ BEGIN
     PERFORM pggit_daemon.check_schema(schema_name);
     DELETE FROM pggit_daemon.integration AS i
      WHERE i.tool_name = remove_integration.tool_name AND i.schema_name = remove_integration.schema_name;
-    IF NOT FOUND AND to_regclass(tool_name) IS NOT NULL THEN
+    IF NOT FOUND THEN
         -- A table's name in quotes is taken for a text.
-        PERFORM pggit_daemon.remove_integration(to_regclass(tool_name));
-        RETURN;
-    ELSIF NOT FOUND THEN
+        history := coalesce(to_regclass(tool_name), to_regclass(format('%I.%I', schema_name, tool_name)));
+        IF history IS NOT NULL THEN
+            PERFORM pggit_daemon.remove_integration(history);
+            RETURN;
+        END IF;
         RAISE EXCEPTION 'schema % is not integrated for %', schema_name, tool_name USING ERRCODE = '42704',
             HINT = 'pggit.integrate_flyway and pggit.integrate_liquibase say which tools there are.';
     END IF;

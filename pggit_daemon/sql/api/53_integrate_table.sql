@@ -1,14 +1,25 @@
 -- integrate(table) and remove_integration(table): for the history table of any tool what integrate_flyway does for
 -- Flyway's. The trigger only names the session, of statements and of TRUNCATE; it cannot fail and waits for nobody.
 
+-- Lock a history table to change its triggers. Whoever waits for such a lock has every later statement on the table wait
+-- behind him, those of a tool too, so we do not wait for long.
+CREATE OR REPLACE FUNCTION pggit_daemon.lock_history(history regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', history);
+EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'somebody is at work on %', history USING ERRCODE = '55P03',
+        HINT = 'Call this again when no migration is running; a tool must not wait for it.';
+END $$;
+
 CREATE OR REPLACE FUNCTION pggit_daemon.integrate(history regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    t record;
+    t    record;
+    part regclass;
 BEGIN
-    SELECT c.relkind, c.relpersistence, c.relreplident, n.nspname,
-           EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS keyed
-      INTO t FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = history;
+    SELECT c.relkind, c.relpersistence, n.nspname INTO t
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = history;
     IF history IS NULL THEN
         RAISE EXCEPTION 'history must not be null' USING ERRCODE = '22004',
             HINT = 'Pass the tool''s history table, as ''public.schema_version''.';
@@ -18,15 +29,22 @@ BEGIN
     END IF;
     PERFORM pggit_daemon.check_schema(t.nspname);
     PERFORM pggit_daemon.check_owner(history);
+    PERFORM pggit_daemon.lock_history(history);
     PERFORM pggit_daemon.integrate_table(history, NULL);
     IF NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = history AND g.tgname = 'pggit_daemon_truncate') THEN
         EXECUTE format('CREATE TRIGGER pggit_daemon_truncate AFTER TRUNCATE ON %s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION pggit_daemon.on_history_row()', history);
     END IF;
-    -- Without a key UPDATE and DELETE could not be decoded.
-    IF NOT t.keyed AND t.relreplident IN ('d', 'n') THEN
-        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', history);
-    END IF;
+    -- Without an identity UPDATE and DELETE could not be decoded. Each partition has one of its own.
+    FOR part IN
+        SELECT c.oid::regclass
+          FROM (SELECT history AS relid UNION SELECT p.relid FROM pg_partition_tree(history) AS p) AS all_parts
+          JOIN pg_class AS c ON c.oid = all_parts.relid
+         WHERE c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+               SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
+    LOOP
+        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', part);
+    END LOOP;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.remove_integration(history regclass) RETURNS void
@@ -38,6 +56,7 @@ BEGIN
             HINT = 'pggit.integrate(table) integrates one.';
     END IF;
     PERFORM pggit_daemon.check_owner(history);
+    PERFORM pggit_daemon.lock_history(history);
     EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_session ON %s', history);
     EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_truncate ON %s', history);
 END $$;

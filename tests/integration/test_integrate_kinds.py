@@ -1,0 +1,90 @@
+"""pggit.integrate on every kind of table that a history may stand in, and on what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE 'pggit_daemon_%%'"
+IDENTITY = "SELECT relreplident FROM pg_class WHERE oid = %s::regclass"
+SESSIONS = "SELECT count(*) FROM pggit_daemon.request WHERE action = 'session'"
+
+
+@pytest.fixture
+def conn(installed_database: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(installed_database, autocommit=True) as conn:
+        yield conn
+
+
+def test_each_partition_of_a_table_without_a_key_is_decoded_whole(conn: psycopg.Connection[Any]) -> None:
+    """UPDATE and DELETE are written with the partition's identity, not the whole's."""
+    conn.execute("CREATE TABLE history (version int, tenant text) PARTITION BY LIST (tenant)")
+    conn.execute("CREATE TABLE history_a PARTITION OF history FOR VALUES IN ('a')")
+    conn.execute("SELECT pggit.integrate('history')")
+    assert {name: conn.execute(IDENTITY, [name]).fetchone() for name in ("history", "history_a")} == {
+        "history": ("f",),
+        "history_a": ("f",),
+    }
+    conn.execute("INSERT INTO history VALUES (1, 'a')")
+    conn.execute("TRUNCATE history")
+    assert conn.execute(SESSIONS).fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    ("table", "before", "after"),
+    [
+        ("version int PRIMARY KEY", "DEFAULT", "d"),
+        ("version int PRIMARY KEY", "NOTHING", "f"),
+        ("version int", "DEFAULT", "f"),
+        ("version int NOT NULL CONSTRAINT k UNIQUE", "USING INDEX k", "i"),
+    ],
+)
+def test_what_decoding_needs_is_there_afterwards(
+    conn: psycopg.Connection[Any], table: str, before: str, after: str
+) -> None:
+    conn.execute(f"CREATE TABLE history ({table})".encode())
+    conn.execute(f"ALTER TABLE history REPLICA IDENTITY {before}".encode())
+    conn.execute("SELECT pggit.integrate('history')")
+    conn.execute("SELECT pggit.integrate('history')")
+    assert conn.execute(IDENTITY, ["history"]).fetchone() == (after,)
+    assert conn.execute(TRIGGERS, ["history"]).fetchone() == (2,)
+    conn.execute("SELECT pggit.remove_integration('history')")
+    assert conn.execute(TRIGGERS, ["history"]).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        ("CREATE TEMPORARY TABLE history (version int)", "neither temporary nor unlogged"),
+        ("CREATE UNLOGGED TABLE history (version int)", "neither temporary nor unlogged"),
+        ("CREATE VIEW history AS SELECT 1 AS version", "ordinary or partitioned table"),
+        ("CREATE SEQUENCE history", "ordinary or partitioned table"),
+    ],
+)
+def test_what_is_no_history_is_refused_with_a_hint(conn: psycopg.Connection[Any], make: str, hint: str) -> None:
+    conn.execute(make.encode())
+    with pytest.raises(psycopg.errors.WrongObjectType) as refused:
+        conn.execute("SELECT pggit.integrate('history')")
+    assert hint in (refused.value.diag.message_hint or "")
+    with pytest.raises(psycopg.errors.UndefinedObject) as refused:
+        conn.execute("SELECT pggit.remove_integration('history')")
+    assert "pggit.integrate" in (refused.value.diag.message_hint or "")
+
+
+@pytest.mark.parametrize("call", ["integrate", "remove_integration"])
+def test_it_does_not_queue_before_a_tool_at_work(
+    conn: psycopg.Connection[Any], installed_database: str, call: str
+) -> None:
+    """Whoever waits for a lock on the table has the tool's next statement wait behind him."""
+    conn.execute("CREATE TABLE history (version int)")
+    if call == "remove_integration":
+        conn.execute("SELECT pggit.integrate('history')")
+    with psycopg.connect(installed_database) as tool:
+        tool.execute("INSERT INTO history VALUES (1)")
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="somebody is at work on public.history") as refused:
+            conn.execute(f"SELECT pggit.{call}('history')".encode())
+        assert refused.value.diag.message_hint
+    conn.execute(f"SELECT pggit.{call}('history')".encode())
