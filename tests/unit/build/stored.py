@@ -14,6 +14,16 @@ from pggit_daemon.store.statements import statements
 from pggit_daemon.versioning.plan import Step
 from pggit_daemon.versioning.schema import Schema
 
+NOT_READ = frozenset(
+    {
+        *("abandon", "amend_any", "checksum_conflict", "close_versions", "decided_migration", "decided_out_of_band"),
+        *("end_run", "handled_events", "handled_requests", "link_known", "mark_part", "move_versions", "open_versions"),
+        *("out_of_band_conflicts", "put_run", "quarantine", "record_event", "settle_conflicts", "tree_conflicts"),
+        "undone_conflicts",
+    }
+)
+"""Operations that write nothing of what is read again."""
+
 
 @dataclass(slots=True)
 class Recorded:
@@ -55,6 +65,14 @@ class Stored:
         write = getattr(self, f"_{name}", None)
         if write is not None:
             write(values)
+        else:
+            assert name in NOT_READ, name
+
+    def _record_migration(self, values: dict[str, Any]) -> None:
+        said = {"at": None, "objects": None, "version": None, **values}
+        self._put_migration(said)
+        self._link(said)
+        self._put_row(said | {"columns": values["new"], "migration_id": values.get("row_migration_id")})
 
     def _put_row(self, values: dict[str, Any]) -> None:
         row = LedgerRow(values["columns"], values["migration_id"])
