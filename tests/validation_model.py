@@ -1,4 +1,4 @@
-"""Validation as one would do it by hand, one source after the other: what the SQL is held against.
+"""Validation as one would do it by hand, one source after the other: what the SQL is compared with.
 
 In: migrations as they are recorded. Out: what is wrong with them, as (tool, source, id, status, message).
 """

@@ -1,7 +1,7 @@
-"""Whose each commit is. Read this file first in this folder.
+"""Attribution: which migration each commit belongs to. Read this file first in this folder.
 
 In: recorded transactions in commit order, the stream's time, the ends of sessions. Out: `Outcome`, which is stored with
-the results: what is known of commits, old ones among them, the links of history rows, and what must be remembered.
+the results: attributions of commits (also of earlier ones), links of history rows, and the facts to be remembered.
 Called by `pipeline.py`; pure, though it holds state: the same transactions and times give the same outcome.
 
 Nothing waits here. A commit that some source may claim is pending until that source's row comes, until its proof

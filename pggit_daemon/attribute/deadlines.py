@@ -1,7 +1,7 @@
-"""What is due when, in the stream's own time.
+"""Deadlines of claims and rows, in the stream's own time.
 
 In: segments and rows with their moments. Out: those whose moment has passed, in the order of their moments. Mutable,
-private to `attribute/`. One look at the earliest tells whether anything is due.
+private to `attribute/`. Whether anything is due costs one look at the earliest.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ may be of a row that was changed.
 In: these rows, and the differences between table and ledger in the order in which the tool makes them. Out: rows of
 which each stands for one change. Pure; called by `correlator.py`.
 
-Where as many changes ran DDL as there were transactions, each is one, in order. Where none ran DDL, these are of the
-inserted row behind them after all: it ran in several transactions. Otherwise nobody can say which was which: all is
-recorded, nothing is linked.
+If as many changes ran DDL as there are transactions with DDL, they are paired in order. If none ran DDL, the
+transactions belong to the inserted row behind them, which ran in several. Otherwise nobody can say which is which: all
+is recorded, nothing is linked.
 """
 
 from __future__ import annotations

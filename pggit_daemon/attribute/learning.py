@@ -1,4 +1,4 @@
-"""What a proof tells of sessions, and what follows for all else that they ran.
+"""What a proof shows about a session, and what follows for everything else that it ran.
 
 In: a session that a row, a lock or its own use of a history table has shown to be a tool's. Out: claims that are
 certain now, or gone. Called by `matching.py` and `opening.py`; pure, over the state of attribution.

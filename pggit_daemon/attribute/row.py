@@ -1,4 +1,4 @@
-"""A history row on its way to its DDL.
+"""A history row waiting for its DDL.
 
 In: a row, and where it stands. Out: the statements it took, with the evidence. Mutable, private to `attribute/`.
 """

@@ -1,11 +1,11 @@
-"""Changes that decoding could not show get their meaning from what the table differs by.
+"""The meaning of undecodable changes, found by comparing the history table with its ledger.
 
 In: the undecodable rows of one source in stream order, and the differences between its table and its ledger in the
 order in which the tool makes them. Pure; called by `correlator.py`.
 
-Where those with DDL are as many as the changes that run DDL, they are these, in order, and the rest is the rest.
-Otherwise, where both are equally many, each is the other. Otherwise nobody can say which was which: all is
-recorded, nothing is linked.
+If the rows that took DDL are as many as the differences that run DDL, these are paired in order, and so are the others.
+Otherwise, if there are as many rows as differences, all are paired in order. Otherwise nobody can say which is which:
+all is recorded, nothing is linked.
 """
 
 from __future__ import annotations

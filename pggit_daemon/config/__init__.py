@@ -1,4 +1,4 @@
-"""The configuration: what the daemon and the commands are told.
+"""The configuration of the daemon and of the commands.
 
 In: a TOML file (`load`), or one connection string (`for_dsn`). Out: a frozen, checked `Config`, or a
 ConfigError that names file, key, what was given and what is allowed. Called by `cli/` only; everything

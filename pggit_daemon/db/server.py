@@ -1,4 +1,4 @@
-"""What all databases of one server want to know of it now and then, asked once for all of them.
+"""The state of a server, asked once for all of its databases.
 
 In: connection strings. Out: `Look`s at the server: its slots, and how much was written in each database. Called by the
 worker and by the jobs beside the stream, which open no connection of their own while nothing can have changed.

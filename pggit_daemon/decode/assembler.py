@@ -4,8 +4,8 @@ In: the frames of the stream, in order, as they come. Out: how urgent they are, 
 since as a `Batch`. Called by `replication/feed.py`; one assembler serves one connection, because after a reconnect the
 stream starts at a transaction's begin again.
 
-Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with
-nothing between. They are told by their first bytes and counted; of all that came since the last batch only the last
+Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with nothing
+between. They are recognized by their first bytes and counted; of all that came since the last batch only the last
 commit is parsed, for its position.
 """
 

@@ -1,1 +1,1 @@
-"""History tables: how they are found, and what a change of a row means."""
+"""What a decoded transaction means: its DDL, its rows of history tables, its calls of the SQL API."""

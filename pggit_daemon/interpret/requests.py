@@ -1,4 +1,4 @@
-"""What the SQL API tells the daemon: rows of the second outbox, and messages that survive a rollback.
+"""What the SQL API sends to the daemon: rows of the second outbox, and messages that survive a rollback.
 
 In: an inserted row of `pggit_daemon.request`, or a logical message with the secret that makes it ours.
 Out: a `Request`. Pure; called by the reader. A row that does not fit is a ValueError, KeyError or TypeError.

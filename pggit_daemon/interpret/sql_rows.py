@@ -1,4 +1,4 @@
-"""Migrations as the SQL API tells them.
+"""Migrations as the SQL API reports them.
 
 In: a request, and the run that it is about, if one is open. Out: what the history records of it. Pure; called by
 `interpret/sql_api.py`.

@@ -1,4 +1,4 @@
-"""What attribution says: of commits, whose they are; of history rows, which commits are theirs.
+"""The decisions of attribution: which migration a commit belongs to, and which commits a history row made.
 
 In: `attribute/` makes these values of changesets and of the stream's time. Out: `versioning/` puts them into steps,
 `store/` writes them. Only values.

@@ -22,7 +22,7 @@ from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, O
 class Difference:
     """One object that is not as recorded, or (`unreadable`: why) could not be compared.
 
-    `version` is the recorded version it was held against, None for an object that is not recorded; `digest` is the
+    `version` is the recorded version it was compared with, None for an object that is not recorded; `digest` is the
     SHA-256 of what it is now, None for one that is gone.
     """
 

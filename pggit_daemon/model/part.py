@@ -1,4 +1,4 @@
-"""What of a database's record may be in memory, or not: the large parts."""
+"""The large parts of a database's record, which are in memory only while they are needed."""
 
 from __future__ import annotations
 

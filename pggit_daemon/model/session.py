@@ -1,4 +1,4 @@
-"""Sessions, the locks they held, and what a transaction saw of others."""
+"""Sessions, the locks they held, and the snapshot of a transaction."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The shape of a table: what tells a tool's history table from others.
 
-In: `shape` of a table in the outbox, or a row of the catalog. Out: a `Shape`, held against the presets by `tools/`.
+In: `shape` of a table in the outbox, or a row of the catalog. Out: a `Shape`, compared with the presets by `tools/`.
 Pure.
 """
 

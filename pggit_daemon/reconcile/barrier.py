@@ -1,4 +1,4 @@
-"""Where the jobs beside the stream meet it.
+"""Where the jobs that run concurrently with the stream synchronize with it.
 
 In: from the pipeline, how far everything is stored. Out: to a job, that moment; to the pipeline, steps that a job wants
 stored, planned over the state of exactly then. Made by `scheduler.py`, one for each stream.

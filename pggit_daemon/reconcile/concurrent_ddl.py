@@ -4,8 +4,8 @@ In: the decisions, in commit order. Out: the objects whose captured definitions 
 `pipeline.py`. Pure.
 
 A capture reads what its own transaction sees. When one transaction renames a type while another, not committed yet,
-makes a table that uses it, the rename does not know the table, and the table is described with the old name. Whichever
-commits last then stands over both: so its objects and those of the concurrent ones are read again.
+makes a table that uses it, the rename does not know the table, and the table is described with the old name. So when
+the later one commits, its objects and those of the concurrent ones are read again.
 """
 
 from __future__ import annotations

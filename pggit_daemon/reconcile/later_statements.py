@@ -1,4 +1,4 @@
-"""What statements name that are committed and not handled yet, as the outbox has them. Pure; used by `definitions.py`.
+"""What committed statements name that are not handled yet, read from the outbox. Pure; used by `definitions.py`.
 
 In: the rows that are handled, in the order of the stream, and what the outbox is found to hold. Out: whether a later
 statement names an object.

@@ -1,4 +1,4 @@
-"""What sessions left open when they ended: migrations never ended, deployments, failures told of a rolled-back begin.
+"""What sessions left open when they ended: migrations, deployments, failures whose begin was rolled back.
 
 In: the sessions that have something open. Out: the ledger and the session tables without them; a migration that was
 begun stays recorded as started, a deployment as abandoned. A job of `scheduler.py`.

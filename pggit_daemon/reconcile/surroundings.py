@@ -1,6 +1,6 @@
 """What the stream does not show while something is pending: which sessions ended, who may write the history tables.
 
-In: the correlator, a connection on demand, how far everything is stored. Out: answers of the database, told to the
+In: the correlator, a connection on demand, how far everything is stored. Out: answers of the database, given to the
 correlator once the stream has passed the moment they are of. Called by `pipeline.py` between two batches.
 """
 

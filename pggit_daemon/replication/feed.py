@@ -1,4 +1,4 @@
-"""The stream as batches, and what we tell the server about it.
+"""The stream as batches, and the acknowledgements.
 
 In: a connection that streams, an assembler. Out: batches, one after the other. Called by the pipeline:
 

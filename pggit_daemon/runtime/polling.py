@@ -1,8 +1,8 @@
 """The metrics of one database that come from SQL, read again and again.
 
 In: a way to connect, what the server tells of all its databases. Out: gauges; a log line when the capture breaks or is
-mended. A task of `worker.py`, which runs as long as the database is followed. Where nothing was written in it, only the
-slot's gauges are set anew.
+repaired. A task of `worker.py`, which runs as long as the database is followed. Where nothing was written in it, only
+the slot's gauges are set anew.
 """
 
 from __future__ import annotations
@@ -93,4 +93,4 @@ class Polling:
         if broken:
             self._log.error("capture_broken", parts=list(broken), hint=HINT)
         else:
-            self._log.info("capture_mended")
+            self._log.info("capture_repaired")

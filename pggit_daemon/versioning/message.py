@@ -1,4 +1,4 @@
-"""What a commit says of its content.
+"""The summary, author and metadata of a commit.
 
 In: a segment. Out: its summary and author, which are in its hash, and its metadata; all taken from the stream alone, so
 that the same transactions give the same commit. Whose it is, `attribute/attribution.py` says. Pure; called by

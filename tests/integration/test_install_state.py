@@ -211,7 +211,7 @@ def test_a_capture_that_is_switched_off_gets_a_line_in_the_log(conn: Connection,
         assert pggit("verify", "--dsn", conn.info.dsn).returncode == 4
         assert "pggit_daemon_ddl is disabled" in pggit("status", "--dsn", conn.info.dsn).stdout
         conn.execute("ALTER EVENT TRIGGER pggit_daemon_ddl ENABLE ALWAYS")
-        daemon.wait_for(lambda: bool(told("capture_mended")), "telling that it is on")
+        daemon.wait_for(lambda: bool(told("capture_repaired")), "telling that it is on")
         assert len(told("capture_broken")) == 1
         assert pggit("verify", "--dsn", conn.info.dsn).returncode == 0
     conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")

@@ -1,4 +1,4 @@
-"""The record held against the catalog: what fires no event trigger is found, and nothing else.
+"""The record compared with the catalog: what fires no event trigger is found, and nothing else.
 
 The daemon runs as a process on a real server. Comparisons of everything come by a timer that is far away, unless the
 test is about it: what is found here is found by the watch, which looks at what was written.

@@ -41,3 +41,11 @@ def test_every_named_file_exists(path: Path) -> None:
 def test_a_file_that_was_moved_is_found() -> None:
     text = "Called by `cli/gone.py`, see sql/capture/99_gone.sql and `pipeline.py`."
     assert missing(text, PACKAGE) == ["cli/gone.py", "sql/capture/99_gone.sql"]
+
+
+def test_the_map_of_the_code_has_every_folder() -> None:
+    """docs/architecture.md says of each folder what goes in and what comes out."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"sql"}
+    folders |= {f"sql/{path.name}" for path in (PACKAGE / "sql").iterdir() if path.is_dir()} - {"sql/__pycache__"}
+    assert {folder for folder in folders if not re.search(rf"^\| .*`{folder}[/`]", text, re.MULTILINE)} == set()

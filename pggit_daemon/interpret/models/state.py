@@ -1,4 +1,4 @@
-"""The model `state`: a row holds one number, how far the schema has come; maybe also that it is on its way. Pure.
+"""The model `state`: a row holds the number of the current version; some tools also mark it while they migrate. Pure.
 
 Up or down follows from comparing two states. A jump is one migration where numbers may be left out, and one for each
 number where the preset says that they are counted. TRUNCATE (or DELETE) and INSERT without DDL between them are one

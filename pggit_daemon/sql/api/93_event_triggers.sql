@@ -38,7 +38,7 @@ BEGIN
     END IF;
 END $$;
 
--- Nobody but a superuser can make or mend an event trigger, so they belong to the one who made the cluster: who installs
+-- Nobody but a superuser can make or alter an event trigger, so they belong to the one who made the cluster: who installs
 -- may lose that right afterwards.
 DO $$
 DECLARE
