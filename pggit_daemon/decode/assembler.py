@@ -88,6 +88,8 @@ class Assembler:
         self._last_empty = b""
         self._last_pulse = b""
         self._pulsed = False
+        self.oversize_at: LSN | None = None
+        """Where the latest record was that was too large."""
 
     def feed(self, frames: Sequence[bytes]) -> Batch:
         """Take the next frames and return what they hold."""
@@ -145,7 +147,9 @@ class Assembler:
         elif kind == WARNING:
             self._warned(frame, is_open=is_open)
         elif kind == OVERSIZE:
-            for change in self._decoder.oversize(protocol.oversize(frame)):
+            large = protocol.oversize(frame)
+            self.oversize_at = large.start
+            for change in self._decoder.oversize(large):
                 self._change(change, is_open=is_open)
         else:
             for change in self._decoder.changes(payload(frame), data_start(frame)):

@@ -41,6 +41,10 @@ URGES = 5  # requests in a row for a reply that we cannot give
 URGE_PAUSE = 0.1  # seconds between the answers to them
 
 
+class SwollenError(Exception):
+    """A record that was too large is behind us, and libpq keeps as much memory until the connection ends."""
+
+
 class Urges:
     """Tells that the server wants to stop. Pure.
 
@@ -120,12 +124,15 @@ class Feed:
         return self._acknowledged
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
-        """Yield batches until the stream ends, which is a StreamError."""
+        """Yield batches until the stream ends, which is a StreamError, or had better be another (SwollenError)."""
         while True:
             await self._connection.read(self._take, PATIENCE)
             batch = self._assembler.batch()
             self._received = max(self._received, batch.received)
             yield batch
+            large = self._assembler.oversize_at
+            if large is not None and self._acknowledged > large:
+                raise SwollenError(f"the record at {large}")
             holding = self._acknowledged < self._received
             if self._urges.note(requested=batch.reply_requested, holding=holding):
                 raise StreamError("the server waits for this stream to end; it is probably shutting down")

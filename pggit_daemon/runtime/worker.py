@@ -33,7 +33,7 @@ from pggit_daemon.reconcile import baseline
 from pggit_daemon.reconcile.outcome import Limits
 from pggit_daemon.reconcile.scheduler import Intervals, Listeners, Scheduler
 from pggit_daemon.replication.connection import ReplicationConnection
-from pggit_daemon.replication.feed import Feed
+from pggit_daemon.replication.feed import Feed, SwollenError
 from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
@@ -173,6 +173,8 @@ class Database:
                     await self._stream(connections, store, registry, stop, singly=singly)
                 except TablesChangedError as change:
                     self._log.info("tables_added", tables=[str(table) for table in change.tables])
+                except SwollenError as exc:
+                    self._log.info("stream_renewed", reason="to free memory", after=str(exc))
                 except RefusedError as exc:
                     if singly:
                         raise

@@ -211,6 +211,21 @@ def test_a_record_that_is_too_large_is_put_aside_with_its_head(followed: Followe
     followed.wait(lambda: followed.applied() == [(1, "applied"), (2, "applied")], "done comparing")
 
 
+def test_the_memory_for_a_record_that_is_too_large_is_given_back(followed: Followed) -> None:
+    """Promise: once it is acknowledged, and once only, the stream starts over; what comes after it is recorded."""
+    followed.run("ALTER TABLE ops ADD COLUMN script text")
+    followed.daemon.wait_caught_up()
+    before = memory(followed.daemon, "VmRSS")
+    followed.run("INSERT INTO ops VALUES (2, repeat('x', 100000000))")
+    followed.wait(lambda: bool(followed.logged("stream_renewed")), "streaming anew")
+    followed.run("CREATE TABLE a (id int)")
+    followed.daemon.wait_caught_up()
+    followed.wait(lambda: memory(followed.daemon, "VmRSS") - before < 40_000, "small again")
+    assert memory(followed.daemon) - before > 100_000
+    assert len(followed.logged("stream_renewed")) == 1
+    assert commits(followed.dsn)[-1].changed == ("table public.a",)
+
+
 def test_a_snapshot_that_the_server_refuses_is_taken_without_the_object_at_fault(followed: Followed) -> None:
     """Promise: what cannot be recorded stops neither the stream nor what else was found."""
     followed.wait(lambda: bool(followed.logged("verified")), "done with its first comparison")
@@ -228,7 +243,7 @@ def test_a_snapshot_that_the_server_refuses_is_taken_without_the_object_at_fault
     assert "table public.after_it" in recorded()
 
 
-def memory(daemon: Daemon) -> int:
-    """The most memory that it ever held, in KiB."""
+def memory(daemon: Daemon, what: str = "VmHWM") -> int:
+    """The most memory that it ever held, in KiB; VmRSS: that it holds now."""
     status = Path(f"/proc/{daemon.pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0])
+    return int(status.partition(f"{what}:")[2].split()[0])
