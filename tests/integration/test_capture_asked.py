@@ -68,3 +68,11 @@ def test_what_was_asked_long_ago_counts_no_more(followed: Captured) -> None:
     assert _used(followed.dsn, old.format("schema_migrations", then.format(500))) == ["public"]
     assert _used(followed.dsn, old.format("schema_migrations", then.format(700))) is None
     assert _used(followed.dsn, "SET pggit_daemon.asked = 'of no use at all'") is None
+
+
+def test_a_setting_that_names_no_table_is_none(followed: Captured) -> None:
+    """Any session may write the setting, also with a number that no oid has; its statements are captured still."""
+    now = "extract(epoch FROM now())::bigint"
+    forged = f"SELECT set_config('pggit_daemon.asked', concat_ws(' ', pg_backend_pid(), 9999999999, {now}), false)"
+    assert _used(followed.dsn, forged) is None
+    assert [event.failure for event in followed.events()] == [None, None]

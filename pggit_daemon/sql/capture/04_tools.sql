@@ -6,13 +6,21 @@
 -- locked and that are named as tools name theirs (`table`). `since`: when the holder's transaction began, if it has one.
 CREATE OR REPLACE FUNCTION pggit_daemon.tool_locks() RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lock_tables oid[];
+    is_any      boolean;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_lock_status() l
-                    WHERE l.locktype = 'advisory'
-                      AND (l.pid = pg_backend_pid()
-                           OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
-                                       WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)))
-                       OR pggit_daemon.is_lock_table_of_other(l.locktype, l.mode, l.relation, l.pid)) THEN
+    -- A dump holds a lock on every table there is: of those nothing is asked but what the row itself says.
+    SELECT array_agg(l.relation) FILTER (WHERE l.locktype = 'relation'), count(*) > 0 INTO lock_tables, is_any
+      FROM pg_lock_status() l
+     WHERE l.locktype = 'advisory'
+       AND (l.pid = pg_backend_pid()
+            OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
+                        WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)))
+        -- As the presets name them (tests/unit/test_capture_settings.py).
+        OR l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()
+       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = l.relation AND c.relkind = 'r' AND c.relname LIKE '%\_lock');
+    IF NOT is_any THEN
         RETURN '[]';
     END IF;
     RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -33,16 +41,9 @@ BEGIN
                          OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
                                      WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)
                                        AND t.objsubid = l.objsubid))
-                    OR pggit_daemon.is_lock_table_of_other(l.locktype, l.mode, l.relation, l.pid)));
+                    OR l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()
+                       AND l.relation = ANY (lock_tables)));
 END $$;
-
--- Whether another session has a table by LOCK TABLE whose name is a lock table's: as the presets say
--- (tests/unit/test_capture_settings.py).
-CREATE OR REPLACE FUNCTION pggit_daemon.is_lock_table_of_other(kind text, mode text, relation oid, holder integer) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT kind = 'relation' AND mode = 'AccessExclusiveLock' AND holder <> pg_backend_pid()
-       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r' AND c.relname LIKE '%\_lock')
-$$;
 
 -- The default names of the history tables of tools that hold an advisory lock: as the presets say
 -- (tests/unit/test_capture_settings.py).
@@ -105,6 +106,9 @@ BEGIN
     END IF;
     named := regexp_match(left(current_query(), 1000),
                           '^\s*create\s+table\s+if\s+not\s+exists\s+(?:("[^"]+"|\w+)\s*\.\s*)?("[^"]+"|\w+)[\s(]', 'i');
+    IF named IS NULL THEN
+        RETURN;     -- a temporary table, as a rule, of which some make thousands
+    END IF;
     -- The first of its entries that is there: where the table would have been made.
     wanted := coalesce(pggit_daemon.name_as_written(named[1]), (
         SELECT n.nspname
@@ -132,7 +136,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.asked_history() RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT m[1]::bigint::oid
       FROM regexp_match(current_setting('pggit_daemon.asked', true), concat('^', pg_backend_pid(), ' (\d{1,10}) (\d{1,12})$')) AS m
-     WHERE extract(epoch FROM statement_timestamp()) - m[2]::bigint < 600
+     WHERE extract(epoch FROM statement_timestamp()) - m[2]::bigint < 600 AND m[1]::bigint < 4294967296
 $$;
 
 -- The sources whose history or lock table this session has read or written itself, lately: the server counts what a session does
