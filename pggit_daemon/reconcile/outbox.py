@@ -14,6 +14,7 @@ import psycopg
 from pggit_daemon.db import catalog
 from pggit_daemon.db.connections import STORING, translated
 from pggit_daemon.reconcile.barrier import Barrier
+from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.store.writer import Store
 
 SOON = 0.1
@@ -25,8 +26,9 @@ class Outbox:
 
     name = "outbox"
 
-    def __init__(self, barrier: Barrier, store: Store) -> None:
+    def __init__(self, barrier: Barrier, visibility: Visibility, store: Store) -> None:
         self._barrier = barrier
+        self._visibility = visibility
         self._store = store
         self._swept = False
         self._waiting = asyncio.Event()
@@ -53,9 +55,11 @@ class Outbox:
         await _prepare(conn)
         parkings = self._store.parkings
         own, asked = Store(conn), {operation: set(ids) for operation, ids in self._store.left.items()}
+        sees_all = await self._visibility.is_complete(conn)
         await own.run([(operation, {"ids": sorted(ids)}) for operation, ids in asked.items() if ids])
         for operation, ids in asked.items():
-            self._store.left[operation] -= ids - own.left[operation]
+            # What is not there although all is visible has gone already: the store took it out itself.
+            self._store.left[operation] -= ids if sees_all else ids - own.left[operation]
         if self._store.parkings == parkings:  # otherwise the store has parked something meanwhile
             self._store.parked = own.parked
         self.look()

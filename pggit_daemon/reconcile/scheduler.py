@@ -137,7 +137,7 @@ class Scheduler:
             limits=limits,
             gates=Gates(Gate(activity), Gate(activity, most=VERIFICATIONS_LEFT_OUT)),
         )
-        self._outbox = Outbox(self._barrier, store)
+        self._outbox = Outbox(self._barrier, self.visibility, store)
         self._jobs: tuple[Job, ...] = (
             self._tables,
             self._verification,
