@@ -69,7 +69,7 @@ class TablesChangedError(Exception):
 class Pipeline:
     """Follows one stream.
 
-    `observe` is told each stored prefix, for metrics and health, and `forged` each message that only pretends to be
+    `observe` gets each stored prefix, for metrics and health, and `forged` each message that only pretends to be
     ours. `singly`: something cannot be recorded, so each transaction is stored alone to find out which
     (`store/poison.py`). `insert_only`: tables whose updates and deletions the plugin does not tell of.
     """

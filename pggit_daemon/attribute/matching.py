@@ -27,7 +27,7 @@ from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import Profile, SessionKey
 
 MOST_CANDIDATES = 64
-"""Sessions that are looked at for one row: it cannot be told from so many whose it is."""
+"""Sessions that are looked at for one row: among so many nobody can say whose it is."""
 
 
 def match_rows(state: State) -> None:

@@ -53,7 +53,7 @@ app.add_typer(tools.app, name="tools")
 
 
 class _Options:
-    """What the program was told before the command's name."""
+    """The program's own options, before the command's name."""
 
     debug = False
 

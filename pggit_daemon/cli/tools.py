@@ -104,7 +104,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="Presets of your own.
     known = dict(packaged())
     for file in files:
         preset = read_file(file)
-        print_text(f"{file}: correct: {_told(_summary(file.stem, preset))}")
+        print_text(f"{file}: correct: {_summary_line(_summary(file.stem, preset))}")
         if file.stem in known:
             print_text(f"  it takes the place of the package's preset {file.stem}")
 
@@ -122,7 +122,7 @@ def _summary(name: str, preset: Preset) -> dict[str, Any]:
     }
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _summary_line(row: Mapping[str, Any]) -> str:
     return (
         f"tool {row['tool']}, model {row['model']}, table {row['table']}, proofs {', '.join(row['proofs']) or 'none'}"
     )

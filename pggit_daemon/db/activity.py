@@ -23,7 +23,7 @@ MAX_AGE = 2.0
 
 
 class Activity:
-    """Of one database; `database` is its name on the server, once a connection has told it."""
+    """Of one database; `database` is its name on the server, once a connection has shown it."""
 
     def __init__(self, server: Server, dsn: str) -> None:
         self.server = server

@@ -80,7 +80,7 @@ class Verdict:
 class Sessions:
     """The connections of one database's task, so that they can be ended from outside: a stop must not wait for them.
 
-    `waits` is told what a connection waits for, None when that is over.
+    `waits` is called with what a connection waits for, None when that is over.
     """
 
     waits: Callable[[str | None], None] = lambda _text: None
@@ -126,7 +126,7 @@ class Guard:
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
         self._verdict = Verdict()
-        self._told: tuple[str, float] | None = None
+        self._reported: tuple[str, float] | None = None
         self._sessions = SESSIONS.get()
         self._sessions.guards.add(self)
         self.reason: str | None = None
@@ -146,8 +146,8 @@ class Guard:
     def end(self) -> None:
         """Nothing is waited for. The timer is left to find that out: most waits are far shorter."""
         self._waiting = False
-        if self._told is not None:
-            self._told = None
+        if self._reported is not None:
+            self._reported = None
             self._sessions.waits(None)
             log.info("wait_over")
 
@@ -187,9 +187,11 @@ class Guard:
 
     def _tell(self, waits_for: str) -> None:
         now = time.monotonic()
-        if not waits_for or (self._told is not None and self._told[0] == waits_for and now < self._told[1] + REPEAT):
+        if not waits_for or (
+            self._reported is not None and self._reported[0] == waits_for and now < self._reported[1] + REPEAT
+        ):
             return
-        self._told = (waits_for, now)
+        self._reported = (waits_for, now)
         self._sessions.waits(waits_for)
         log.warning("waiting", waits_for=waits_for)
 

@@ -91,7 +91,7 @@ class OnDemand:
             self._drop()
 
     def expect(self) -> None:
-        """Have it opened meanwhile: a use comes soon. What goes wrong is told to that use."""
+        """Have it opened meanwhile: a use comes soon. What goes wrong is raised by that use."""
         if self._conn is None and not self._lock.locked() and (self._opening is None or self._opening.done()):
             self._opening = asyncio.create_task(self._open_meanwhile())
 

@@ -50,7 +50,7 @@ class HistoryRowEvent:
     what stands before it was inferred from it.
 
     `session` is the one that wrote the row, where an integrated table named it. The rest is known of migrations that
-    the SQL API told of: they take only what lies after `since`, are linked with the evidence `certain`, and without
+    the SQL API reported: they take only what lies after `since`, are linked with the evidence `certain`, and without
     DDL in their own transaction belong to the commit of the one at `late`.
     """
 

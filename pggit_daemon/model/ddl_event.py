@@ -70,10 +70,10 @@ def parse_event(change: RowChange) -> DdlEvent:
     )
 
 
-def _siblings(told: object) -> tuple[SessionKey, ...] | None:
-    if told is None:
+def _siblings(listed: object) -> tuple[SessionKey, ...] | None:
+    if listed is None:
         return None
-    return tuple(SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(str(told)))
+    return tuple(SessionKey.of(int(one["pid"]), str(one["backend_start"])) for one in json.loads(str(listed)))
 
 
 def parse_object(item: Mapping[str, Any]) -> ObjectEvent:

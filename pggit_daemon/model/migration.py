@@ -74,7 +74,7 @@ class HistoryChange:
 
     `operation` is insert, update, delete, truncate, or inferred where decoding could not show it; `ledger_id` is the
     migration that the row stands for from now on; `old_row_key` is set where the row's key was another before;
-    `migration_source` where the migration is another source's than the one that told of it; `linking` where it is
+    `migration_source` where the migration is another source's than the one that reported it; `linking` where it is
     recorded there already; `unobserved` where only the ledger's row is to be kept; `run` is what becomes of a session's
     open run, instead of a ledger's row. `since`: the DDL stands after this, where an earlier change said that the
     migration had begun.

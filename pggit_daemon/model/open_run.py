@@ -15,7 +15,7 @@ from pggit_daemon.model.session import SessionKey
 
 
 class RunState(StrEnum):
-    ANNOUNCED = "announced"  # told by a message, before the commit of its transaction
+    ANNOUNCED = "announced"  # reported by a message, before the commit of its transaction
     OPEN = "open"
     DEPLOYMENT = "deployment"
 
@@ -24,7 +24,7 @@ class RunState(StrEnum):
 class OpenRun:
     """`key` is the id that begin_migration and begin_deployment return.
 
-    `xact` is the transaction that began it, `failed_at` where a failure was told that its transaction may have taken
+    `xact` is the transaction that began it, `failed_at` where a failure came that its transaction may have taken
     back: since then the run takes nothing more. `last_part` is where the newest transaction with its DDL committed.
     `wrapped`: called from inside a tool's own migration, so it is none of its own. `waits`: a deployment with
     auto_commit.
@@ -59,7 +59,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """A run that is not open any more; `deployed` with what end_deployment was told, if it was one."""
+    """A run that is not open any more; `deployed` with the arguments of end_deployment, if it was one."""
 
     key: str
     session: SessionKey

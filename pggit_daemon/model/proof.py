@@ -55,7 +55,7 @@ class AdvisoryLock:
 
 @dataclass(frozen=True, slots=True)
 class LockRow:
-    """The tool's lock row is taken while its DDL runs. None: its lock table is not there, or not told from others."""
+    """The tool's lock row is taken while its DDL runs. None: it has no lock table, or several may be it."""
 
     table: TableName | None
 

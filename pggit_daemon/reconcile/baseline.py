@@ -84,8 +84,8 @@ async def begin(
     ]
     links += _requested(before.api if before is not None else Api(), found.requests, at, evidence)
     head = before.progress.head if before is not None else None
-    told = found.outbox if before is None else ()
-    step = _step(created, schema, changes, links, head, told=told, gap=before is not None)
+    events = found.outbox if before is None else ()
+    step = _step(created, schema, changes, links, head, events=events, gap=before is not None)
     step = replace(step, requests=tuple(int(str(row["id"])) for row in found.requests))
     newest = step.commit.hash if step.commit is not None else head
     progress = Progress(at, at, newest, "{}").reserving
@@ -135,7 +135,7 @@ def _rows(
 
 
 def _requested(api: Api, rows: Iterable[Row], at: LSN, evidence: Evidence) -> list[Link]:
-    """What was told through the SQL API before the stream begins: its commit is this one, whatever it ran."""
+    """What the SQL API recorded before the stream begins: its commit is this one, whatever it ran."""
     found = []
     for row in rows:
         try:
@@ -155,7 +155,7 @@ def _step(
     links: list[Link],
     head: str | None,
     *,
-    told: Iterable[int],
+    events: Iterable[int],
     gap: bool,
 ) -> Step:
     time = datetime.now(UTC)
@@ -177,4 +177,4 @@ def _step(
         metadata={"slot": created.name, "objects": len(schema.keys), "migrations": len(links)},
         changes=changes,
     )
-    return Step(commit, tuple(links), (), tuple(told), time, None, created.consistent_point)
+    return Step(commit, tuple(links), (), tuple(events), time, None, created.consistent_point)

@@ -55,7 +55,7 @@ INVISIBLE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A source's table was read, or could not be, and why: told when that changes."""
+    """A source's table was read, or could not be, and why: reported when that changes."""
 
     source: str
     state: TableState

@@ -22,7 +22,7 @@ PROBE_INTERVAL = 0.5
 """Seconds between looks at the sessions whose end would decide something."""
 
 WRITERS_INTERVAL = 60.0
-"""Seconds between looks at who may write the history tables, where no statement told that it may have changed."""
+"""Seconds between looks at who may write the history tables, where no statement shows that it may have changed."""
 
 SOON = 0.02
 """Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""

@@ -44,18 +44,18 @@ def translate(
     `doing` reads like «create replication slot x»; `facts` and `needs` are None where the server could not
     be asked any more.
     """
-    told = f"cannot {doing}: {first_line(exc)}"
+    message = f"cannot {doing}: {first_line(exc)}"
     if isinstance(exc, pg.ObjectInUse):
-        return SlotInUse(told)
+        return SlotInUse(message)
     if isinstance(exc, pg.UndefinedObject):
         return SlotLost(f"replication slot {slot} does not exist")
     if isinstance(exc, pg.DuplicateObject):
-        return SlotError(told)
+        return SlotError(message)
     if isinstance(exc, pg.LockNotAvailable | pg.QueryCanceled):
         return too_slow(doing)
     if facts is not None and facts.is_lost and isinstance(exc, pg.ObjectNotInPrerequisiteState):
         return SlotLost(f"replication slot {slot} was invalidated by the server: {facts.invalidation_reason}")
-    return _missing(exc, told, needs, plugin) or StreamError(told)
+    return _missing(exc, message, needs, plugin) or StreamError(message)
 
 
 def too_slow(doing: str) -> SlotError:
@@ -80,13 +80,15 @@ def first_line(exc: BaseException) -> str:
     return (str(exc).strip() or type(exc).__name__).splitlines()[0]
 
 
-def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: str | None) -> PrerequisiteError | None:
+def _missing(
+    exc: psycopg.Error, message: str, needs: Requirements | None, plugin: str | None
+) -> PrerequisiteError | None:
     """Return what the server or the role lacks, None when nothing is known to be missing."""
     lacks: PrerequisiteError | None = None
     if isinstance(exc, pg.UndefinedFile):
         package = f"postgresql-{needs.major_version if needs else 'NN'}-wal2json"
         lacks = PluginRefused(
-            f"{told} (the server has no output plugin {plugin})",
+            f"{message} (the server has no output plugin {plugin})",
             hint=f"install it on the server; wal2json on Debian and Ubuntu: apt-get install {package}",
         )
     elif needs is None:
@@ -95,7 +97,7 @@ def _missing(exc: psycopg.Error, told: str, needs: Requirements | None, plugin: 
         lacks = _no_right(needs)
     elif isinstance(exc, pg.InsufficientPrivilege):
         # A role that may replicate is refused for the plugin only, also where it may not see the server's list.
-        lacks = _not_allowed(told, needs.plugin_libraries, plugin)
+        lacks = _not_allowed(message, needs.plugin_libraries, plugin)
     elif isinstance(exc, pg.ObjectNotInPrerequisiteState) and needs.wal_level != "logical":
         lacks = PrerequisiteError(
             f"logical decoding needs wal_level = logical, the server runs with {needs.wal_level}",
@@ -129,9 +131,9 @@ def allow_plugin(setting: str | None, plugin: str) -> str:
     return f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf();"
 
 
-def _not_allowed(told: str, allowed: str | None, plugin: str | None) -> PrerequisiteError:
+def _not_allowed(message: str, allowed: str | None, plugin: str | None) -> PrerequisiteError:
     listed = "output_plugin_libraries lacks it" if allowed is None else f"output_plugin_libraries = {allowed}"
-    return PluginRefused(f"{told} ({listed})", hint=allow_plugin(allowed, plugin or "wal2json"))
+    return PluginRefused(f"{message} ({listed})", hint=allow_plugin(allowed, plugin or "wal2json"))
 
 
 def _no_right(needs: Requirements) -> PrerequisiteError:

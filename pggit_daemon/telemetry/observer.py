@@ -94,7 +94,7 @@ class Observer:
         )
 
     def noted(self, noted: Noted) -> None:
-        """A source's table could be read, or could not: told when that changes."""
+        """A source's table could be read, or could not: reported when that changes."""
         readable = noted.state is TableState.READ
         self._metrics.source_readable.labels(self._database, noted.source).set(readable)
         match noted.state:

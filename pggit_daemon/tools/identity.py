@@ -27,7 +27,7 @@ def owner_of(item: ObjectEvent) -> TableName | None:
 
 
 def carrier_of(item: ObjectEvent) -> TableName | None:
-    """The table in `name on schema.table`, by which constraints, triggers, rules and policies are told."""
+    """The table in `name on schema.table`, by which constraints, triggers, rules and policies are named."""
     if item.key is None or item.key.type not in {"table constraint", "trigger", "rule", "policy"}:
         return None
     _, on, table = item.key.identity.rpartition(" on ")

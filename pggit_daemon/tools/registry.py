@@ -75,7 +75,7 @@ class Registry:
         return tuple(sorted(tables, key=str))
 
     def at(self, table: TableName) -> Source | None:
-        """The source whose history table this is; None where its rows cannot be told."""
+        """The source whose history table this is; None where its rows cannot be told apart."""
         source = self._source_at(table)
         return None if source is None or source.name in self.unreadable else source
 

@@ -3,7 +3,7 @@
 -- pgGit 0.2.x, are dropped here, to be made anew by the files that follow: CREATE OR REPLACE cannot change a shape.
 
 -- audience: reader = pggit_reader and pggit_migrator, migrator = pggit_migrator; whoever else calls one of the latter
--- is told how to become one, by the function that is for all.
+-- gets an error that says how to become one, from the function that is for all.
 CREATE OR REPLACE FUNCTION pggit_daemon.contract()
     RETURNS TABLE (name text, arguments text, result text, audience text)
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -41,7 +41,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.attempt(migration_id bigint, sequence bi
 $$;
 
 -- All findings; `wanted` is a tool or a source, NULL means all. `subject` is what of the source it is about, so that it
--- is told from every other finding of its status, also from a later one about the same migration.
+-- is distinguished from every other finding of its status, also from a later one about the same migration.
 CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     RETURNS TABLE (migration_id bigint, status text, message text, tool_name text, source text, version text, place bigint,
                    subject text)

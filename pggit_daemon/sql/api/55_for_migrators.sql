@@ -1,5 +1,5 @@
 -- The writing functions as schema pggit has them. They run with their caller's rights, so they give none to anybody: who is
--- no member of pggit_migrator is told how to become one, and could not call what they call.
+-- no member of pggit_migrator gets an error that says how to become one, and could not call what they call.
 
 -- In schema pggit, as strangers have no way into pggit_daemon.
 CREATE OR REPLACE FUNCTION pggit.require_migrator(called text) RETURNS void

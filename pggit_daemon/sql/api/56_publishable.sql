@@ -68,7 +68,7 @@ BEGIN
 END $$;
 
 -- The tables that publish updates and may not: they have no identity any more, or may lose it unseen. This runs after every
--- statement, so the usual table, with its primary key, is told by one look at the index.
+-- statement, so the usual table, with its primary key, is recognized by one look at the index.
 CREATE OR REPLACE FUNCTION pggit_daemon.unkeyed_tables() RETURNS TABLE (oid oid, name text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

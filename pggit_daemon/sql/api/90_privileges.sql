@@ -56,7 +56,7 @@ REVOKE INSERT ON pggit.external_migrations FROM pggit_migrator;
 GRANT INSERT (migration_id, tool_name, migration_name, checksum, pggit_version_start, pggit_version_end, applied_at,
               applied_by, execution_time, success, error_message, version) ON pggit.external_migrations TO pggit_migrator;
 
--- The capture writes one table, and reads it to know what this transaction has told.
+-- The capture writes one table, and reads it to know what this transaction has recorded.
 GRANT SELECT, INSERT ON pggit_daemon.ddl_event TO pggit_capture;
 GRANT SELECT ON pggit_daemon.tool_lock, pggit_daemon.tool_application, pggit_daemon.source TO pggit_capture;
 GRANT USAGE ON SEQUENCE pggit_daemon.ddl_event_id_seq TO pggit_capture;

@@ -1,6 +1,6 @@
--- What of connections may be told: lists of what is known to be harmless, so that a new name is masked until it is known.
+-- What of connections may be shown: lists of what is known to be harmless, so that a new name is masked until it is known.
 
--- What of a connection string may be told: these keywords of libpq. The values of all others are masked, whatever they
+-- What of a connection string may be shown: these keywords of libpq. The values of all others are masked, whatever they
 -- are called in this version or the next.
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_keywords() RETURNS text[]
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

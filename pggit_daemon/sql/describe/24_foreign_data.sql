@@ -1,4 +1,4 @@
--- Foreign data wrappers, servers, user mappings. No secret leaves the catalog: only options are told that are known to
+-- Foreign data wrappers, servers, user mappings. No secret leaves the catalog: only options are shown that are known to
 -- hold none (02_harmless.sql), whatever a wrapper of tomorrow calls its others.
 
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_foreign_data_wrapper(o oid) RETURNS pggit_daemon.description

@@ -1,7 +1,7 @@
 -- Statements of the installer: who may what.
 
 -- name: permit_migrators
--- Who records migrations: the database's owner, and whom init was told. Superusers may anyway.
+-- Who records migrations: the database's owner, and the roles given to init. Superusers may anyway.
 DO $permit$
 DECLARE
     migrator name;

@@ -87,7 +87,7 @@ BEGIN
     WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint;
 END $$;
 
--- A migration that ran DDL has no link to a commit whose schema it only saw: its failure may be told before its
+-- A migration that ran DDL has no link to a commit whose schema it only saw: its failure may arrive before its
 -- transaction commits.
 CREATE OR REPLACE FUNCTION pggit_daemon.unlink_seen(p jsonb) RETURNS void
     LANGUAGE plpgsql AS $$

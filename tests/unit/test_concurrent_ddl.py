@@ -1,4 +1,4 @@
-"""Which objects are read again when transactions ran beside each other."""
+"""Which objects are read again when transactions ran DDL concurrently."""
 
 from __future__ import annotations
 
