@@ -7,7 +7,7 @@
 from sandbox.tools.built_tools import Diesel, GolangMigrate, Goose, Refinery, SqlMigrate, Sqlx, Tern
 from sandbox.tools.dbmate import Dbmate
 from sandbox.tools.node_libraries import Drizzle, Marv, MikroOrm, Postgrator, PostgresMigrations, Umzug
-from sandbox.tools.node_tools import DbMigrate, GraphileMigrate, Knex, Ley, NodePgMigrate, TypeOrm
+from sandbox.tools.node_tools import DbMigrate, GraphileMigrate, Knex, Ley, NodePgMigrate, SupabaseCli, TypeOrm
 from sandbox.tools.project import Project, Script
 from sandbox.tools.python_tools import Alembic, Django, PeeweeMigrate, PgMigrate, Pogo, Yoyo
 from sandbox.tools.replays import (
@@ -61,11 +61,12 @@ SLOW: dict[str, type[Project]] = {
     "sqlx": Sqlx,
     "refinery": Refinery,
     "diesel": Diesel,
+    "supabase": SupabaseCli,
 }
 """Those that are built, or come from the distribution or Maven; see `make test-tools`."""
 
 REPLAYED: dict[str, type[Project]] = {
-    "supabase": Supabase,
+    "supabase (replayed)": Supabase,
     "ecto": Ecto,
     "ef-core": EfCore,
     "doctrine": Doctrine,

@@ -32,6 +32,8 @@ CARGO = {
 }
 """By program: the package, its version, and its features."""
 
+_SUPABASE = "node_modules/@supabase/cli-linux-x64/bin/supabase"
+
 MYBATIS_VERSION = "3.4.0"
 
 
@@ -45,6 +47,13 @@ def node() -> Path:
     """Return the folder `node_modules`."""
     pins = [HERE / "node" / "package.json", HERE / "node" / "package-lock.json"]
     return fetched(CACHE, "node", pins, lambda folder: install_node(folder, HERE / "node")) / "node_modules"
+
+
+def supabase() -> Path:
+    """Return Supabase's program, from a package of its own for its size; of Linux on x86-64 alone."""
+    folder = HERE / "supabase"
+    pins = [folder / "package.json", folder / "package-lock.json"]
+    return fetched(CACHE, "supabase", pins, lambda target: install_node(target, folder)) / _SUPABASE
 
 
 def go(program: str) -> Path:

@@ -77,6 +77,34 @@ class NodePgMigrate(NodeProject):
         }
 
 
+class SupabaseCli(Project):
+    """A row for each file; one that cannot run in a transaction has its row after it."""
+
+    history = "supabase_migrations.schema_migrations"
+    application_name = "@effect/sql-pg"
+    reverts = False
+
+    def prepare(self) -> None:
+        (self.folder / "supabase" / "migrations").mkdir(parents=True)
+
+    def write(self, script: Script, number: int) -> None:
+        self.file(f"supabase/migrations/202601010000{number:02}_{script.name}.sql", lines(script.up))
+
+    def up(self) -> ToolRun:
+        return self._supabase("db", "push", "--yes")
+
+    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
+        version = f"202601010000{self.scripts[-1].number:02}"
+        return {
+            "repair back": lambda: self._supabase("migration", "repair", "--status", "reverted", version),
+            "repair": lambda: self._supabase("migration", "repair", "--status", "applied", version),
+        }
+
+    def _supabase(self, *words: str) -> ToolRun:
+        url = f"postgresql://{self.address}?sslmode=disable"
+        return self.run(fetch.supabase(), *words, "--db-url", url, HOME=str(self.folder))
+
+
 class TypeOrm(NodeProject):
     """Classes with a time in their names; each migration in a transaction unless it says otherwise."""
 

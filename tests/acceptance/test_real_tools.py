@@ -20,7 +20,7 @@ NAMED = ["django", "phinx", "rails (replayed)"]
 
 EXACT = {
     "drizzle", "peewee-migrate", "db-migrate", "ley", "node-pg-migrate", "postgres-migrations", "graphile-migrate",
-    "supabase", "prisma",
+    "supabase (replayed)", "prisma",
 }  # fmt: skip
 """Tools whose DDL is known by its transaction or by a lock of its own session: all of it, whoever works beside."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pggit_daemon.model.transaction import RowOp, TableName
-from tests.unit.build import Tx
+from tests.unit.build import Tx, who
 from tests.unit.tool_scene import HAND, OTHER, TOOL, Scene, wrong
 
 
@@ -233,3 +233,15 @@ def test_alembic_shares_a_transaction_and_takes_nothing_behind_its_row() -> None
     follower = scene.follow()
     assert wrong(scene, follower) == {}
     assert scene.linked(follower) == scene.mine
+
+
+def test_supabase_writes_the_row_after_what_runs_in_no_transaction() -> None:
+    scene = Scene("supabase", TableName("supabase_migrations", "schema_migrations"))
+    session = who(100, "@effect/sql-pg", "app")
+    scene.look(session)
+    scene.run(session, "20260101000001", "CREATE INDEX")
+    scene.run(HAND, None)
+    scene.row(session, version="20260101000001", statements=None, name="m1")
+    scene.run(HAND, None)
+    scene.row(session, version="20260101000002", statements=None, name="m2")
+    assert scene.linked(scene.follow()) == scene.mine
