@@ -41,6 +41,22 @@ BEGIN
     RETURN shape;
 END $$;
 
+-- Whether the outbox is like that. Called immutable although it is not: so the server asks it when it makes the plan of a
+-- query, and makes that plan again after whatever is done to a table in the query. A query that names the outbox has the
+-- answer as of the table's last change, at no cost.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_outbox_as_made() RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN pggit_daemon.read_outbox_as_made();
+END $$;
+
+-- Volatile: it sees what others have committed until now, not what the statement around it sees.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_outbox_as_made() RETURNS boolean
+    LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN coalesce(pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made(), false);
+END $$;
+
 -- The text by which the server says that the user, or his statement_timeout, cancels a statement, in every language it
 -- speaks: SHA-256, as this file is ASCII. The SQLSTATE alone does not show it, as extensions raise it too.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, message text) RETURNS boolean
@@ -78,8 +94,9 @@ BEGIN
     event := nextval('pggit_daemon.ddl_event_id_seq');
     -- Reading here could make the user's transaction fail to serialize.
     IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
-        -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later.
-        SELECT pggit_daemon.shape_to_insert('pggit_daemon.ddl_event') = pggit_daemon.outbox_as_made()
+        -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later. What
+        -- role the capture's is a member of is no change of the table.
+        SELECT pggit_daemon.is_outbox_as_made() AND has_table_privilege('pggit_daemon.ddl_event'::regclass, 'INSERT')
                AND NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event) INTO sure;
     END IF;
     started := pggit_daemon.session_start(remembered);
