@@ -7,6 +7,41 @@ CREATE OR REPLACE FUNCTION pggit_daemon.drop_element(
         'classid', of_class::bigint, 'objid', of_object::bigint, 'type', type, 'schema', schema, 'identity', identity)
 $$;
 
+-- The elements of what a statement dropped. `has_survivors`: whether something may have lost a part of itself and live on.
+CREATE OR REPLACE FUNCTION pggit_daemon.dropped_elements(OUT elements jsonb, OUT has_survivors boolean)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, d.object_type, d.schema_name, d.object_identity,
+                                               d.original) ORDER BY d.original DESC, d.place)
+               FILTER (WHERE d.objsubid = 0
+                         AND coalesce(d.schema_name !~ '^pg_' AND d.schema_name NOT IN ('pggit', 'pggit_daemon'), true)
+                         AND coalesce(d.address_names[1] !~ '^pg_temp'
+                                      AND d.address_names[1] NOT IN ('pggit', 'pggit_daemon'), true)
+                         AND d.object_type NOT IN ('default value', 'toast table', 'composite type', 'domain constraint',
+                                                   'publication relation', 'publication namespace',
+                                                   'operator of access method', 'function of access method')
+                         AND NOT (d.object_type = 'type' AND d.object_identity LIKE '%[]')
+                         AND NOT (d.object_type = 'type' AND EXISTS (
+                                      SELECT FROM pg_event_trigger_dropped_objects() r
+                                       WHERE r.object_identity = d.object_identity
+                                         AND r.object_type IN ('table', 'view', 'materialized view', 'foreign table')))
+                         AND NOT (d.object_type = 'rule' AND d.address_names[3] = '_RETURN')
+                         AND NOT (d.object_type = 'trigger' AND d.address_names[3] LIKE 'RI_ConstraintTrigger_%')),
+           bool_or(CASE
+               WHEN d.object_type IN ('default value', 'table constraint')
+                   THEN NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() r
+                                     WHERE r.classid = 1259 AND r.objsubid = 0 AND r.address_names = d.address_names[1:2])
+               WHEN d.object_type = 'trigger' THEN NOT d.original AND d.address_names[3] NOT LIKE 'RI_ConstraintTrigger_%'
+               ELSE d.objsubid <> 0 OR d.object_type IN ('domain constraint', 'operator', 'operator of access method',
+                                                         'function of access method', 'publication relation',
+                                                         'publication namespace') END)
+      INTO elements, has_survivors
+      FROM pg_event_trigger_dropped_objects() WITH ORDINALITY
+           AS d (classid, objid, objsubid, original, normal, is_temporary, object_type, schema_name, object_name,
+                 object_identity, address_names, address_args, place)
+     WHERE NOT d.is_temporary;
+END $$;
+
 -- The elements of a statement at sql_drop: what is gone, then what lost a part of itself and lives on.
 -- The catalog no longer knows what is gone, so some of it may never have been an object of its own (the index of
 -- a constraint, a member of an extension): the daemon knows objects by their OID and passes over the others.
@@ -17,26 +52,7 @@ DECLARE
     survivors   pggit_daemon.object_address[];
     covered  pggit_daemon.object_address[];    -- what ddl_command_end will describe anyway
 BEGIN
-    SELECT jsonb_agg(pggit_daemon.drop_element(d.classid, d.objid, d.object_type, d.schema_name, d.object_identity,
-                                               d.original) ORDER BY d.original DESC, d.place)
-      INTO elements
-      FROM pg_event_trigger_dropped_objects() WITH ORDINALITY
-           AS d (classid, objid, objsubid, original, normal, is_temporary, object_type, schema_name, object_name,
-                 object_identity, address_names, address_args, place)
-     WHERE d.objsubid = 0 AND NOT d.is_temporary
-       AND coalesce(d.schema_name !~ '^pg_' AND d.schema_name NOT IN ('pggit', 'pggit_daemon'), true)
-       AND coalesce(d.address_names[1] !~ '^pg_temp' AND d.address_names[1] NOT IN ('pggit', 'pggit_daemon'), true)
-       AND d.object_type NOT IN ('default value', 'toast table', 'composite type', 'domain constraint',
-                                 'publication relation', 'publication namespace', 'operator of access method',
-                                 'function of access method')
-       AND NOT (d.object_type = 'type' AND d.object_identity LIKE '%[]')
-       AND NOT (d.object_type = 'type' AND EXISTS (
-                    SELECT FROM pg_event_trigger_dropped_objects() r
-                     WHERE r.object_identity = d.object_identity
-                       AND r.object_type IN ('table', 'view', 'materialized view', 'foreign table')))
-       AND NOT (d.object_type = 'rule' AND d.address_names[3] = '_RETURN')
-       AND NOT (d.object_type = 'trigger' AND d.address_names[3] LIKE 'RI_ConstraintTrigger_%');
-
+    SELECT d.elements INTO elements FROM pggit_daemon.dropped_elements() AS d;
     survivors := ARRAY(
         SELECT DISTINCT n
           FROM pg_event_trigger_dropped_objects() d

@@ -38,6 +38,11 @@ BEGIN
             IF current_setting('pggit_daemon.last_event', true) <> '' THEN
                 captured := pggit_daemon.last_captured_cmin();
             END IF;
+            -- What it dropped was captured at sql_drop.
+            IF starts_with(tag, 'DROP ') AND tag <> 'DROP OWNED'
+               AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands()) THEN
+                RETURN;
+            END IF;
             snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
             objects := CASE WHEN quick THEN pggit_daemon.read_flat(tag, coalesce(captured, -1)) END;
             IF objects IS NULL THEN
@@ -96,49 +101,74 @@ BEGIN
     RETURN objects;
 END $$;
 
+-- What a statement dropped, in general. The locks on other tables that reading took are given back.
+CREATE OR REPLACE FUNCTION pggit_daemon.read_dropped_and_unlock() RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    objects jsonb;
+BEGIN
+    BEGIN
+        objects := pggit_daemon.read_dropped(false);
+        RAISE EXCEPTION SQLSTATE 'PGD00';
+    EXCEPTION
+        WHEN SQLSTATE 'PGD00' THEN NULL;
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            BEGIN
+                objects := pggit_daemon.read_dropped(true);
+                RAISE EXCEPTION SQLSTATE 'PGD00';
+            EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
+            END;
+    END;
+    RETURN objects;
+END $$;
+
 CREATE OR REPLACE FUNCTION pggit_daemon.capture_drop(tag text, path text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' SET row_security = off
     SET standard_conforming_strings = on SET exit_on_error = off
     SET jit = off SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    captured bigint;    -- as in capture_ddl
-    snapshot text;      -- what this transaction saw of others before anything was read; kept with its first event
-    last    boolean;    -- ddl_command_end has nothing to say about this statement: this event holds everything
-    objects jsonb;
-    failure text;
+    captured   bigint;  -- as in capture_ddl
+    snapshot   text;    -- what this transaction saw of others before anything was read; kept with its first event
+    last       boolean; -- ddl_command_end has nothing to say about this statement: this event holds everything
+    objects    jsonb;
+    gone       record;
+    e          record;
+    remembered boolean := true;
+    failure    text;
 BEGIN
-    BEGIN
-        IF current_setting('pggit_daemon.last_event', true) <> '' THEN
-            captured := pggit_daemon.last_captured_cmin();
-        END IF;
-        snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
+    -- One block for all that may fail, as in `capture_ddl`.
+    LOOP
+        failure := NULL;
         BEGIN
-            objects := pggit_daemon.read_dropped(false);
-            RAISE EXCEPTION SQLSTATE 'PGD00';
-        EXCEPTION
-            WHEN SQLSTATE 'PGD00' THEN NULL;
-            WHEN query_canceled OR assert_failure OR OTHERS THEN
-                IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
-                    RAISE;
-                END IF;
-                BEGIN
-                    objects := pggit_daemon.read_dropped(true);
-                    RAISE EXCEPTION SQLSTATE 'PGD00';
-                EXCEPTION WHEN SQLSTATE 'PGD00' THEN NULL;
-                END;
+            IF current_setting('pggit_daemon.last_event', true) <> '' THEN
+                captured := pggit_daemon.last_captured_cmin();
+            END IF;
+            snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
+            gone := pggit_daemon.dropped_elements();
+            objects := CASE WHEN gone.has_survivors THEN pggit_daemon.read_dropped_and_unlock() ELSE gone.elements END;
+            IF objects IS NOT NULL THEN
+                objects := pggit_daemon.without_large(objects);
+                last := tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands());
+                e := pggit_daemon.prepare_event(tag, objects, captured IS NULL, remembered, last);
+            END IF;
+        EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+            IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                RAISE;
+            END IF;
+            failure := SQLSTATE || ' ' || SQLERRM;
         END;
-        last := tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands());
-    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
-        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
-            RAISE;
-        END IF;
-        failure := SQLSTATE || ' ' || SQLERRM;
-    END;
+        EXIT WHEN failure IS NULL OR NOT remembered OR failure NOT LIKE '55000%';
+        remembered := false;
+    END LOOP;
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
     ELSIF objects IS NOT NULL THEN
-        PERFORM pggit_daemon.record_event('drop', tag, objects, captured IS NULL, last, snapshot, path);
+        PERFORM pggit_daemon.write_event('drop', tag, objects, captured IS NULL, snapshot, path, NULL, e.told, e.event, e.sure,
+                                         e.started, e.said, e.locks, e.sisters, e.used);
     END IF;
 END $$;
 
