@@ -1,38 +1,70 @@
 -- Indexes, views and functions as elements of ddl_event.objects, and what a statement did beside the object that it names:
 -- see 04_flat_tables.sql.
 
--- The element of an index of an ordinary table.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_index(o oid) RETURNS jsonb
+-- The elements of indexes of ordinary tables. `direct`: the statement names them.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_indexes(indexes oid[], direct boolean) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
-    i record;
+    elements text;
+    number   integer;
 BEGIN
-    SELECT format('%I.%I', t.home, c.relname) AS name, t.home, t.name AS table_name,
-           (SELECT string_agg(DISTINCT format('%s %s', m.deptype, CASE WHEN m.refobjid <> t.oid THEN m.refobjid END), ',')
-              FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = o) AS needs,
-           EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = o AND d.classoid = 1259) AS has_words,
-           EXISTS (SELECT FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = t.oid AND m.deptype = 'e') AS is_member,
-           EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = o AND a.attstattarget >= 0) AS has_targets
-      INTO i
+    SELECT string_agg(format('{"op": "set", "direct": %s, "type": "index", "later": null, "shape": null, "classid": 1259, '
+                             '"objid": %s, "schema": %s, "identity": %s, "depends": [%s], "definition": %s}',
+                             direct::text, c.oid, to_json(t.home), to_json(format('%I.%I', t.home, c.relname)),
+                             to_json('table ' || t.name), to_json(pg_get_indexdef(c.oid) || E';\n')), ', '), count(*)
+      INTO elements, number
       FROM pg_class AS c
       JOIN pg_index AS x ON x.indexrelid = c.oid
      CROSS JOIN LATERAL (SELECT t.oid, n.nspname AS home, format('%I.%I', n.nspname, t.relname) AS name
                            FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace
                           WHERE t.oid = x.indrelid AND t.relkind = 'r' AND t.relpersistence <> 't'
                             AND pggit_daemon.is_our_schema(t.relnamespace) OFFSET 0) AS t
-     WHERE c.oid = o AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
-       AND x.indisvalid AND x.indisready AND NOT x.indisclustered AND NOT x.indisreplident;
-    IF NOT FOUND OR i.needs IS DISTINCT FROM 'a ' OR i.has_words OR i.is_member OR i.has_targets THEN
-        RETURN NULL;
-    END IF;
-    RETURN format('[{"op": "set", "direct": true, "type": "index", "later": null, "shape": null, "classid": 1259, "objid": %s, '
-                  '"schema": %s, "identity": %s, "depends": [%s], "definition": %s}]',
-                  o, to_json(i.home), to_json(i.name), to_json('table ' || i.table_name),
-                  to_json(pg_get_indexdef(o) || E';\n'))::jsonb;
+     WHERE c.oid = ANY (indexes) AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
+       AND x.indisvalid AND x.indisready AND NOT x.indisclustered AND NOT x.indisreplident
+       AND (SELECT string_agg(DISTINCT format('%s %s', m.deptype, CASE WHEN m.refobjid <> t.oid THEN m.refobjid END), ',')
+              FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = c.oid) = 'a '
+       AND NOT EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = c.oid AND d.classoid = 1259)
+       AND NOT EXISTS (SELECT FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = t.oid AND m.deptype = 'e')
+       AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attstattarget >= 0);
+    RETURN CASE WHEN number = cardinality(indexes) THEN format('[%s]', elements)::jsonb END;
 END $$;
 
--- The element of a view that nothing hangs on, of tables and views that are ours.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_view(o oid) RETURNS jsonb
+-- The elements of PRIMARY KEY and UNIQUE constraints of an ordinary table that no statement names; NOT NULL, which has a
+-- row of its own from 18 on, is said with the table.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_keys(keys oid[]) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    elements text;
+    number   integer;
+BEGIN
+    SELECT string_agg(format('{"op": "set", "direct": false, "type": "table constraint", "later": null, "shape": null, '
+                             '"classid": 2606, "objid": %s, "schema": %s, "identity": %s, "depends": [%s], "definition": %s}',
+                             k.oid, to_json(t.home), to_json(format('%I on %s', k.conname, t.name)),
+                             to_json('table ' || t.name),
+                             to_json(format(E'ALTER TABLE ONLY %s ADD CONSTRAINT %I %s;\n', t.name, k.conname,
+                                            pg_get_constraintdef(k.oid)))), ', ') FILTER (WHERE k.contype <> 'n'), count(*)
+      INTO elements, number
+      FROM pg_constraint AS k
+      LEFT JOIN pg_class AS c ON c.oid = k.conindid
+      LEFT JOIN pg_index AS x ON x.indexrelid = k.conindid
+     CROSS JOIN LATERAL (SELECT t.oid, n.nspname AS home, format('%I.%I', n.nspname, t.relname) AS name
+                           FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace
+                          WHERE t.oid = k.conrelid AND t.relkind = 'r' AND t.relpersistence <> 't'
+                            AND pggit_daemon.is_our_schema(t.relnamespace) OFFSET 0) AS t
+     WHERE k.oid = ANY (keys)
+       AND (k.contype = 'n' OR k.contype IN ('p', 'u') AND NOT c.relispartition AND c.reltablespace = 0
+            AND c.reloptions IS NULL AND x.indisvalid AND x.indisready AND NOT x.indisclustered AND NOT x.indisreplident
+            AND NOT EXISTS (SELECT FROM pg_depend AS m
+                             WHERE m.classid IN (1259, 2606) AND m.objid IN (k.oid, k.conindid)
+                               AND NOT (m.refobjid < 16384 OR m.deptype = 'a' AND m.refclassid = 1259 AND m.refobjid = t.oid
+                                        OR m.deptype = 'i' AND m.refclassid = 2606 AND m.refobjid = k.oid))
+            AND NOT EXISTS (SELECT FROM pg_description AS d WHERE d.objoid IN (k.oid, k.conindid))
+            AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = k.conindid AND a.attstattarget >= 0));
+    RETURN CASE WHEN number = cardinality(keys) THEN format('[%s]', elements)::jsonb END;
+END $$;
+
+-- The element of a view that nothing hangs on, of tables and views that are ours. `direct`: the statement names it.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_view(o oid, direct boolean) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
     v        record;
@@ -87,9 +119,9 @@ BEGIN
         RETURN NULL;
     END IF;
     name := format('%s.%I', v.home, v.relname);
-    RETURN format('[{"op": "set", "direct": true, "type": "view", "later": null, "shape": null, "classid": 1259, "objid": %s, '
+    RETURN format('[{"op": "set", "direct": %s, "type": "view", "later": null, "shape": null, "classid": 1259, "objid": %s, '
                   '"schema": %s, "identity": %s, "depends": %s, "definition": %s}]',
-                  o, to_json(pggit_daemon.plain_name(v.home)), to_json(name),
+                  direct::text, o, to_json(pggit_daemon.plain_name(v.home)), to_json(name),
                   -- "schema" comes before "~" in every order.
                   to_json(ARRAY['schema ' || v.home] || ARRAY(SELECT n FROM unnest(needs) AS n ORDER BY n COLLATE "C")),
                   to_json(format(E'-- Columns: {%s}\nCREATE VIEW %s AS\n%s;\nALTER VIEW %s OWNER TO %I;\n%s%s', columns, name,
@@ -183,6 +215,60 @@ BEGIN
          WHERE c.oid = ANY (own_relations) AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since LIMIT 1;
     END IF;
     RETURN is_more IS NOT TRUE;
+END $$;
+
+-- The elements of an ordinary table of which a column got another name, and of what is written with the name of that
+-- column: its indexes and keys, and views. NULL where anything else hangs on it.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_renamed(relation oid) RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    indexes  oid[];
+    keys     oid[];
+    rules    oid[];
+    others   oid[];    -- its row type, the array type of that, its defaults
+    is_more  boolean;
+    elements jsonb;
+    hanging  jsonb := '[]';
+BEGIN
+    SELECT ARRAY[c.reltype, y.typarray], c.relhassubclass OR c.relhastriggers OR c.relhasrules INTO others, is_more
+      FROM pg_class AS c JOIN pg_type AS y ON y.oid = c.reltype WHERE c.oid = relation;
+    IF is_more IS NOT FALSE OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RETURN NULL;
+    END IF;
+    SELECT array_agg(DISTINCT m.objid) FILTER (WHERE m.classid = 1259 AND m.deptype = 'a'),
+           array_agg(DISTINCT m.objid) FILTER (WHERE m.classid = 2606),
+           array_agg(DISTINCT m.objid) FILTER (WHERE m.classid = 2618),
+           others || array_agg(DISTINCT m.objid) FILTER (WHERE m.classid = 2604),
+           bool_or(m.classid NOT IN (1247, 1259, 2604, 2606, 2618) OR m.classid IN (1247, 1259) AND m.deptype NOT IN ('a', 'i'))
+      INTO indexes, keys, rules, others, is_more
+      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = relation;
+    IF is_more OR cardinality(indexes || keys || rules) > 50 THEN
+        RETURN NULL;
+    END IF;
+    -- The array type hangs on the row type, a key's index on the key.
+    SELECT true INTO is_more FROM pg_depend AS m
+     WHERE m.refclassid IN (1247, 1259, 2604, 2606) AND m.refobjid = ANY (others || indexes || keys)
+       AND NOT (m.deptype = 'i' AND (m.classid = 1247 AND m.refclassid = 1247 OR m.classid = 1259 AND m.refclassid = 2606)) LIMIT 1;
+    IF is_more THEN
+        RETURN NULL;
+    END IF;
+    elements := pggit_daemon.flat_table(relation, NULL);
+    IF elements IS NOT NULL AND indexes IS NOT NULL THEN
+        hanging := hanging || pggit_daemon.flat_indexes(indexes, false);
+    END IF;
+    IF elements IS NOT NULL AND keys IS NOT NULL THEN
+        hanging := hanging || pggit_daemon.flat_keys(keys);
+    END IF;
+    IF elements IS NOT NULL AND rules IS NOT NULL THEN
+        FOR relation IN SELECT DISTINCT w.ev_class FROM pg_rewrite AS w WHERE w.oid = ANY (rules) LOOP
+            hanging := hanging || pggit_daemon.flat_view(relation, false);
+        END LOOP;
+    END IF;
+    IF elements || hanging IS NULL OR hanging = '[]' THEN
+        RETURN elements || hanging;
+    END IF;
+    RETURN elements || (SELECT jsonb_agg(e ORDER BY (e ->> 'classid')::integer, (e ->> 'objid')::bigint)
+                          FROM jsonb_array_elements(hanging) AS e);
 END $$;
 
 -- The one table whose privileges a GRANT or REVOKE changed, if the client's text is this statement alone and names one

@@ -33,7 +33,8 @@ BEGIN
         WHEN types IN ('{table}', '{table column}') AND (tag = 'COMMENT' OR tag = 'ALTER TABLE' AND part = 0
                                                          AND pggit_daemon.is_altered_alone(ids[1], since))
             THEN pggit_daemon.flat_table(ids[1], NULL)
-        WHEN tag = 'CREATE INDEX' AND types = '{index}' THEN pggit_daemon.flat_index(ids[1])
-        WHEN tag = 'CREATE VIEW' AND types = '{view}' THEN pggit_daemon.flat_view(ids[1])
+        WHEN types = '{table column}' AND tag = 'ALTER TABLE' AND part > 0 THEN pggit_daemon.flat_renamed(ids[1])
+        WHEN tag = 'CREATE INDEX' AND types = '{index}' THEN pggit_daemon.flat_indexes(ids, true)
+        WHEN tag = 'CREATE VIEW' AND types = '{view}' THEN pggit_daemon.flat_view(ids[1], true)
         WHEN tag IN ('CREATE FUNCTION', 'CREATE PROCEDURE') THEN pggit_daemon.flat_function(ids[1]) END;
 END $$;
