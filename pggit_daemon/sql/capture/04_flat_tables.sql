@@ -16,8 +16,8 @@ BEGIN
     IF pg_relation_size('pg_seclabel') > 0 THEN
         RETURN pggit_daemon.comments(1259, relation, what) || pggit_daemon.column_comments(relation, name);
     END IF;
-    SELECT max(d.description), max(d.objsubid) INTO words, last FROM pg_description AS d
-     WHERE d.objoid = relation AND d.classoid = 1259;
+    SELECT d.description, d.objsubid INTO words, last FROM pg_description AS d
+     WHERE d.objoid = relation AND d.classoid = 1259 ORDER BY d.objsubid DESC LIMIT 1;
     IF last > 0 IS NOT TRUE THEN
         RETURN CASE WHEN last = 0 THEN format(E'COMMENT ON %s IS %L;\n', what, words) ELSE '' END;
     END IF;
@@ -70,34 +70,46 @@ BEGIN
     RETURN pggit_daemon.grants(acl, kind, what, owner);
 END $$;
 
+-- From 18 on NOT NULL is a constraint with a name: how each column says it, by its number. NULL when CREATE TABLE cannot
+-- say all of it.
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_not_nulls(relation oid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    not_nulls  jsonb;
+    is_special boolean;
+BEGIN
+    SELECT jsonb_object_agg(k.conkey[1], format(' CONSTRAINT %I NOT NULL', k.conname)),
+           NOT bool_and(k.convalidated AND NOT k.connoinherit
+                        AND NOT EXISTS (SELECT FROM pg_description AS x WHERE x.objoid = k.oid AND x.classoid = 2606))
+      INTO not_nulls, is_special
+      FROM pg_constraint AS k WHERE k.conrelid = relation AND k.contype = 'n';
+    RETURN CASE WHEN is_special IS NOT TRUE THEN coalesce(not_nulls, '{}') END;
+END $$;
+
 -- The columns of an ordinary table. `list`: what stands between the parentheses of CREATE TABLE. `shape`: the same for
--- `table_shape`, as JSON. `is_special`: whether a column has what `column_settings` or `relation_grants` would write.
--- `key_name`: the name of the column with the number `key`.
+-- `table_shape`, as JSON. `key_name`: the name, as JSON, of the column with the number `key`. `is_special`: whether a column
+-- has what `column_settings` or `relation_grants` would write. Each aggregate costs as much as some columns, so what is
+-- found is written between them: \x01 for a special column, \x02 for one that must be looked at, \x03 round the key's name.
 CREATE OR REPLACE FUNCTION pggit_daemon.flat_columns(
     relation oid, key smallint, OUT list text, OUT shape text, OUT key_name text, OUT defaults oid[], OUT is_special boolean)
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    not_nulls jsonb;    -- by the number of the column; from 18 on they have names
-    is_odd    boolean;  -- a type's collation and storage must be looked up
+    not_nulls jsonb;
 BEGIN
     IF current_setting('server_version_num')::integer >= 180000 THEN
-        SELECT jsonb_object_agg(k.conkey[1], format(' CONSTRAINT %I NOT NULL', k.conname)),
-               NOT bool_and(k.convalidated AND NOT k.connoinherit
-                            AND NOT EXISTS (SELECT FROM pg_description AS x WHERE x.objoid = k.oid AND x.classoid = 2606))
-          INTO not_nulls, is_special
-          FROM pg_constraint AS k WHERE k.conrelid = relation AND k.contype = 'n';
-        IF is_special THEN
+        not_nulls := pggit_daemon.flat_not_nulls(relation);
+        IF not_nulls IS NULL THEN
+            is_special := true;
             RETURN;
         END IF;
     END IF;
-    SELECT string_agg(format('    %I %s%s%s%s', l.attname, format_type(l.atttypid, l.atttypmod), l.value[2], l.identity,
-                             CASE WHEN l.attnotnull THEN coalesce(not_nulls ->> l.attnum::text, ' NOT NULL') END), E',\n'),
-           string_agg(format('["%s", "%s", %s]', l.attname, format_type(l.atttypid, NULL),
-                             CASE WHEN l.attnotnull THEN 'true' ELSE 'false' END), ', '),
-           max(l.attname::text) FILTER (WHERE l.attnum = key),
-           array_agg(l.value[1]::oid) FILTER (WHERE l.atthasdef), bool_or(l.is_special), bool_or(l.is_odd)
-      INTO list, shape, key_name, defaults, is_special, is_odd
-      FROM (SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
+    SELECT string_agg(format('    %I %s%s%s%s%s', l.name, format_type(l.atttypid, l.atttypmod), l.value[2], l.identity,
+                             CASE WHEN l.attnotnull THEN coalesce(not_nulls ->> l.attnum::text, ' NOT NULL') END, l.mark), E',\n'),
+           string_agg(format(CASE WHEN l.attnum = key THEN E'[\x03"%s"\x03, "%s", %s]' ELSE '["%s", "%s", %s]' END,
+                             l.name, format_type(l.atttypid, NULL), CASE WHEN l.attnotnull THEN 'true' ELSE 'false' END), ', '),
+           array_agg(l.value[1]::oid) FILTER (WHERE l.atthasdef)
+      INTO list, shape, defaults
+      FROM (SELECT a.attname::text AS name, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
                    CASE WHEN a.atthasdef
                         THEN (SELECT ARRAY[x.oid::text,
                                            CASE WHEN a.attgenerated = '' THEN ' DEFAULT ' || pg_get_expr(x.adbin, 0)
@@ -106,30 +118,39 @@ BEGIN
                                 FROM pg_attrdef AS x WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum) END AS value,
                    CASE WHEN a.attidentity <> ''
                         THEN pggit_daemon.identity_clause(relation, a.attnum, a.attidentity) END AS identity,
+                   CASE
                    -- The server's own stamp is no option (see column_settings). No target is NULL from 17 on.
-                   NOT a.attislocal OR a.attinhcount > 0 OR coalesce(a.attstattarget, -1) >= 0 OR a.attcompression <> ''
-                       OR a.attacl IS NOT NULL OR a.attfdwoptions IS NOT NULL
-                       OR a.attoptions IS NOT NULL AND (cardinality(a.attoptions) > 1 OR a.attoptions[1] NOT LIKE 'pg\_attver=%')
-                       AS is_special,
+                   WHEN NOT a.attislocal OR a.attacl IS NOT NULL OR a.attfdwoptions IS NOT NULL OR a.attcompression <> ''
+                        OR a.attstattarget >= 0 OR a.attinhcount > 0
+                        OR a.attoptions IS NOT NULL AND (cardinality(a.attoptions) > 1 OR a.attoptions[1] NOT LIKE 'pg\_attver=%')
+                       THEN E'\x01'
                    -- Of the server's own types it is known: numeric, inet and cidr lie in "main", what else varies in
                    -- "extended"; text, varchar and char have the default collation (100).
-                   a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END
-                       OR a.attlen = -1 AND (a.atttypid >= 16384
-                                             OR a.attstorage <> CASE WHEN a.atttypid IN (1700, 869, 650) THEN 'm' ELSE 'x' END) AS is_odd
+                   WHEN a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END
+                        OR a.attlen = -1 AND (a.atttypid >= 16384
+                                              OR a.attstorage <> CASE WHEN a.atttypid IN (1700, 869, 650) THEN 'm' ELSE 'x' END)
+                       THEN E'\x02' END AS mark
               FROM pg_attribute AS a
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
              ORDER BY a.attnum) AS l;
     -- A name with a letter that JSON writes otherwise is quoted in SQL.
     IF strpos(list, '"') > 0 THEN
         SELECT string_agg(format('[%s, %s, %s]', to_json(a.attname::text), to_json(format_type(a.atttypid, NULL)),
-                                 to_json(a.attnotnull)), ', ' ORDER BY a.attnum) INTO shape
+                                 to_json(a.attnotnull)), ', ' ORDER BY a.attnum),
+               max(to_json(a.attname::text)::text) FILTER (WHERE a.attnum = key) INTO shape, key_name
           FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+    ELSIF key IS NOT NULL THEN
+        key_name := split_part(shape, E'\x03', 2);
+        shape := replace(shape, E'\x03', '');
     END IF;
-    IF is_odd AND is_special IS NOT TRUE THEN
-        SELECT bool_or(a.attstorage <> y.typstorage OR a.attcollation <> y.typcollation) INTO is_special
+    is_special := strpos(list, E'\x01') > 0;
+    IF NOT is_special AND strpos(list, E'\x02') > 0 THEN
+        SELECT true INTO is_special
           FROM pg_attribute AS a
          CROSS JOIN LATERAL (SELECT y.typstorage, y.typcollation FROM pg_type AS y WHERE y.oid = a.atttypid OFFSET 0) AS y
-         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+           AND (a.attstorage <> y.typstorage OR a.attcollation <> y.typcollation) LIMIT 1;
+        list := replace(list, E'\x02', '');
     END IF;
 END $$;
 
@@ -139,23 +160,24 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.flat_table(relation oid, keys oid[]) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
-    is_new    boolean := keys IS NOT NULL;
-    t         record;
-    k         record;              -- its columns
-    name      text;
-    plain     text;                -- its schema, not quoted
-    parts     oid[];               -- its keys
-    others    text := '';          -- their elements
-    has_words boolean := NOT is_new;
-    key       smallint[];
-    is_other  boolean;
-    has_needs boolean;
-    needs     text;
+    is_new   boolean := keys IS NOT NULL;
+    t        record;
+    l        record;              -- its columns
+    k        record;              -- a key
+    name     text;
+    plain    text;                -- its schema, not quoted
+    parts    oid[] := '{}';       -- its keys
+    others   text := '';          -- their elements
+    place    oid;
+    key      smallint[];
+    is_other boolean;
+    needs    text;
 BEGIN
-    SELECT c.relname, c.relnamespace::regnamespace::text AS home, c.relpersistence, c.relowner, c.relacl, c.relhasindex,
-           c.reltoastrelid,
+    SELECT c.relname::text, c.relnamespace::regnamespace::text AS home, c.relpersistence, c.relowner, c.relacl, c.relhasindex,
            EXISTS (SELECT FROM pg_depend AS m
-                    WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e') AS home_is_member
+                    WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e')
+           OR EXISTS (SELECT FROM pg_class AS x    -- the indexes of a key and the TOAST table say nothing of their own
+                       WHERE x.oid = ANY (keys || c.reltoastrelid) AND (x.reloptions IS NOT NULL OR x.reltablespace <> 0)) AS is_other
       INTO t
       FROM pg_class AS c
      WHERE c.oid = relation AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
@@ -163,62 +185,65 @@ BEGIN
        AND format('%s%s%s%s%s %s %s %s %s', c.relkind, c.relreplident, c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
                   c.reloftype, c.relam, c.reltablespace, c.reloptions) = 'rdfff 0 2 0 '
        AND (NOT is_new OR format('%s%s%s %s', c.relhastriggers, c.relhassubclass, c.reltype < c.oid, c.relchecks) = 'fff 0');
-    IF NOT FOUND OR t.home_is_member THEN
+    IF NOT FOUND OR t.is_other OR t.relhasindex AND keys = '{}' THEN
         RETURN NULL;
     END IF;
-    plain := pggit_daemon.plain_name(t.home);
+    plain := t.home;
+    IF starts_with(plain, '"') THEN
+        plain := pggit_daemon.plain_name(plain);
+    END IF;
     name := format('%s.%I', t.home, t.relname);
 
-    -- The indexes of a key and the TOAST table say nothing of their own. Only keys without columns in INCLUDE.
-    IF is_new AND cardinality(keys) > 0 THEN
-        SELECT array_agg(x.oid ORDER BY x.place), bool_or(x.is_other), max(x.indkey) FILTER (WHERE x.indisprimary),
-               string_agg(format(', {"op": "set", "direct": true, "type": "table constraint", "later": null, "shape": null, '
-                                 '"classid": 2606, "objid": %s, "schema": %s, "identity": %s, "depends": [%s], "definition": %s}',
-                                 x.oid, to_json(plain), to_json(format('%I on %s', x.conname, name)), to_json('table ' || name),
-                                 to_json(format(E'ALTER TABLE ONLY %s ADD CONSTRAINT %I %s;\n', name, x.conname,
-                                                pg_get_constraintdef(x.oid)))), '' ORDER BY x.place)
-          INTO parts, is_other, key, others
-          FROM (SELECT c.oid, c.conname, i.indisprimary, array_position(keys, c.conindid) AS place, i.indkey::smallint[] AS indkey,
-                       c.contype NOT IN ('p', 'u') OR i.indisclustered OR i.indnatts <> cardinality(c.conkey) AS is_other
-                  FROM pg_constraint AS c JOIN pg_index AS i ON i.indexrelid = c.conindid
-                 WHERE c.conrelid = relation) AS x;
-        IF is_other OR cardinality(parts) IS DISTINCT FROM cardinality(keys) THEN
-            RETURN NULL;
-        END IF;
-        SELECT true INTO has_words FROM pg_description AS x WHERE x.objoid = ANY (parts || keys || relation) LIMIT 1;
-        IF has_words THEN
+    IF is_new THEN
+        -- Only keys without columns in INCLUDE.
+        FOREACH place IN ARRAY keys LOOP
+            SELECT x.oid, x.conname, x.contype, x.conkey, pg_get_constraintdef(x.oid) AS says INTO k
+              FROM pg_constraint AS x WHERE x.conrelid = relation AND x.conindid = place AND x.contype IN ('p', 'u');
+            IF NOT FOUND OR strpos(k.says, ' INCLUDE (') > 0 THEN
+                RETURN NULL;
+            END IF;
+            parts := parts || k.oid;
+            IF k.contype = 'p' THEN
+                key := k.conkey;
+            END IF;
+            others := others || format(', {"op": "set", "direct": true, "type": "table constraint", "later": null, "shape": null, '
+                                       '"classid": 2606, "objid": %s, "schema": %s, "identity": %s, "depends": [%s], "definition": %s}',
+                                       k.oid, to_json(plain), to_json(format('%I on %s', k.conname, name)), to_json('table ' || name),
+                                       to_json(format(E'ALTER TABLE ONLY %s ADD CONSTRAINT %I %s;\n', name, k.conname, k.says)));
+        END LOOP;
+        SELECT true INTO is_other FROM pg_description AS x WHERE x.objoid = ANY (parts || keys || relation) LIMIT 1;
+        IF is_other THEN
             RETURN NULL;
         END IF;
     ELSIF t.relhasindex THEN
         SELECT i.indkey INTO key FROM pg_index AS i WHERE i.indrelid = relation AND i.indisprimary;
     END IF;
-    IF is_new OR t.reltoastrelid <> 0 THEN
-        SELECT true INTO is_other FROM pg_class AS c
-         WHERE c.oid = ANY (keys || t.reltoastrelid) AND (c.reloptions IS NOT NULL OR c.reltablespace <> 0) LIMIT 1;
-        IF is_other THEN
-            RETURN NULL;
-        END IF;
-    END IF;
 
-    k := pggit_daemon.flat_columns(relation, key[0]);
-    IF k.is_special OR strpos(k.list, 'AS IDENTITY (') > 0 AND pggit_daemon.has_special_identity(relation, t.relpersistence) THEN
+    l := pggit_daemon.flat_columns(relation, key[array_lower(key, 1)]);
+    IF l.is_special OR strpos(l.list, 'AS IDENTITY (') > 0 AND pggit_daemon.has_special_identity(relation, t.relpersistence) THEN
         RETURN NULL;
     END IF;
     -- The table hangs on its schema; a key and a default on the table; an index on its key. A member of an extension and a
     -- child hang on more; so do what the table, and what its keys, need.
-    SELECT bool_or(m.classid = 1259 AND (m.deptype = 'e' OR m.refclassid = 1259) OR m.classid <> 2604 AND m.objid <> relation),
-           count(*) > 0
-      INTO is_other, has_needs
+    SELECT true INTO is_other
       FROM pg_depend AS m
-     WHERE m.classid = ANY (CASE WHEN k.defaults IS NOT NULL AND parts IS NOT NULL THEN '{1259,2606,2604}'::oid[]
-                                 WHEN k.defaults IS NOT NULL THEN '{1259,2604}'
-                                 WHEN parts IS NOT NULL THEN '{1259,2606}' ELSE '{1259}' END)
-       AND m.objid = ANY (relation || k.defaults || parts || keys)
+     WHERE m.classid = ANY (CASE WHEN l.defaults IS NOT NULL AND parts <> '{}' THEN '{1259,2606,2604}'::oid[]
+                                 WHEN l.defaults IS NOT NULL THEN '{1259,2604}'
+                                 WHEN parts <> '{}' THEN '{1259,2606}' ELSE '{1259}' END)
+       AND m.objid = ANY (relation || l.defaults || parts || keys)
        AND CASE m.refclassid WHEN 2615 THEN m.deptype = 'e' WHEN 1259 THEN m.refobjid <> relation
-                             WHEN 2606 THEN m.deptype <> 'i' ELSE m.refobjid >= 16384 OR m.deptype = 'e' END;
+                             WHEN 2606 THEN m.deptype <> 'i' ELSE m.refobjid >= 16384 OR m.deptype = 'e' END LIMIT 1;
     IF is_other THEN
-        RETURN NULL;
-    ELSIF has_needs THEN
+        SELECT bool_or(m.classid = 1259 AND (m.deptype = 'e' OR m.refclassid = 1259) OR m.classid <> 2604 AND m.objid <> relation)
+          INTO is_other
+          FROM pg_depend AS m
+         WHERE m.classid IN (1259, 2604, 2606)
+           AND m.objid = ANY (relation || l.defaults || parts || keys)
+           AND CASE m.refclassid WHEN 2615 THEN m.deptype = 'e' WHEN 1259 THEN m.refobjid <> relation
+                                 WHEN 2606 THEN m.deptype <> 'i' ELSE m.refobjid >= 16384 OR m.deptype = 'e' END;
+        IF is_other THEN
+            RETURN NULL;
+        END IF;
         SELECT to_json(array_remove(array_remove(n.keys, 'table ' || name), '~table ' || name)) INTO needs
           FROM pggit_daemon.needs_of(1259, ARRAY[relation]) AS n;
     ELSE
@@ -229,13 +254,13 @@ BEGIN
                   '"shape": {"kind": "plain", "parent": null, "columns": [%s], "key": %s}}%s]', relation,
                   to_json(plain), to_json(name), needs,
                   to_json(format(E'CREATE %sTABLE %s (%s);\nALTER TABLE %s OWNER TO %I;\n%s%s',
-                                 CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, name, E'\n' || k.list || E'\n', name,
+                                 CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, name, E'\n' || l.list || E'\n', name,
                                  pg_get_userbyid(t.relowner),
-                                 CASE WHEN has_words THEN pggit_daemon.flat_words(relation, 'TABLE ' || name, name) END,
+                                 CASE WHEN NOT is_new THEN pggit_daemon.flat_words(relation, 'TABLE ' || name, name) END,
                                  CASE WHEN t.relacl IS NOT NULL
                                       THEN pggit_daemon.flat_grants(t.relacl, 'r', 'TABLE ' || name, t.relowner) END)),
-                  k.shape,
-                  CASE WHEN cardinality(key) = 1 THEN format('[%s]', to_json(k.key_name))
+                  l.shape,
+                  CASE WHEN cardinality(key) = 1 THEN format('[%s]', l.key_name)
                        WHEN key IS NULL THEN '[]' ELSE (pggit_daemon.table_shape(relation) -> 'key')::text END,
                   others)::jsonb;
 END $$;
