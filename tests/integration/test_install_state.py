@@ -293,7 +293,7 @@ def test_a_migrator_that_does_not_exist_is_an_error(conn: Connection) -> None:
     [
         "read_flat(tag text, since bigint) RETURNS jsonb",
         "read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb",
-        "watched(tag text, objects jsonb) RETURNS bigint",
+        "harmless_statement(tag text) RETURNS text",
         "tool_locks() RETURNS jsonb",
     ],
 )

@@ -61,17 +61,13 @@ BEGIN
 END $$;
 
 -- When this session began. It asks once, as the server's answer grows with all sessions, and remembers it where no user
--- can write: the setting is only a hint that there is something to remember. After DISCARD SEQUENCES there is not, which
--- is an error (55000); the caller comes again without `remembered`.
-CREATE OR REPLACE FUNCTION pggit_daemon.session_start(remembered boolean) RETURNS timestamptz
+-- can write: the setting is only a hint that there is something to remember (`prepare_event` reads both). After DISCARD
+-- SEQUENCES there is not, which is an error (55000); the caller comes again without `remembered`.
+CREATE OR REPLACE FUNCTION pggit_daemon.session_start() RETURNS timestamptz
     LANGUAGE plpgsql AS $$
 DECLARE
-    started timestamptz;
+    started timestamptz := pggit_daemon.backend_start();
 BEGIN
-    IF remembered AND current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
-        RETURN 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
-    END IF;
-    started := pggit_daemon.backend_start();
     PERFORM setval('pggit_daemon.session_start', (extract(epoch FROM started) * 1000000)::bigint),
             set_config('pggit_daemon.session', pg_backend_pid()::text, false);
     RETURN started;

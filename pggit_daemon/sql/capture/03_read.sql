@@ -11,7 +11,7 @@ $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.without_large(objects jsonb) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 BEGIN
-    IF pg_column_size(objects) <= 1048576 THEN
+    IF pg_column_size(objects) > 1048576 IS NOT TRUE THEN
         RETURN objects;
     END IF;
     RETURN (

@@ -52,22 +52,12 @@ CREATE OR REPLACE FUNCTION pggit_daemon.locking_histories() RETURNS name[]
     SELECT '{_prisma_migrations,events,flyway_schema_history,migrations,pgmigrations,schema_migrations,schema_version}'::name[]
 $$;
 
--- What is to be recorded with a statement: 0 nothing, 1 which history tables its session used, 2 also advisory locks.
--- The daemon knows of the tables that it follows (`store_put_tools`); of one that the statement makes it will know only
--- later, when the tool has gone on.
-CREATE OR REPLACE FUNCTION pggit_daemon.watched(tag text, objects jsonb) RETURNS bigint
-    LANGUAGE plpgsql AS $$
-DECLARE
-    level bigint := coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0);
-BEGIN
-    IF level < 2 AND tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA')
-       AND objects @? ('$[*] ? (@.type == "table" && @.identity like_regex "\\.('
-                       || array_to_string(pggit_daemon.locking_histories(), '|') || ')$")')::jsonpath THEN
-        PERFORM setval('pggit_daemon.tool_watch', 2);
-        RETURN 2;
-    END IF;
-    RETURN level;
-END $$;
+-- How an event's objects show such a table. Immutable, so that a plan has it ready.
+CREATE OR REPLACE FUNCTION pggit_daemon.locking_history_path() RETURNS jsonpath
+    LANGUAGE sql IMMUTABLE SET standard_conforming_strings = on AS $$
+    SELECT ('$[*] ? (@.type == "table" && @.identity like_regex "\\.('
+            || array_to_string(pggit_daemon.locking_histories(), '|') || ')$")')::jsonpath
+$$;
 
 -- The other sessions with the same user, program and address, if a tool's sessions look so, or another session holds a
 -- tool's lock: a tool may run its callbacks on a connection of their own, which is recognized by its siblings; and a program

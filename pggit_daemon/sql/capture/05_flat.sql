@@ -5,36 +5,59 @@
 CREATE OR REPLACE FUNCTION pggit_daemon.read_flat(tag text, since bigint) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
-    types    text[];
-    ids      oid[];
-    part     integer;
-    is_other boolean;
-    granted  oid;
+    command record;
+    types   text[];
+    ids     oid[];
+    granted oid;
 BEGIN
     IF tag <> ALL ('{CREATE TABLE,CREATE TABLE AS,SELECT INTO,ALTER TABLE,CREATE INDEX,COMMENT,GRANT,REVOKE,CREATE VIEW,
                      CREATE FUNCTION,CREATE PROCEDURE}') THEN
         RETURN NULL;
     END IF;
-    SELECT array_agg(c.object_type), array_agg(c.objid), max(c.objsubid),
-           bool_or(c.in_extension OR coalesce(c.schema_name, '') IN ('pggit', 'pggit_daemon', 'pg_temp'))
-      INTO types, ids, part, is_other
-      FROM pg_event_trigger_ddl_commands() AS c;
-    IF is_other IS NOT FALSE THEN
+    FOR command IN
+        SELECT c.object_type, c.objid, c.objsubid, c.in_extension, c.schema_name FROM pg_event_trigger_ddl_commands() AS c
+    LOOP
+        IF command.in_extension OR command.schema_name = ANY ('{pggit,pggit_daemon,pg_temp}') THEN
+            RETURN NULL;
+        END IF;
+        types := types || command.object_type;
+        ids := ids || command.objid;
+    END LOOP;
+    IF ids IS NULL THEN
         RETURN NULL;
-    ELSIF tag IN ('GRANT', 'REVOKE') THEN
-        granted := CASE WHEN types = '{TABLE}' THEN pggit_daemon.granted_table(tag, since) END;
-        RETURN CASE WHEN granted IS NOT NULL THEN pggit_daemon.flat_table(granted, NULL) END;
-    ELSIF tag = ANY ('{CREATE TABLE,CREATE TABLE AS,SELECT INTO}') THEN
-        RETURN CASE WHEN types[1] = 'table' AND 'index' = ALL (types[2:]) THEN pggit_daemon.flat_table(ids[1], ids[2:]) END;
+    ELSIF starts_with(tag, 'CREATE TABLE') OR tag = 'SELECT INTO' THEN
+        IF types[1] = 'table' AND 'index' = ALL (types[2:]) THEN
+            RETURN pggit_daemon.flat_table(ids[1], ids[2:]);
+        END IF;
     ELSIF cardinality(ids) > 1 THEN
         RETURN NULL;
+    ELSIF tag = 'ALTER TABLE' THEN
+        IF command.object_type = 'table column' AND command.objsubid > 0 THEN
+            RETURN pggit_daemon.flat_renamed(ids[1]);
+        ELSIF command.object_type = 'table' AND pggit_daemon.is_altered_alone(ids[1], since) THEN
+            RETURN pggit_daemon.flat_table(ids[1], NULL);
+        END IF;
+    ELSIF tag = 'CREATE INDEX' THEN
+        IF command.object_type = 'index' THEN
+            RETURN pggit_daemon.flat_indexes(ids, true);
+        END IF;
+    ELSIF tag = 'COMMENT' THEN
+        IF command.object_type IN ('table', 'table column') THEN
+            RETURN pggit_daemon.flat_table(ids[1], NULL);
+        END IF;
+    ELSIF tag IN ('GRANT', 'REVOKE') THEN
+        IF command.object_type = 'TABLE' THEN
+            granted := pggit_daemon.granted_table(tag, since);
+            IF granted IS NOT NULL THEN
+                RETURN pggit_daemon.flat_table(granted, NULL);
+            END IF;
+        END IF;
+    ELSIF tag = 'CREATE VIEW' THEN
+        IF command.object_type = 'view' THEN
+            RETURN pggit_daemon.flat_view(ids[1], true);
+        END IF;
+    ELSE
+        RETURN pggit_daemon.flat_function(ids[1]);
     END IF;
-    RETURN CASE
-        WHEN types IN ('{table}', '{table column}') AND (tag = 'COMMENT' OR tag = 'ALTER TABLE' AND part = 0
-                                                         AND pggit_daemon.is_altered_alone(ids[1], since))
-            THEN pggit_daemon.flat_table(ids[1], NULL)
-        WHEN types = '{table column}' AND tag = 'ALTER TABLE' AND part > 0 THEN pggit_daemon.flat_renamed(ids[1])
-        WHEN tag = 'CREATE INDEX' AND types = '{index}' THEN pggit_daemon.flat_indexes(ids, true)
-        WHEN tag = 'CREATE VIEW' AND types = '{view}' THEN pggit_daemon.flat_view(ids[1], true)
-        WHEN tag IN ('CREATE FUNCTION', 'CREATE PROCEDURE') THEN pggit_daemon.flat_function(ids[1]) END;
+    RETURN NULL;
 END $$;

@@ -1,5 +1,16 @@
 -- Writing one row of the outbox: who, and what.
 
+-- The tags of statements whose text may be kept. Immutable, so that a plan has them ready.
+CREATE OR REPLACE FUNCTION pggit_daemon.harmless_tags() RETURNS text[]
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT '{GRANT,REVOKE,ALTER DEFAULT PRIVILEGES,DROP OWNED}'::text[]
+           || ARRAY(SELECT v.verb || ' ' || k.kind
+                      FROM unnest('{CREATE,ALTER,DROP}'::text[]) AS v (verb)
+                     CROSS JOIN unnest('{TABLE,INDEX,SEQUENCE,VIEW,MATERIALIZED VIEW,SCHEMA,TYPE,DOMAIN,TRIGGER,RULE,POLICY,
+                                         STATISTICS,EXTENSION,COLLATION,FUNCTION,PROCEDURE,ROUTINE,AGGREGATE,OPERATOR,CAST,
+                                         PUBLICATION}'::text[]) AS k (kind))
+$$;
+
 -- The text of a statement that no function and no DO block runs, or NULL. The client's whole string is all that the
 -- server tells, so it counts only where it is this one statement: sent alone, beginning with the words of its tag. It is
 -- kept only where it can carry no secret: a tag of this list, and no literal and no comment in it. (`$` begins a dollar
@@ -9,17 +20,18 @@ CREATE OR REPLACE FUNCTION pggit_daemon.harmless_statement(tag text) RETURNS tex
 DECLARE
     sent text := current_query();
 BEGIN
-    IF octet_length(sent) > 8192 OR sent ~ $re$['$\\]|--|/\*|;\s*\S$re$
-       OR tag !~ concat('^((CREATE|ALTER|DROP) (TABLE|INDEX|SEQUENCE|VIEW|MATERIALIZED VIEW|SCHEMA|TYPE|DOMAIN|TRIGGER|',
-                        'RULE|POLICY|STATISTICS|EXTENSION|COLLATION|FUNCTION|PROCEDURE|ROUTINE|AGGREGATE|OPERATOR|CAST|',
-                        'PUBLICATION)|GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|DROP OWNED)$')
+    IF octet_length(sent) > 8192 OR tag <> ALL (pggit_daemon.harmless_tags())
+       OR sent ~ $re$['$\\]|--|/\*|;\s*\S$re$
        -- The words of the tag in their order; `unique`, `or replace` and the like may stand between them.
        OR NOT starts_with(upper(left(sent, length(tag) + 1)), tag || ' ')
           AND sent COLLATE "C" !~* concat('^\s*', replace(tag, ' ',
               '[[:space:]]+((unlogged|unique|or|replace|recursive|constraint)[[:space:]]+)*'), '\M') THEN
         RETURN NULL;
     END IF;
-    RETURN btrim(regexp_replace(sent, '\s*;\s*$', ''));
+    IF strpos(sent, ';') > 0 THEN
+        sent := regexp_replace(sent, '\s*;\s*$', '');
+    END IF;
+    RETURN btrim(sent);
 END $$;
 
 -- What an outbox is to be like, so that an INSERT cannot fail: nothing on it but what our steps made. The INSERT stands
@@ -97,22 +109,31 @@ BEGIN
         -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later. What
         -- role the capture's is a member of is no change of the table.
         SELECT pggit_daemon.is_outbox_as_made() AND has_table_privilege('pggit_daemon.ddl_event'::regclass, 'INSERT')
-               AND NOT EXISTS (SELECT FROM pggit_daemon.ddl_event AS e WHERE e.id = event) INTO sure;
+               AND e.id IS NULL
+          INTO sure FROM (SELECT) AS one LEFT JOIN pggit_daemon.ddl_event AS e ON e.id = event;
     END IF;
-    started := pggit_daemon.session_start(remembered);
+    IF remembered AND current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
+        started := 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
+    ELSE
+        started := pggit_daemon.session_start();
+    END IF;
     -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
     GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF split_part(stack, E'\n', -1) ~ 'pggit_daemon\.on_\w+\(\)' THEN
+    IF split_part(stack, E'\n', -1) LIKE '%pggit\_daemon.on\_%()%' THEN
         said := pggit_daemon.harmless_statement(tag);
     ELSIF told THEN
         told := NOT pggit_daemon.within_event_trigger();
     END IF;
-    watched := pggit_daemon.watched(tag, objects);
-    IF first THEN
-        locks := '[]';
-        IF watched > 0 THEN
-            used := pggit_daemon.used_histories();
-        END IF;
+    -- What is to be recorded: 0 nothing, 1 which history tables the session used, 2 also advisory locks. The daemon knows of
+    -- the tables that it follows (`store_put_tools`); of one that the statement makes it will know only later, when the tool
+    -- has gone on.
+    watched := coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0);
+    IF watched < 2 AND tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA')
+       AND objects @? pggit_daemon.locking_history_path() THEN
+        watched := setval('pggit_daemon.tool_watch', 2);
+    END IF;
+    IF first AND watched > 0 THEN
+        used := pggit_daemon.used_histories();
         IF watched > 1 THEN
             locks := pggit_daemon.tool_locks();
             sisters := pggit_daemon.sibling_sessions(locks);
@@ -129,18 +150,19 @@ CREATE OR REPLACE FUNCTION pggit_daemon.write_event(
     LANGUAGE plpgsql AS $$
 DECLARE
     -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
-    acting text := coalesce(nullif(current_setting('role'), 'none'), session_user);
-    why    text;
+    acting  text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    ignored text;
 BEGIN
     IF sure THEN
         -- Where the table grows, others wait for its new page: longer than for a lock, on a slow disk, and never long.
-        PERFORM set_config('lock_timeout', '0', true);   -- until the trigger's own setting ends
+        ignored := set_config('lock_timeout', '0', true);   -- until the trigger's own setting ends
         INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, statement, pid, backend_start,
                                             application_name, session_user_name, current_user_name, client_addr, locks,
                                             search_path, sisters, used_histories, snapshot, objects, failure)
         OVERRIDING SYSTEM VALUE
         VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
+                session_user, acting, inet_client_addr(), CASE WHEN first THEN coalesce(locks, '[]') END,
+                CASE WHEN first THEN path END, sisters, used, snapshot,
                 objects, failure);
     ELSE
         BEGIN
@@ -148,22 +170,22 @@ BEGIN
                                                 application_name, session_user_name, current_user_name, client_addr, locks,
                                                 search_path, sisters, used_histories, snapshot, objects, failure)
             VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                    session_user, acting, inet_client_addr(), locks, CASE WHEN first THEN path END, sisters, used, snapshot,
+                    session_user, acting, inet_client_addr(), CASE WHEN first THEN coalesce(locks, '[]') END,
+                CASE WHEN first THEN path END, sisters, used, snapshot,
                     objects, failure)
             RETURNING id INTO event;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
                 RAISE;
             END IF;
-            why := SQLSTATE || ' ' || SQLERRM;
+            IF failure IS NULL THEN
+                PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM);
+            END IF;
+            RETURN;
         END;
     END IF;
-    IF why IS NULL THEN
-        IF told THEN
-            PERFORM set_config('pggit_daemon.last_event', event::text, true);
-        END IF;
-    ELSIF failure IS NULL THEN
-        PERFORM pggit_daemon.record_failure(tag, path, why);
+    IF told THEN
+        ignored := set_config('pggit_daemon.last_event', event::text, true);
     END IF;
 END $$;
 

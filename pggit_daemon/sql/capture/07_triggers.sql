@@ -27,13 +27,10 @@ DECLARE
     e          record;
     quick      boolean := true;
     remembered boolean := true;
-    is_read    boolean;
     failure    text;
 BEGIN
     -- One block for all that may fail, as the end of each costs the more the more tables the transaction made.
     LOOP
-        failure := NULL;
-        is_read := false;
         BEGIN
             IF current_setting('pggit_daemon.last_event', true) <> '' THEN
                 captured := pggit_daemon.last_captured_cmin();
@@ -44,30 +41,30 @@ BEGIN
                 RETURN;
             END IF;
             snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
-            objects := CASE WHEN quick THEN pggit_daemon.read_flat(tag, coalesce(captured, -1)) END;
+            objects := pggit_daemon.without_large(CASE WHEN quick THEN pggit_daemon.read_flat(tag, coalesce(captured, -1)) END);
             IF objects IS NULL THEN
-                objects := pggit_daemon.read_and_unlock(tag, coalesce(captured, -1));
+                objects := pggit_daemon.without_large(pggit_daemon.read_and_unlock(tag, coalesce(captured, -1)));
             END IF;
-            is_read := true;
             IF objects IS NOT NULL THEN
-                objects := pggit_daemon.without_large(objects);
                 e := pggit_daemon.prepare_event(tag, objects, captured IS NULL, remembered, true);
             ELSIF tag = 'CREATE TABLE' THEN
                 PERFORM pggit_daemon.remember_asked(path);
             END IF;
+            EXIT;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
                 RAISE;
             END IF;
             failure := SQLSTATE || ' ' || SQLERRM;
         END;
-        IF failure IS NOT NULL AND quick AND NOT is_read THEN
+        IF quick AND objects IS NULL THEN
             quick := false;
         ELSIF failure LIKE '55000%' AND remembered THEN
             remembered := false;
         ELSE
             EXIT;
         END IF;
+        failure := NULL;
     END LOOP;
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);
@@ -142,27 +139,28 @@ DECLARE
 BEGIN
     -- One block for all that may fail, as in `capture_ddl`.
     LOOP
-        failure := NULL;
         BEGIN
             IF current_setting('pggit_daemon.last_event', true) <> '' THEN
                 captured := pggit_daemon.last_captured_cmin();
             END IF;
             snapshot := CASE WHEN captured IS NULL THEN pg_current_snapshot()::text END;
             gone := pggit_daemon.dropped_elements();
-            objects := CASE WHEN gone.has_survivors THEN pggit_daemon.read_dropped_and_unlock() ELSE gone.elements END;
+            objects := pggit_daemon.without_large(CASE WHEN gone.has_survivors THEN pggit_daemon.read_dropped_and_unlock()
+                                                       ELSE gone.elements END);
             IF objects IS NOT NULL THEN
-                objects := pggit_daemon.without_large(objects);
                 last := tag <> 'DROP OWNED' AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands());
                 e := pggit_daemon.prepare_event(tag, objects, captured IS NULL, remembered, last);
             END IF;
+            EXIT;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
                 RAISE;
             END IF;
             failure := SQLSTATE || ' ' || SQLERRM;
         END;
-        EXIT WHEN failure IS NULL OR NOT remembered OR failure NOT LIKE '55000%';
+        EXIT WHEN NOT remembered OR failure NOT LIKE '55000%';
         remembered := false;
+        failure := NULL;
     END LOOP;
     IF failure IS NOT NULL THEN
         PERFORM pggit_daemon.record_failure(tag, path, failure);

@@ -33,7 +33,8 @@ BEGIN
         'tell(text, jsonb)',
         'tell_anyway(text, jsonb)', 'nudge(text, boolean)', 'opening_rank(text, text)',
         'open_cycles(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])',
-        'store(jsonb)', 'store_insert_blobs(jsonb)', 'store_move_head(jsonb)', 'flat_index(oid)', 'flat_view(oid)']
+        'store(jsonb)', 'store_insert_blobs(jsonb)', 'store_move_head(jsonb)', 'flat_index(oid)', 'flat_view(oid)',
+        'session_start(boolean)', 'watched(text, jsonb)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

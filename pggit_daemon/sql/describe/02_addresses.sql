@@ -17,8 +17,10 @@ END $$;
 -- planner can write it out where it is called.
 CREATE OR REPLACE FUNCTION pggit_daemon.is_our_schema(schema oid) RETURNS boolean
     LANGUAGE sql STABLE AS $$
-    SELECT schema::pg_catalog.regnamespace::pg_catalog.text OPERATOR(pg_catalog.!~)
-           '^("?(pg_|information_schema"?$|pggit"?$|pggit_daemon"?$)|[0-9]|-$)'
+    SELECT NOT schema::pg_catalog.regnamespace::pg_catalog.text OPERATOR(pg_catalog.^@)
+               ANY (ARRAY['pg_', '"pg_', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '-'])
+       AND schema::pg_catalog.regnamespace::pg_catalog.text OPERATOR(pg_catalog.<>)
+           ALL (ARRAY['information_schema', '"information_schema"', 'pggit', '"pggit"', 'pggit_daemon', '"pggit_daemon"'])
 $$;
 
 -- The relkind of a table or view that belongs into the tree, '' when it does not, NULL when the relation is of another
