@@ -74,16 +74,17 @@ DECLARE
     needs    text[];
 BEGIN
     SELECT c.relnamespace::regnamespace::text AS home, c.relname, c.relowner, c.relacl,
-           pg_relation_size('pg_seclabel') > 0
-           OR EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = o AND d.classoid = 1259) AS has_words,
-           -- A member of an extension, or with a type of the user's in a column.
-           EXISTS (SELECT FROM pg_depend AS m
-                    WHERE m.classid = 1259 AND m.objid = o
-                      AND (m.deptype = 'e' OR m.refclassid <> 2615 AND m.refobjid >= 16384))
-           OR EXISTS (SELECT FROM pg_depend AS m
-                       WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e') AS is_other
+           pg_relation_size('pg_seclabel') > 0 OR d.objoid IS NOT NULL AS has_words, m.objid IS NOT NULL AS is_other
       INTO v
       FROM pg_class AS c
+      LEFT JOIN LATERAL (SELECT d.objoid FROM pg_description AS d
+                          WHERE d.objoid = c.oid AND d.classoid = 1259 LIMIT 1) AS d ON true
+      -- A member of an extension, or its schema is, or with a type of the user's in a column.
+      LEFT JOIN LATERAL (SELECT m.objid FROM pg_depend AS m
+                          WHERE m.classid IN (1259, 2615) AND m.objid IN (c.oid, c.relnamespace)
+                            AND (m.deptype = 'e' OR m.classid = 1259 AND m.objid = c.oid
+                                                    AND m.refclassid <> 2615 AND m.refobjid >= 16384)
+                          LIMIT 1) AS m ON true
      WHERE c.oid = o AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
        AND format('%s%s %s', c.relkind, c.relhastriggers, c.reloptions) = 'vf ';
     IF NOT FOUND OR v.is_other THEN
@@ -99,8 +100,8 @@ BEGIN
         RETURN NULL;
     END IF;
     -- A query that lists all columns of the view depends on it by its rule; the view's own rule does, too.
-    SELECT count(*) > 2 INTO is_other
-      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = o AND m.classid <> 1247;
+    SELECT true INTO is_other
+      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = o AND m.classid <> 1247 OFFSET 2 LIMIT 1;
     IF is_other THEN
         RETURN NULL;
     END IF;
@@ -139,27 +140,29 @@ DECLARE
     name      text;
     what      text;
     needs     text;
-    is_other  boolean;
-    has_needs boolean;
+    is_other  boolean;    -- NULL: it needs nothing
 BEGIN
     SELECT p.pronamespace::regnamespace::text AS home, p.proname, p.prokind, p.proowner, p.proacl, p.prorettype,
-           EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = o AND d.classoid = 1255)
-           OR pg_relation_size('pg_seclabel') > 0 AS has_words,
-           EXISTS (SELECT FROM pg_depend AS m
-                    WHERE m.classid = 2615 AND m.objid = p.pronamespace AND m.deptype = 'e') AS home_is_member
+           d.objoid IS NOT NULL OR pg_relation_size('pg_seclabel') > 0 AS has_words, m.objid IS NOT NULL AS home_is_member
       INTO f
       FROM pg_proc AS p
+      LEFT JOIN LATERAL (SELECT d.objoid FROM pg_description AS d
+                          WHERE d.objoid = p.oid AND d.classoid = 1255 LIMIT 1) AS d ON true
+      LEFT JOIN LATERAL (SELECT m.objid FROM pg_depend AS m
+                          WHERE m.classid = 2615 AND m.objid = p.pronamespace AND m.deptype = 'e' LIMIT 1) AS m ON true
      WHERE p.oid = o AND p.prokind <> 'a' AND pggit_daemon.is_our_schema(p.pronamespace);
     IF NOT FOUND OR f.home_is_member OR f.has_words
        -- It may be a shell that nobody made.
        OR f.prorettype >= 16384 THEN
         RETURN NULL;
     END IF;
-    SELECT bool_or(m.deptype <> 'n'), bool_or(m.refclassid <> 2615 AND m.refobjid >= 16384) INTO is_other, has_needs
-      FROM pg_depend AS m WHERE m.classid = 1255 AND m.objid = o;
+    SELECT m.deptype <> 'n' INTO is_other
+      FROM pg_depend AS m
+     WHERE m.classid = 1255 AND m.objid = o AND (m.deptype <> 'n' OR m.refclassid <> 2615 AND m.refobjid >= 16384)
+     ORDER BY m.deptype = 'n' LIMIT 1;
     IF is_other THEN
         RETURN NULL;
-    ELSIF has_needs THEN
+    ELSIF NOT is_other THEN
         SELECT to_json(n.keys) INTO needs FROM pggit_daemon.needs_of(1255, ARRAY[o]) AS n;
     ELSE
         needs := format('[%s]', to_json('schema ' || f.home));
@@ -181,9 +184,8 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.is_altered_alone(relation oid, since bigint) RETURNS boolean
     LANGUAGE plpgsql AS $$
 DECLARE
-    oldest   constant integer := age(pg_current_xact_id_if_assigned()::xid);
-    is_more  boolean;
-    own_relations oid[];  -- its indexes and sequences, but for the indexes of keys
+    oldest  constant integer := age(pg_current_xact_id_if_assigned()::xid);
+    is_more boolean;
 BEGIN
     -- Its row type is written again when it gets another name, schema or owner.
     SELECT age(y.xmin) <= oldest AND y.cmin::text::bigint > since OR c.relhassubclass OR c.relhastriggers OR c.relhasrules
@@ -192,28 +194,22 @@ BEGIN
     IF is_more IS NOT FALSE THEN
         RETURN false;
     END IF;
-    -- Queries that may list its columns, policies and statistics stand apart.
-    SELECT array_agg(m.objid) FILTER (WHERE m.classid = 1259 AND m.deptype = 'a'),
-           bool_or(m.classid NOT IN (1247, 1259, 2604, 2606)) INTO own_relations, is_more
-      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = relation;
-    IF is_more THEN
-        RETURN false;
-    END IF;
-    -- NOT NULL has a row of its own from 18 on, and is said with the table.
-    SELECT true INTO is_more FROM pg_constraint AS k
-     WHERE k.conrelid = relation AND k.contype <> 'n' AND age(k.xmin) <= oldest AND k.cmin::text::bigint > since LIMIT 1;
-    IF is_more THEN
-        RETURN false;
-    END IF;
     SELECT true INTO is_more FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
      WHERE i.indrelid = relation AND (age(i.xmin) <= oldest AND i.cmin::text::bigint > since
                                       OR age(c.xmin) <= oldest AND c.cmin::text::bigint > since) LIMIT 1;
     IF is_more THEN
         RETURN false;
-    ELSIF own_relations IS NOT NULL THEN
-        SELECT true INTO is_more FROM pg_class AS c
-         WHERE c.oid = ANY (own_relations) AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since LIMIT 1;
     END IF;
+    -- Queries that may list its columns, policies and statistics stand apart. Its sequences and constraints; NOT NULL has a
+    -- row of its own from 18 on, and is said with the table.
+    SELECT true INTO is_more
+      FROM pg_depend AS m
+      LEFT JOIN pg_class AS c ON m.classid = 1259 AND m.deptype = 'a' AND c.oid = m.objid
+      LEFT JOIN pg_constraint AS k ON m.classid = 2606 AND k.oid = m.objid AND k.contype <> 'n'
+     WHERE m.refclassid = 1259 AND m.refobjid = relation
+       AND (m.classid NOT IN (1247, 1259, 2604, 2606) OR age(c.xmin) <= oldest AND c.cmin::text::bigint > since
+            OR age(k.xmin) <= oldest AND k.cmin::text::bigint > since)
+     LIMIT 1;
     RETURN is_more IS NOT TRUE;
 END $$;
 
@@ -269,33 +265,4 @@ BEGIN
     END IF;
     RETURN elements || (SELECT jsonb_agg(e ORDER BY (e ->> 'classid')::integer, (e ->> 'objid')::bigint)
                           FROM jsonb_array_elements(hanging) AS e);
-END $$;
-
--- The one table whose privileges a GRANT or REVOKE changed, if the client's text is this statement alone and names one
--- table; NULL in doubt. The server names none, so it is looked for by its name among what this transaction has written
--- since command `since`.
-CREATE OR REPLACE FUNCTION pggit_daemon.granted_table(tag text, since bigint) RETURNS oid
-    LANGUAGE plpgsql AS $$
-DECLARE
-    oldest constant integer := age(pg_current_xact_id_if_assigned()::xid);
-    stack  text;
-    said   text;
-    named  text[];
-    tables oid[];
-BEGIN
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF split_part(stack, E'\n', -1) !~ 'pggit_daemon\.on_\w+\(\)' THEN
-        RETURN NULL;
-    END IF;
-    said := pggit_daemon.harmless_statement(tag);
-    -- No list of columns, no list of tables, no ALL ... IN SCHEMA, no role or other kind of object.
-    named := regexp_match(said COLLATE "C",
-        '^\s*(?:GRANT|REVOKE)\s+[a-z,\s]+\sON\s+(?:TABLE\s+)?(?:([a-z_][a-z0-9_]*)\.)?([a-z_][a-z0-9_]*)\s+(?:TO|FROM)\s[^()]*$', 'i');
-    IF named IS NULL THEN
-        RETURN NULL;
-    END IF;
-    tables := ARRAY(SELECT c.oid FROM pg_class AS c
-                     WHERE c.relname = left(lower(named[2] COLLATE "C"), 63)::name AND c.oid >= 16384 AND c.relkind = 'r'
-                       AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.is_own_xid(c.xmin));
-    RETURN CASE WHEN cardinality(tables) = 1 THEN tables[1] END;
 END $$;

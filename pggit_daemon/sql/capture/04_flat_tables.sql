@@ -39,36 +39,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.plain_name(identifier text) RETURNS text
                 ELSE identifier END
 $$;
 
--- The privileges of a whole relation or function, where its owner granted all of them.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_grants(acl aclitem[], kind "char", what text, owner oid) RETURNS text
-    LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    base       aclitem[] := acldefault(kind, owner);
-    statements text;
-    is_simple  boolean;
-BEGIN
-    SELECT string_agg(g.verb || ' ' || g.words || ' ON ' || what || g.towards
-                      || CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END
-                      || CASE WHEN g.is_grantable AND g.verb = 'GRANT' THEN ' WITH GRANT OPTION' ELSE '' END || E';\n',
-                      '' ORDER BY g.verb = 'GRANT', g.verb = 'GRANT' AND g.grantee <> owner, g.place, g.is_grantable),
-           bool_and(g.grantor = owner)
-      INTO statements, is_simple
-      FROM (SELECT e.verb, e.towards, e.place, x.grantor, x.grantee, x.is_grantable,
-                   CASE WHEN count(*) = every.number THEN 'ALL'
-                        ELSE string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type COLLATE "C") END AS words
-              FROM (SELECT 'REVOKE' AS verb, ' FROM ' AS towards, i.item, i.place FROM unnest(base) WITH ORDINALITY AS i (item, place)
-                     WHERE NOT i.item = ANY (acl)
-                    UNION ALL
-                    SELECT 'GRANT', ' TO ', i.item, i.place FROM unnest(acl) WITH ORDINALITY AS i (item, place)
-                     WHERE NOT i.item = ANY (base)) AS e
-             CROSS JOIN LATERAL aclexplode(ARRAY[e.item]) AS x
-             CROSS JOIN (SELECT count(*) AS number FROM aclexplode(base) AS x WHERE x.grantee = owner) AS every
-             GROUP BY 1, 2, 3, 4, 5, 6, every.number) AS g;
-    IF is_simple IS NOT FALSE THEN
-        RETURN coalesce(statements, '');
-    END IF;
-    RETURN pggit_daemon.grants(acl, kind, what, owner);
-END $$;
+-- Immutable, so that a plan has it ready.
+CREATE OR REPLACE FUNCTION pggit_daemon.has_named_not_nulls() RETURNS boolean
+    LANGUAGE sql IMMUTABLE AS 'SELECT current_setting(''server_version_num'')::integer >= 180000';
 
 -- From 18 on NOT NULL is a constraint with a name: how each column says it, by its number. NULL when CREATE TABLE cannot
 -- say all of it.
@@ -96,26 +69,21 @@ CREATE OR REPLACE FUNCTION pggit_daemon.flat_columns(
 DECLARE
     not_nulls jsonb;
 BEGIN
-    IF current_setting('server_version_num')::integer >= 180000 THEN
+    IF pggit_daemon.has_named_not_nulls() THEN
         not_nulls := pggit_daemon.flat_not_nulls(relation);
         IF not_nulls IS NULL THEN
             is_special := true;
             RETURN;
         END IF;
     END IF;
-    SELECT string_agg(format('    %I %s%s%s%s%s', l.name, format_type(l.atttypid, l.atttypmod), l.value[2], l.identity,
+    SELECT string_agg(format('    %I %s%s%s%s%s', l.name, format_type(l.atttypid, l.atttypmod), l.value, l.identity,
                              CASE WHEN l.attnotnull THEN coalesce(not_nulls ->> l.attnum::text, ' NOT NULL') END, l.mark), E',\n'),
            string_agg(format(CASE WHEN l.attnum = key THEN E'[\x03"%s"\x03, "%s", %s]' ELSE '["%s", "%s", %s]' END,
                              l.name, format_type(l.atttypid, NULL), CASE WHEN l.attnotnull THEN 'true' ELSE 'false' END), ', '),
-           array_agg(l.value[1]::oid) FILTER (WHERE l.atthasdef)
+           array_agg(l.default_oid) FILTER (WHERE l.atthasdef)
       INTO list, shape, defaults
       FROM (SELECT a.attname::text AS name, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef,
-                   CASE WHEN a.atthasdef
-                        THEN (SELECT ARRAY[x.oid::text,
-                                           CASE WHEN a.attgenerated = '' THEN ' DEFAULT ' || pg_get_expr(x.adbin, 0)
-                                                ELSE format(' GENERATED ALWAYS AS (%s)%s', pg_get_expr(x.adbin, x.adrelid),
-                                                            CASE WHEN a.attgenerated = 's' THEN ' STORED' END) END]
-                                FROM pg_attrdef AS x WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum) END AS value,
+                   d.oid AS default_oid, d.value,
                    CASE WHEN a.attidentity <> ''
                         THEN pggit_daemon.identity_clause(relation, a.attnum, a.attidentity) END AS identity,
                    CASE
@@ -131,6 +99,11 @@ BEGIN
                                               OR a.attstorage <> CASE WHEN a.atttypid IN (1700, 869, 650) THEN 'm' ELSE 'x' END)
                        THEN E'\x02' END AS mark
               FROM pg_attribute AS a
+              LEFT JOIN LATERAL (SELECT x.oid, CASE WHEN a.attgenerated = '' THEN ' DEFAULT ' || pg_get_expr(x.adbin, 0)
+                                                    ELSE format(' GENERATED ALWAYS AS (%s)%s', pg_get_expr(x.adbin, x.adrelid),
+                                                                CASE WHEN a.attgenerated = 's' THEN ' STORED' END) END AS value
+                                   FROM pg_attrdef AS x
+                                  WHERE a.atthasdef AND x.adrelid = a.attrelid AND x.adnum = a.attnum OFFSET 0) AS d ON true
              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
              ORDER BY a.attnum) AS l;
     -- A name with a letter that JSON writes otherwise is quoted in SQL.
@@ -139,7 +112,7 @@ BEGIN
                                  to_json(a.attnotnull)), ', ' ORDER BY a.attnum),
                max(to_json(a.attname::text)::text) FILTER (WHERE a.attnum = key) INTO shape, key_name
           FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
-    ELSIF key IS NOT NULL THEN
+    ELSE
         key_name := split_part(shape, E'\x03', 2);
         shape := replace(shape, E'\x03', '');
     END IF;
@@ -160,31 +133,34 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.flat_table(relation oid, keys oid[]) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
-    is_new   boolean := keys IS NOT NULL;
     t        record;
     l        record;              -- its columns
     k        record;              -- a key
     name     text;
     plain    text;                -- its schema, not quoted
-    parts    oid[] := '{}';       -- its keys
-    others   text := '';          -- their elements
+    parts    oid[];               -- its keys
+    others   text;                -- their elements
     place    oid;
     key      smallint[];
     is_other boolean;
     needs    text;
+    words    text;                -- the statements
 BEGIN
     SELECT c.relname::text, c.relnamespace::regnamespace::text AS home, c.relpersistence, c.relowner, c.relacl, c.relhasindex,
-           EXISTS (SELECT FROM pg_depend AS m
-                    WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e')
-           OR EXISTS (SELECT FROM pg_class AS x    -- the indexes of a key and the TOAST table say nothing of their own
-                       WHERE x.oid = ANY (keys || c.reltoastrelid) AND (x.reloptions IS NOT NULL OR x.reltablespace <> 0)) AS is_other
+           m.objid IS NOT NULL OR x.oid IS NOT NULL AS is_other
       INTO t
       FROM pg_class AS c
+      LEFT JOIN LATERAL (SELECT m.objid FROM pg_depend AS m
+                          WHERE m.classid = 2615 AND m.objid = c.relnamespace AND m.deptype = 'e' LIMIT 1) AS m ON true
+      -- The indexes of a key and the TOAST table say nothing of their own.
+      LEFT JOIN LATERAL (SELECT x.oid FROM pg_class AS x
+                          WHERE x.oid = ANY (keys || c.reltoastrelid) AND (x.reloptions IS NOT NULL OR x.reltablespace <> 0)
+                          LIMIT 1) AS x ON true
      WHERE c.oid = relation AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
        -- Heap is 2. A row type that is older than its table was a shell type.
        AND format('%s%s%s%s%s %s %s %s %s', c.relkind, c.relreplident, c.relispartition, c.relrowsecurity, c.relforcerowsecurity,
                   c.reloftype, c.relam, c.reltablespace, c.reloptions) = 'rdfff 0 2 0 '
-       AND (NOT is_new OR format('%s%s%s %s', c.relhastriggers, c.relhassubclass, c.reltype < c.oid, c.relchecks) = 'fff 0');
+       AND (keys IS NULL OR format('%s%s%s %s', c.relhastriggers, c.relhassubclass, c.reltype < c.oid, c.relchecks) = 'fff 0');
     IF NOT FOUND OR t.is_other OR t.relhasindex AND keys = '{}' THEN
         RETURN NULL;
     END IF;
@@ -194,22 +170,20 @@ BEGIN
     END IF;
     name := format('%s.%I', t.home, t.relname);
 
-    IF is_new THEN
+    IF keys IS NOT NULL THEN
         -- Only keys without columns in INCLUDE.
         FOREACH place IN ARRAY keys LOOP
-            SELECT x.oid, x.conname, x.contype, x.conkey, pg_get_constraintdef(x.oid) AS says INTO k
+            SELECT x.oid, x.conname, CASE x.contype WHEN 'p' THEN x.conkey END AS key, pg_get_constraintdef(x.oid) AS says INTO k
               FROM pg_constraint AS x WHERE x.conrelid = relation AND x.conindid = place AND x.contype IN ('p', 'u');
             IF NOT FOUND OR strpos(k.says, ' INCLUDE (') > 0 THEN
                 RETURN NULL;
             END IF;
             parts := parts || k.oid;
-            IF k.contype = 'p' THEN
-                key := k.conkey;
-            END IF;
-            others := others || format(', {"op": "set", "direct": true, "type": "table constraint", "later": null, "shape": null, '
+            key := coalesce(k.key, key);
+            others := concat(others, format(', {"op": "set", "direct": true, "type": "table constraint", "later": null, "shape": null, '
                                        '"classid": 2606, "objid": %s, "schema": %s, "identity": %s, "depends": [%s], "definition": %s}',
                                        k.oid, to_json(plain), to_json(format('%I on %s', k.conname, name)), to_json('table ' || name),
-                                       to_json(format(E'ALTER TABLE ONLY %s ADD CONSTRAINT %I %s;\n', name, k.conname, k.says)));
+                                       to_json(format(E'ALTER TABLE ONLY %s ADD CONSTRAINT %I %s;\n', name, k.conname, k.says))));
         END LOOP;
         SELECT true INTO is_other FROM pg_description AS x WHERE x.objoid = ANY (parts || keys || relation) LIMIT 1;
         IF is_other THEN
@@ -227,9 +201,9 @@ BEGIN
     -- child hang on more; so do what the table, and what its keys, need.
     SELECT true INTO is_other
       FROM pg_depend AS m
-     WHERE m.classid = ANY (CASE WHEN l.defaults IS NOT NULL AND parts <> '{}' THEN '{1259,2606,2604}'::oid[]
+     WHERE m.classid = ANY (CASE WHEN l.defaults IS NOT NULL AND parts IS NOT NULL THEN '{1259,2606,2604}'::oid[]
                                  WHEN l.defaults IS NOT NULL THEN '{1259,2604}'
-                                 WHEN parts <> '{}' THEN '{1259,2606}' ELSE '{1259}' END)
+                                 WHEN parts IS NOT NULL THEN '{1259,2606}' ELSE '{1259}' END)
        AND m.objid = ANY (relation || l.defaults || parts || keys)
        AND CASE m.refclassid WHEN 2615 THEN m.deptype = 'e' WHEN 1259 THEN m.refobjid <> relation
                              WHEN 2606 THEN m.deptype <> 'i' ELSE m.refobjid >= 16384 OR m.deptype = 'e' END LIMIT 1;
@@ -249,18 +223,20 @@ BEGIN
     ELSE
         needs := format('[%s]', to_json('schema ' || t.home));
     END IF;
+    words := format(E'CREATE %sTABLE %s (%s);\nALTER TABLE %s OWNER TO %I;\n',
+                    CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, name, E'\n' || l.list || E'\n', name,
+                    pg_get_userbyid(t.relowner));
+    IF keys IS NULL THEN
+        words := words || pggit_daemon.flat_words(relation, 'TABLE ' || name, name);
+    END IF;
+    IF t.relacl IS NOT NULL THEN
+        words := words || pggit_daemon.flat_grants(t.relacl, 'r', 'TABLE ' || name, t.relowner);
+    END IF;
+    IF cardinality(key) > 1 THEN
+        l.key_name := btrim((pggit_daemon.table_shape(relation) -> 'key')::text, '[]');
+    END IF;
     RETURN format('[{"op": "set", "direct": true, "type": "table", "later": null, "classid": 1259, "objid": %s, "schema": %s, '
                   '"identity": %s, "depends": %s, "definition": %s, '
-                  '"shape": {"kind": "plain", "parent": null, "columns": [%s], "key": %s}}%s]', relation,
-                  to_json(plain), to_json(name), needs,
-                  to_json(format(E'CREATE %sTABLE %s (%s);\nALTER TABLE %s OWNER TO %I;\n%s%s',
-                                 CASE t.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, name, E'\n' || l.list || E'\n', name,
-                                 pg_get_userbyid(t.relowner),
-                                 CASE WHEN NOT is_new THEN pggit_daemon.flat_words(relation, 'TABLE ' || name, name) END,
-                                 CASE WHEN t.relacl IS NOT NULL
-                                      THEN pggit_daemon.flat_grants(t.relacl, 'r', 'TABLE ' || name, t.relowner) END)),
-                  l.shape,
-                  CASE WHEN cardinality(key) = 1 THEN format('[%s]', l.key_name)
-                       WHEN key IS NULL THEN '[]' ELSE (pggit_daemon.table_shape(relation) -> 'key')::text END,
-                  others)::jsonb;
+                  '"shape": {"kind": "plain", "parent": null, "columns": [%s], "key": [%s]}}%s]', relation,
+                  to_json(plain), to_json(name), needs, to_json(words), l.shape, l.key_name, others)::jsonb;
 END $$;
