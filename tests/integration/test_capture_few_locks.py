@@ -24,10 +24,9 @@ LOCKS = """
      WHERE l.pid = %s AND (l.relation < 16384 OR c.relnamespace = 'pggit_daemon'::regnamespace) AND c.relkind <> 'S'
        AND (l.mode = 'AccessShareLock' OR c.relname = 'ddl_event')
 """
-FREQUENT = {
+FREQUENT = {  # what migrations run by the thousand in one transaction
     "CREATE TABLE": "CREATE TABLE {} (id bigint PRIMARY KEY, name text UNIQUE, made timestamptz DEFAULT now())",
     "CREATE INDEX": "CREATE INDEX ON a (lower(name))",
-    "COMMENT": "COMMENT ON COLUMN a.name IS 'words'",
     "CREATE VIEW": "CREATE VIEW v_{} AS SELECT id, name FROM a",
     "CREATE FUNCTION": "CREATE FUNCTION f_{}() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "DROP TABLE": "DROP TABLE {}",
