@@ -161,7 +161,7 @@ def report(theirs: list[float], ours: list[dict[str, float]]) -> None:
     frames = ours[0]["frames"]
     cpu = statistics.median(one["cpu"] / max(1, one["frames"]) for one in ours) * 1e6
     print(f"frames {frames:.0f}, in {statistics.median(one['batches'] for one in ours):.0f} batches")
-    print(f"pg_recvlogical / ours: {ratio:.2f} (aim: at least 0.9)")
+    print(f"pg_recvlogical / ours: {ratio:.2f} (aim: at least 1.0 with wal2json, 3 with pgoutput)")
     if frames:
         print(f"CPU per frame: {cpu:.2f} µs")
     print(f"peak memory: {max(one['peak_mb'] for one in ours):.0f} MB (aim: at most 80)")
