@@ -34,7 +34,7 @@ def _daemon(dsn: str, folder: Path, verify: float) -> Daemon:
     return Daemon(dsn, folder, ["--config", str(config)])
 
 
-def _wait(reached: Callable[[], bool], seconds: float = 10) -> None:
+def _wait(reached: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, "it did not come in time"

@@ -48,7 +48,7 @@ def follow(dsn: str, folder: Path, *, verify: float = FAR, watch: float = 0.2) -
     return Daemon(dsn, folder, ["--config", str(config)])
 
 
-def wait(reached: Callable[[], Any], seconds: float = 20) -> Any:
+def wait(reached: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := reached()):
         assert time.monotonic() < deadline, "it did not come in time"
