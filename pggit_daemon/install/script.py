@@ -81,13 +81,11 @@ def _changes(work: Work) -> list[SqlFile]:
     if work.repeatable:
         looked_for = _filled("put_tools", tools=json.dumps(capture_settings(dict(packaged())) | {"adds": True}))
         parts += [*work.repeatable, SqlFile("what is looked for of tools", looked_for)]
-        parts += [SqlFile("repeatable files are done", _repeatable_done(work.repeatable))]
-    return [
-        *parts,
-        _named("close_to_public"),
-        _named("what was added", "added_since", "objects"),
-        _named("copy_bookkeeping"),
-    ]
+    parts += [_named("close_to_public"), _named("what was added", "added_since", "objects"), _named("copy_bookkeeping")]
+    if work.repeatable:
+        # Last: it remembers every function of ours as it is, also the one that holds the copy.
+        parts.append(SqlFile("repeatable files are done", _repeatable_done(work.repeatable)))
+    return parts
 
 
 def restored_bookkeeping(there: Iterable[SqlFile]) -> tuple[SqlFile, ...]:

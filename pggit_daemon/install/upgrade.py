@@ -115,9 +115,11 @@ def _open_work(conn: psycopg.Connection[Any], grants: Grants) -> Work:
             hint="upgrade pggit-daemon on this machine",
         )
     files = repeatable()
-    current = repeatable_digest(conn) == digest(files) and not broken_parts(conn)
+    missing = tuple(step for step in known if step.number not in done)
+    # With each step, as what it changes of the bookkeeping is a function, too.
+    current = not missing and repeatable_digest(conn) == digest(files) and not broken_parts(conn)
     return Work(
-        steps=tuple(step for step in known if step.number not in done),
+        steps=missing,
         repeatable=() if current else files,
         first_time=installed_version(conn) is None and not restored,
         grants=grants,

@@ -10,7 +10,8 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.install import install, installed_version, plan, replicated_by, uninstall
+from pggit_daemon.install import install, installed_version, plan, replicated_by, uninstall, upgrade
+from pggit_daemon.sql import SqlFile, steps
 from sandbox.daemon import Daemon, pggit
 from sandbox.servers import find_server
 
@@ -46,6 +47,19 @@ def test_an_upgrade_is_no_news_of_its_own(conn: Connection) -> None:
     install(conn)
     assert conn.execute("SELECT command_tag, failure FROM pggit_daemon.ddl_event").fetchall() == []
     assert conn.execute(STATE).fetchall() == []
+
+
+def test_an_upgrade_is_whole(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What init itself makes anew is as it should be, whatever step comes next."""
+    known = steps()
+    for number in (9998, 9999):
+        more = SqlFile(f"{number}_more.sql", f"CREATE TABLE pggit_daemon.more_{number} (a int PRIMARY KEY);")
+        known = (*known, more)
+        monkeypatch.setattr(upgrade, "steps", lambda known=known: known)
+        conn.execute("UPDATE pggit_daemon.repeatable SET sha256 = 'of an earlier version'")
+        assert install(conn).changed
+        assert conn.execute(STATE).fetchall() == []
+        assert not install(conn).changed
 
 
 def test_a_new_installation_is_whole(conn: Connection) -> None:
