@@ -2,6 +2,9 @@
 
 From the 16th on it looks through all locks of the transaction instead, so that each of a migration's thousands of
 statements would cost more than the one before.
+
+Measured on a busy machine, the last 100 of 3,000 CREATE TABLE in one transaction cost 4.0 times the first with some
+twenty locks, and 2.6 times with 15; the rest is what the server does for each relation at that end.
 """
 
 from __future__ import annotations
