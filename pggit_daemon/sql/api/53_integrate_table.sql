@@ -4,7 +4,7 @@
 -- Lock a history table to change its triggers. Whoever waits for such a lock has every later statement on the table wait
 -- behind him, those of a tool too, so we do not wait for long.
 CREATE OR REPLACE FUNCTION pggit_daemon.lock_history(history regclass) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 BEGIN
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', history);
 EXCEPTION WHEN lock_not_available THEN
