@@ -54,6 +54,8 @@ class ReplicationConnection:
         self._conn = conn
         self._frames = Frames(conn, guard)
         self.wal_sender_timeout: float | None = None
+        self.is_standby = False
+        """Whether the server counted it as a synchronous standby when it connected."""
         if on_notice is not None:
             conn.add_notice_handler(
                 lambda notice: on_notice(
@@ -211,9 +213,9 @@ class ReplicationConnection:
         await self._conn.execute(
             session.statements(session.settings(self._conn.info.server_version, lock_timeout="0")).encode()
         )
-        cursor = await self._conn.execute(load_queries("slot")["wal_sender_timeout"].encode())
-        row = await cursor.fetchone()
-        self.wal_sender_timeout = row[0] / 1000 if row and row[0] else None
+        cursor = await self._conn.execute(load_queries("slot")["sender_settings"].encode())
+        milliseconds, self.is_standby = await cursor.fetchone() or (0, False)
+        self.wal_sender_timeout = milliseconds / 1000 if milliseconds else None
 
     async def _set(self, settings: Mapping[str, str]) -> None:
         """Set settings of the session, in one round trip."""

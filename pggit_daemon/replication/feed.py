@@ -12,7 +12,8 @@ computation for a dead receiver. What was acknowledged goes out soon and never m
 server asks for goes out once the consumer has seen the batch and comes back for the next.
 
 While the server is busy each status is followed by one that keeps it from telling us of each transaction that passes by
-(`protocol.hush`). A reply is not: a server that shuts down waits for a true one.
+(`protocol.hush`). A reply is not: a server that shuts down waits for a true one. Nor is any where the server counts us
+as a synchronous standby: it would log with each status that we have become one.
 """
 
 from __future__ import annotations
@@ -186,7 +187,8 @@ class Feed:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        hush = self._flow.is_busy(self._received, loop.time()) and not is_reply
+        busy = self._flow.is_busy(self._received, loop.time())
+        hush = busy and not is_reply and not self._connection.is_standby
         is_repeat = self._said == self._acknowledged
         if not (is_repeat and hush):
             self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask and not hush)

@@ -145,6 +145,24 @@ async def test_no_commit_counts_on_it(standbys: Cluster) -> None:
                 name_standbys(conn, "'nobody'")
 
 
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("names", ["*", "FIRST 1 (nobody, *)", 'ANY 1 (nobody, "PgGit-Daemon")'])
+async def test_whom_the_server_counts_does_not_come_and_go(standbys: Cluster, names: str) -> None:
+    """Promise: no line in the server's log for each status, where we are named when the stream begins."""
+    with fresh(standbys, PGOUTPUT) as (conn, slot, start):
+        name_standbys(conn, f"'{names}'")
+        try:
+            before = standbys.log_text().count("is now a")
+            async with following(standbys.dsn(), slot, position=start) as (feed, connection):
+                for _ in range(5):
+                    feed.request_reply()
+                    await read_for(connection, lambda _frames: Urgency.LATER, 0.1)
+                assert counted(conn) != ("async", 0)
+            assert standbys.log_text().count("is now a") == before + 1
+        finally:
+            name_standbys(conn, "'nobody'")
+
+
 def name_standbys(conn: psycopg.Connection, names: str) -> None:
     conn.execute(f"ALTER SYSTEM SET synchronous_standby_names = {names}".encode())
     conn.execute("SELECT pg_reload_conf()")

@@ -38,9 +38,14 @@ SELECT pg_catalog.current_setting('wal_level')                                  
           FROM pg_catalog.pg_roles AS r
          WHERE r.rolname = current_user)                                             AS may_replicate;
 
--- name: wal_sender_timeout
--- Milliseconds after which the server gives up on a receiver that says nothing; 0 is never.
-SELECT setting::integer AS milliseconds FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout';
+-- name: sender_settings
+-- Milliseconds after which the server gives up on a receiver that says nothing, 0 is never; and whether this session counts
+-- as a synchronous standby, by its application_name.
+SELECT (SELECT g.setting::integer FROM pg_catalog.pg_settings AS g WHERE g.name = 'wal_sender_timeout') AS milliseconds,
+       EXISTS (SELECT FROM pg_catalog.regexp_matches(pg_catalog.current_setting('synchronous_standby_names'),
+                                                     '"((?:[^"]|"")*)"|([^\s,()"]+)', 'g') AS named
+                WHERE pg_catalog.lower(coalesce(pg_catalog.replace(named[1], '""', '"'), named[2]))
+                      IN ('*', pg_catalog.lower(pg_catalog.current_setting('application_name')))) AS is_standby;
 
 -- name: publish
 -- Have the publications of pgoutput's stream hold these tables; in a transaction that no standby can hold up, as nobody
