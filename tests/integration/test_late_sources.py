@@ -108,6 +108,27 @@ def test_rows_of_a_source_that_is_configured_later_get_the_commits_of_their_tran
         )
 
 
+def test_rows_get_no_commit_of_another_server(late: Late) -> None:
+    """Restored elsewhere, a history has numbers of transactions that come again there."""
+    late.run("CREATE TABLE theirs (id integer)")
+    late.daemon.wait_caught_up()
+    late.daemon.stop()
+    with psycopg.connect(late.dsn, autocommit=True) as conn:
+        conn.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()"
+        )
+        conn.execute("INSERT INTO history VALUES (2)")
+        conn.execute(
+            "UPDATE pggit.commits SET source_xid = (SELECT xmin::text::bigint FROM history WHERE version = 2)"
+            " WHERE kind = 'out_of_band'"
+        )
+    late.daemon.start()
+    late.daemon.wait_ready()
+    late.know("discover = false\n" + SOURCE)
+    assert late.linked()["2"][0] == "baseline"
+    assert late.kind_of("theirs") == "out_of_band"
+
+
 def test_tools_that_are_looked_for_later_begin_with_a_baseline_of_their_own(late: Late) -> None:
     """As a new version does that knows more tools: Django's rows, and the one row of Alembic that moved meanwhile."""
     late.run(ALEMBIC)
