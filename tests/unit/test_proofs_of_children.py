@@ -90,6 +90,20 @@ def test_nothing_is_linked_while_others_of_that_look_come_and_go_as_quickly() ->
     assert scene.linked(scene.follow(before, hand)) == {}, "its child came later, and ran no DDL"
 
 
+def test_who_comes_between_two_changes_of_sqitch_is_no_child() -> None:
+    scene = sqitch()
+    hands = [connect(scene, 900)]
+    for number in (1, 2):
+        scene.run(hands[-1], None)
+        leave(scene, hands[-1])
+        scene.wal.now += timedelta(minutes=11)  # what was seen of the first hand is forgotten
+        begin(scene)
+        scene.row(TOOL, **sqitch_row(number))
+        del scene.wal.since[TOOL.key]
+        hands.append(connect(scene, 900 + number))
+    assert scene.linked(scene.follow(*hands)) == {}
+
+
 def test_yoyo_is_known_beside_a_session_that_was_there_before_its_lock() -> None:
     scene = yoyo()
     scene.wal.connected = []

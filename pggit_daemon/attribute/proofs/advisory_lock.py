@@ -56,7 +56,7 @@ class AdvisoryLockProof:
             if source.holds_lock_itself or hints.excludes(session) or lock.holder.pid == session.key.pid:
                 continue
             if source.place is Place.OTHER_SESSION:
-                if _is_child(lock, session, hints):
+                if _is_child(lock, session, hints) and not _is_between(lock, seen):
                     return claim_of_child(source, Evidence.LOCK, lock.holder, lock.since, seen=seen, known=known)
                 continue
             named = not hints.is_of_people(session)
@@ -182,3 +182,11 @@ def _is_child(lock: HeldLock, session: Session, hints: SessionHints) -> bool:
         and hints.row_application_name in {None, holders.application_name}
         and (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
     )
+
+
+def _is_between(lock: HeldLock, seen: Seen) -> bool:
+    """Whether the lock's holder had no transaction open, as it has while a program runs a script for it.
+
+    A capture of an earlier version tells neither that nor who else was there.
+    """
+    return seen.siblings is not None and lock.since is None
