@@ -142,10 +142,9 @@ def _document(database: str, found: Found, made: list[tuple[Commit, list[Change]
 
 
 def _migrations(commit: Commit) -> str:
-    labels = [
-        f"{m['tool']}:{m['migration_id']} ({'part, ' if m['part'] else ''}{_evidence(m)})"
-        for m in commit.migrations[: records.FEW]
-    ]
+    few = commit.migrations[: records.FEW]
+    names = (records.shown_as(m["tool"], m["migration_id"], m["version"]) for m in few)
+    labels = [f"{name} ({'part, ' if m['part'] else ''}{_evidence(m)})" for name, m in zip(names, few, strict=True)]
     more = commit.migration_count - len(labels)
     return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
 

@@ -75,13 +75,12 @@ def init(
     if json:
         print_json({"database": chosen.name, **asdict(report), "changed": report.changed})
         return
-    before = "nothing" if report.from_version is None else f"version {report.from_version}"
-    done = f"installed version {report.to_version} over {before}" if report.changed else "nothing to do"
+    over = "" if report.from_version is None else f" over version {report.from_version}"
+    done = f"installed version {report.to_version}{over}" if report.changed else "nothing to do"
     print_text(f"{chosen.name}: {done}")
     if role is not None:
-        print_text(
-            f"role {role}: LOGIN, REPLICATION, pg_read_all_stats, and its rights on the schemas pggit and pggit_daemon"
-        )
+        reads = "pg_read_all_stats, pg_read_all_data" if read_all_data else "pg_read_all_stats"
+        print_text(f"role {role}: LOGIN, REPLICATION, {reads}, and its rights on the schemas pggit and pggit_daemon")
     for note in report.notes:
         print_text(f"still to do: {note}")
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_REASONS = {
+    "missing": "missing; it is required",
+    "extra_forbidden": "unknown key",
+}  # where pydantic's words are not ours
+
+
 def _preset(value: object) -> Preset:
     """Read one; ValueError with each key that is wrong."""
     if isinstance(value, Preset):
@@ -32,7 +38,7 @@ def _lines(error: ValidationError) -> list[str]:
     lines = []
     for detail in error.errors(include_url=False):
         place = ".".join(str(part) for part in detail["loc"])
-        reason = detail["msg"].removeprefix("Value error, ")
+        reason = _REASONS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
         lines.append(f"{place}: {reason}" if place else reason)
     return lines
 

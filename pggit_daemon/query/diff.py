@@ -92,8 +92,8 @@ def pair(versions: Iterable[Version]) -> list[Change]:
 def unified(change: Change, a: str, b: str) -> list[str]:
     """Return a unified diff of the definition, without line ends, as git prints it; `a` and `b` name the two commits.
 
-    A side on which there is no such object is /dev/null. A definition can stay while something that it depends on gets
-    another name; then there is only a line that says so.
+    A side on which there is no such object is /dev/null. A definition can be empty, as that of the schema public is, or
+    stay while something that it depends on gets another name; then there is only a line that says so.
     """
     before, after = change.before, change.after
     lines = list(
@@ -107,4 +107,8 @@ def unified(change: Change, a: str, b: str) -> list[str]:
             lineterm="",
         )
     )
-    return lines or [" the definition is the same; something that it depends on has another name"]
+    if lines:
+        return lines
+    if before is None or after is None:
+        return [" it is as every new database has it: no statement makes it"]
+    return [" the definition is the same; something that it depends on has another name"]

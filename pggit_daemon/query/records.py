@@ -13,6 +13,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from pggit_daemon.errors import NotFoundError
+from pggit_daemon.model.row_text import SYNTHETIC
 from pggit_daemon.query.connect import Connection
 from pggit_daemon.query.diff import Version
 from pggit_daemon.query.references import (
@@ -69,6 +70,12 @@ class Commit:
         return asdict(self)
 
 
+def shown_as(tool: str, migration_id: int, version: str | None) -> str:
+    """Name a migration to a reader: by the tool's own version where the id was given by us. It is an argument, too."""
+    own = version if version and migration_id >= SYNTHETIC and not version.isdigit() else None
+    return f"{tool}:{own or migration_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """A row of pggit.external_migrations."""
@@ -91,7 +98,7 @@ class Migration:
 
     @property
     def label(self) -> str:
-        return f"{self.reference} in {self.source}"
+        return f"{shown_as(self.tool, self.migration_id, self.version)} in {self.source}"
 
     @property
     def reference(self) -> str:

@@ -83,3 +83,9 @@ def test_a_change_without_a_line_is_explained() -> None:
     (change,) = pair([before, replace(before, old=False, blob="other")])
     assert len(unified(change, "before", "after")) == 1
     assert "depends on" in unified(change, "before", "after")[0]
+
+
+def test_an_object_without_a_statement_is_not_said_to_depend_on_a_name() -> None:
+    """The schema public of a new database: there is nothing to run for it."""
+    (created,) = pair([version("public", 1, "", old=False, kind="schema")])
+    assert unified(created, "before", "after") == [" it is as every new database has it: no statement makes it"]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pggit_daemon.query.records import shown_as
 from pggit_daemon.query.references import (
     CommitId,
     HashPrefix,
@@ -73,3 +74,23 @@ def test_any_text_has_a_meaning_or_is_refused(word: str) -> None:
             assert 0 <= meaning.id < 2**31
         if isinstance(meaning, MigrationRef) and meaning.migration_id is not None:
             assert abs(meaning.migration_id) < 2**63
+
+
+@pytest.mark.parametrize(
+    ("migration_id", "version", "shown"),
+    [
+        (12, "12", "flyway:12"),
+        (10**18 + 2, "2.1", "flyway:2.1"),
+        (10**18 + 2, None, f"flyway:{10**18 + 2}"),
+        (-(10**18) - 2, "2.1", f"flyway:-{10**18 + 2}"),
+        (10**18 + 2, "9" * 20, f"flyway:{10**18 + 2}"),
+    ],
+)
+def test_a_reader_sees_the_tools_own_version_in_place_of_an_id_of_ours(
+    migration_id: int, version: str | None, shown: str
+) -> None:
+    """What is shown leads back to that migration: a rollback and what looks like an id keep theirs."""
+    assert shown_as("flyway", migration_id, version) == shown
+    assert MigrationRef("flyway", None if version == "2.1" and migration_id > 0 else migration_id, shown[7:]) in (
+        parse_reference(shown)
+    )

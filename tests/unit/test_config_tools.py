@@ -63,7 +63,8 @@ def test_one_of_the_same_name_takes_the_packages_place() -> None:
     [
         ('tool = "mine"' + TOOL.replace('["version"]', '["verzion"]', 1), "tool[0].mine: not a column of its table"),
         ('tool = "mine"' + TOOL.replace('"transaction"', '"hope"'), "tool[0].proof.0: "),
-        ('tool = "mine"' + TOOL + "colour = 1", "tool[0].colour: "),
+        ('tool = "mine"' + TOOL + "colour = 1", "tool[0].colour: unknown key"),
+        ('tool = "mine"' + TOOL.replace('key = ["version"]', "", 1), "tool[0].key: missing; it is required"),
     ],
 )
 def test_a_tool_that_is_wrong_is_refused_by_key(text: str, message: str) -> None:
@@ -84,7 +85,8 @@ def test_a_folder_of_presets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("tool = ", "mine.toml: not TOML"), ('tool = "x"', "mine.toml: table: Field required")]
+    ("content", "message"),
+    [("tool = ", "mine.toml: not TOML"), ('tool = "x"', "mine.toml: table: missing; it is required")],
 )
 def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "own").mkdir()
