@@ -6,6 +6,7 @@ that it logs in as, so that it is known who it was: a member of pggit_migrator.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,9 +39,15 @@ def findings(
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="findings") as conn, conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(load_queries("cli")["acknowledged" if acknowledged else "findings"]).fetchall()
+        told = None if acknowledged else conn.execute(load_queries("cli")["pending"]).fetchone()
+    pending = told[0] if told else None
     if json:
-        print_json({"database": chosen.name, "findings": rows})
-    elif not rows:
+        document = {"database": chosen.name, "findings": rows}
+        print_json(document if acknowledged else {**document, "pending": pending})
+        return
+    if pending is not None:
+        sys.stderr.write(f"note: there may be more. {pending}\n")
+    if not rows:
         print_text("none")
     elif acknowledged:
         columns = ("finding", "message", "reason", "acknowledged_by", "acknowledged_at")

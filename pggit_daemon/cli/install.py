@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from psycopg import sql
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_json, print_text
@@ -51,11 +52,11 @@ def init(
     """Install or upgrade pggit-daemon in a database; once, as a superuser. Again changes nothing."""
     from pggit_daemon import install as installer  # noqa: PLC0415  (reads its SQL; other commands need none of it)
 
-    if read_all_data and role is None:
-        raise UsageError("--read-all-data: --role NAME says who")
+    migrators = tuple(migrator or ())
+    _check_usage(role, migrators, read_all_data=read_all_data)
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="init") as conn:
-        migrators = tuple(migrator or ())
+        _check_roles(conn, [name for name in migrators if name != role])
         script = ""
         if dry_run:
             script = installer.plan(conn, daemon_role=role, read_all_data=read_all_data, migrators=migrators)
@@ -83,6 +84,23 @@ def init(
         print_text(f"role {role}: LOGIN, REPLICATION, {reads}, and its rights on the schemas pggit and pggit_daemon")
     for note in report.notes:
         print_text(f"still to do: {note}")
+
+
+def _check_usage(role: str | None, migrators: tuple[str, ...], *, read_all_data: bool) -> None:
+    if read_all_data and role is None:
+        raise UsageError("--read-all-data: --role NAME says who")
+    for option, names in (("--role", (role,)), ("--migrator", migrators)):
+        if "" in names:
+            raise UsageError(f"{option} '': allowed: the name of a role")
+
+
+def _check_roles(conn: Connection, names: list[str]) -> None:
+    """Say it before anything is made, and with what makes it, if a role is missing."""
+    for (name,) in conn.execute(load_queries("cli")["missing_roles"], {"roles": names}).fetchall():
+        raise PrerequisiteError(
+            f"--migrator {name}: there is no such role; nothing was changed",
+            hint=sql.SQL("CREATE ROLE {} LOGIN;").format(sql.Identifier(name)).as_string(conn),
+        )
 
 
 def _warn_of_publications(publications: tuple[tuple[str, str], ...]) -> None:

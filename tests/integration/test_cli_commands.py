@@ -339,6 +339,17 @@ def test_findings_are_listed_and_acknowledged(recorded: str) -> None:
     assert 'hint: GRANT pggit_migrator TO "a stranger";' in refused.err
 
 
+def test_findings_say_that_there_may_be_more(recorded: str) -> None:
+    """Where the daemon has not come far enough, `none` alone would be believed."""
+    with psycopg.connect(recorded, autocommit=True) as conn:
+        (pending,) = conn.execute("SELECT pggit_daemon.pending()").fetchone() or ("",)
+    assert pending
+    shown = run("findings", dsn=recorded)
+    assert (shown.code, shown.err) == (0, f"note: there may be more. {pending}\n")
+    assert run("findings", "--json", dsn=recorded).json["pending"] == pending
+    assert run("findings", "--acknowledged", dsn=recorded).err == ""
+
+
 def test_several_databases(recorded: str, database: str, tmp_path: Path) -> None:
     """Reading commands want a choice; status shows all, and fails with the one that fails."""
     config = tmp_path / "c.toml"
@@ -417,6 +428,11 @@ def test_init_and_uninstall(database: str, tmp_path: Path) -> None:
     plan = run("init", "--dry-run", dsn=database)
     assert plan.code == 0
     assert "CREATE SCHEMA" in plan.out
+    assert run("status", dsn=database).code == 4
+    missing = run("init", "--migrator", "No One", dsn=database)
+    assert (missing.code, 'hint: CREATE ROLE "No One" LOGIN;' in missing.err) == (4, True)
+    for option in ("--role", "--migrator"):
+        assert run("init", option, "", dsn=database).code == 2
     assert run("status", dsn=database).code == 4
     first = run("init", "--json", dsn=database).json
     assert first["changed"]

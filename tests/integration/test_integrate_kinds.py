@@ -88,3 +88,20 @@ def test_it_does_not_queue_before_a_tool_at_work(
             conn.execute(f"SELECT pggit.{call}('history')".encode())
         assert refused.value.diag.message_hint
     conn.execute(f"SELECT pggit.{call}('history')".encode())
+
+
+def test_a_table_that_is_not_followed_is_integrated_with_a_notice(conn: psycopg.Connection[Any]) -> None:
+    """Whoever names the wrong table hears of it; of one that the daemon knows nothing is said."""
+    told: list[str] = []
+    conn.add_notice_handler(lambda notice: told.append(f"{notice.message_primary} {notice.message_hint}"))
+    conn.execute("CREATE TABLE users (id int PRIMARY KEY)")
+    conn.execute("SELECT pggit.integrate('users')")
+    assert len(told) == 1
+    assert "users is no history table that the daemon knows so far" in told[0]
+    assert "remove_integration" in told[0]
+    conn.execute(
+        "INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)"
+        " VALUES ('ours', 'custom', 'custom', 'public', 'users', 'config')"
+    )
+    conn.execute("SELECT pggit.integrate('users')")
+    assert len(told) == 1

@@ -18,7 +18,7 @@ DECLARE
     t    record;
     part regclass;
 BEGIN
-    SELECT c.relkind, c.relpersistence, n.nspname INTO t
+    SELECT c.relkind, c.relpersistence, c.relname, n.nspname INTO t
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = history;
     IF history IS NULL THEN
         RAISE EXCEPTION 'history must not be null' USING ERRCODE = '22004',
@@ -45,6 +45,11 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', part);
     END LOOP;
+    IF NOT EXISTS (SELECT FROM pggit_daemon.source AS s
+                    WHERE s.present AND s.schema_name = t.nspname AND s.table_name = t.relname) THEN
+        RAISE NOTICE '% is no history table that the daemon knows so far', history
+            USING HINT = 'pggit-daemon tools explain says why; pggit.remove_integration takes this back.';
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.remove_integration(history regclass) RETURNS void

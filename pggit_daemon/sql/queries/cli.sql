@@ -216,6 +216,15 @@ FROM pggit_daemon.findings(NULL) AS f
 WHERE f.status <> 'pending'
 ORDER BY f.tool_name, f.source, f.place, f.status;
 
+-- name: pending
+-- Why what is recorded, and so what validation finds, may not be all; NULL when the daemon has come this far.
+SELECT pggit_daemon.pending();
+
+-- name: missing_roles
+SELECT named.role
+FROM unnest(%(roles)s::text[]) AS named (role)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = named.role);
+
 -- name: acknowledged
 SELECT a.finding, a.status, a.message, a.reason, a.acknowledged_by, a.acknowledged_at
 FROM pggit_daemon.acknowledgement AS a
