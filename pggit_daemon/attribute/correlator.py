@@ -16,7 +16,7 @@ from datetime import datetime
 
 from pggit_daemon.attribute.brackets import abandon, bracket_closed, move_brackets
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
-from pggit_daemon.attribute.ending import claim_ends, ended_session, overdue, watched
+from pggit_daemon.attribute.ending import claim_ends, ended_session, looked, overdue, watched
 from pggit_daemon.attribute.facts import dump, load
 from pggit_daemon.attribute.incoming import close_before, decided_at_once, rows_of, take_own, wait
 from pggit_daemon.attribute.insert_only import resolve_insert_only
@@ -155,6 +155,7 @@ class Correlator:
         for one in sorted(set(alive), key=lambda watched: (watched.session, watched.by_lock)):
             outlived(self._state, one.session, up_to)
         match_rows(self._state)
+        looked(self._state)
 
     def oldest_session(self, began: datetime | None, *, up_to: LSN) -> None:
         """No session of anybody else's began before this moment (None: there is none), and the stream has passed it.

@@ -80,5 +80,20 @@ def overdue(state: State, row: WaitingRow) -> None:
             if segment.time + state.sources[source].grace <= row.time + state.sources[row.source].grace:
                 state.expire_unless_wanted(segment, source)
     match_rows(state)
-    if not row.matched:
+    if not row.matched and not _waits_for_look(state, row):
         give_up(state, row)
+
+
+def looked(state: State) -> None:
+    """Sessions were looked at: what waited for that beyond its time waits no more."""
+    for source in [source for source in state.sources.values() if source.is_run_by_children]:
+        for row in list(state.rows.get(source.name, ())):
+            if row.overdue and not row.matched and not _waits_for_look(state, row):
+                give_up(state, row)
+                match_rows(state)
+
+
+def _waits_for_look(state: State, row: WaitingRow) -> bool:
+    """Whether it must be seen first which sessions have ended: a backlog passes quicker than anybody can look."""
+    children = state.sources[row.source].is_run_by_children
+    return children and any(not segment.ended for segment in candidates_of(state, row))

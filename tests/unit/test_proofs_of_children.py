@@ -11,6 +11,7 @@ import pytest
 
 from pggit_daemon.model.transaction import RowOp, TableName
 from tests.unit.build import Who, who
+from tests.unit.build.follower import Follower
 from tests.unit.test_proofs_of_sessions import sqitch_row, yoyo, yoyo_row
 from tests.unit.tool_scene import TOOL, Scene, wrong
 
@@ -102,6 +103,22 @@ def test_who_comes_between_two_changes_of_sqitch_is_no_child() -> None:
         del scene.wal.since[TOOL.key]
         hands.append(connect(scene, 900 + number))
     assert scene.linked(scene.follow(*hands)) == {}
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["there still", "gone"])
+def test_what_is_read_late_waits_until_it_is_seen_who_is_there(*, is_there: bool) -> None:
+    """In a backlog the row's time is over before anybody can look."""
+    scene = sqitch()
+    begin(scene)
+    session = connect(scene, 200)
+    scene.run(session, None if is_there else "m1")
+    scene.row(TOOL, **sqitch_row(1))
+    follower = Follower(scene.source).feed(*scene.wal.transactions)
+    follower.tick(scene.wal.now + timedelta(hours=1))
+    assert scene.linked(follower) == {}
+    follower.look(*([] if is_there else [session.key]))
+    assert scene.linked(follower) == scene.mine
+    assert follower.correlator.waiting == 0
 
 
 def test_yoyo_is_known_beside_a_session_that_was_there_before_its_lock() -> None:

@@ -41,7 +41,7 @@ def match_child(row: WaitingRow, source: Source, candidates: Candidates, evidenc
     found = unless_weak(after_commit(row, source, candidates, evidence), source)
     if not isinstance(found, Match):
         return found
-    if not row.overdue and not all(segment.ended for segment in found.segments):
+    if not all(segment.ended for segment in found.segments):
         return Wait("the session that ran DDL before it is not known to have ended")
     tool = known.sessions.of(source.name)
     for segment in found.segments:
