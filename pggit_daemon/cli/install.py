@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from psycopg import sql
@@ -15,6 +15,9 @@ from pggit_daemon.errors import PrerequisiteError
 from pggit_daemon.query.connect import Connection, connection
 from pggit_daemon.query.references import UsageError
 from pggit_daemon.sql import load_queries
+
+if TYPE_CHECKING:
+    from pggit_daemon.install import InstallReport
 
 
 def init(
@@ -76,14 +79,21 @@ def init(
     if json:
         print_json({"database": chosen.name, **asdict(report), "changed": report.changed})
         return
-    over = "" if report.from_version is None else f" over version {report.from_version}"
-    done = f"installed version {report.to_version}{over}" if report.changed else "nothing to do"
-    print_text(f"{chosen.name}: {done}")
+    print_text(f"{chosen.name}: {_done(report)}")
     if role is not None:
         reads = "pg_read_all_stats, pg_read_all_data" if read_all_data else "pg_read_all_stats"
         print_text(f"role {role}: LOGIN, REPLICATION, {reads}, and its rights on the schemas pggit and pggit_daemon")
     for note in report.notes:
         print_text(f"still to do: {note}")
+
+
+def _done(report: InstallReport) -> str:
+    if not report.changed:
+        return "nothing to do"
+    if report.from_version == report.to_version:
+        return f"version {report.to_version} as before; its functions and views are renewed"
+    over = "" if report.from_version is None else f" over version {report.from_version}"
+    return f"installed version {report.to_version}{over}"
 
 
 def _check_usage(role: str | None, migrators: tuple[str, ...], *, read_all_data: bool) -> None:

@@ -128,7 +128,8 @@ class Found:
                 f"{self.migration.label} was there before the history began: this is the schema of the baseline,"
                 f" {self.commit.label}"
             )
-        if self.migration.evidence == "none":
+        key = self.migration.key.items()
+        if self.migration.evidence == "none" or any(not m["made"] and key <= m.items() for m in self.commit.migrations):
             return f"{self.migration.label} changed no schema: this is the one that it saw, {self.commit.label}"
         return None
 

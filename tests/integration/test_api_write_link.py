@@ -72,6 +72,10 @@ def test_what_happened_elsewhere(api: Followed, conn: Connection, number: int) -
         number, "migration_name", "evidence", "source", "status", "pggit_commit_id IS NOT NULL", tool="flyway"
     )
     assert found == ("Initial schema creation", "manual", "sql", "applied", True)
+    seen = conn.execute(
+        "SELECT commit_message, objects_changed FROM pggit.migration_history WHERE migration_id = %s", [number]
+    ).fetchall()
+    assert seen == [("no schema change", 0)]
 
 
 def test_without_a_tool_it_is_flyways(api: Followed, conn: Connection, number: int) -> None:

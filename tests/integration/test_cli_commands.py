@@ -339,6 +339,22 @@ def test_findings_are_listed_and_acknowledged(recorded: str) -> None:
     assert 'hint: GRANT pggit_migrator TO "a stranger";' in refused.err
 
 
+def test_what_was_linked_by_hand_says_that_it_changed_nothing(recorded: str) -> None:
+    """Its commit is another's: an empty page would look like a mistake."""
+    with psycopg.connect(recorded, autocommit=True, options="-c session_replication_role=replica") as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations"
+            " (migration_id, tool_name, source, evidence, pggit_commit_id, success)"
+            " VALUES (44, 'custom', 'sql', 'manual', 3, true)"
+        )
+        conn.execute(
+            "INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, made)"
+            " VALUES ('custom', 'sql', 44, 3, 'manual', false)"
+        )
+    assert run("show", "custom:44", dsn=recorded).out.startswith("custom:44 in sql changed no schema: ")
+    assert run("export", "custom:44", dsn=recorded).err.startswith("note: custom:44 in sql changed no schema: ")
+
+
 def test_findings_say_that_there_may_be_more(recorded: str) -> None:
     """Where the daemon has not come far enough, `none` alone would be believed."""
     with psycopg.connect(recorded, autocommit=True) as conn:

@@ -56,7 +56,7 @@ SELECT m.migration_id,
        m.applied_at,
        m.applied_by,
        m.checksum,
-       CASE WHEN m.evidence = 'none' THEN 'no schema change' ELSE commit.message END AS commit_message,
+       CASE WHEN m.evidence = 'none' OR NOT link.made THEN 'no schema change' ELSE commit.message END AS commit_message,
        commit.tree_hash AS tree_id,
        m.execution_time,
        m.success,
@@ -71,9 +71,12 @@ SELECT m.migration_id,
        commit.hash AS commit_hash,
        commit.tree_hash,
        commit.parent_commit_hash AS parent,
-       CASE WHEN m.evidence = 'none' THEN 0 ELSE commit.objects_changed END AS objects_changed
+       CASE WHEN m.evidence = 'none' OR NOT link.made THEN 0 ELSE commit.objects_changed END AS objects_changed
 FROM pggit.external_migrations AS m
-LEFT JOIN pggit.commits AS commit ON commit.id = m.pggit_commit_id;
+LEFT JOIN pggit.commits AS commit ON commit.id = m.pggit_commit_id
+LEFT JOIN pggit_daemon.link AS link  -- one that somebody linked by hand ran no DDL either
+       ON (link.tool_name, link.source, link.migration_id, link.commit_id)
+        = (m.tool_name, m.source, m.migration_id, m.pggit_commit_id);
 
 COMMENT ON VIEW pggit.migration_history IS 'Every migration with the commit it is linked to.';
 COMMENT ON COLUMN pggit.migration_history.migration_id IS 'The migration''s number; see pggit.external_migrations.';
