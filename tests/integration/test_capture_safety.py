@@ -306,6 +306,21 @@ def test_where_no_tool_holds_locks_nobody_asks_for_them(db: Captured) -> None:
 
 
 @pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE \"Our history\" (installed_rank int NOT NULL, version varchar(50))",
+        "CREATE TABLE IF NOT EXISTS done (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)",
+    ],
+)
+def test_a_history_table_is_known_by_its_columns_whatever_its_name(db: Captured, made: str) -> None:
+    """The daemon finds it only once the tool has gone on to its first migration."""
+    db.run(made)
+    with db.conn.transaction():
+        db.conn.execute("SELECT pg_advisory_xact_lock(%s)", [FLYWAY_KEY])
+        assert [lock["own"] for lock in db.one("CREATE TABLE t (a int)").locks or ()] == [True]
+
+
+@pytest.mark.parametrize(
     "made", ["CREATE TABLE h (a int)", "CREATE TABLE h AS SELECT 1 AS a", "CREATE SCHEMA s CREATE TABLE h (a int)"]
 )
 def test_a_history_table_is_known_however_it_came(db: Captured, made: str) -> None:

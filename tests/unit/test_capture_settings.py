@@ -13,8 +13,18 @@ from pggit_daemon.tools.preset import packaged
 def test_the_capture_knows_the_history_tables_of_tools_that_lock() -> None:
     """It asks for locks as soon as one of that name is there, before any daemon has seen it."""
     text = (files(pggit_daemon.sql) / "capture" / "04_tools.sql").read_text("utf-8")
-    [names] = re.findall(r"'\{(.*)\}'::name\[\]", text)
+    [names] = re.findall(r"locking_histories\(\).*?'\{(.*?)\}'::name\[\]", text, re.DOTALL)[:1]
     assert sorted(names.split(",")) == sorted(usual_histories())
+
+
+def test_the_capture_knows_such_tables_by_a_column_whatever_they_are_called() -> None:
+    """Only columns that no table of another tool has."""
+    text = (files(pggit_daemon.sql) / "capture" / "04_tools.sql").read_text("utf-8")
+    names = re.findall(r"locking_columns\(\).*?'\{(.*?)\}'::name\[\]", text, re.DOTALL)[0].split(",")
+    for name in names:
+        having = [preset for _stem, preset in packaged() if name in preset.columns]
+        assert having
+        assert all(preset.advisories for preset in having)
 
 
 def test_locks_are_watched_for_presets_that_the_capture_does_not_know() -> None:

@@ -52,11 +52,18 @@ CREATE OR REPLACE FUNCTION pggit_daemon.locking_histories() RETURNS name[]
     SELECT '{_prisma_migrations,events,flyway_schema_history,migrations,pgmigrations,schema_migrations,schema_version}'::name[]
 $$;
 
+-- Columns that only such a tool's history table has, whatever a team calls the table (tests/unit/test_capture_settings.py).
+CREATE OR REPLACE FUNCTION pggit_daemon.locking_columns() RETURNS name[]
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT '{applied_steps_count,dirty,installed_rank,previous_hash}'::name[]
+$$;
+
 -- How an event's objects show such a table. Immutable, so that a plan has it ready.
 CREATE OR REPLACE FUNCTION pggit_daemon.locking_history_path() RETURNS jsonpath
     LANGUAGE sql IMMUTABLE SET standard_conforming_strings = on AS $$
-    SELECT ('$[*] ? (@.type == "table" && @.identity like_regex "\\.('
-            || array_to_string(pggit_daemon.locking_histories(), '|') || ')$")')::jsonpath
+    SELECT ('$[*] ? (@.type == "table" && (@.identity like_regex "\\.('
+            || array_to_string(pggit_daemon.locking_histories(), '|') || ')$" || @.definition like_regex "[ (]('
+            || array_to_string(pggit_daemon.locking_columns(), '|') || ') "))')::jsonpath
 $$;
 
 -- The other sessions with the same user, program and address, if a tool's sessions look so, or another session holds a
