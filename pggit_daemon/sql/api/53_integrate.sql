@@ -174,7 +174,7 @@ BEGIN
      WHERE i.tool_name = remove_integration.tool_name AND i.schema_name = remove_integration.schema_name;
     IF NOT FOUND THEN
         -- A table's name in quotes is taken for a text.
-        history := coalesce(to_regclass(tool_name), to_regclass(format('%I.%I', schema_name, tool_name)));
+        history := coalesce(to_regclass(tool_name), to_regclass(quote_ident(schema_name) || '.' || quote_ident(tool_name)));
         IF history IS NOT NULL THEN
             PERFORM pggit_daemon.remove_integration(history);
             RETURN;
