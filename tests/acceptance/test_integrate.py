@@ -57,8 +57,10 @@ def migrations(scene: Scene) -> list[str]:
 
 @pytest.mark.parametrize("before", [True, False], ids=["before its table", "after"])
 def test_flyway(scene: Scene, *, before: bool) -> None:
-    """Flyway writes its rows on one connection and runs its scripts on another: so the link goes by the lock that the named
-    writer held, not by its name alone; asked twice it is the same as once."""
+    """Flyway writes its rows on one connection and runs its scripts on another, so its links go by the writer's lock.
+
+    Asked twice it is the same as once.
+    """
     if before:
         run(scene, "SELECT pggit.integrate_flyway('public')", "SELECT pggit.integrate_flyway()")
     scene.scripts(V1__one="CREATE TABLE one (id integer);")

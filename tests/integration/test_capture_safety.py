@@ -308,7 +308,7 @@ def test_where_no_tool_holds_locks_nobody_asks_for_them(db: Captured) -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        "CREATE TABLE \"Our history\" (installed_rank int NOT NULL, version varchar(50))",
+        'CREATE TABLE "Our history" (installed_rank int NOT NULL, version varchar(50))',
         "CREATE TABLE IF NOT EXISTS done (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)",
     ],
 )
