@@ -193,7 +193,7 @@ def test_four_times_the_migrations_take_about_four_times_as_long(conn: Connectio
         )
         conn.execute("ANALYZE pggit.external_migrations")
         times = []
-        for _ in range(3):
+        for _ in range(5):
             began = time.monotonic()
             assert len(_found(conn)) == last // 1000
             times.append(time.monotonic() - began)
@@ -201,4 +201,4 @@ def test_four_times_the_migrations_take_about_four_times_as_long(conn: Connectio
 
     with conn.transaction(force_rollback=True):
         few, many = took(1, 25_000), took(25_001, 100_000)
-        assert many < 8 * few
+        assert many < 12 * few  # a square would take sixteen times as long
