@@ -21,18 +21,6 @@ def shared(cluster: Databases, installed_template: str, tmp_path_factory: pytest
         yield followed
 
 
-@pytest.fixture
-def api(shared: Followed) -> Followed:
-    shared.start()
-    return shared
-
-
-@pytest.fixture
-def conn(api: Followed) -> Iterator[Connection]:
-    with api.connect() as connection:
-        yield connection
-
-
 def create(conn: Connection, table: str) -> None:
     conn.execute(f"CREATE TABLE {table} (id integer)".encode())
 

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from psycopg import errors
 
-from sandbox.databases import Databases
 from tests.integration.api_write_support import Connection, Followed
-from tests.integration.tracked import IDS, begin, create, end, tracked
-
-
-@pytest.fixture(scope="module")
-def shared(cluster: Databases, installed_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
-    with tracked(cluster, installed_template, tmp_path_factory.mktemp("migrations")) as followed:
-        yield followed
-
-
-@pytest.fixture
-def api(shared: Followed) -> Followed:
-    shared.start()
-    return shared
-
-
-@pytest.fixture
-def conn(api: Followed) -> Iterator[Connection]:
-    with api.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def number() -> int:
-    """The id of a migration; its table is called `t<id>`."""
-    return next(IDS)
+from tests.integration.tracked import IDS, begin, create, end
 
 
 def test_never_ended(api: Followed, conn: Connection, number: int) -> None:

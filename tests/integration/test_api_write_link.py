@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,30 +13,11 @@ from sandbox.daemon import Daemon
 from sandbox.databases import Databases
 from tests.integration.api_write_support import Connection, Followed, following
 
-_ids = itertools.count(101)
-
 
 @pytest.fixture(scope="module")
 def shared(cluster: Databases, installed_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     with following(cluster, installed_template, tmp_path_factory.mktemp("link")) as followed:
         yield followed
-
-
-@pytest.fixture
-def api(shared: Followed) -> Followed:
-    shared.start()
-    return shared
-
-
-@pytest.fixture
-def conn(api: Followed) -> Iterator[Connection]:
-    with api.connect() as connection:
-        yield connection
-
-
-@pytest.fixture
-def number() -> int:
-    return next(_ids)
 
 
 def unlinked(conn: Connection, number: int, *tools: str, source: str = "sql") -> None:
