@@ -6,4 +6,4 @@ import sys
 from sandbox.tools.fetch import fetch_all
 
 os.nice(5)
-fetch_all(built="all" in sys.argv[1:])
+sys.exit(fetch_all(built="all" in sys.argv[1:]))

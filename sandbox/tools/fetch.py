@@ -6,9 +6,12 @@ projects and by `python -m sandbox.tools`.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from sandbox.jars import jars
+from sandbox.jars import ToolMissing, jars
 from sandbox.packages import fetched, install_node, install_python, run
 
 HERE = Path(__file__).resolve().parent
@@ -83,12 +86,17 @@ def mybatis() -> Path:
     return jars("mybatis", MYBATIS_VERSION)
 
 
-def fetch_all(*, built: bool = False) -> None:
-    print(python())
-    print(node())
+def fetch_all(*, built: bool = False) -> int:
+    """Fetch what can be had and name what cannot; return the exit code."""
+    wanted: list[Callable[[], Path]] = [python, node]
     if built:
-        for program in GO:
-            print(go(program))
-        for program in CARGO:
-            print(cargo(program))
-        print(mybatis())
+        wanted += [mybatis, supabase, *(partial(go, program) for program in GO)]
+        wanted += [partial(cargo, program) for program in CARGO]
+    missing = 0
+    for fetch in wanted:
+        try:
+            print(fetch(), flush=True)
+        except ToolMissing as reason:
+            print(f"fetch: {reason}", file=sys.stderr)
+            missing += 1
+    return 1 if missing else 0

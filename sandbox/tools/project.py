@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from psycopg.conninfo import conninfo_to_dict
 
-from sandbox.jars import ToolRun
+from sandbox.jars import ToolMissing, ToolRun
 
 RUN_TIMEOUT = 60.0  # seconds; a run takes one or two
 
@@ -160,6 +160,10 @@ class Project(ABC):
                 text=True,
                 timeout=RUN_TIMEOUT,
             )
+        except FileNotFoundError as exc:
+            if self.folder.exists():
+                raise ToolMissing(f"{command[0]} is not installed; `sandbox/setup.sh tools` installs it") from exc
+            raise
         except subprocess.TimeoutExpired as late:
             return ToolRun(-1, f"{(late.stdout or b'').decode()}\nnot done after {RUN_TIMEOUT} s")
         return ToolRun(done.returncode, done.stdout)

@@ -12,8 +12,19 @@ from pathlib import Path
 import pytest
 
 from sandbox.cluster import Cluster
-from sandbox.tools import QUICK, REPLAYED
+from sandbox.jars import ToolRun
+from sandbox.tools import QUICK, REPLAYED, TOOLS
+from sandbox.tools.built_tools import Goose
 from tests.tools.bench import Bench, Done, Mode
+from tests.tools.report import show, summary
+
+
+class Absent(Goose):
+    """A tool whose program is not here."""
+
+    def up(self) -> ToolRun:
+        return self.run("no-such-program", "up")
+
 
 NAMED = ["django", "phinx", "rails (replayed)"]
 """Tools that are exact only where the trigger names their sessions."""
@@ -51,6 +62,23 @@ def test_all_links_are_right_where_the_table_is_integrated(bench: Bench) -> None
     found = bench.run(NAMED, Mode.INTEGRATED, short=True)
     assert _failures(found) == []
     assert _unlinked(found) == []
+
+
+def test_a_missing_tool_is_reported_and_ends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has its line in the table, the tools beside it have theirs, and the exit code says that one is missing."""
+    monkeypatch.setitem(TOOLS, "absent", Absent)
+    found = bench.run(["absent", "ecto"], Mode.NONE, short=True)
+    assert [(one.tool, one.ok) for one in found] == [("absent", False), ("ecto", True)]
+    assert found[1].verdict.right
+    for one in found:
+        show(one)
+    assert (summary(found), summary(found[1:])) == (1, 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert "MISSING: no-such-program is not installed" in lines[0]
+    assert lines[0].split()[:2] == ["absent", "none"]
+    assert "1 passed, 0 failed, 1 missing" in lines
 
 
 def _unlinked(found: Iterable[Done]) -> list[str]:

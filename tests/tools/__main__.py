@@ -1,6 +1,6 @@
 """`python -m tests.tools [TOOL…] [--mode none|hands|integrated] [--verbose]`: the table of docs/tools.md.
 
-Ends with an exit code of 1 where a link is wrong, or a tool could not be run.
+Ends with an exit code of 1 where a link is wrong, or a tool failed or is missing; all others run nevertheless.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from sandbox.cluster import Cluster
 from sandbox.tools import TOOLS
 from tests.tools.bench import Bench, Done, Mode
+from tests.tools.report import show, summary
 
 
 def main() -> int:
@@ -31,23 +32,8 @@ def main() -> int:
         for mode in given.mode or [one.value for one in Mode]:
             for done in bench.run(names, Mode(mode), short=given.short):
                 results.append(done)
-                _print(done, verbose=given.verbose)
-    failed = [one for one in results if one.failure or one.verdict.wrong]
-    print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
-    return bool(failed)
-
-
-def _print(done: Done, *, verbose: bool) -> None:
-    verdict = done.verdict
-    evidence = ", ".join(f"{count} {name}" for name, count in sorted(verdict.evidence.items()))
-    beside = f"{verdict.hands} by hand, {verdict.findings} findings"
-    print(f"{done.tool:20} {done.mode.value:10} {verdict} ({beside}): {evidence}")
-    for problem in verdict.problems:
-        print(f"    {problem[:220]}")
-    if done.failure:
-        print(f"    FAILED {done.failure[-3000:]}")
-    if verbose:
-        print(done.told)
+                show(done, verbose=given.verbose)
+    return summary(results)
 
 
 if __name__ == "__main__":

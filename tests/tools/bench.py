@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from sandbox.daemon import OPEN, Daemon, pggit
 from sandbox.databases import Databases
-from sandbox.jars import ToolFailed
+from sandbox.jars import ToolFailed, ToolMissing
 from sandbox.tools import TOOLS
 from tests.tools.hands import OTHERS, hands
 from tests.tools.story import Story
@@ -44,13 +44,18 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """`told` is what the tool printed."""
+    """`told` is what the tool printed; `missing` says why it could not be had, `failure` what it did wrong."""
 
     tool: str
     mode: Mode
     verdict: Verdict
     told: str
     failure: str | None = None
+    missing: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None and self.missing is None and not self.verdict.wrong
 
 
 class Bench:
@@ -59,6 +64,7 @@ class Bench:
     def __init__(self, cluster: Databases, folder: Path) -> None:
         self.cluster = cluster
         self.folder = folder
+        self.missing: dict[str, str] = {}
         self._prepare()
 
     def _prepare(self) -> None:
@@ -88,8 +94,8 @@ class Bench:
             for database in databases.values():
                 self._wait(daemon, database)
         return [
-            Done(name, mode, judge(self.cluster.dsn(databases[name]), TOOLS[name]), "\n".join(told), failure)
-            for name, (told, failure) in zip(names, stories, strict=True)
+            Done(name, mode, judge(self.cluster.dsn(databases[name]), TOOLS[name]), "\n".join(told), failure, missing)
+            for name, (told, failure, missing) in zip(names, stories, strict=True)
         ]
 
     def _create(self, database: str, template: str | None = None) -> None:
@@ -114,12 +120,14 @@ class Bench:
         finally:
             daemon.kill()
 
-    def _one(self, name: str, database: str, mode: Mode, *, short: bool) -> tuple[list[str], str | None]:
+    def _one(self, name: str, database: str, mode: Mode, *, short: bool) -> tuple[list[str], str | None, str | None]:
         kind = TOOLS[name]
         looks = (*OTHERS, ("deploy", kind.application_name))
         dsn = self.cluster.dsn(database)
         told: list[str] = []
         failure = None
+        if name in self.missing:  # to try again may take as long as a build
+            return told, failure, self.missing[name]
         try:
             project = kind(self.cluster.dsn(database, "deploy"), self.folder / database)
             story = Story(project, told, short=short)
@@ -130,9 +138,11 @@ class Bench:
             else:
                 with hands(dsn, looks if mode is Mode.HANDS else ()):
                     story.run()
+        except ToolMissing as exc:
+            self.missing[name] = str(exc)
         except (ToolFailed, psycopg.Error) as exc:
             failure = f"{type(exc).__name__}: {exc}"
-        return told, failure
+        return told, failure, self.missing.get(name)
 
     def _wait(self, daemon: Daemon, database: str) -> None:
         dsn = make_conninfo(self.cluster.dsn(database))
