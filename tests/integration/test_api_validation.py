@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.validation_model import Finding, Row, findings
+from tests.validation_model import GIVEN, Finding, Row, findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ ROWS = st.lists(
         st.sampled_from([True, True, False]),
         st.sampled_from([None, "transaction", "manual"]),
         st.sampled_from([None, "it's 100% broken"]),
+        st.sampled_from([None, None, "2.1", "7.10.3", "120.5", "3"]),
     ),
     max_size=25,
     unique_by=lambda row: (row.tool, row.source, row.number),
@@ -62,10 +63,13 @@ def _insert(conn: Connection, rows: list[Row]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO pggit.external_migrations (tool_name, source, migration_id, sequence, status, success,"
-            " pggit_commit_id, evidence, error_message)"
-            " VALUES (%s, %s, %s, %s, %s, %s, (SELECT id FROM pggit.commits WHERE %s), %s, %s)",
+            " pggit_commit_id, evidence, error_message, version)"
+            " VALUES (%s, %s, %s, %s, %s, %s, (SELECT id FROM pggit.commits WHERE %s), %s, %s, %s)",
             [
-                (r.tool, r.source, r.number, r.sequence, r.status, r.success, r.linked, r.evidence, r.error)
+                (
+                    *(r.tool, r.source, r.number, r.sequence, r.status, r.success, r.linked, r.evidence, r.error),
+                    r.version if r.number >= GIVEN else None,
+                )
                 for r in rows
             ],
         )
@@ -119,6 +123,19 @@ def test_the_documents_example(conn: Connection) -> None:
             " COUNT(*) FILTER (WHERE status = 'unlinked') FROM pggit.validate_migrations() GROUP BY tool_name"
         ).fetchall()
         assert ("flyway", 1, 1, 1) in counts
+
+
+def test_numbers_are_missing_only_between_whole_ones(conn: Connection) -> None:
+    """With 2.1 between 1 and 4 nothing tells which numbers there should have been; elsewhere a hole is a hole."""
+    with conn.transaction(force_rollback=True):
+        dotted = Row("flyway", "s", GIVEN + 2, 2, version="2.1")
+        _insert(conn, [Row("flyway", "s", 1, 1), dotted, Row("flyway", "s", 4, 3)])
+        assert _found(conn) == []
+        _insert(conn, [Row("flyway", "s", 6, 4), Row("flyway", "another", 1, 1), Row("flyway", "another", 4, 2)])
+        assert [(row[1], row[4]) for row in _found(conn)] == [
+            ("another", "Missing migrations 2 to 3"),
+            ("s", "Missing migration 5"),
+        ]
 
 
 def test_a_changed_checksum_counts_while_its_conflict_is_open(conn: Connection) -> None:

@@ -33,3 +33,11 @@ def test_timestamps_have_no_gaps() -> None:
     assert findings(_rows(1700000000, 1800000000)) == set()
     # Six digits that are no dates were counted.
     assert findings(_rows(123456, 123458)) == {("flyway", "s", None, "gap", "Missing migration 123457")}
+
+
+def test_a_version_of_several_parts_closes_the_hole_it_stands_in() -> None:
+    """Between 1, 2.1 and 4 nobody knows what was left out; between 4 and 6 somebody does."""
+    dotted = Row("flyway", "s", 10**18 + 2, 2, version="2.1")
+    assert findings([*_rows(1, 4), dotted]) == set()
+    assert findings([*_rows(1, 4, 6), dotted]) == {("flyway", "s", None, "gap", "Missing migration 5")}
+    assert findings([*_rows(3, 5), dotted]) == {("flyway", "s", None, "gap", "Missing migration 4")}

@@ -73,6 +73,14 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
           AND NOT (m.migration_id > 99999
                    AND EXISTS (SELECT FROM dated AS d WHERE (d.tool_name, d.source) = (m.tool_name, m.source)))
     ),
+    -- Versions of several parts, as 2.1. Nothing tells which numbers a team left out round one, so between 1 and 4 it closes
+    -- the hole.
+    dotted AS (
+        SELECT m.tool_name, m.source, v.chief
+        FROM m
+        CROSS JOIN LATERAL (SELECT substring(m.version, '^(\d+)\.\d')::numeric AS chief) AS v
+        WHERE m.status <> 'cleared' AND (m.migration_id >= 1000000000000000000 OR m.migration_id = v.chief)
+    ),
     -- Out of order: applied after a higher number of the same source, by the tool's own order where it has one.
     -- What was linked by hand says nothing about when it ran.
     placed AS (
@@ -117,6 +125,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
            concat_ws('-', c.before + 1, nullif(c.migration_id - 1, c.before + 1))
     FROM counted AS c
     WHERE c.migration_id > c.before + 1
+      AND NOT EXISTS (SELECT FROM dotted AS d
+                      WHERE (d.tool_name, d.source) = (c.tool_name, c.source)
+                        AND d.chief >= c.before AND d.chief < c.migration_id)
     UNION ALL
     SELECT m.migration_id, 'failed', 'Migration failed: ' || coalesce(m.error_message, 'the reason was not recorded'),
            m.tool_name, m.source, m.version, m.migration_id,
