@@ -95,6 +95,7 @@ class Migration:
     execution_ms: int | None
     rollback_of: int | None
     commit_id: int | None
+    why_unlinked: str | None = None
 
     @property
     def label(self) -> str:

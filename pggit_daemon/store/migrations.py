@@ -114,7 +114,13 @@ def _link_row(link: Link) -> dict[str, Any]:
         **_commit_of(link.commits[-1] if link.commits else None),
         "evidence": link.evidence.value if link.evidence is not None else None,
         "lsn": str(change.lsn),
+        **_why(link),
     }
+
+
+def _why(link: Link | None) -> dict[str, str]:
+    """Why a row is not linked, where that is known."""
+    return {"note": link.note} if link is not None and link.evidence is None and link.note is not None else {}
 
 
 def _commit_of(linked: LinkedCommit | None) -> dict[str, str | None]:
@@ -212,6 +218,7 @@ def _event(change: HistoryChange, link: Link | None, last: LinkedCommit | None, 
         "lsn": str(change.lsn),
         "xid": step.xid,
         "occurred_at": step.time,
+        **_why(link),
     }
 
 

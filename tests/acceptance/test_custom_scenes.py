@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import psycopg
 import pytest
 
 from tests.acceptance.conftest import BOTH_PLUGINS
+from tests.acceptance.harness import pggit
 from tests.acceptance.scenes import Scene
 
 SAME = """
@@ -108,6 +111,27 @@ def test_the_row_in_a_later_transaction(ops: Scene) -> None:
         "migration 1/window: table public.a2",
         "migration 2/window 3/none: table public.b",
     ]
+
+
+def test_a_finding_says_why_a_row_is_linked_to_nothing(ops: Scene) -> None:
+    """Two sessions may have run it: the finding and `show` name both, as the log does."""
+    ops.follow(AFTER, grace_seconds=2)
+    with (
+        psycopg.connect(ops.dsn, application_name="deploy 7", autocommit=True) as one,
+        psycopg.connect(ops.dsn, application_name="deploy 8", autocommit=True) as other,
+    ):
+        one.execute("CREATE TABLE a (id int)")
+        other.execute("CREATE TABLE b (id int)")
+        other.execute(row("1", "first"))
+        assert ops.migrations("ops") == ["1 1 first applied unlinked"]
+        message = ops.value("SELECT message FROM pggit.validate_migrations() WHERE status = 'unlinked'")
+        assert ops.daemon is not None
+        [told] = [event["why"] for event in ops.daemon.events() if event.get("event") == "migration_unlinked"]
+    assert "deploy 7" in told
+    assert "deploy 8" in told
+    assert message == f"Migration not linked to pgGit commit: {told}"
+    shown = json.loads(pggit("show", "scripts:1", "--json", "--dsn", ops.dsn).stdout)
+    assert shown["migration"]["why_unlinked"] == told
 
 
 def test_ddl_that_gets_no_row(ops: Scene) -> None:

@@ -40,6 +40,16 @@ CREATE OR REPLACE FUNCTION pggit_daemon.attempt(migration_id bigint, sequence bi
     SELECT pg_catalog.concat_ws('@', $1, coalesce($2, EXTRACT(epoch FROM $3)::bigint))
 $$;
 
+-- What attribution said of a row that it linked to no commit; NULL where it said nothing. Rows are found by their place.
+CREATE OR REPLACE FUNCTION pggit_daemon.why_unlinked(of_source text, of_migration bigint, at_lsn pg_lsn) RETURNS text
+    LANGUAGE sql STABLE AS $$
+    SELECT there.note
+      FROM (SELECT h.id, h.source, h.migration_id, h.note FROM pggit_daemon.history_event AS h
+             WHERE h.lsn = at_lsn OFFSET 0) AS there
+     WHERE there.source = of_source AND there.migration_id = of_migration AND there.note IS NOT NULL
+     ORDER BY there.id DESC LIMIT 1
+$$;
+
 -- All findings; `wanted` is a tool or a source, NULL means all. `subject` is what of the source it is about, so that it
 -- is distinguished from every other finding of its status, also from a later one about the same migration.
 CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
@@ -48,7 +58,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     WITH m AS MATERIALIZED (
         SELECT e.migration_id, e.tool_name, e.source, e.version, e.status, e.success, e.error_message, e.applied_at,
-               e.sequence, e.evidence, e.pggit_commit_id
+               e.sequence, e.evidence, e.pggit_commit_id, e.source_lsn
         FROM pggit.external_migrations AS e
         WHERE wanted IS NULL OR wanted IN (e.tool_name, e.source)
     ),
@@ -136,7 +146,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     -- A failed row that the tool took away itself (repair, clean) is settled.
     WHERE NOT m.success AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted')
     UNION ALL
-    SELECT m.migration_id, 'unlinked', 'Migration not linked to pgGit commit', m.tool_name, m.source, m.version, m.migration_id,
+    SELECT m.migration_id, 'unlinked',
+           concat_ws(': ', 'Migration not linked to pgGit commit', pggit_daemon.why_unlinked(m.source, m.migration_id, m.source_lsn)),
+           m.tool_name, m.source, m.version, m.migration_id,
            pggit_daemon.attempt(m.migration_id, m.sequence, m.applied_at)
     FROM m
     WHERE m.pggit_commit_id IS NULL AND m.success IS NOT FALSE

@@ -75,7 +75,9 @@ SELECT m.tool_name AS tool,
        m.checksum,
        round(extract(epoch FROM m.execution_time) * 1000)::bigint AS execution_ms,
        m.rollback_of,
-       m.pggit_commit_id AS commit_id
+       m.pggit_commit_id AS commit_id,
+       CASE WHEN m.pggit_commit_id IS NULL
+            THEN pggit_daemon.why_unlinked(m.source, m.migration_id, m.source_lsn) END AS why_unlinked
 FROM pggit.external_migrations AS m
 WHERE (m.migration_id = %(migration_id)s::bigint OR m.version = %(version)s::text)
   AND (%(tool)s::text IS NULL OR m.tool_name = %(tool)s::text)

@@ -138,7 +138,7 @@ BEGIN
     WHERE m.tool_name = p ->> 'tool' AND m.source = p ->> 'source' AND m.migration_id = (p ->> 'migration_id')::bigint
       AND m.source_lsn = (p ->> 'lsn')::pg_lsn;
     UPDATE pggit_daemon.history_event AS e
-    SET commit_id = made, evidence = p ->> 'evidence'
+    SET commit_id = made, evidence = p ->> 'evidence', note = p ->> 'note'
     WHERE e.id = ANY (ARRAY(
         SELECT there.id
         FROM (SELECT h.id, h.source, h.migration_id FROM pggit_daemon.history_event AS h
@@ -151,11 +151,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.store_record_event(p jsonb) RETURNS void
 BEGIN
     INSERT INTO pggit_daemon.history_event (
         source, meaning, operation, row_key, old_columns, new_columns, migration_id, evidence, commit_id, lsn, xid,
-        occurred_at)
+        occurred_at, note)
     VALUES (
         p ->> 'source', p ->> 'meaning', p ->> 'operation', p ->> 'row_key', nullif(p -> 'old', 'null'),
         nullif(p -> 'new', 'null'), (p ->> 'migration_id')::bigint, p ->> 'evidence', pggit_daemon.stored_commit(p),
-        (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, (p ->> 'occurred_at')::timestamptz);
+        (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, (p ->> 'occurred_at')::timestamptz, p ->> 'note');
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_row(p jsonb) RETURNS void
