@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
-from pggit_daemon.cli.output import print_diff, print_json, print_pairs, print_table, print_text, shown, width
+from pggit_daemon.cli.output import moment, print_diff, print_json, print_pairs, print_table, print_text, shown, width
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.query import records
 from pggit_daemon.query.connect import connection
@@ -209,7 +209,7 @@ def _print_commit(commit: Commit) -> None:
                     m["name"],
                     m["status"],
                     f"{_evidence(m)} (part)" if m["part"] else _evidence(m),
-                    m["applied_at"],
+                    moment(m["applied_at"]),
                     m["applied_by"],
                     m["execution_ms"],
                 )

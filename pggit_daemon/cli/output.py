@@ -95,6 +95,14 @@ def shown(value: object) -> str:
     return visible(str(value)).replace("\n", "⏎")
 
 
+def moment(text: str | None) -> datetime | str | None:
+    """Read a time of the server's JSON, to be shown as every other; what is in no calendar (infinity) stays text."""
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return text
+
+
 def size(count: float | None) -> str | None:
     """Write a number of bytes in the unit that fits; None stays None."""
     if count is None:

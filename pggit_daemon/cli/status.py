@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose, choose_database
-from pggit_daemon.cli.output import print_json, print_pairs, print_table, print_text, size
+from pggit_daemon.cli.output import moment, print_json, print_pairs, print_table, print_text, shown, size
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import TableName
@@ -91,7 +91,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                 "head",
                 f"{head['id']} {head['hash'][:12]} {head['message']}" if head else "no commit yet",
             ),
-            ("handled up to", f"{progress['end_lsn']} at {progress['updated_at']}" if progress else "nothing yet"),
+            ("handled up to", f"{progress['end_lsn']} at {_at(progress['updated_at'])}" if progress else "nothing yet"),
             ("slot", _slot(slot, progress)),
             ("commits", _counts(document["commits"])),
             ("objects", f"{document['recorded_objects']} recorded"),
@@ -105,7 +105,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
     )
     if document["sources"]:
         print_table(
-            ("source", "tool", "table", "found by", "migrations", "unlinked"),
+            ("source", "tool", "table", "found by", "migrations", "newest", "unlinked"),
             [
                 (
                     s["name"],
@@ -113,6 +113,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                     f"{s['schema']}.{s['table']}" + _TABLE_STATES[s["state"]] if s["table"] is not None else "",
                     s["origin"],
                     _counts(s["migrations"]),
+                    s["newest"],
                     s["unlinked"],
                 )
                 for s in document["sources"]
@@ -154,7 +155,11 @@ def _verified(last: Mapping[str, Any] | None) -> str:
     unreadable = f", {last['unreadable']} could not be read" if last["unreadable"] else ""
     # Our own objects and some of the server's are looked at and, as they should be, not recorded.
     differing = f"{last['differing']} were not as recorded{unreadable}"
-    return f"{last['objects']} objects of the catalog at {last['at']}, ours among them; {differing}"
+    return f"{last['objects']} objects of the catalog at {_at(last['at'])}, ours among them; {differing}"
+
+
+def _at(moment_text: str) -> str:
+    return shown(moment(moment_text))
 
 
 def _open(counts: Mapping[str, int], listed_by: str) -> str:

@@ -164,7 +164,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     FROM m
     WHERE m.status = 'removed' AND m.success IS NOT FALSE
     UNION ALL
-    SELECT m.migration_id, 'started', format('Migration started at %s and has not ended', m.applied_at),
+    SELECT m.migration_id, 'started', format('Migration started at %s and has not ended', date_trunc('second', m.applied_at)),
            m.tool_name, m.source, m.version, m.migration_id,
            pggit_daemon.attempt(m.migration_id, m.sequence, m.applied_at)
     FROM m
@@ -195,7 +195,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     -- A run that crashed has left its tool's lock behind: the next run will not begin.
     SELECT NULL, 'abandoned_lock',
            format('%s.%s is held since %s by a session that is gone: release it with the tool', a.state ->> 'schema',
-                  a.state ->> 'table', coalesce(a.state ->> 'at', a.state ->> 'opened')),
+                  a.state ->> 'table', coalesce(date_trunc('second', (a.state ->> 'at')::timestamptz)::text, a.state ->> 'opened')),
            s.tool_name, s.name, NULL, NULL, a.state ->> 'opened'
     FROM pggit_daemon.attribution AS a
     LEFT JOIN pggit_daemon.source AS s ON s.schema_name = a.state ->> 'schema' AND s.lock_table = a.state ->> 'table'
@@ -212,7 +212,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     HAVING count(*) > 0
     UNION ALL
     SELECT NULL, 'history_gap',
-           format('The slot was lost: what changed until %s is one commit, %s', c.occurred_at, c.id), NULL, NULL, NULL, c.id,
+           format('The slot was lost: what changed until %s is one commit, %s', date_trunc('second', c.occurred_at), c.id), NULL, NULL, NULL, c.id,
            c.id::text
     FROM pggit.commits AS c
     WHERE c.kind = 'gap' AND wanted IS NULL

@@ -178,9 +178,15 @@ SELECT jsonb_build_object(
                 SELECT jsonb_object_agg(m.status, m.total)
                 FROM (SELECT status, count(*) AS total FROM pggit.external_migrations
                       WHERE source = s.name GROUP BY status) AS m), '{}'),
+            -- By the tool's own name of it, else its title; in the tool's own order.
+            'newest', (SELECT coalesce(nullif(m.version, ''), m.migration_name, m.migration_id::text)
+                       FROM pggit.external_migrations AS m
+                       WHERE m.source = s.name AND m.rollback_of IS NULL AND m.success IS NOT FALSE
+                         AND m.status NOT IN ('started', 'failed', 'removed', 'cleared', 'deleted', 'rolled_back')
+                       ORDER BY m.sequence DESC NULLS LAST, m.applied_at DESC NULLS LAST, m.migration_id DESC LIMIT 1),
             'unlinked', (SELECT count(*) FROM pggit.external_migrations AS m
-                         WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success
-                           AND m.status NOT IN ('removed', 'cleared', 'deleted'))) ORDER BY s.name)
+                         WHERE m.source = s.name AND m.pggit_commit_id IS NULL AND m.success IS NOT FALSE
+                           AND m.status NOT IN ('started', 'removed', 'cleared', 'deleted', 'rolled_back'))) ORDER BY s.name)
         FROM (SELECT name, tool_name, preset, schema_name, table_name, origin, present, state, detail
               FROM pggit_daemon.source
               UNION ALL
