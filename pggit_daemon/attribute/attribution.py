@@ -21,6 +21,7 @@ LONGEST_NAME = 300
 NAMED = 3
 """Migrations of one commit that its message names."""
 
+_NEGATIVE = re.compile(r"-\d+")
 _DECIDED = {CommitKind.OUT_OF_BAND, CommitKind.TOOL}
 _LINKED = {CommitKind.MIGRATION, CommitKind.ROLLBACK}
 
@@ -128,12 +129,16 @@ def _label(event: HistoryRowEvent) -> str:
         return ""
     version = migration.way if migration.way is not None else migration.version or ""
     name = migration.name if migration.name and not _holds(version, migration.name) else ""
+    if _kind_of(event) is CommitKind.ROLLBACK and _NEGATIVE.fullmatch(version):
+        # A rollback is recorded under the negative id of what it rolls back, and often named after it.
+        version = version.removeprefix("-")
+        name = "" if _holds(name, version) else name
     return _short(f"{version} {name}".strip()) + ("" if migration.success else " (failed)")
 
 
-def _holds(version: str, name: str) -> bool:
-    """Whether the version has the name in it as a word of its own: some are made of it, as Django's `app name` is."""
-    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", version) is not None
+def _holds(text: str, part: str) -> bool:
+    """Whether a text has another in it as a word of its own: some versions hold the name, as Django's `app name`."""
+    return re.search(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", text) is not None
 
 
 def _short(name: str) -> str:

@@ -233,6 +233,22 @@ def test_the_rollback_of_the_document(api: Followed, conn: Connection, number: i
     assert api.migration(number, "status") == ("rolled_back",)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("Rollback of migration {}", "{}"), ("orders go again", "{} orders go again"), (None, "{}"), ("-{}", "{}")],
+)
+def test_a_rollback_is_titled_by_what_it_rolls_back_once(
+    api: Followed, conn: Connection, number: int, name: str | None, told: str
+) -> None:
+    with conn.transaction():
+        conn.execute(f"CREATE TABLE t{number} (id integer)".encode())
+        insert(conn, -number, migration_name=name and name.format(number))
+    assert api.commits() == [f"rollback custom:-{number}/transaction: public.t{number}"]
+    assert api.value("SELECT message FROM pggit.commits ORDER BY id DESC LIMIT 1") == (
+        f"custom: roll back {told.format(number)}"
+    )
+
+
 def test_odd_rows_stop_nothing(api: Followed, conn: Connection, number: int) -> None:
     """Whatever the table takes: the smallest number has no positive one, a name may be huge, a tool may be empty."""
     insert(conn, -(1 << 63), "odd")
