@@ -155,6 +155,8 @@ def uninstall(
     for label, names in (("brought back", report.restored), ("left, as it is not ours", report.left)):
         for name in names:
             print_text(f"{label}: {name}")
+    for one in report.stays:
+        print_text(f"left: {one.what}\n  hint: {one.hint}")
 
 
 def _free_slots(conn: Connection, configured: str) -> list[str]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import errors, sql
 
 from pggit_daemon.errors import InstallError
+from pggit_daemon.install import leftovers
+from pggit_daemon.install.leftovers import Leftover
 from pggit_daemon.install.script import restored_bookkeeping
 from pggit_daemon.install.state import (
     exclusive,
@@ -42,17 +44,22 @@ DROPS = {
 }
 
 
+_WITH_PARTS = frozenset({"table", "view", "materialized view", "foreign table"})
+
+
 @dataclass(frozen=True, slots=True)
 class UninstallReport:
     """What a removal did.
 
     `version` is None where nothing was installed; `restored` are older functions, views and keys that came
-    back; `left` are objects in schema pggit that are not ours, because of which the schema stayed.
+    back; `left` are objects in schema pggit that are not ours, because of which the schema stayed; `stays` is what of
+    ours is still there, as others may need it.
     """
 
     version: int | None
     restored: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    stays: tuple[Leftover, ...] = ()
 
 
 def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
@@ -67,6 +74,7 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
             return UninstallReport(None)
         conn.execute("SELECT set_config('check_function_bodies', 'off', true)")
         before = object_list(conn)
+        stays = leftovers.beside_schemas(conn)
         added = {(row[0], row[1]) for row in rows(conn, _queries["added"])}
         ours = added | _drop_triggers(conn) | _drop_publications(conn)
         had_pggit = ("schema", "pggit") not in added
@@ -83,7 +91,7 @@ def uninstall(conn: psycopg.Connection[Any]) -> UninstallReport:
         left = () if had_pggit else _drop_public_schema(conn)
         _refuse_others(conn, before, ours)
         _drop_roles(conn, frozenset(name for kind, name in added if kind == "migrator"))
-        return UninstallReport(version, restored, left)
+        return UninstallReport(version, restored, left, (*leftovers.roles(conn), *stays))
 
 
 def _drop_triggers(conn: psycopg.Connection[Any]) -> set[tuple[str, str]]:
@@ -180,16 +188,32 @@ def _refuse_others(
 ) -> None:
     """Raise, and so undo everything, when something that is not ours went along."""
     now = object_list(conn)
-    lost = [
-        f"{kind} {identity}"
+    gone = {
+        (kind, identity)
         for (kind, identity), schema in before.items()
         if (kind, identity) not in now
         and (kind, identity) not in ours
         and schema != "pggit_daemon"
         and (kind, identity) != ("schema", "pggit_daemon")
-    ]
+    }
+    lost = sorted(f"{kind} {identity}" for kind, identity in gone if not _is_part(kind, identity, gone))
     if lost:
         raise InstallError(
-            f"these objects rest on what would be removed, nothing was changed: {', '.join(sorted(lost))}",
+            f"these objects rest on what would be removed, nothing was changed: {', '.join(lost)}",
             hint="drop or change them first",
         )
+
+
+def _is_part(kind: str, identity: str, gone: set[tuple[str, str]]) -> bool:
+    """Whether it is of another one that is named anyway: the row type of a view, a column or constraint of a table."""
+    relations = {name for of_kind, name in gone if of_kind in _WITH_PARTS}
+    match kind:
+        case "type":
+            base = identity.removesuffix("[]")
+            return base in relations or (base != identity and ("type", base) in gone)
+        case "table column" | "default value":
+            return identity.removeprefix("for ").rpartition(".")[0] in relations
+        case "table constraint" | "trigger" | "rule" | "policy":
+            return identity.rpartition(" on ")[2] in relations
+        case _:
+            return False

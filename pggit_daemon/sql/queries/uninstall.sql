@@ -75,6 +75,51 @@ SELECT r.rolname, coalesce(shobj_description(r.oid, 'pg_authid') LIKE 'made by p
     OR shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%'
  ORDER BY 1;
 
+-- name: roles_left
+-- The roles that we made and that are still there: who is a member, which other databases need them, and whether this one
+-- does.
+SELECT r.rolname::text,
+       ARRAY(SELECT pg_get_userbyid(m.member)::text FROM pg_catalog.pg_auth_members m
+              WHERE m.roleid = r.oid AND pg_get_userbyid(m.member) NOT IN ('pggit_reader', 'pggit_migrator')
+              ORDER BY 1) AS members,
+       ARRAY(SELECT DISTINCT d.datname::text FROM pg_catalog.pg_shdepend s JOIN pg_catalog.pg_database d ON d.oid = s.dbid
+              WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.refobjid = r.oid
+                AND d.datname <> current_database() ORDER BY 1) AS databases,
+       EXISTS (SELECT FROM pg_catalog.pg_shdepend s
+                WHERE s.refclassid = 'pg_catalog.pg_authid'::regclass AND s.refobjid = r.oid
+                  AND (s.dbid = 0 OR s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d
+                                                WHERE d.datname = current_database()))) AS rests_here
+  FROM pg_catalog.pg_roles r
+ WHERE shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%'
+ ORDER BY 1;
+
+-- name: rights_of_followers
+-- Roles that the daemon logs in as and that were there before: what init gave them, if they had it not.
+SELECT r.rolname::text, r.rolreplication AND NOT r.rolsuper,
+       ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
+              WHERE m.member = r.oid AND g.rolname IN ('pg_read_all_stats', 'pg_read_all_data') ORDER BY 1)
+  FROM pg_catalog.pg_class c
+ CROSS JOIN LATERAL aclexplode(c.relacl) a
+  JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+ WHERE c.oid = to_regclass('pggit_daemon.progress') AND a.privilege_type = 'INSERT' AND a.grantee <> c.relowner
+   AND coalesce(shobj_description(r.oid, 'pg_authid'), '') NOT LIKE 'made by pggit-daemon%'
+ ORDER BY 1;
+
+-- name: full_identities
+-- Tables that were followed or integrated, and their partitions, whose rows are written whole into the WAL.
+SELECT format('%I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relreplident = 'f' AND n.nspname NOT IN ('pggit', 'pggit_daemon')
+   AND c.oid IN (
+       SELECT part.relid
+         FROM (SELECT t.tgrelid FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+                WHERE p.pronamespace = to_regnamespace('pggit_daemon') AND NOT t.tgisinternal
+               UNION
+               SELECT to_regclass(format('%I.%I', s.schema_name, s.table_name)) FROM pggit_daemon.source s) AS ours (oid)
+        CROSS JOIN LATERAL (SELECT ours.oid UNION SELECT p.relid FROM pg_partition_tree(ours.oid) p) AS part (relid))
+ ORDER BY 1;
+
 -- name: forget_rows
 -- Rows that the daemon wrote into tables that stay: its commits, and the migrations it recorded.
 DELETE FROM pggit.external_migrations WHERE source_lsn IS NOT NULL;
