@@ -107,6 +107,7 @@ def test_each_runs_as_the_least_role_that_can_do_it(conn: Connection) -> None:
         "integrate",
         "remove_integration",
         "on_history_table",
+        "on_partition",
         "publish",
         "on_publishable_ddl",
         "on_unlogging",

@@ -10,6 +10,7 @@ import pytest
 
 TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE 'pggit_daemon_%%'"
 IDENTITY = "SELECT relreplident FROM pg_class WHERE oid = %s::regclass"
+DEEP = "CREATE TABLE deep PARTITION OF history DEFAULT PARTITION BY RANGE (version)"
 SESSIONS = "SELECT count(*) FROM pggit_daemon.request WHERE action = 'session'"
 
 
@@ -31,6 +32,35 @@ def test_each_partition_of_a_table_without_a_key_is_decoded_whole(conn: psycopg.
     conn.execute("INSERT INTO history VALUES (1, 'a')")
     conn.execute("TRUNCATE history")
     assert conn.execute(SESSIONS).fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    "attach",
+    [
+        "CREATE TABLE later PARTITION OF history FOR VALUES IN ('b')",
+        "CREATE TABLE later (version int, tenant text); ALTER TABLE history ATTACH PARTITION later FOR VALUES IN ('b')",
+        f"{DEEP}; CREATE TABLE later PARTITION OF deep DEFAULT",
+    ],
+)
+def test_a_partition_that_comes_later_is_decoded_whole(conn: psycopg.Connection[Any], attach: str) -> None:
+    """By whatever statement, of an owner who is no superuser; and nobody's who is not integrated."""
+    conn.execute("DROP ROLE IF EXISTS integrate_owner; CREATE ROLE integrate_owner")
+    conn.execute("GRANT CREATE ON SCHEMA public TO integrate_owner")
+    conn.execute("CREATE TABLE history (version int, tenant text) PARTITION BY LIST (tenant)")
+    conn.execute("ALTER TABLE history OWNER TO integrate_owner")
+    conn.execute("SELECT pggit.integrate('history')")
+    conn.execute("SET ROLE integrate_owner")
+    for statement in attach.split("; "):
+        conn.execute(statement.encode())
+    conn.execute("CREATE TABLE other (id int) PARTITION BY RANGE (id); CREATE TABLE other_a PARTITION OF other DEFAULT")
+    conn.execute("RESET ROLE")
+    assert conn.execute(IDENTITY, ["later"]).fetchone() == ("f",)
+    assert conn.execute(IDENTITY, ["other_a"]).fetchone() == ("d",)
+    there = "SELECT count(*) FROM pg_event_trigger WHERE evtname = 'pggit_daemon_partitions'"
+    assert conn.execute(there).fetchone() == (1,)
+    conn.execute("SELECT pggit.remove_integration('history')")
+    assert conn.execute(there).fetchone() == (0,)
+    conn.execute("DROP TABLE history, other; DROP OWNED BY integrate_owner; DROP ROLE integrate_owner")
 
 
 @pytest.mark.parametrize(

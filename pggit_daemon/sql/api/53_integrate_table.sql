@@ -12,11 +12,71 @@ EXCEPTION WHEN lock_not_available THEN
         HINT = 'Call this again when no migration is running; a tool must not wait for it.';
 END $$;
 
+-- Without an identity UPDATE and DELETE could not be decoded. Each partition has one of its own.
+CREATE OR REPLACE FUNCTION pggit_daemon.give_identities(history regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    part regclass;
+BEGIN
+    FOR part IN
+        SELECT c.oid::regclass
+          FROM (SELECT history AS relid UNION SELECT p.relid FROM pg_partition_tree(history) AS p) AS all_parts
+          JOIN pg_class AS c ON c.oid = all_parts.relid
+         WHERE c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+               SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
+    LOOP
+        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', part);
+    END LOOP;
+END $$;
+
+-- A partition that comes after the integration of its table. The event trigger is there only while such a table is
+-- integrated; the triggers that name the session stand on the whole and need nothing.
+CREATE OR REPLACE FUNCTION pggit_daemon.on_partition() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5ms'
+    SET exit_on_error = off AS $$
+DECLARE
+    whole regclass;
+BEGIN
+    BEGIN
+        FOR whole IN
+            SELECT DISTINCT a.relid
+              FROM pg_event_trigger_ddl_commands() AS d
+             CROSS JOIN LATERAL pg_partition_ancestors(d.objid) AS a
+              JOIN pg_trigger AS t ON t.tgrelid = a.relid AND t.tgname = 'pggit_daemon_session'
+             WHERE d.classid = 'pg_class'::regclass
+        LOOP
+            PERFORM pggit_daemon.give_identities(whole);
+        END LOOP;
+    EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
+        IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+            RAISE;
+        END IF;
+        RAISE WARNING 'pggit-daemon could not give this partition a replica identity: % %', SQLSTATE, SQLERRM
+            USING HINT = 'The statement itself is not affected; call pggit.integrate of the whole table again.';
+    END;
+END $$;
+
+-- Whether a partitioned table is integrated.
+CREATE OR REPLACE FUNCTION pggit_daemon.has_integrated_partitions() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+                    WHERE t.tgname = 'pggit_daemon_session' AND c.relkind = 'p')
+$$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.watch_partitions() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'pggit_daemon_partitions') THEN
+        CREATE EVENT TRIGGER pggit_daemon_partitions ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
+            EXECUTE FUNCTION pggit_daemon.on_partition();
+        ALTER EVENT TRIGGER pggit_daemon_partitions ENABLE ALWAYS;
+    END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION pggit_daemon.integrate(history regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    t    record;
-    part regclass;
+    t record;
 BEGIN
     SELECT c.relkind, c.relpersistence, c.relname, n.nspname INTO t
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = history;
@@ -35,16 +95,10 @@ BEGIN
         EXECUTE format('CREATE TRIGGER pggit_daemon_truncate AFTER TRUNCATE ON %s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION pggit_daemon.on_history_row()', history);
     END IF;
-    -- Without an identity UPDATE and DELETE could not be decoded. Each partition has one of its own.
-    FOR part IN
-        SELECT c.oid::regclass
-          FROM (SELECT history AS relid UNION SELECT p.relid FROM pg_partition_tree(history) AS p) AS all_parts
-          JOIN pg_class AS c ON c.oid = all_parts.relid
-         WHERE c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
-               SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
-    LOOP
-        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', part);
-    END LOOP;
+    PERFORM pggit_daemon.give_identities(history);
+    IF t.relkind = 'p' THEN
+        PERFORM pggit_daemon.watch_partitions();
+    END IF;
     IF NOT EXISTS (SELECT FROM pggit_daemon.source AS s
                     WHERE s.present AND s.schema_name = t.nspname AND s.table_name = t.relname) THEN
         RAISE NOTICE '% is no history table that the daemon knows so far', history
@@ -64,4 +118,7 @@ BEGIN
     PERFORM pggit_daemon.lock_history(history);
     EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_session ON %s', history);
     EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_truncate ON %s', history);
+    IF NOT pggit_daemon.has_integrated_partitions() THEN
+        DROP EVENT TRIGGER IF EXISTS pggit_daemon_partitions;
+    END IF;
 END $$;

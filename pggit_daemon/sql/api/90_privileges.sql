@@ -103,6 +103,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.definers() RETURNS TABLE (name text, own
         ('integrate', 'superuser', 'makes triggers on tables of others, and an event trigger'),
         ('remove_integration', 'superuser', 'drops them'),
         ('on_history_table', 'superuser', 'makes triggers on tables of others'),
+        ('on_partition', 'superuser', 'gives partitions of others a replica identity'),
         ('publish', 'superuser', 'makes publications of tables of others, and event triggers'),
         ('on_publishable_ddl', 'superuser', 'changes the publications'),
         ('on_unlogging', 'superuser', 'changes the publications')
