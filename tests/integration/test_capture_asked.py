@@ -62,6 +62,25 @@ def test_who_asks_for_a_history_table_used_it(followed: Captured, path: str, sta
     assert _used(followed.dsn, f"SET search_path = {path}", statement, "SET search_path = public") == asked
 
 
+@pytest.mark.parametrize(("role", "asked"), [("asked_role", ["Odd one"]), (None, ["public"])])
+def test_the_role_in_force_says_which_schema_is_its_own(followed: Captured, role: str | None, asked: object) -> None:
+    """`$user` in the search_path means whom SET ROLE made the session, not who logged in."""
+    followed.run(
+        'ALTER SCHEMA "Odd one" RENAME TO asked_role',
+        "DROP ROLE IF EXISTS asked_role",
+        "CREATE ROLE asked_role",
+        "GRANT ALL ON SCHEMA asked_role, public TO asked_role",
+        "GRANT ALL ON ALL TABLES IN SCHEMA asked_role TO asked_role",
+        "UPDATE pggit_daemon.source SET schema_name = 'asked_role' WHERE name = 'Odd one'",
+    )
+    before = ['SET search_path = "$user", public', f"SET ROLE {role or 'none'}"]
+    statement = "CREATE TABLE IF NOT EXISTS schema_migrations (version int)"
+    try:
+        assert _used(followed.dsn, *before, statement, "RESET ROLE", "SET search_path = public") == asked
+    finally:
+        followed.run("DROP OWNED BY asked_role", "DROP ROLE asked_role")
+
+
 def test_what_was_asked_long_ago_counts_no_more(followed: Captured) -> None:
     old = "SELECT set_config('pggit_daemon.asked', concat_ws(' ', pg_backend_pid(), '{}'::regclass::oid, {}), false)"
     then = "extract(epoch FROM now())::bigint - {}"

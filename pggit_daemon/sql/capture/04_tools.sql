@@ -111,7 +111,10 @@ BEGIN
         SELECT n.nspname
           FROM string_to_table(path, ',') WITH ORDINALITY AS p (entry, place)
           JOIN pg_namespace AS n
-            ON n.nspname = CASE btrim(p.entry, ' "') WHEN '$user' THEN session_user ELSE pggit_daemon.name_as_written(btrim(p.entry)) END
+            -- `$user` is the role in force, which SECURITY DEFINER hides: what SET ROLE left.
+            ON n.nspname = CASE btrim(p.entry, ' "')
+                           WHEN '$user' THEN coalesce(nullif(current_setting('role'), 'none'), session_user)
+                           ELSE pggit_daemon.name_as_written(btrim(p.entry)) END
          ORDER BY p.place LIMIT 1));
     SELECT s.objid INTO asked
       FROM pggit_daemon.source AS s
