@@ -5,8 +5,8 @@ since as a `Batch`. Called by `replication/feed.py`; one assembler serves one co
 stream starts at a transaction's begin again.
 
 Nearly all transactions of a busy server touch none of our tables and arrive as a begin and a commit with nothing
-between. They are recognized by their first bytes and counted; of all that came since the last batch only the last
-commit is parsed, for its position.
+between. `replication/drain.py` counts most of them; of all that came since the last batch only the last commit is
+parsed, for its position.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from pggit_daemon.replication.pacing import Urgency
 from pggit_daemon.replication.protocol import (
     KEEPALIVE,
     OVERSIZE,
+    PASSED,
     WARNING,
     XLOG_DATA,
     XLOG_HEADER,
     Keepalive,
+    Marks,
+    Passed,
     data_start,
     keepalive,
     payload,
@@ -97,6 +100,11 @@ class Assembler:
         return self.batch()
 
     @property
+    def marks(self) -> Marks:
+        """By what transactions with nothing in them are known."""
+        return Marks.of(self._decoder.begin, self._decoder.commit)
+
+    @property
     def has_pulse(self) -> bool:
         """Whether the server has said how far it is since the last batch, in a message for that alone."""
         return self._pulsed
@@ -144,6 +152,8 @@ class Assembler:
                 self._server_time = _newer(self._server_time, keepalive(frame).server_time)
             else:
                 self._last_pulse = frame
+        elif kind == PASSED:
+            self._skip(protocol.read_passed(frame), is_open=is_open)
         elif kind == WARNING:
             self._warned(frame, is_open=is_open)
         elif kind == OVERSIZE:
@@ -154,6 +164,13 @@ class Assembler:
         else:
             for change in self._decoder.changes(payload(frame), data_start(frame)):
                 self._change(change, is_open=is_open, frame=frame)
+
+    def _skip(self, passed: Passed, *, is_open: bool) -> None:
+        if is_open:
+            raise ProtocolError("a begin came inside an open transaction")
+        self._frames += 2 * passed.amount - 1
+        self._empties += passed.amount
+        self._begin, self._last_empty, self._last_pulse = passed.begin, passed.commit, b""
 
     def _change(self, change: Change, *, is_open: bool, frame: bytes = b"") -> None:
         if isinstance(change, Message) and not change.transactional:

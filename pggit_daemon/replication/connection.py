@@ -25,6 +25,7 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import protocol
 from pggit_daemon.replication import refusals as failures
 from pggit_daemon.replication.frames import Frames, Take
+from pggit_daemon.replication.protocol import Marks
 from pggit_daemon.replication.slot import read_requirements, read_slot
 from pggit_daemon.sql import load_queries
 
@@ -178,6 +179,10 @@ class ReplicationConnection:
         if result is None or result.status != pq.ExecStatus.COPY_BOTH:
             raise StreamError(f"the server did not start to stream from replication slot {slot}")
         self._frames.begin()
+
+    def tell_apart(self, marks: Marks) -> None:
+        """By what the transactions are known that have nothing for us: `protocol.passed` stands for theirs."""
+        self._frames.tell_apart(marks)
 
     async def read(self, take: Take, patience: float) -> None:
         """Hand frames to `take` until it says that somebody must see them, at most `patience` seconds from the first.

@@ -15,17 +15,16 @@ import psycopg
 from psycopg import pq
 
 from pggit_daemon.errors import PggitDaemonError, StreamError, UndecodableError
-from pggit_daemon.replication import protocol
+from pggit_daemon.replication.drain import Haul, drain
+from pggit_daemon.replication.protocol import Marks
 from pggit_daemon.replication.refusals import first_line
 
 if TYPE_CHECKING:
     from pggit_daemon.db.guard import Guard
 
-MAX_FRAMES = 4096  # one look takes no more, so that it cannot hold up the event loop
-MAX_BYTES = 4 << 20
 FULL_HAUL = 32
 FULL_BYTES = 8 << 10
-"""Frames and bytes of one look at the socket; less means that it was emptied, as libpq has room for 16 KiB."""
+"""Messages and bytes of one look at the socket; less means that it was emptied, as libpq has room for 16 KiB."""
 
 
 class Copy:
@@ -39,8 +38,8 @@ class Copy:
         self._streaming = False
         self._warnings: list[str] = []
         self.failure: PggitDaemonError | None = None
-        self.is_full = False
-        """Whether the last look left frames behind, as they were many."""
+        self.marks: Marks | None = None
+        """By what transactions with nothing in them are known, which are only counted; None: they are no others."""
         conn.add_notice_handler(self._warned)
 
     @property
@@ -85,47 +84,30 @@ class Copy:
         if self._pgconn.status == pq.ConnStatus.OK:
             self._loop.remove_writer(self._pgconn.socket)
 
-    def arrived(self) -> list[bytes]:
-        """Take the frames that have arrived, without waiting; a failure is kept for the time after them."""
-        frames: list[bytes] = []
+    def arrived(self) -> Haul:
+        """Take what has arrived, without waiting; a failure is kept for the time after it."""
+        haul = Haul()
         # Under TLS one look at the socket may leave a decrypted rest behind, and the socket silent about it.
         looks = 3 if self._pgconn.ssl_in_use else 1
-        self.is_full = False
-        room = MAX_BYTES
         try:
-            while looks and not self.is_full and self.failure is None:
+            while looks and not haul.is_full and self.failure is None:
                 self._pgconn.consume_input()
-                before, full = len(frames), room - FULL_BYTES
-                room = self._drain(frames, room)
-                if len(frames) - before < FULL_HAUL and room > full:
+                messages, size = haul.messages, haul.size
+                if not drain(self._pgconn.get_copy_data, haul, self.marks, self._warnings):
+                    self.fail(self._ended())
+                if haul.messages - messages < FULL_HAUL and haul.size - size < FULL_BYTES:
                     looks -= 1
         except psycopg.Error as exc:
             self.fail(StreamError(f"the connection broke: {self._guard.reason or first_line(exc)}"))
-        if frames:
+        if haul.messages:
             self._guard.heard()
-        return frames
-
-    def _drain(self, frames: list[bytes], room: int) -> int:
-        """Move libpq's complete frames to `frames`, up to the limits of one read; return for how many bytes is room."""
-        get = self._pgconn.get_copy_data
-        size, data = get(1)
-        while size > 0:
-            if self._warnings:
-                # libpq hands a notice over on its way to the data behind it: it belongs right before these.
-                frames.extend(protocol.warning(text) for text in self._warnings)
-                self._warnings.clear()
-            frames.append(bytes(data) if size <= protocol.MOST else protocol.shortened(data))
-            room -= min(size, protocol.MOST)
-            if room <= 0 or len(frames) >= MAX_FRAMES:
-                self.is_full = True
-                return room
-            size, data = get(1)
-        if size < 0:
-            self.fail(self._ended())
-        return room
+        return haul
 
     def _warned(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Keep the plugin's warnings in their place in the stream: they stand for rows that it cannot show."""
+        """Keep the plugin's warnings in their place in the stream: they stand for rows that it cannot show.
+
+        libpq hands a notice over on its way to the message behind it.
+        """
         if self._streaming and notice.severity_nonlocalized == "WARNING":
             self._warnings.append(notice.message_primary or "")
 

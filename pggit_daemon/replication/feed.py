@@ -96,6 +96,7 @@ class Feed:
         status_interval: float = STATUS_INTERVAL,
     ) -> None:
         self._connection = connection
+        connection.tell_apart(assembler.marks)
         self._assembler = assembler
         self._acknowledged = position
         self._received = position

@@ -21,6 +21,7 @@ import psycopg
 from pggit_daemon.errors import StreamError
 from pggit_daemon.replication.copy import Copy
 from pggit_daemon.replication.pacing import Pace, Pause, Urgency
+from pggit_daemon.replication.protocol import Marks
 
 if TYPE_CHECKING:
     from pggit_daemon.db.guard import Guard
@@ -53,6 +54,10 @@ class Frames:
     def begin(self) -> None:
         """The stream has started."""
         self._copy.begin()
+
+    def tell_apart(self, marks: Marks) -> None:
+        """By what the transactions are known that are only to be counted."""
+        self._copy.marks = marks
 
     async def read(self, take: Take, patience: float) -> None:
         """Hand frames over until somebody must see them, and no longer than `patience` seconds from the first.
@@ -122,13 +127,13 @@ class Frames:
         if self._next_look is not None:
             self._next_look.cancel()
             self._next_look = None
-        frames = self._copy.arrived()
-        urgency = self._hand_over(frames) if frames else Urgency.LATER
+        haul = self._copy.arrived()
+        urgency = self._hand_over(haul.frames) if haul.frames else Urgency.LATER
         if urgency.is_now or self._interrupted or self._copy.failure is not None:
             self._finish()
-        elif self._copy.is_full:
+        elif haul.is_full:
             self._next_look = self._loop.call_soon(self._look)
-        elif frames and urgency is Urgency.LATER and (pause := self._pace.looked(self._loop.time())) is not None:
+        elif haul.frames and urgency is Urgency.LATER and (pause := self._pace.looked(self._loop.time())) is not None:
             self._gather(pause)
         else:
             self._listen(self._look)

@@ -17,6 +17,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from pggit_daemon.errors import ProtocolError
 from pggit_daemon.model.lsn import LSN
@@ -25,6 +26,7 @@ XLOG_DATA = ord("w")
 KEEPALIVE = ord("k")
 WARNING = ord("n")  # no message of the protocol: a warning of the server, put in its place among the frames
 OVERSIZE = ord("o")  # nor is this: what is left of a frame that was too large
+PASSED = ord("p")  # nor this: so many transactions had nothing for us
 XLOG_HEADER = 25
 """Bytes before an XLogData frame's payload."""
 
@@ -109,6 +111,45 @@ def _malformed(frame: bytes) -> ProtocolError:
 def warning(text: str) -> bytes:
     """A frame of our own, for a warning that came between two of the server's."""
     return bytes((WARNING,)) + text.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How a plugin's records are told apart: at one place of an XLogData frame, by one byte."""
+
+    at: int
+    begin: int
+    commit: int
+
+    @classmethod
+    def of(cls, begin: bytes, commit: bytes) -> Self:
+        """How they start is alike up to the byte that tells them apart, as in those of any other record."""
+        at = next(at for at, (one, other) in enumerate(zip(begin, commit, strict=True)) if one != other)
+        return cls(XLOG_HEADER + at, begin[at], commit[at])
+
+
+_PASSED = struct.Struct(">cII")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Transactions with nothing between begin and commit, one right behind the other; and the frames of the last."""
+
+    amount: int
+    begin: bytes
+    commit: bytes
+
+
+def passed(amount: int, begin: bytes | memoryview, commit: bytes | memoryview) -> bytes:
+    """A frame of our own that stands for the frames of such transactions."""
+    return b"".join((_PASSED.pack(bytes((PASSED,)), amount, len(begin)), begin, commit))
+
+
+def read_passed(frame: bytes) -> Passed:
+    """Read such a frame."""
+    _kind, amount, size = _PASSED.unpack_from(frame)
+    end = _PASSED.size + size
+    return Passed(amount, frame[_PASSED.size : end], frame[end:])
 
 
 MOST = 16 << 20
