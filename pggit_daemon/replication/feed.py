@@ -35,7 +35,7 @@ STATUS_INTERVAL = 2.0  # seconds
 REPEAT = 10.0  # seconds until a status that says nothing new is sent again, unless the server wants it earlier
 SOON = 0.005  # seconds: results that are durable are acknowledged within this
 LATER = 0.2  # seconds: with nothing outstanding there is no hurry, and each status costs the server some work
-PATIENCE = 0.25  # seconds until the consumer learns how far the server is, where that is all there is to learn
+PATIENCE = 1.0  # seconds until the consumer learns how far the server is, where that is all there is to learn
 SPAN = 0.5  # seconds, at least, over which the growth of the WAL is measured
 BUSY = 4096  # bytes of WAL a second, some ten small transactions, from which on the server should keep silent
 URGES = 5  # requests in a row for a reply that we cannot give
@@ -108,6 +108,7 @@ class Feed:
         self._said: LSN | None = None
         self._urges = Urges()
         self._flow = Flow()
+        self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -131,6 +132,7 @@ class Feed:
             await self._connection.read(self._take, PATIENCE)
             batch = self._assembler.batch()
             self._received = max(self._received, batch.received)
+            self._is_busy = self._flow.is_busy(self._received, asyncio.get_running_loop().time())
             yield batch
             large = self._assembler.oversize_at
             if large is not None and self._acknowledged > large:
@@ -188,8 +190,7 @@ class Feed:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        busy = self._flow.is_busy(self._received, loop.time())
-        hush = busy and not is_reply and not self._connection.is_standby
+        hush = self._is_busy and not is_reply and not self._connection.is_standby
         is_repeat = self._said == self._acknowledged
         if not (is_repeat and hush):
             self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask and not hush)

@@ -20,7 +20,7 @@ import psycopg
 
 from pggit_daemon.errors import StreamError
 from pggit_daemon.replication.copy import Copy
-from pggit_daemon.replication.pacing import Pace, Pause, Urgency
+from pggit_daemon.replication.pacing import LONG, Pace, Pause, Urgency
 from pggit_daemon.replication.protocol import Marks
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ class Frames:
             self._finish()
         elif haul.is_full:
             self._next_look = self._loop.call_soon(self._look)
-        elif haul.frames and urgency is Urgency.LATER and (pause := self._pace.looked(self._loop.time())) is not None:
-            self._gather(pause)
+        elif haul.frames and urgency is Urgency.LATER:
+            self._gather(self._pace.looked(self._loop.time(), haul.messages))
         else:
             self._listen(self._look)
 
@@ -147,11 +147,16 @@ class Frames:
         self._handed = True
         return urgency
 
-    def _gather(self, pause: Pause) -> None:
-        """Look again when enough has come, or a moment has passed."""
+    def _gather(self, pause: Pause | None) -> None:
+        """Look again when enough has come, or a moment has passed; with no pause, when anything comes."""
+        if pause is None:
+            self._listen(self._look)
+            return
+        seconds = pause.seconds
         if not self._listen(self._look, low_water=pause.size):
             self._stop_listening()
-        self._next_look = self._loop.call_later(pause.seconds, self._look)
+            seconds = min(seconds, LONG.seconds)  # the server may wait for room meanwhile
+        self._next_look = self._loop.call_later(seconds, self._look)
 
     def _rest(self) -> None:
         """Look no more until the next `read`."""

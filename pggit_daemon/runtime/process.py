@@ -50,7 +50,7 @@ class Process:
     ) -> None:
         self._read, self._reloadable, self._level, self._address = read, reloadable, level, address
         self._config = read()
-        self._stop = asyncio.Event()
+        self._stop, self._news = asyncio.Event(), asyncio.Event()
         self._signals = 0
         self._notifier = Notifier()
         self._metrics = Metrics()
@@ -75,7 +75,9 @@ class Process:
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._loop.call_soon_threadsafe(self._on_reload))
         signs = asyncio.create_task(self._signs_of_life())
         serving = asyncio.create_task(
-            Supervisor(self._metrics, self._health).serve(self._config, reload=self.current, stop=self._stop)
+            Supervisor(self._metrics, self._health).serve(
+                self._config, reload=self.current, news=self._news, stop=self._stop
+            )
         )
         try:
             await self._finish(serving)
@@ -118,6 +120,7 @@ class Process:
     def _begin_stop(self, name: str) -> None:
         log.info("daemon_stopping", signal=name)
         self._stop.set()
+        self._news.set()
 
     def _on_reload(self) -> None:
         """Take a new configuration if it is correct; otherwise go on with the old one."""
@@ -140,6 +143,7 @@ class Process:
 
     def _take(self, new: Config) -> None:
         old, self._config = self._config, new
+        self._news.set()
         self._health.stall_seconds = new.daemon.stall_seconds
         self._configure_logging()
         if (new.daemon.http_address, new.daemon.http_port) != (old.daemon.http_address, old.daemon.http_port):

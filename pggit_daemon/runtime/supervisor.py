@@ -9,7 +9,6 @@ drops and restarts just the databases that it changes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,9 +18,6 @@ from pggit_daemon.db.server import Servers
 from pggit_daemon.runtime.supervised import supervise
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import Health, State
-
-RELOAD_INTERVAL = 0.5
-"""Seconds between looks at whether the configuration has changed."""
 
 
 @dataclass(slots=True)
@@ -41,13 +37,18 @@ class Supervisor:
         self._running: dict[str, _Running] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def serve(self, config: Config, *, reload: Callable[[], Config], stop: asyncio.Event) -> None:
-        """Follow all databases until `stop`; each finishes the transaction in hand."""
+    async def serve(
+        self, config: Config, *, reload: Callable[[], Config], news: asyncio.Event, stop: asyncio.Event
+    ) -> None:
+        """Follow all databases until `stop`; each finishes the transaction in hand.
+
+        `news`: told to stop, or there is another configuration.
+        """
         current = config
         self._apply(current)
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RELOAD_INTERVAL)
+            await news.wait()
+            news.clear()
             newest = reload()
             if newest is not current and not stop.is_set():
                 current = newest

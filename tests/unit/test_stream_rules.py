@@ -12,7 +12,8 @@ from pggit_daemon.errors import PrerequisiteError, SlotInUse, SlotLost, StreamEr
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import refusals as failures
 from pggit_daemon.replication.feed import BUSY, SPAN, URGES, Flow, Urges
-from pggit_daemon.replication.pacing import ALERT, BURST, LONG, SHORT, Pace
+from pggit_daemon.replication.pacing import ALERT, BURST, LONG, LONGEST, SHORT, STEADY, Pace, Pause
+from pggit_daemon.replication.pacing import SPAN as COUNTED
 from pggit_daemon.replication.slot import Requirements, SlotFacts
 from pggit_daemon.runtime.backoff import CAP, STABLE, Backoff
 
@@ -64,25 +65,48 @@ def test_a_server_that_writes_little_is_not_busy() -> None:
 def test_a_lone_transaction_is_read_at_once() -> None:
     """A transaction a second, each with three wake-ups: none of them waits."""
     pace = Pace()
-    assert not any(pace.looked(second + wake / 10_000) for second in range(60) for wake in range(3))
+    assert not any(pace.looked(second + wake / 10_000, 1) for second in range(60) for wake in range(3))
 
 
 def test_a_steady_flow_gathers() -> None:
     """Each look costs a pause once the allowance is used up, so that their number has a bound."""
     pace, now, pauses = Pace(), 0.0, []
     while now < 10:
-        pauses.append(pace.looked(now))
+        pauses.append(pace.looked(now, 2))
         now += pauses[-1].seconds if pauses[-1] is not None else 0.0002
     assert pauses[:BURST] == [None] * BURST
     assert pauses[BURST:] == [LONG] * (len(pauses) - BURST)
 
 
+def test_the_pauses_of_a_busy_server_are_the_longest() -> None:
+    """It is known for busy within a second or so, and for no longer busy as soon."""
+    pace, now, rate = Pace(), 0.0, 2 * STEADY
+    pauses: list[tuple[float, Pause | None]] = []
+    while now < 20:
+        if now >= 10:
+            rate = STEADY / 2
+        pause = pace.looked(now, max(1, round(rate * (pauses[-1][1].seconds if pauses and pauses[-1][1] else 0.001))))
+        pauses.append((now, pause))
+        now += pause.seconds if pause is not None else 0.001
+    assert {pause for moment, pause in pauses if 2 * COUNTED < moment < 10} == {LONGEST}
+    assert {pause for moment, pause in pauses if moment > 10 + 2 * COUNTED} == {LONG}
+
+
+def test_migrations_beside_a_busy_server_find_it_alert() -> None:
+    """However busy it is, the pauses after something of ours are the short ones."""
+    pace = Pace()
+    pace.ours(5.0)
+    pauses = [(number / 1000, pace.looked(number / 1000, 8)) for number in range(20_000)]
+    assert {pause for now, pause in pauses if 5.5 < now < 5.0 + ALERT} == {SHORT}
+    assert {pause for now, pause in pauses if now >= 5.0 + ALERT} == {LONGEST}
+
+
 def test_migrations_come_together() -> None:
     """After something of ours the pauses are short for a while, and end early when a statement of ours comes."""
     pace = Pace()
-    moments = [number / 1000 for number in range(20_000)]
+    moments = [number / 50 for number in range(1_000)]
     pace.ours(5.0)
-    pauses = [(now, pause) for now in moments if (pause := pace.looked(now)) is not None]
+    pauses = [(now, pause) for now in moments if (pause := pace.looked(now, 1)) is not None]
     assert {pause for now, pause in pauses if now < 5.0 + ALERT} == {SHORT}
     assert {pause for now, pause in pauses if now >= 5.0 + ALERT} == {LONG}
 
@@ -91,8 +115,8 @@ def test_what_comes_now_and_then_is_not_gathered() -> None:
     """With nothing right behind it a transaction need not wait for others, however many there were before."""
     pace = Pace()
     for number in range(1000):
-        pace.looked(number / 1000)
-    assert not any(pace.looked(2 + number * 0.05) for number in range(100))
+        pace.looked(number / 1000, 1)
+    assert not any(pace.looked(2 + number * 0.05, 2) for number in range(100))
 
 
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=60))
