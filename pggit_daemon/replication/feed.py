@@ -74,14 +74,18 @@ class Flow:
         self._since: tuple[float, LSN] | None = None
         self._is_busy = False
 
-    def is_busy(self, received: LSN, now: float) -> bool:
-        """Note how far the stream is, at `now` seconds; whether the server was busy when that was last measured."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server was busy when that was last measured."""
+        return self._is_busy
+
+    def note(self, received: LSN, now: float) -> None:
+        """Note how far the stream is, at `now` seconds."""
         began, start = self._since or (now, received)
         if now - began >= SPAN:
             self._is_busy = received.value - start.value > BUSY * (now - began)
         if self._since is None or now - began >= SPAN:
             self._since = (now, received)
-        return self._is_busy
 
 
 class Feed:
@@ -108,7 +112,6 @@ class Feed:
         self._said: LSN | None = None
         self._urges = Urges()
         self._flow = Flow()
-        self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -132,7 +135,7 @@ class Feed:
             await self._connection.read(self._take, PATIENCE)
             batch = self._assembler.batch()
             self._received = max(self._received, batch.received)
-            self._is_busy = self._flow.is_busy(self._received, asyncio.get_running_loop().time())
+            self._flow.note(self._received, asyncio.get_running_loop().time())
             yield batch
             large = self._assembler.oversize_at
             if large is not None and self._acknowledged > large:
@@ -190,7 +193,7 @@ class Feed:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        hush = self._is_busy and not is_reply and not self._connection.is_standby
+        hush = self._flow.is_busy and not is_reply and not self._connection.is_standby
         is_repeat = self._said == self._acknowledged
         if not (is_repeat and hush):
             self._connection.send_status(self._acknowledged, written=self._received, reply=self._ask and not hush)

@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import feed as feeding
+from pggit_daemon.replication import protocol
 from pggit_daemon.replication.pacing import Urgency
 from sandbox.cluster import Cluster
 from tests.integration.streaming import connect, following, make_slot
@@ -40,9 +41,8 @@ def standbys() -> Iterator[Cluster]:
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each server taken for a busy one, from the second status on."""
-    monkeypatch.setattr(feeding, "SPAN", 0.0)
-    monkeypatch.setattr(feeding, "BUSY", -1)
+    """Have each server taken for a busy one."""
+    monkeypatch.setattr(feeding.Flow, "is_busy", True)
 
 
 @contextmanager
@@ -68,7 +68,11 @@ async def kinds_of_frames(feed: Feed, connection: ReplicationConnection, conn: p
     kinds: Counter[bytes] = Counter()
 
     def take(frames: list[bytes]) -> Urgency:
-        kinds.update(frame[:1] for frame in frames)
+        for frame in frames:
+            if frame[0] == protocol.PASSED:
+                kinds[b"w"] += 2 * protocol.read_passed(frame).amount
+            else:
+                kinds[frame[:1]] += 1
         return Urgency.LATER
 
     feed.request_reply()  # once it has answered, it has heard what we say

@@ -49,17 +49,23 @@ def test_other_work_between_the_questions_is_no_urge() -> None:
 def test_a_server_is_busy_while_its_wal_grows_fast() -> None:
     """Promise: it is known after a span, whatever the pauses between the messages, and forgotten after another."""
     flow = Flow()
-    growing = [flow.is_busy(LSN(int(tick * 2 * BUSY / 100)), tick / 100) for tick in range(300)]
+
+    def noted(received: int, now: float) -> bool:
+        flow.note(LSN(received), now)
+        return flow.is_busy
+
+    growing = [noted(int(tick * 2 * BUSY / 100), tick / 100) for tick in range(300)]
     assert growing.index(True) == round(SPAN * 100)
     assert all(growing[growing.index(True) :])
-    last = LSN(6 * BUSY)
-    quiet = [flow.is_busy(last, 3 + tick) for tick in range(5)]
+    quiet = [noted(6 * BUSY, 3 + tick) for tick in range(5)]
     assert quiet[2:] == [False] * 3
 
 
 def test_a_server_that_writes_little_is_not_busy() -> None:
     flow = Flow()
-    assert not any(flow.is_busy(LSN(second * BUSY // 2), float(second)) for second in range(100))
+    for second in range(100):
+        flow.note(LSN(second * BUSY // 2), float(second))
+        assert not flow.is_busy
 
 
 def test_a_lone_transaction_is_read_at_once() -> None:
