@@ -8,6 +8,7 @@
     ├── PrerequisiteError            wal_level, plugin, rights, not initialised: `hint` (exit 4)
     │   ├── PluginRefused            the server has no such output plugin, or does not allow it
     │   ├── RightMissing             42501: no right to it, or row security hides rows of it
+    │   ├── AnotherVersion           init of another version ran in the database
     │   └── InstallError             init, upgrade or uninstall could not go on         (exit 4)
     ├── SlotError                    the replication slot
     │   ├── SlotInUse                another process streams from it: wait and retry
@@ -81,6 +82,10 @@ class RightMissing(PrerequisiteError):
 
     What may not be read is unknown: nobody may conclude that it is not there.
     """
+
+
+class AnotherVersion(PrerequisiteError):
+    """The schema is another version's: init of a newer one ran while this daemon did, or not yet that of this one."""
 
 
 class InstallError(PrerequisiteError):

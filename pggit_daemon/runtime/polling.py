@@ -1,8 +1,8 @@
 """The metrics of one database that come from SQL, read again and again.
 
 In: a way to connect, what the server tells of all its databases. Out: gauges; a log line when the capture breaks or is
-repaired. A task of `worker.py`, which runs as long as the database is followed. Where nothing was written in it, only
-the slot's gauges are set anew.
+repaired, or when the schema was upgraded beyond this program. A task of `worker.py`, which runs as long as the database
+is followed. Where nothing was written in it, only the slot's gauges are set anew.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.on_demand import Connection, OnDemand
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.runtime.publishing import Publishing
+from pggit_daemon.sql import schema_version
+from pggit_daemon.store.installation import RESTART, UPGRADED
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.metrics_poll import poll, show_slot
 from pggit_daemon.telemetry.repeats import Repeats
@@ -49,6 +51,7 @@ class Polling:
         self._open = open_
         self._publishing = publishing
         self._log = log.bind(database=config.name)
+        self._upgraded: int | None = None  # the newer version that the schema was of
         self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
 
     async def run(self) -> None:
@@ -74,7 +77,9 @@ class Polling:
             await self._show_slot()
             return
         async with self._activity.server.looking.turn(), link.use() as conn:
-            self._tell_capture(await poll(conn, self._metrics, self._config.name))
+            installed = await poll(conn, self._metrics, self._config.name)
+            self._tell_capture(installed.broken)
+            self._tell_version(installed.version, conn.info.dbname)
             if self._publishing.busy or self._broken:
                 await self._publishing.again(conn)
         gate.passed()
@@ -84,6 +89,14 @@ class Polling:
         look = await self._activity.look()
         if look is not None:
             show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
+
+    def _tell_version(self, version: int | None, database: str) -> None:
+        """That init of a newer version ran meanwhile: what works goes on, but only until the stream must start over."""
+        upgraded = version if version is not None and version > schema_version() else None
+        if upgraded is not None and upgraded != self._upgraded:
+            error = UPGRADED.format(database, upgraded, schema_version())
+            self._log.warning("schema_upgraded", error=error, hint=RESTART)
+        self._upgraded = upgraded
 
     def _tell_capture(self, broken: tuple[str, ...]) -> None:
         """Whether statements are recorded at all: what is off, changed or missing of the capture."""

@@ -18,6 +18,7 @@ from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.guard import SESSIONS, Sessions
 from pggit_daemon.db.server import Server
 from pggit_daemon.errors import (
+    AnotherVersion,
     ConfigError,
     ConnectError,
     PggitDaemonError,
@@ -25,9 +26,11 @@ from pggit_daemon.errors import (
     ServerAway,
     SlotInUse,
     SlotLost,
+    StoreError,
 )
 from pggit_daemon.runtime.backoff import Backoff
 from pggit_daemon.runtime.worker import Database
+from pggit_daemon.store.installation import another_version
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
 from pggit_daemon.telemetry.repeats import Repeats
@@ -36,6 +39,11 @@ log = structlog.get_logger(__name__)
 
 STANDBY = 1.0
 """Seconds, more or less, between looks at a slot that another process has: taking over must not be late."""
+
+ANOTHER_VERSION = 10.0
+"""Seconds, more or less, between looks whether the schema is this version's (again); the log has it once an hour."""
+
+HOURLY = 3600.0
 
 BROKEN_OFF = 1.0
 """Seconds that a task may take to end once its connections are closed, and again once it is cancelled."""
@@ -101,18 +109,29 @@ class _Attempts:
             except SlotInUse as exc:
                 delay = self._standby(exc)
             except PggitDaemonError as exc:
-                delay = self._failed(exc, stop)
-            except Exception:  # a supervised task: one database's fault must not end the others
+                delay = self._failed(await self._explained(exc, stop), stop)
+            except Exception as exc:  # a supervised task: one database's fault must not end the others
                 if stop.is_set():
                     return  # it was broken off
-                delay = self._backoff.failed(self._loop.time())
-                self._health.enter(State.FAILED, "an unexpected error; see the log")
-                self._metrics.restarts.labels(self._config.name, "unexpected").inc()
-                log.exception("database_broken", retry_seconds=round(delay, 2))
+                found = await another_version(self._config.dsn)
+                if found is not None:
+                    delay = self._failed(found, stop)
+                else:
+                    delay = self._backoff.failed(self._loop.time())
+                    self._health.enter(State.FAILED, "an unexpected error; see the log")
+                    self._metrics.restarts.labels(self._config.name, "unexpected").inc()
+                    if self._repeats.note(("unexpected", repr(exc)), self._loop.time()) is not None:
+                        log.exception("database_broken", retry_seconds=round(delay, 2))
             else:
                 delay = 0.0
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)
+
+    async def _explained(self, exc: PggitDaemonError, stop: asyncio.Event) -> PggitDaemonError:
+        """What a function did not do as expected may be explained by its being another version's."""
+        if stop.is_set() or isinstance(exc, AnotherVersion) or not isinstance(exc, StoreError | PrerequisiteError):
+            return exc
+        return await another_version(self._config.dsn) or exc
 
     def _standby(self, exc: SlotInUse) -> float:
         if self._health.state is not State.STANDBY:
@@ -127,12 +146,15 @@ class _Attempts:
         now = self._loop.time()
         away = isinstance(exc, ServerAway)
         delay = self._backoff.away() if away else self._backoff.failed(now)
+        waits_for_somebody = isinstance(exc, AnotherVersion)
+        if waits_for_somebody:
+            delay = ANOTHER_VERSION * (0.5 + random.random())  # noqa: S311  (jitter)
         self._health.enter(State.FAILED, exc.message)
         reason = _reason(exc)
         if not (away and self._away):
             self._metrics.restarts.labels(self._config.name, reason).inc()
         self._away = away
-        left_out = self._repeats.note((reason, exc.message), now)
+        left_out = self._repeats.note((reason, exc.message), now, HOURLY if waits_for_somebody else None)
         if left_out is not None:
             more = {"not_logged_before": left_out} if left_out else {}
             log.warning(

@@ -37,7 +37,8 @@ from pggit_daemon.replication.feed import Feed, SwollenError
 from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
-from pggit_daemon.store.loader import check_installation, load_open, load_progress, load_registry
+from pggit_daemon.store.installation import check_installation
+from pggit_daemon.store.loader import load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics

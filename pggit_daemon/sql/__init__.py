@@ -70,6 +70,18 @@ def digest(sql_files: tuple[SqlFile, ...]) -> str:
 
 
 @cache
+def schema_version() -> int:
+    """Return the number of the last step: the version of the schema that this program needs."""
+    return steps()[-1].number
+
+
+@cache
+def functions_digest() -> str:
+    """Return the digest of the repeatable files, as `init` of this program leaves it in the database."""
+    return digest(repeatable())
+
+
+@cache
 def load_queries(*names: str) -> Mapping[str, str]:
     """Return the named statements of `queries/<name>.sql`, of each of these files."""
     queries: dict[str, str] = {}

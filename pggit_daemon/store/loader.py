@@ -16,7 +16,6 @@ import psycopg
 
 from pggit_daemon.db import catalog
 from pggit_daemon.db.connections import translated
-from pggit_daemon.errors import REPAIR, RESTORED, PrerequisiteError
 from pggit_daemon.interpret.history_table import Ledger, LedgerRow
 from pggit_daemon.interpret.sql_api import SQL_API, Api
 from pggit_daemon.model.decision import Fact
@@ -52,12 +51,6 @@ class State:
     poison: frozenset[LSN] = frozenset()
     facts: tuple[Fact, ...] = ()
     written: frozenset[LSN] = frozenset()
-
-
-async def check_installation(conn: psycopg.AsyncConnection[Any]) -> None:
-    """Raise PrerequisiteError where the tables are there and the rows are not that init leaves in them."""
-    if await _fetch(conn, "installation") != [(True,)]:
-        raise PrerequisiteError(RESTORED.format(conn.info.dbname), hint=REPAIR)
 
 
 async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:

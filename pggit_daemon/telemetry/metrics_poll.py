@@ -7,6 +7,7 @@ rows are gone disappear. One round trip. Called by the supervisor every `metrics
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -24,8 +25,16 @@ if TYPE_CHECKING:
     from pggit_daemon.telemetry.metrics import Metrics
 
 
-async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_label: str) -> tuple[str, ...]:
-    """Read once, and return what of the capture is broken.
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What the same look shows of the installation: what of the capture is broken, the version of the schema."""
+
+    broken: tuple[str, ...] = ()
+    version: int | None = None
+
+
+async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_label: str) -> Installed:
+    """Read once, and return how the installation is.
 
     ConnectError when the database does not answer; the gauges then show nothing.
     """
@@ -41,7 +50,7 @@ async def poll(conn: psycopg.AsyncConnection[Any], metrics: Metrics, database_la
     metrics.poll_duration_seconds.labels(database_label).set(time.monotonic() - began)
     metrics.last_poll_timestamp_seconds.labels(database_label).set(time.time())
     metrics.poll_success.labels(database_label).set(1)
-    return tuple(row[0]["broken"]) if row is not None else ()
+    return Installed(tuple(row[0]["broken"]), row[0]["version"]) if row is not None else Installed()
 
 
 def show_slot(slot: SlotLook | None, metrics: Metrics, database: str) -> None:

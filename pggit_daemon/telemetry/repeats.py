@@ -18,9 +18,12 @@ class Repeats:
         self._at = 0.0
         self._left_out = 0
 
-    def note(self, said: object, now: float) -> int | None:
-        """Note an event; None when it gets no line, otherwise how many equal ones got none before it."""
-        if said == self._said and now < self._at + self._every:
+    def note(self, said: object, now: float, every: float | None = None) -> int | None:
+        """Note an event; None when it gets no line, otherwise how many equal ones got none before it.
+
+        `every`: seconds until the same gets a line again, where that is other than usual.
+        """
+        if said == self._said and now < self._at + (every or self._every):
             self._left_out += 1
             return None
         left_out = self._left_out if said == self._said else 0

@@ -7,6 +7,10 @@ SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text, bound_ls
 -- Whether the rows that init leaves are there: a dump of the schema alone brings tables and event triggers without them.
 SELECT EXISTS (SELECT FROM pggit_daemon.repeatable) AND EXISTS (SELECT FROM pggit_daemon.secret);
 
+-- name: versions
+-- Of which version the schema is, and the digest of the functions as init left them.
+SELECT (SELECT max(number) FROM pggit_daemon.schema_step), (SELECT sha256 FROM pggit_daemon.repeatable);
+
 -- name: secret
 -- By which messages are known as ours.
 SELECT key FROM pggit_daemon.secret;

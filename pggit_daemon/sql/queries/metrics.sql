@@ -35,6 +35,7 @@ SELECT jsonb_build_object(
                                OR broken.part ~ '^(function|role) '))::integer))
         FROM (VALUES ('pggit_daemon_ddl'), ('pggit_daemon_drop'), ('pggit_daemon_rewrite'), ('pggit_daemon_members'))
              AS wanted (name)),
+    'version', (SELECT max(number) FROM pggit_daemon.schema_step),
     'broken', (SELECT coalesce(jsonb_agg(part || ' ' || problem ORDER BY part), '[]') FROM broken),
     'migrations', coalesce((
         SELECT jsonb_agg(jsonb_build_array(m.source, m.status, m.total))
