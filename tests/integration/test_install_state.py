@@ -175,6 +175,7 @@ OLDER = """
     DROP SEQUENCE pggit_daemon.session_start, pggit_daemon.tool_watch;
     ALTER TABLE pggit_daemon.source DROP COLUMN objid, DROP COLUMN number_order;
     ALTER TABLE pggit_daemon.ddl_event DROP COLUMN IF EXISTS used_histories;
+    ALTER TABLE pggit_daemon.history_event DROP COLUMN note;
 """
 
 
