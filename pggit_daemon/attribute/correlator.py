@@ -25,11 +25,13 @@ from pggit_daemon.attribute.learning import outlived
 from pggit_daemon.attribute.matching import match_rows, report, settle
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
 from pggit_daemon.attribute.state import State
-from pggit_daemon.attribute.undecoded import resolve
+from pggit_daemon.attribute.undecoded import blind, hold, resolve, undecoded_rows
 from pggit_daemon.model.changeset import AlreadyStored, Changeset, RecordedSegment, UndecodableRow
 from pggit_daemon.model.decision import Fact, Outcome
+from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
+from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.session import Watched
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.source import Source
@@ -101,6 +103,7 @@ class Correlator:
         state = self._state
         self._newest = max(self._newest, changeset.commit_lsn)
         seen = seen_of(changeset)
+        hold(state, [held for event in changeset.events for held in event.held])
         dropped = keep_house(state, changeset, seen)
         closed = move_brackets(state, changeset)
         first = seen.first if seen is not None else changeset.commit_lsn
@@ -115,6 +118,7 @@ class Correlator:
         if seen is not None and rest:
             claim(state, seen, rest)
         wait(state, rows)
+        blind(state, changeset)
         for item in changeset.items:
             if isinstance(item, AlreadyStored):
                 close_before(state, item, changeset)
@@ -167,16 +171,26 @@ class Correlator:
                 abandon(self._state, table, bracket)
         match_rows(self._state)
 
-    def resolve(self, source: str, changes: Sequence[HistoryChange]) -> None:
-        """Say what the undecodable rows of a source were: what its table and its ledger differ by, in order."""
+    def hold(self, held: Iterable[Held]) -> None:
+        """Take what history tables held at places that the stream has passed."""
+        hold(self._state, held)
+
+    def left(self, source: str) -> tuple[TextRow, ...]:
+        """Of the source's undecodable rows what some of them left in the table, as far as that is known, in order."""
+        return tuple(row.left for row in undecoded_rows(self._state, source) if row.left is not None)
+
+    def resolve(self, source: str, *compared: Sequence[HistoryChange]) -> None:
+        """Say what the undecodable rows of a source were: what its table and its ledger differ by, in order.
+
+        As far as each that is known to be `left`, and then as far as what the table holds now.
+        """
         state = self._state
-        decided = state.undecoded.pop(source, [])
-        waiting = [row for row in state.rows.get(source, ()) if isinstance(row.event, UndecodableRow)]
-        rows = sorted([*decided, *waiting], key=lambda row: (row.commit_lsn, row.lsn))
+        rows = undecoded_rows(state, source)
+        state.undecoded.pop(source, None)
         if state.sources[source].table in state.insert_only:
-            rows = resolve_insert_only(state, rows, changes)
+            rows = resolve_insert_only(state, rows, [change for changes in compared for change in changes])
         else:
-            resolve(rows, changes)
+            resolve(rows, compared, moves_one_row=state.sources[source].moves_one_row)
         for row in rows:
             state.changed.rows[row.source, row.lsn] = row
             if row.matched:

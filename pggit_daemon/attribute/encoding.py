@@ -123,6 +123,8 @@ def row_state(row: WaitingRow) -> dict[str, Any]:
         "evidence": row.evidence,
         "note": row.note,
         "bracket": str(row.bracket) if row.bracket is not None else None,
+        "left": row.left,
+        "blind": row.blind,
         "parts": [[str(part.place[0]), part.place[1], begin, end] for part, begin, end in row.parts],
         "event": _event(row.event) if isinstance(row.event, HistoryRowEvent) else None,
     }
@@ -164,6 +166,8 @@ def loaded_row(one: Stored, segments: Mapping[Place, OpenSegment]) -> WaitingRow
         evidence=Evidence(one["evidence"]) if one["evidence"] is not None else None,
         note=one["note"],
         bracket=LSN.parse(one["bracket"]) if one.get("bracket") is not None else None,
+        left=one.get("left"),
+        blind=one.get("blind", False),
         parts=[(segments[LSN.parse(at), ordinal], begin, end) for at, ordinal, begin, end in one["parts"]],
     )
 

@@ -12,6 +12,7 @@ from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import LinkedCommit
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.session import SessionKey
 
 Part = tuple[OpenSegment, int, int]
@@ -25,7 +26,8 @@ class WaitingRow:
     `event` is None for a change that decoding could not show and that changed nothing. `last` is where the last row of
     the source stands in the row's transaction. `overdue`: its grace is over; `ended`: its bracket. `at` names the
     commit of an earlier part that the SQL API knows of. `recorded`: the row itself is stored. `bracket`: where the one
-    was opened that it stands in.
+    was opened that it stands in. Of a change that is not known yet: `left` is what its transaction left in a table of
+    one row, where somebody read that, and `blind` says that the table must not be compared for it any more.
     """
 
     event: HistoryRowEvent | UndecodableRow | None
@@ -44,6 +46,8 @@ class WaitingRow:
     note: str | None = None
     at: LSN | None = None
     bracket: LSN | None = None
+    left: TextRow | None = None
+    blind: bool = False
     parts: list[Part] = field(default_factory=list)
 
     @property

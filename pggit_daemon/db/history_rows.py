@@ -16,8 +16,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from pggit_daemon.db.catalog import between_pages
 from pggit_daemon.db.connections import translated
-from pggit_daemon.model.row_text import TextRow
+from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.row_text import TextRow, as_text
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.sql import load_queries
 
@@ -72,6 +74,26 @@ def misread(table: TableName, misses: Sequence[str]) -> TableReading:
     return TableReading(TableState.UNREADABLE, why=why, hint=MISFIT)
 
 
+async def glance(conn: psycopg.AsyncConnection[Any], table: TableName) -> tuple[TextRow, int, LSN] | None:
+    """The only row of a table, the transaction that wrote it, and a place of the WAL behind that; None: not known.
+
+    One round trip, as what follows a change within milliseconds would hide it.
+    """
+    name = sql.Identifier(table.schema, table.table)
+    try:
+        cursor = await conn.execute(sql.SQL(_GLANCE).format(wrote=sql.SQL(_WRITER), table=name))
+        found = await cursor.fetchall()
+    except psycopg.Error as exc:
+        if exc.sqlstate is None:
+            raise translated(exc) from exc
+        return None
+    if len(found) != 1 or found[0][0] is None:
+        return None
+    xid, position, *values = found[0]
+    names = [column.name for column in (cursor.description or ())[2:]]
+    return as_text(dict(zip(names, values, strict=True))), xid, between_pages(LSN.parse(position))
+
+
 async def _rows(
     cursor: psycopg.AsyncCursor[Any], name: sql.Identifier, *, writers: bool
 ) -> tuple[list[TextRow], list[int | None]]:
@@ -103,6 +125,9 @@ _WRITER = """
                                           WHERE c.oid = t.tableoid) THEN t.xmin::text::bigint END
 """
 """Rows that are older than what the table was frozen up to may bear a number that has come again since."""
+
+_GLANCE = "SELECT {wrote}, pg_catalog.pg_current_wal_insert_lsn()::text, t.* FROM {table} AS t LIMIT 2"
+"""The place is later than what the statement sees, which is from its beginning."""
 
 
 def _refused(exc: psycopg.Error, table: TableName, conn: psycopg.AsyncConnection[Any]) -> TableReading:

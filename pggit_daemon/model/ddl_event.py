@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.model.session import HeldLock, Profile, Session, SessionKey, Snapshot
@@ -28,7 +29,7 @@ class DdlEvent:
 
     Only the first statement of a transaction has `locks`, `search_path`, `siblings` (other sessions with the same user,
     program and address, where a tool's sessions look so), `used` (the sources whose history table the session has read
-    or written lately) and `snapshot`.
+    or written lately), `held` (what history tables held then of which the stream shows no update) and `snapshot`.
     """
 
     event_id: int
@@ -43,12 +44,14 @@ class DdlEvent:
     search_path: str | None = None
     siblings: tuple[SessionKey, ...] | None = None
     used: frozenset[str] = frozenset()
+    held: tuple[Held, ...] = ()
     snapshot: Snapshot | None = None
 
 
 def parse_event(change: RowChange) -> DdlEvent:
     """Read a row of the outbox; ValueError or KeyError where it is not one."""
     row: Mapping[str, Any] = change.new
+    histories = json.loads(row.get("used_histories") or "[]")
     profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
     session = Session(
         SessionKey.of(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
@@ -65,9 +68,15 @@ def parse_event(change: RowChange) -> DdlEvent:
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
         siblings=_siblings(row["sisters"]),
-        used=frozenset(map(str, json.loads(row.get("used_histories") or "[]"))),
+        used=frozenset(one for one in histories if isinstance(one, str)),
+        held=tuple(_held(one, change.lsn) for one in histories if not isinstance(one, str)),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
+
+
+def _held(item: Mapping[str, Any], lsn: LSN) -> Held:
+    row = {_word(name): _word(value) for name, value in item["row"].items()}
+    return Held(_word(item["source"]), int(item["xid"]), row, lsn)
 
 
 def _siblings(listed: object) -> tuple[SessionKey, ...] | None:

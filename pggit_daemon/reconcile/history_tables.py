@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,8 +30,10 @@ from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, Undecodable
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
+from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
+from pggit_daemon.reconcile.glances import Glances
 from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.sql import load_queries
@@ -105,6 +107,7 @@ class HistoryTables:
         self._writers_asked: set[str] = set()
         self._put_off: dict[str, float] = {}
         self._asked = asyncio.Event()
+        self.glances = Glances(registry)
         self._states: dict[str, tuple[TableState, str | None]] = {}
         self._queries = load_queries("reconcile")
         self.moved: tuple[TableName, ...] = ()
@@ -116,15 +119,23 @@ class HistoryTables:
         for item in changeset.items:
             if isinstance(item, (HistoryRowEvent, UndecodableRow)):
                 self._seen[item.source] += 1
+            if isinstance(item, UndecodableRow) and self.glances.want(item.source):
+                self._asked.set()
 
-    def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
-        """What the table and the ledger differ by; None while that is not certain, and nothing where it is unknown."""
+    def differences(
+        self, source: str, received: LSN, left: Sequence[TextRow] = ()
+    ) -> tuple[tuple[HistoryChange, ...], ...] | None:
+        """What the table and the ledger differ by; None while that is not certain, and nothing where it is unknown.
+
+        Piece by piece: as far as each of the rows that were `left` one after the other, and then to what there is now.
+        """
         reading = self._readings.get(source)
         if reading is not None and received >= reading.position:
             del self._readings[source]
             if reading.seen == self._seen[source]:
                 self._wanted.discard(source)
-                return self._compare(source, reading, received)
+                before = tuple(self._ledger(source).compare(received, (row,)) for row in left)
+                return (*before, self._compare(source, reading, received))
             reading = None
         if reading is None:
             self._wanted.add(source)
@@ -182,6 +193,8 @@ class HistoryTables:
     async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """Read what an undecodable row waits for, or else compare what is due: the former holds up the stream."""
         self._asked.clear()
+        if await self.glances.look(conn):
+            self._barrier.ask()
         for source in sorted(self._wanted - set(self._readings)):
             self._readings[source] = await self._read(conn, source)
             self._barrier.ask()

@@ -16,7 +16,7 @@ that others hold, is tried again; the stream goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -28,9 +28,11 @@ from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.changeset import Changeset
+from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
+from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.history_tables import HistoryTables, Noted
@@ -186,9 +188,18 @@ class Scheduler:
         if step.commit is not None:
             self._limits.refused(step.commit)
 
-    def differences(self, source: str, received: LSN) -> tuple[HistoryChange, ...] | None:
-        """What an undecodable row may have been; None while that is not certain: ask again with the next batch."""
-        return self._tables.differences(source, received)
+    def held(self, received: LSN) -> list[Held]:
+        """What history tables held that were read right after an undecodable row came."""
+        return self._tables.glances.passed(received)
+
+    def differences(
+        self, source: str, received: LSN, left: Sequence[TextRow]
+    ) -> Sequence[Sequence[HistoryChange]] | None:
+        """What undecodable rows may have been, up to each of those that are known to have been `left`, and behind them.
+
+        None while that is not certain: ask again with the next batch.
+        """
+        return self._tables.differences(source, received, left)
 
     @property
     def needs(self) -> frozenset[Part]:

@@ -71,10 +71,11 @@ class Surroundings:
             self._probed_at = now
             async with self._link.use() as conn:
                 self._probe = await catalog.probe(conn, self._correlator.watched(), self._correlator.newest)
+        self._correlator.hold(self._scheduler.held(received))
         for source in self._correlator.undecoded():
-            changes = self._scheduler.differences(source, received)
-            if changes is not None:
-                self._correlator.resolve(source, changes)
+            compared = self._scheduler.differences(source, received, self._correlator.left(source))
+            if compared is not None:
+                self._correlator.resolve(source, *compared)
         self._ask_in(SOON if self._probe is not None or self._correlator.undecoded() else PROBE_INTERVAL)
 
     async def ask_who_may_write(self) -> None:

@@ -55,6 +55,11 @@ class Source:
         return trusted or self.place is Place.OTHER_SESSION
 
     @property
+    def moves_one_row(self) -> bool:
+        """Whether its table has one row and no key, so that the plugin shows no step of it."""
+        return self.preset.model in {"state", "head"} and not self.preset.key
+
+    @property
     def makers_migrate(self) -> bool:
         """Whether the session that makes the tool's own tables is one that runs migrations."""
         return self.preset.makers_migrate

@@ -139,18 +139,82 @@ CREATE OR REPLACE FUNCTION pggit_daemon.asked_history() RETURNS oid
      WHERE extract(epoch FROM statement_timestamp()) - m[2]::bigint < 600 AND m[1]::bigint < 4294967296
 $$;
 
+-- What the tables of sources hold that keep one whole number in one row without a key (tern, Sequel), where the plugin shows
+-- nothing of an UPDATE. Whoever reads the number learns with it, from the row's xmin, which transaction left it so. Nothing of
+-- a table that others have locked, of one with several rows, and of a row that this transaction wrote.
+-- No code of a user's runs: where the server can keep views out (from the minor versions of August 2024 on), only tables are
+-- read, and a value is only spelt. The locks are given back. A scan by place is in no statistics but those of blocks, so
+-- that this session does not seem to have used the table itself (`used_histories`).
+CREATE OR REPLACE FUNCTION pggit_daemon.held_numbers() RETURNS jsonb
+    LANGUAGE plpgsql AS $$
+DECLARE
+    held  jsonb := '[]';
+    t     record;
+    found record;
+BEGIN
+    IF current_setting('restrict_nonsystem_relation_kind', true) IS NULL
+       OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RETURN held;
+    END IF;
+    FOR t IN SELECT n.name, n.relation::regclass::text AS relation, n.number FROM pggit_daemon.numbered_tables() AS n LIMIT 8 LOOP
+        found := NULL;
+        BEGIN
+            PERFORM set_config('restrict_nonsystem_relation_kind', 'view, foreign-table', true),
+                    set_config('enable_seqscan', 'off', true), set_config('enable_tidscan', 'on', true);
+            EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', t.relation);
+            -- Its first blocks only, however many dead rows it has.
+            EXECUTE format('SELECT min(o.number) AS number, min(o.xmin) AS xmin, count(*) AS rows FROM (SELECT concat(t.%I) AS number, '
+                           't.xmin::text AS xmin FROM ONLY %s AS t WHERE t.ctid < ''(16,0)'' LIMIT 2) AS o', t.number, t.relation)
+               INTO found;
+            RAISE EXCEPTION SQLSTATE 'PGD00';
+        EXCEPTION
+            WHEN SQLSTATE 'PGD00' THEN
+                IF found.rows = 1 AND NOT pggit_daemon.is_own_xid(found.xmin::xid) THEN
+                    held := held || jsonb_build_object('source', t.name, 'xid', found.xmin::bigint,
+                                                       'row', jsonb_build_object(t.number, found.number));
+                END IF;
+            WHEN query_canceled OR assert_failure OR OTHERS THEN
+                IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
+                    RAISE;
+                END IF;
+        END;
+    END LOOP;
+    RETURN held;
+END $$;
+
+-- The tables of sources that are like that.
+CREATE OR REPLACE FUNCTION pggit_daemon.numbered_tables() RETURNS TABLE (name text, relation oid, number name)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.name, c.oid, a.attname
+      FROM pggit_daemon.source AS s
+     CROSS JOIN LATERAL (SELECT c.oid FROM pg_class AS c
+                          WHERE c.oid = s.objid AND c.relkind = 'r' AND c.relnatts = 1 AND c.relreplident IN ('d', 'n')
+                            AND NOT c.relhasindex AND NOT c.relrowsecurity
+                            AND c.relam = (SELECT am.oid FROM pg_am AS am WHERE am.amname = 'heap')) AS c
+      JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = 1 AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+$$;
+
 -- The sources whose history or lock table this session has read or written itself, lately: the server counts what a session does
 -- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. Or
 -- which it asked for. So what is found is certain, and what is not found proves nothing. NULL: none.
+-- After these names come objects: what `held_numbers` found.
 CREATE OR REPLACE FUNCTION pggit_daemon.used_histories() RETURNS jsonb
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    used jsonb;
 BEGIN
-    RETURN (
-        SELECT jsonb_agg(DISTINCT s.name ORDER BY s.name)
-          FROM pggit_daemon.source AS s
-         CROSS JOIN LATERAL (VALUES (s.objid),
-                                    (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
-         WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
-            OR pg_stat_get_xact_blocks_fetched(own.oid) > 0
-            OR own.oid = pggit_daemon.asked_history());
+    SELECT jsonb_agg(DISTINCT s.name ORDER BY s.name)
+      INTO used
+      FROM pggit_daemon.source AS s
+     CROSS JOIN LATERAL (VALUES (s.objid),
+                                (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
+     WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
+        OR pg_stat_get_xact_blocks_fetched(own.oid) > 0
+           -- Where `held_numbers` reads, it has fetched blocks, too.
+           AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = own.oid AND c.relnatts = 1 AND NOT c.relhasindex)
+        OR own.oid = pggit_daemon.asked_history();
+    IF pg_sequence_last_value('pggit_daemon.tool_watch') > 2 THEN
+        used := nullif(coalesce(used, '[]') || pggit_daemon.held_numbers(), '[]');
+    END IF;
+    RETURN used;
 END $$;

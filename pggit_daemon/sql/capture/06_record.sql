@@ -124,7 +124,8 @@ BEGIN
     ELSIF told THEN
         told := NOT pggit_daemon.within_event_trigger();
     END IF;
-    -- What is to be recorded: 0 nothing, 1 which history tables the session used, 2 also advisory locks. The daemon knows of
+    -- What is to be recorded: 0 nothing, 1 which history tables the session used, 2 also advisory locks, 3 also what tables
+    -- hold of which the plugin shows no UPDATE (`held_numbers`). The daemon knows of
     -- the tables that it follows (`store_put_tools`); of one that the statement makes it will know only later, when the tool
     -- has gone on.
     watched := coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0);

@@ -204,7 +204,9 @@ BEGIN
     SELECT a FROM jsonb_array_elements_text(p -> 'applications') AS a
     ON CONFLICT DO NOTHING;
     -- What the capture looks for. A table that is new to the daemon may have said so already.
-    IF (p ->> 'watch')::boolean
+    IF EXISTS (SELECT FROM pggit_daemon.numbered_tables()) THEN
+        PERFORM setval('pggit_daemon.tool_watch', 3);
+    ELSIF (p ->> 'watch')::boolean
        OR EXISTS (SELECT FROM pg_class AS c WHERE c.relname = ANY (pggit_daemon.locking_histories())) THEN
         PERFORM setval('pggit_daemon.tool_watch', 2);
     ELSIF EXISTS (SELECT FROM pggit_daemon.source) THEN
