@@ -55,7 +55,9 @@ class Scene:
         for tx in self.wal.transactions:
             lines.append((tx.commit_lsn, f"{tx.commit_time:%M:%S.%f} {tx.xid} COMMIT"))
             for change in tx.changes:
-                assert isinstance(change, RowChange)
+                if not isinstance(change, RowChange):
+                    lines.append((getattr(change, "lsn", tx.commit_lsn), f"{tx.xid} {change}"))
+                    continue
                 row = change.new
                 what = f"{change.op.value} {change.table} {dict(row)}"
                 if "command_tag" in row:

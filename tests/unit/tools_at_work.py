@@ -69,6 +69,17 @@ def _alembic(tx: Tx, table: TableName, number: int) -> None:
         tx.row(table, RowOp.UPDATE, {"version_num": f"r{number}"}, {"version_num": f"r{number - 1}"})
 
 
+def _one_number(tx: Tx, table: TableName, number: int) -> None:
+    """Of a table without a key, of whose UPDATE the plugin shows nothing."""
+    tx.undecodable(table, {"version": str(number)})
+
+
+def _first_number(tx: Tx, table: TableName, number: int) -> None:
+    """Its row comes with the table."""
+    if number == 1:
+        tx.insert(table, version=0)
+
+
 def _golang(tx: Tx, table: TableName, number: int, *, dirty: bool) -> None:
     tx.row(table, RowOp.TRUNCATE)
     tx.insert(table, version=number, dirty=dirty)
@@ -148,6 +159,8 @@ KITS = {
             begun=lambda tx, table, n: _golang(tx, table, n, dirty=True),
             holder="own",
         ),
+        Kit("tern", "schema_version", _one_number, str, _ALL, begun=_first_number, holder="own", program="tern"),
+        Kit("sequel-integers", "schema_info", _one_number, str, _ALL, begun=_first_number),
         Kit(
             "prisma",
             "_prisma_migrations",

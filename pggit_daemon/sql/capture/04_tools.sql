@@ -141,37 +141,34 @@ $$;
 
 -- What the tables of sources hold that keep one whole number in one row without a key (tern, Sequel), where the plugin shows
 -- nothing of an UPDATE. Whoever reads the number learns with it, from the row's xmin, which transaction left it so. Nothing of
--- a table that others have locked, of one with several rows, and of a row that this transaction wrote.
+-- a table that others keep locked, of one with several rows, and of a row that this transaction wrote.
 -- No code of a user's runs: where the server can keep views out (from the minor versions of August 2024 on), only tables are
 -- read, and a value is only spelt. The locks are given back. A scan by place is in no statistics but those of blocks, so
 -- that this session does not seem to have used the table itself (`used_histories`).
 CREATE OR REPLACE FUNCTION pggit_daemon.held_numbers() RETURNS jsonb
     LANGUAGE plpgsql AS $$
 DECLARE
-    held  jsonb := '[]';
-    t     record;
-    found record;
+    held   jsonb := '[]';
+    t      record;
+    number text;
+    writer xid;
 BEGIN
-    IF current_setting('restrict_nonsystem_relation_kind', true) IS NULL
-       OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    IF current_setting('restrict_nonsystem_relation_kind', true) IS NULL OR current_setting('enable_tidscan') = 'off'
+       OR current_setting('enable_seqscan') = 'on' OR current_setting('transaction_isolation') <> 'read committed' THEN
         RETURN held;
     END IF;
     FOR t IN SELECT n.name, n.relation::regclass::text AS relation, n.number FROM pggit_daemon.numbered_tables() AS n LIMIT 8 LOOP
-        found := NULL;
         BEGIN
-            PERFORM set_config('restrict_nonsystem_relation_kind', 'view, foreign-table', true),
-                    set_config('enable_seqscan', 'off', true), set_config('enable_tidscan', 'on', true);
-            EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', t.relation);
-            -- Its first blocks only, however many dead rows it has.
-            EXECUTE format('SELECT min(o.number) AS number, min(o.xmin) AS xmin, count(*) AS rows FROM (SELECT concat(t.%I) AS number, '
-                           't.xmin::text AS xmin FROM ONLY %s AS t WHERE t.ctid < ''(16,0)'' LIMIT 2) AS o', t.number, t.relation)
-               INTO found;
+            PERFORM set_config('restrict_nonsystem_relation_kind', 'view, foreign-table', true);
+            -- Its first blocks only, however many dead rows it has; of several rows, none.
+            EXECUTE format('SELECT concat(t.%I), t.xmin FROM ONLY %s AS t WHERE t.ctid < ''(16,0)''', t.number, t.relation)
+               INTO STRICT number, writer;
             RAISE EXCEPTION SQLSTATE 'PGD00';
         EXCEPTION
             WHEN SQLSTATE 'PGD00' THEN
-                IF found.rows = 1 AND NOT pggit_daemon.is_own_xid(found.xmin::xid) THEN
-                    held := held || jsonb_build_object('source', t.name, 'xid', found.xmin::bigint,
-                                                       'row', jsonb_build_object(t.number, found.number));
+                IF NOT pggit_daemon.is_own_xid(writer) THEN
+                    held := held || jsonb_build_object('source', t.name, 'xid', writer::text::bigint,
+                                                       'row', jsonb_build_object(t.number, number));
                 END IF;
             WHEN query_canceled OR assert_failure OR OTHERS THEN
                 IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
@@ -184,7 +181,7 @@ END $$;
 
 -- The tables of sources that are like that.
 CREATE OR REPLACE FUNCTION pggit_daemon.numbered_tables() RETURNS TABLE (name text, relation oid, number name)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql STABLE AS $$
     SELECT s.name, c.oid, a.attname
       FROM pggit_daemon.source AS s
      CROSS JOIN LATERAL (SELECT c.oid FROM pg_class AS c

@@ -9,6 +9,8 @@ from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import Attribution, Link, Outcome
+from pggit_daemon.model.held import Held
+from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import TableName, Transaction
 from pggit_daemon.tools.preset import Preset, packaged
@@ -133,11 +135,34 @@ class Follower:
         self.correlator.gone(gone, up_to=self.correlator.newest, alive=watched - gone)
         self.store()
 
+    def held(self, wal: Wal) -> list[Held]:
+        """What the tables of one row held after the newest transaction that was fed."""
+        found = []
+        for source in self.registry.sources.values():
+            states = [one for one in wal.numbers.get(source.table, ()) if one[0] <= self.correlator.newest]
+            found += [Held(source.name, xid, row, LSN(self.correlator.newest.value + 1)) for _, row, xid in states[-1:]]
+        return found
+
+    def glance(self, wal: Wal) -> None:
+        """Read them, which tells something whatever comes later."""
+        self.correlator.hold(self.held(wal))
+
+    def compare(self, wal: Wal) -> None:
+        """Compare them, and nothing more has come: then it is known what undecodable rows were."""
+        rows = {one.source: one.row for one in self.held(wal)}
+        for source in self.correlator.undecoded() & rows.keys():
+            states = (*self.correlator.left(source), rows[source])
+            compared = [tuple(self.ledgers[source].compare(self.correlator.newest, [row])) for row in states]
+            self.correlator.resolve(source, *compared)
+        self.store()
+
     def finish(self, wal: Wal) -> Follower:
         """Let an hour pass, and all sessions end; whatever was pending is decided then."""
+        self.compare(wal)
         self.tick(wal.now + timedelta(hours=1))
         self.gone()
         self.tick(wal.now + timedelta(hours=2))
+        self.compare(wal)
         return self
 
     # -- what was decided, in short

@@ -22,6 +22,9 @@ from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableN
 
 JDBC = "PostgreSQL JDBC Driver"
 START = datetime(2026, 3, 1, tzinfo=UTC)
+Number = dict[str, str | None]
+"""The row of a table that has only one."""
+
 TABLE_CLASS = 1259
 STATISTICS_AFTER = timedelta(seconds=1)
 
@@ -99,6 +102,7 @@ class Tx:
     xid: int
     changes: list[Change] = field(default_factory=list)
     introduced: bool = False
+    leaves: dict[TableName, Number] = field(default_factory=dict)
 
     def ddl(self, tag: str, *objects: dict[str, Any], path: str | None = None, truth: object = None) -> int:
         """Run a statement; its event's id. `truth` is kept for the test."""
@@ -122,8 +126,12 @@ class Tx:
     def insert(self, table: TableName, **row: Any) -> LSN:
         return self.row(table, RowOp.INSERT, row)
 
-    def undecodable(self, table: TableName) -> LSN:
+    def undecodable(self, table: TableName, number: Number | None = None) -> LSN:
+        """A change that the plugin does not show; `number`: what the table's only row is from now on."""
+        self.read(table)
         lsn = self.wal.next_lsn()
+        if number is not None:
+            self.leaves[table] = number
         self.changes.append(UndecodableChange(lsn, f'{table.schema}"."{table.table}'))
         return lsn
 
@@ -135,6 +143,7 @@ class Tx:
 class Wal:
     """The log, the clock, the advisory locks that are held, and the history tables that each session used when.
 
+    `numbers`: what tables of one row held after which commit, and the transaction that left it so.
     `names`: the sources' names, where they are not their tables'. `since`: when the transaction began that a lock's
     holder has open. `locked`: the tables that such a lock is on. `connected`: who is there; None: nobody asked.
     """
@@ -147,6 +156,7 @@ class Wal:
     since: dict[SessionKey, datetime] = field(default_factory=dict)
     locked: dict[tuple[int, int], TableName] = field(default_factory=dict)
     connected: list[Who] | None = None
+    numbers: dict[TableName, list[tuple[LSN, Number, int]]] = field(default_factory=dict)
     now: datetime = START
     _lsn: int = 0x1000
     _xid: int = 700
@@ -179,7 +189,7 @@ class Wal:
             "locks": None if tx.introduced else json.dumps(self._seen(who_)),
             "search_path": None if tx.introduced else path,
             "sisters": None if tx.introduced or self.connected is None else json.dumps(self._siblings(who_)),
-            "used_histories": None if tx.introduced else json.dumps(self._used(who_)),
+            "used_histories": None if tx.introduced else json.dumps([*self._used(who_), *self._held(tx)]),
             "objects": json.dumps(list(objects)),
             "failure": None,
         }
@@ -219,8 +229,19 @@ class Wal:
             self.names.get(table, str(table)) for table, when in used.items() if self.now - when < STATISTICS_AFTER
         )
 
+    def _held(self, tx: Tx) -> list[dict[str, Any]]:
+        """What the capture reads of tables of one row, but of one that the transaction wrote itself."""
+        return [
+            {"source": self.names.get(table, str(table)), "row": row, "xid": xid}
+            for table, states in self.numbers.items()
+            for _, row, xid in states[-1:]
+            if table not in tx.leaves
+        ]
+
     def commit(self, tx: Tx) -> Transaction:
         lsn = self.next_lsn()
+        for table, row in tx.leaves.items():
+            self.numbers.setdefault(table, []).append((lsn, row, tx.xid))
         done = Transaction(tx.xid, lsn, self.next_lsn(), self.now, tuple(tx.changes))
         if tx.changes:
             self.transactions.append(done)
