@@ -186,9 +186,10 @@ CREATE OR REPLACE FUNCTION pggit_daemon.numbered_tables() RETURNS TABLE (name te
       FROM pggit_daemon.source AS s
      CROSS JOIN LATERAL (SELECT c.oid FROM pg_class AS c
                           WHERE c.oid = s.objid AND c.relkind = 'r' AND c.relnatts = 1 AND c.relreplident IN ('d', 'n')
-                            AND NOT c.relhasindex AND NOT c.relrowsecurity
-                            AND c.relam = (SELECT am.oid FROM pg_am AS am WHERE am.amname = 'heap')) AS c
-      JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = 1 AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+                            AND NOT c.relhasindex AND NOT c.relrowsecurity AND c.relam = 2 OFFSET 0) AS c   -- heap
+     CROSS JOIN LATERAL (SELECT a.attname FROM pg_attribute AS a
+                          WHERE a.attrelid = c.oid AND a.attnum = 1
+                            AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) OFFSET 0) AS a
 $$;
 
 -- The sources whose history or lock table this session has read or written itself, lately: the server counts what a session does
