@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
-import java.net.URL;
 import java.net.URLClassLoader;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -18,13 +17,15 @@ import java.util.Properties;
 import java.util.logging.LogManager;
 
 /**
- * A JVM that runs programs one after the other, as a service that calls them does: only the first run of a program pays
- * for its start and its classes. Between runs the connections are closed, and the system's properties, the logging and
- * the streams are as in a fresh JVM; static fields stay.
+ * A JVM that runs programs one after the other, so that only the first pays for its start. Each run has a class loader
+ * of its own for the program's classes, so that nothing they keep in static fields is there in the next run. Between runs
+ * the connections are closed, and the system's properties, the logging and the streams are as in a fresh JVM. What the
+ * libraries below the program keep in static fields stays.
  *
- * Standard input: the number of words, then the words: the jars and folders of classes (with File.pathSeparator between
- * them), the class, its arguments. Its {@code static int run(String[])} is called, or {@code int execute(String...)} of
- * a new instance. Standard output: the exit code, the length of what the program printed, and that.
+ * Standard input: the number of words, then the words: the libraries (jars and folders of classes, with
+ * File.pathSeparator between them), the program's own in the same form, the class, its arguments. Its
+ * {@code static int run(String[])} is called, or {@code int execute(String...)} of a new instance. Standard output: the
+ * exit code, the length of what the program printed, and that.
  */
 public class Resident {
     /** What is printed goes to the run at hand, also by those who kept the stream of an earlier one. */
@@ -48,7 +49,8 @@ public class Resident {
         }
     }
 
-    private static final Map<String, ClassLoader> LOADERS = new HashMap<>();
+    private static final Map<String, ClassLoader> LIBRARIES = new HashMap<>();
+    private static final Map<String, OneRun.Tool> TOOLS = new HashMap<>();
 
     public static void main(String[] none) throws Exception {
         DataInputStream requests = new DataInputStream(System.in);
@@ -82,12 +84,13 @@ public class Resident {
         LogManager.getLogManager().readConfiguration();
         int[] code = {1};
         try {
-            ClassLoader loader = loader(words[0]);
+            ClassLoader libraries = libraries(words[0]);
+            ClassLoader loader = new OneRun(tool(words[1]), libraries);
             Thread program = new Thread(() -> code[0] = run(loader, words), "main");
             program.setContextClassLoader(loader);
             program.start();
             program.join();
-            closeConnections(loader);
+            closeConnections(libraries);
         } finally {
             System.setProperties(before);
         }
@@ -95,9 +98,9 @@ public class Resident {
     }
 
     private static int run(ClassLoader loader, String[] words) {
-        Object arguments = Arrays.copyOfRange(words, 2, words.length);
+        Object arguments = Arrays.copyOfRange(words, 3, words.length);
         try {
-            Class<?> program = Class.forName(words[1], true, loader);
+            Class<?> program = Class.forName(words[2], true, loader);
             try {
                 return (Integer) program.getMethod("run", String[].class).invoke(null, arguments);
             } catch (NoSuchMethodException commandLine) {
@@ -112,31 +115,30 @@ public class Resident {
         return 1;
     }
 
-    /** The classes of a path are loaded once. */
-    private static ClassLoader loader(String path) throws IOException {
-        ClassLoader loader = LOADERS.get(path);
-        if (loader == null) {
-            loader = new URLClassLoader(places(path), ClassLoader.getPlatformClassLoader());
-            LOADERS.put(path, loader);
+    private static ClassLoader libraries(String path) throws IOException {
+        ClassLoader libraries = LIBRARIES.get(path);
+        if (libraries == null) {
+            libraries = new URLClassLoader(OneRun.places(path), ClassLoader.getPlatformClassLoader());
+            LIBRARIES.put(path, libraries);
         }
-        return loader;
+        return libraries;
+    }
+
+    private static OneRun.Tool tool(String path) throws IOException {
+        OneRun.Tool tool = TOOLS.get(path);
+        if (tool == null) {
+            tool = new OneRun.Tool(path);
+            TOOLS.put(path, tool);
+        }
+        return tool;
     }
 
     /** Close what the program left open, as the end of its process would. */
-    private static void closeConnections(ClassLoader loader) {
+    private static void closeConnections(ClassLoader libraries) {
         try {
-            Class.forName("Sockets", true, loader).getMethod("closeAll").invoke(null);
+            Class.forName("Sockets", true, libraries).getMethod("closeAll").invoke(null);
         } catch (ReflectiveOperationException | LinkageError failure) {
             failure.printStackTrace();
         }
-    }
-
-    private static URL[] places(String path) throws IOException {
-        String[] names = path.split(File.pathSeparator);
-        URL[] places = new URL[names.length];
-        for (int index = 0; index < names.length; index++) {
-            places[index] = new File(names[index]).toURI().toURL();
-        }
-        return places;
     }
 }

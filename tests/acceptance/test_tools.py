@@ -70,21 +70,29 @@ def test_liquibase_updates_and_rolls_back(database: str, tmp_path: Path, *, resi
 
 
 def test_a_run_leaves_nothing_to_the_next_in_the_same_jvm(database: str, tmp_path: Path) -> None:
-    """Connections left open are closed; properties of the system and streams are new. Static fields stay."""
+    """Connections left open are closed; static fields, properties of the system and streams are as in a new process."""
     source = tmp_path / "Leaves.java"
     source.write_text(
         "public class Leaves { static int runs; public static int run(String[] words) throws Exception {"
         ' Class.forName("org.postgresql.Driver");'
         " java.sql.DriverManager.getConnection(words[0], words[1], words[2]);"
         ' System.out.print(++runs + " " + System.setProperty("left", "behind") + " " + words[3].length());'
-        " return runs; } }"
+        ' System.out.print(" " + org.flywaydb.core.api.MigrationVersion.class.hashCode());'
+        ' System.out.print(" " + ProcessHandle.current().pid()); return 7; } }'
     )
     libraries = jars("flyway", FLYWAY_VERSIONS[0])
-    subprocess.run(["javac", "-d", tmp_path, source], check=True)
-    for number, word in enumerate(("first", "zweite Größe"), start=1):
+    subprocess.run(["javac", "-cp", f"{libraries}/*", "-d", tmp_path, source], check=True)
+    said = []
+    for word in ("first", "zweite Größe"):
         run = run_java([tmp_path, libraries], "Leaves", *jdbc(database, socketFactory=SOCKETS), word, resident=True)
-        assert (run.exit_code, run.output) == (number, f"{number} null {len(word)}")
+        assert run.exit_code == 7
+        runs, left, length, flyway, process = run.output.split()
+        assert (runs, left, int(length)) == ("1", "null", len(word))
+        said.append((flyway, process))
         assert _sessions(database) == 0
+    (first, process), (second, same_process) = said
+    assert process == same_process
+    assert first != second, "Flyway's classes stayed loaded"
 
 
 def _sessions(dsn: str) -> int:
