@@ -18,7 +18,7 @@ test: .venv/ready
 
 # What needs no server: lint, types and the pure tests, in half a minute.
 check: lint
-	sandbox/setup.sh promtool
+	sandbox/setup.sh promtool systemd
 	$(RUN)/pytest -n auto --maxprocesses $$(getconf _NPROCESSORS_ONLN) tests/unit
 
 # Every migration tool that can be had, beside hands that change the schema: the table of docs/tools.md. A quarter of an hour.
@@ -34,7 +34,7 @@ test-install:
 
 # What the tests need beside the packages of .venv: programs of the system, then jars and packages of others.
 fetched: .venv/ready
-	sandbox/setup.sh server java promtool node pgbouncer
+	sandbox/setup.sh server java promtool systemd node pgbouncer
 	$(RUN)/python -m sandbox.fetch
 
 lint: .venv/ready

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|node|pgbouncer|tools|machine …
+# Installs what this machine lacks: sandbox/setup.sh python|server|java|promtool|systemd|node|pgbouncer|tools|machine …
 #   python  Python 3.11+ that can make virtual environments
 #   server  PostgreSQL with wal2json (PGGIT_PG_BIN names a server of your own instead)
 #   java    a JDK and Maven, for the real Flyway and Liquibase
 #   promtool  Prometheus' own checker, for the metrics and the alerting rules
+#   systemd   systemd-analyze, which checks the unit file
 #   node    Node.js and npm, for a migration history of theirs
 #   pgbouncer  PgBouncer, for a tool that works through a pool of sessions
 #   tools   Go, Rust, Ruby, PHP and Perl, with the migration tools that Debian has
@@ -100,6 +101,10 @@ need_promtool() {
     command -v promtool >/dev/null || want "promtool is missing" prometheus
 }
 
+need_systemd() {
+    command -v systemd-analyze >/dev/null || want "systemd-analyze is missing" systemd
+}
+
 need_node() {
     command -v npm >/dev/null || want "Node.js or npm is missing" nodejs npm
 }
@@ -126,9 +131,9 @@ need_machine() {
 
 for part in "$@"; do
     case $part in
-    python | server | java | promtool | node | pgbouncer | tools | machine) "need_$part" ;;
+    python | server | java | promtool | systemd | node | pgbouncer | tools | machine) "need_$part" ;;
     *)
-        echo "setup: unknown part: $part (python, server, java, promtool, node, pgbouncer, tools, machine)" >&2
+        echo "setup: unknown part: $part (python, server, java, promtool, systemd, node, pgbouncer, tools, machine)" >&2
         exit 2
         ;;
     esac

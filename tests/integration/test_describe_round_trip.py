@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import NEWER_SYNTAX
 from tests.integration.describe_oracle import Oracle, assert_same
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def oracle(cluster: Databases, installed_template: str) -> Iterator[Oracle]:
 def test_the_restored_export_is_the_same_database(oracle: Oracle, script: Path) -> None:
     """Neither pg_dump nor our own snapshot tells the copy from the original."""
     if script.stem.startswith("since_") and oracle.server_version() < int(script.stem.removeprefix("since_")):
-        pytest.skip("kinds that this server does not know")
+        pytest.skip(NEWER_SYNTAX)
     with oracle.pair(script.read_text()) as (original, copy):
         assert_same(original.dump(), copy.dump())
         assert_same(original.snapshot(), copy.snapshot())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -22,8 +21,6 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXPOSURE = 1.5  # systemd's own score, 0 (nothing exposed) to 10
 
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-
 
 def test_unit_does_not_restart_what_trying_again_cannot_mend() -> None:
     """Errors of the configuration and of the server's setup must not become a crash loop."""
@@ -35,7 +32,6 @@ def test_unit_does_not_restart_what_trying_again_cannot_mend() -> None:
     }
 
 
-@needs_systemd
 def test_systemd_takes_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
     """`verify` finds nothing but the key that is newer than this systemd, `security` little exposure."""
     copy = tmp_path / "pggit-daemon.service"

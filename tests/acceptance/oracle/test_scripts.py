@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.oracle.amount import MOMENTS_OF_SCRIPT, moments_of
 from tests.acceptance.oracle.conftest import Watch
 from tests.acceptance.oracle.statements import statements
+from tests.conftest import NEWER_SYNTAX
 from tests.integration import test_describe_round_trip
 from tests.integration.describe_oracle import Oracle
 
@@ -23,7 +24,7 @@ SILENT = re.compile(r"\s*(CREATE|ALTER|DROP|COMMENT ON) EVENT TRIGGER\b", re.IGN
 def test_every_statement_of_a_script(oracle: Oracle, watch: Watch, script: Path) -> None:
     """After each statement the recorded tree is the catalog; exports of moments and of the end are what was there."""
     if script.stem.startswith("since_") and oracle.server_version() < int(script.stem.removeprefix("since_")):
-        pytest.skip("kinds that this server does not know")
+        pytest.skip(NEWER_SYNTAX)
     with watch(script.stem) as watched:
         steps = statements(script.read_text(), watched.side.dsn)
         moments = moments_of(len(steps), MOMENTS_OF_SCRIPT)
