@@ -55,8 +55,8 @@ class GolangMigrate(_SqlProject):
     def down(self) -> ToolRun:
         return self._migrate("down", "1")
 
-    def repair(self) -> ToolRun:
-        return self._migrate("force", "4")
+    def repair(self, number: int) -> ToolRun:
+        return self._migrate("force", str(number - 1))
 
     def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
         return {
@@ -188,7 +188,7 @@ class Diesel(_SqlProject):
         self.file(f"{folder}/metadata.toml", f"run_in_transaction = {str(script.transactional).lower()}\n")
 
     def remove(self) -> None:
-        folder = self._written[0].parent
+        folder = self._written[-1][0].parent
         super().remove()
         folder.rmdir()
 

@@ -62,7 +62,8 @@ class NodePgMigrate(NodeProject):
     def write(self, script: Script, number: int) -> None:
         begin = "" if script.transactional else "pgm.noTransaction(); "
         template = "exports.{way} = (pgm) => {{" + begin + "{calls}}};\n"
-        self.file(f"migrations/176700000000{number}_{script.name}.js", ways(template, "pgm.sql({statement});", script))
+        text = ways(template, "pgm.sql({statement});", script)
+        self.file(f"migrations/17670000000{number:02}_{script.name}.js", text)
 
     def up(self) -> ToolRun:
         return self.node("node-pg-migrate", "up")
@@ -118,11 +119,11 @@ class TypeOrm(NodeProject):
         self.file("source.js", f"module.exports.source = new (require('typeorm').DataSource)({source});")
 
     def write(self, script: Script, number: int) -> None:
-        name = f"{script.name}176700000000{number}"
+        name = f"{script.name}17670000000{number:02}"
         both = ways("  async {way}(runner) {{{calls}}}\n", "await runner.query({statement});", script)
         transaction = "" if script.transactional else "  transaction = false;\n"
         text = f"module.exports.{name} = class {{\n  name = '{name}';\n{transaction}{both}}};\n"
-        self.file(f"migrations/176700000000{number}-{script.name}.js", text)
+        self.file(f"migrations/17670000000{number:02}-{script.name}.js", text)
 
     def up(self) -> ToolRun:
         return self._typeorm("run")

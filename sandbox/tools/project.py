@@ -63,22 +63,29 @@ class Project(ABC):
         self.parts = conninfo_to_dict(dsn)
         self.folder = folder
         self.scripts: list[Script] = []
-        self._written: list[Path] = []
+        self._written: list[list[Path]] = [[]]
         folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
 
     def add(self, *scripts: Script) -> None:
         """Write scripts behind those that are there."""
         for script in scripts:
-            self._written = []
+            self._written.append([])
             self.write(script, script.number)
             self.scripts.append(script)
 
     def remove(self) -> None:
         """Take the script away that was added last."""
         self.scripts.pop()
-        for path in self._written:
-            path.unlink()
+        for path in self._written.pop():
+            path.unlink(missing_ok=True)
+
+    def rewrite(self, script: Script) -> None:
+        """Write a script of that number anew, which has not run yet, and all behind it."""
+        behind = [one for one in self.scripts if one.number > script.number]
+        while self.scripts and self.scripts[-1].number >= script.number:
+            self.remove()
+        self.add(script, *behind)
 
     @abstractmethod
     def prepare(self) -> None:
@@ -96,8 +103,8 @@ class Project(ABC):
         """Revert the script that ran last."""
         raise NotImplementedError(f"{type(self).__name__} has no way back")
 
-    def repair(self) -> ToolRun:
-        """Do what the tool wants done after a failure before it goes on."""
+    def repair(self, number: int) -> ToolRun:  # noqa: ARG002  # most tools want nothing
+        """Do what the tool wants done after that script failed, before it goes on."""
         return ToolRun(0, "")
 
     def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
@@ -130,7 +137,7 @@ class Project(ABC):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        self._written.append(path)
+        self._written[-1].append(path)
 
     def run(self, *command: str | Path, answer: str = "", **variables: str) -> ToolRun:
         """Run a program in the project's folder; libpq's variables and DATABASE_URL lead to the database.

@@ -121,6 +121,7 @@ class Django(_PythonProject):
         self.file(f"shop/migrations/{_django_name(script)}.py", text)
 
     def up(self) -> ToolRun:
+        self.reverted = 0
         return self._migrate()
 
     def down(self) -> ToolRun:

@@ -210,7 +210,7 @@ class Prisma(Replay):
         conn.execute(f"UPDATE {self.history} SET applied_steps_count = 1 WHERE id = %(id)s".encode(), values)
         conn.execute(f"UPDATE {self.history} SET finished_at = {NOW} WHERE id = %(id)s".encode(), values)
 
-    def repair(self) -> ToolRun:
+    def repair(self, number: int) -> ToolRun:  # noqa: ARG002  # it knows itself which
         resolve = (
             f"UPDATE {self.history} SET rolled_back_at = {NOW} WHERE finished_at IS NULL AND rolled_back_at IS NULL"
         )

@@ -1,5 +1,6 @@
-"""`python -m tests.tools [TOOL…] [--mode none|hands|integrated] [--verbose]`: the table of docs/tools.md.
+"""`python -m tests.tools [TOOL…] [--mode none|hands|integrated]`: the table of docs/tools.md.
 
+`--story winding` takes the tools through another story (`winding.py`), `--verbose` prints what they said.
 Ends with an exit code of 1 where a link is wrong, or a tool failed or is missing; all others run nevertheless.
 """
 
@@ -8,18 +9,24 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.cluster import Cluster
 from sandbox.tools import TOOLS
 from tests.tools.bench import Bench, Done, Mode
 from tests.tools.report import show, summary
+from tests.tools.story import Story, Telling
+from tests.tools.winding import Winding
+
+STORIES: dict[str, Callable[..., Telling]] = {"plain": Story, "winding": Winding}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("tools", nargs="*", metavar="TOOL", help=", ".join(TOOLS))
     parser.add_argument("--mode", action="append", choices=[one.value for one in Mode])
+    parser.add_argument("--story", choices=STORIES, default="plain")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
@@ -30,7 +37,7 @@ def main() -> int:
         Path(folder).chmod(0o755)
         bench = Bench(cluster, Path(folder))
         for mode in given.mode or [one.value for one in Mode]:
-            for done in bench.run(names, Mode(mode), short=given.short):
+            for done in bench.run(names, Mode(mode), short=given.short, telling=STORIES[given.story]):
                 results.append(done)
                 show(done, verbose=given.verbose)
     return summary(results)

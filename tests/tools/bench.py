@@ -6,7 +6,7 @@ In: a server, names of tools, a mode. Out: a verdict for each.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from psycopg.conninfo import make_conninfo
 from sandbox.daemon import OPEN, Daemon, pggit
 from sandbox.databases import Databases
 from sandbox.jars import ToolFailed, ToolMissing
-from sandbox.tools import TOOLS
+from sandbox.tools import TOOLS, Project
 from tests.tools.hands import OTHERS, hands
-from tests.tools.story import Story
+from tests.tools.story import Story, Telling
 from tests.tools.verdict import Verdict, judge
 
 ROLE = "tools_daemon"
@@ -32,6 +32,10 @@ GRACE = 4.0  # seconds
 WORKERS = 2
 DECIDED_TIMEOUT = 120.0  # seconds; a loaded machine
 READY_TIMEOUT = 300.0  # seconds for the baselines of all databases
+
+
+Tell = Callable[[Project, list[str]], Telling]
+"""Makes the story of a project, which puts what the tool says into the list."""
 
 
 class Mode(StrEnum):
@@ -79,7 +83,9 @@ class Bench:
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute("ALTER SCHEMA public OWNER TO deploy")
 
-    def run(self, names: list[str], mode: Mode, *, short: bool = False) -> list[Done]:
+    def run(
+        self, names: list[str], mode: Mode, *, short: bool = False, telling: Callable[..., Telling] = Story
+    ) -> list[Done]:
         """Put the tools through their story, each in a new database."""
         databases = {name: f"{re.sub('[^a-z]+', '_', name)}_{mode.value}" for name in names}
         for name, database in databases.items():
@@ -87,9 +93,8 @@ class Bench:
             if TOOLS[name].shadow:
                 self._create(f"{database}_shadow")
         with self._daemon(databases.values()) as daemon, ThreadPoolExecutor(WORKERS) as pool:
-            running = [
-                pool.submit(self._one, name, database, mode, short=short) for name, database in databases.items()
-            ]
+            tell = partial(telling, short=short)
+            running = [pool.submit(self._one, name, database, mode, tell) for name, database in databases.items()]
             stories = [one.result() for one in running]
             for database in databases.values():
                 self._wait(daemon, database)
@@ -120,7 +125,7 @@ class Bench:
         finally:
             daemon.kill()
 
-    def _one(self, name: str, database: str, mode: Mode, *, short: bool) -> tuple[list[str], str | None, str | None]:
+    def _one(self, name: str, database: str, mode: Mode, tell: Tell) -> tuple[list[str], str | None, str | None]:
         kind = TOOLS[name]
         looks = (*OTHERS, ("deploy", kind.application_name))
         dsn = self.cluster.dsn(database)
@@ -130,7 +135,7 @@ class Bench:
             return told, failure, self.missing[name]
         try:
             project = kind(self.cluster.dsn(database, "deploy"), self.folder / database)
-            story = Story(project, told, short=short)
+            story = tell(project, told)
             if mode is Mode.INTEGRATED:
                 with ExitStack() as beside:
                     story.between = partial(_integrate, dsn, project.history, beside, looks)
