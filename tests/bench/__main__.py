@@ -89,6 +89,11 @@ BENCHES = (
         ("with 10,000 objects and 10,000 commits / in an empty database: at most 2; verify 2 s, 60 MB",),
         ("--objects", "2000", "--commits", "1000", "--rounds", "50"),
     ),
+    Bench(
+        "siblings",
+        ("added to a transaction with DDL where yoyo is followed, beside 200 sessions of its user: at most 1 ms",),
+        ("50",),
+    ),
     Bench("random_ddl", ("10,000 random steps: 0 differences between record and catalog",), None),
 )
 
