@@ -1,4 +1,4 @@
-"""What it costs each transaction with DDL to tell the sessions that look like its own: `python -m tests.bench.siblings`.
+"""What it costs a transaction with DDL to tell the sessions that look like its own: `python -m tests.bench.siblings`.
 
 Where a tool is followed whose sessions have no application_name (yoyo), the first statement of each transaction of a
 session without one also records the other sessions of its user. Two databases take the same CREATE TABLE in
