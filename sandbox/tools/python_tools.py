@@ -173,7 +173,8 @@ class Yoyo(_PythonProject):
 
     def write(self, script: Script, number: int) -> None:
         before = [_yoyo_name(self.scripts[-1])] if self.scripts else []
-        steps = [f"step({up!r}, {down!r})" for up, down in zip(script.up, script.down, strict=True)]
+        # It reverts the steps from the last to the first by itself.
+        steps = [f"step({up!r}, {down!r})" for up, down in zip(script.up, script.down[::-1], strict=True)]
         text = "from yoyo import step\n\n"
         text += f"__depends__ = {{{', '.join(json.dumps(one) for one in before)}}}\n"
         text += f"__transactional__ = {script.transactional}\n"

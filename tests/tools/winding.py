@@ -23,9 +23,9 @@ def _data(number: int) -> Script:
 
 def _index(number: int, table: str, column: str, *, alone: bool) -> Script:
     """An index; `alone`: outside of transactions."""
-    way = "CONCURRENTLY " if alone else ""
-    make = f"CREATE INDEX {way}m{number}_index ON {table} ({column})"
-    return Script(f"m{number}_index", (make,), (f"DROP INDEX {way}m{number}_index",), transactional=not alone)
+    make = f"CREATE INDEX {'CONCURRENTLY ' if alone else ''}m{number}_index ON {table} ({column})"
+    # Some tools cannot leave a transaction on the way back.
+    return Script(f"m{number}_index", (make,), (f"DROP INDEX m{number}_index",), transactional=not alone)
 
 
 FIRST = (
