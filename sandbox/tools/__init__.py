@@ -6,6 +6,19 @@
 
 from sandbox.tools.built_tools import Diesel, GolangMigrate, Goose, Refinery, SqlMigrate, Sqlx, Tern
 from sandbox.tools.dbmate import Dbmate
+from sandbox.tools.elsewhere import (
+    AlembicElsewhere,
+    DbmateElsewhere,
+    DrizzleElsewhere,
+    GolangMigrateElsewhere,
+    GooseElsewhere,
+    KnexElsewhere,
+    NodePgMigrateElsewhere,
+    PostgratorElsewhere,
+    SqitchElsewhere,
+    TernElsewhere,
+    TypeOrmElsewhere,
+)
 from sandbox.tools.node_libraries import Drizzle, Marv, MikroOrm, Postgrator, PostgresMigrations, Umzug
 from sandbox.tools.node_tools import DbMigrate, GraphileMigrate, Knex, Ley, NodePgMigrate, SupabaseCli, TypeOrm
 from sandbox.tools.project import Project, Script
@@ -78,6 +91,21 @@ REPLAYED: dict[str, type[Project]] = {
 }
 """Not the tools themselves: see `replays.py`."""
 
-TOOLS = QUICK | SLOW | REPLAYED
+ELSEWHERE: dict[str, type[Project]] = {
+    "alembic (ops)": AlembicElsewhere,
+    "knex (ops)": KnexElsewhere,
+    "node-pg-migrate (ops)": NodePgMigrateElsewhere,
+    "typeorm (ops)": TypeOrmElsewhere,
+    "drizzle (ops)": DrizzleElsewhere,
+    "postgrator (ops)": PostgratorElsewhere,
+    "dbmate (ops)": DbmateElsewhere,
+    "goose (ops)": GooseElsewhere,
+    "golang-migrate (ops)": GolangMigrateElsewhere,
+    "tern (ops)": TernElsewhere,
+    "sqitch (ops)": SqitchElsewhere,
+}
+"""With history tables of other names, or in another schema."""
 
-__all__ = ["QUICK", "REPLAYED", "SLOW", "TOOLS", "Project", "Script"]
+TOOLS = QUICK | SLOW | REPLAYED | ELSEWHERE
+
+__all__ = ["ELSEWHERE", "QUICK", "REPLAYED", "SLOW", "TOOLS", "Project", "Script"]

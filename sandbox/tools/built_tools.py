@@ -5,6 +5,7 @@ Diesel with Cargo. All take plain SQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
@@ -20,6 +21,7 @@ class Goose(_SqlProject):
     """Comments part up from down; a transaction for each migration."""
 
     history = "public.goose_db_version"
+    options: ClassVar[tuple[str, ...]] = ()
 
     def write(self, script: Script, number: int) -> None:
         option = "" if script.transactional else "-- +goose NO TRANSACTION\n"
@@ -36,7 +38,7 @@ class Goose(_SqlProject):
         return {"redo": lambda: self._goose("redo"), "down to 3": lambda: self._goose("down-to", "3"), "up": self.up}
 
     def _goose(self, *words: str) -> ToolRun:
-        return self.run(fetch.go("goose"), "-dir", "migrations", "postgres", self.url, *words)
+        return self.run(fetch.go("goose"), "-dir", "migrations", *self.options, "postgres", self.url, *words)
 
 
 class GolangMigrate(_SqlProject):
@@ -44,6 +46,7 @@ class GolangMigrate(_SqlProject):
 
     history = "public.schema_migrations"
     leaves = True
+    parameters: ClassVar[str] = ""
 
     def write(self, script: Script, number: int) -> None:
         for way, statements in (("up", script.up), ("down", script.down)):
@@ -66,7 +69,7 @@ class GolangMigrate(_SqlProject):
         }
 
     def _migrate(self, *words: str) -> ToolRun:
-        return self.run(fetch.go("migrate"), "-path", "migrations", "-database", self.url, *words)
+        return self.run(fetch.go("migrate"), "-path", "migrations", "-database", self.url + self.parameters, *words)
 
 
 class Tern(_SqlProject):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
 from sandbox.tools.project import Project, Script, lines
@@ -9,6 +11,7 @@ from sandbox.tools.project import Project, Script, lines
 
 class Dbmate(Project):
     history = "public.schema_migrations"
+    options: ClassVar[tuple[str, ...]] = ()
 
     def prepare(self) -> None:
         (self.folder / "db" / "migrations").mkdir(parents=True)
@@ -25,4 +28,4 @@ class Dbmate(Project):
         return self._dbmate("rollback")
 
     def _dbmate(self, command: str) -> ToolRun:
-        return self.run("node", fetch.node() / ".bin" / "dbmate", "--no-dump-schema", command)
+        return self.run("node", fetch.node() / ".bin" / "dbmate", "--no-dump-schema", *self.options, command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
@@ -34,13 +35,13 @@ class Knex(NodeProject):
     """A row for each file, with the batch in which it ran; a table with the lock beside it."""
 
     history = "public.knex_migrations"
+    options: ClassVar[str] = "directory: 'migrations'"
 
     def prepare(self) -> None:
         super().prepare()
         # No connection: the driver takes libpq's variables.
-        self.file(
-            "knexfile.js", "module.exports = {client: 'pg', connection: {}, migrations: {directory: 'migrations'}};"
-        )
+        migrations = f"migrations: {{{self.options}}}"
+        self.file("knexfile.js", f"module.exports = {{client: 'pg', connection: {{}}, {migrations}}};")
 
     def write(self, script: Script, number: int) -> None:
         text = f"exports.config = {{transaction: {as_js(script.transactional)}}};\n"
@@ -58,6 +59,7 @@ class NodePgMigrate(NodeProject):
     """A row for each file; an advisory lock while it runs."""
 
     history = "public.pgmigrations"
+    options: ClassVar[tuple[str, ...]] = ()
 
     def write(self, script: Script, number: int) -> None:
         begin = "" if script.transactional else "pgm.noTransaction(); "
@@ -66,10 +68,10 @@ class NodePgMigrate(NodeProject):
         self.file(f"migrations/17670000000{number:02}_{script.name}.js", text)
 
     def up(self) -> ToolRun:
-        return self.node("node-pg-migrate", "up")
+        return self.node("node-pg-migrate", "up", *self.options)
 
     def down(self) -> ToolRun:
-        return self.node("node-pg-migrate", "down")
+        return self.node("node-pg-migrate", "down", *self.options)
 
     def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
         return {
@@ -114,7 +116,7 @@ class TypeOrm(NodeProject):
     def prepare(self) -> None:
         super().prepare()
         # No address: the driver takes libpq's variables.
-        mode = "migrationsTransactionMode: process.env.MODE"
+        mode = f"migrationsTransactionMode: process.env.MODE, migrationsTableName: '{self.history.split('.')[1]}'"
         source = f"{{type: 'postgres', migrations: ['migrations/*.js'], {mode}}}"
         self.file("source.js", f"module.exports.source = new (require('typeorm').DataSource)({source});")
 

@@ -56,6 +56,9 @@ class Project(ABC):
     leaves: ClassVar[bool] = False
     """Whether a script that fails leaves what its statements before made."""
 
+    variables: ClassVar[Mapping[str, str]] = {}
+    """Of the environment in which it runs."""
+
     shadow: ClassVar[bool] = False
     """Whether it needs a second database, whose name ends in `_shadow`."""
 
@@ -153,6 +156,7 @@ class Project(ABC):
             "PGPASSWORD": "none",
             "DATABASE_URL": self.url,
             "PYTHONDONTWRITEBYTECODE": "",  # compiling the packages takes longer than a run
+            **self.variables,
             **variables,
         }
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
@@ -25,15 +26,16 @@ class Alembic(_PythonProject):
     """Revisions; the table holds the newest one, in a row that moves. All of a run is one transaction."""
 
     history = "public.alembic_version"
+    options: ClassVar[str] = ""
 
     def prepare(self) -> None:
         self.file("alembic.ini", "[alembic]\nscript_location = migrations\n")
-        environment = """
+        environment = f"""
             from alembic import context
             from sqlalchemy import create_engine
 
             with create_engine("postgresql+psycopg://").connect() as connection:
-                context.configure(connection=connection)
+                context.configure(connection=connection{self.options})
                 with context.begin_transaction():
                     context.run_migrations()
         """

@@ -111,7 +111,8 @@ class Sqitch(Project):
     def prepare(self) -> None:
         self._sqitch("init", "shop", "--engine", "pg").check()
         target = f"db:pg://{self.address}"
-        self._sqitch("target", "add", "app", target).check()
+        registry = self.history.partition(".")[0]
+        self._sqitch("target", "add", "app", target, "--registry", registry).check()
 
     def write(self, script: Script, number: int) -> None:  # noqa: ARG002  # the plan has the order
         self._sqitch("add", script.name, "-n", script.name).check()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.cluster import Cluster
-from sandbox.tools import TOOLS
+from sandbox.tools import ELSEWHERE, TOOLS
 from tests.tools.bench import Bench, Done, Mode
 from tests.tools.report import show, summary
 from tests.tools.story import Story, Telling
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
-    names = given.tools or list(TOOLS)
+    names = given.tools or [name for name in TOOLS if name not in ELSEWHERE]
     results: list[Done] = []
     settings = {"max_replication_slots": "60", "max_wal_senders": "60", "max_connections": "300"}
     with Cluster.start(settings) as cluster, tempfile.TemporaryDirectory(prefix="tools-") as folder:

@@ -82,6 +82,7 @@ class Bench:
         assert done.returncode == 0, done.stderr
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute("ALTER SCHEMA public OWNER TO deploy")
+            conn.execute("CREATE SCHEMA ops AUTHORIZATION deploy")
 
     def run(
         self, names: list[str], mode: Mode, *, short: bool = False, telling: Callable[..., Telling] = Story

@@ -4,7 +4,9 @@ const {migrate} = require('drizzle-orm/node-postgres/migrator');
 const {Pool} = require('pg');
 
 const pool = new Pool();
-migrate(drizzle(pool), {migrationsFolder: 'migrations'})
+migrate(drizzle(pool), {
+    migrationsFolder: 'migrations', migrationsSchema: process.env.HISTORY_SCHEMA, migrationsTable: process.env.HISTORY,
+})
     .then(() => pool.end())
     .catch((error) => {
         console.error(error);

@@ -5,7 +5,7 @@ import Postgrator from 'postgrator';
 const client = new pg.Client();
 await client.connect();
 const postgrator = new Postgrator({
-    migrationPattern: 'migrations/*', driver: 'pg', database: process.env.PGDATABASE, schemaTable: 'schemaversion',
+    migrationPattern: 'migrations/*', driver: 'pg', database: process.env.PGDATABASE, schemaTable: process.env.HISTORY ?? 'schemaversion',
     execQuery: (query) => client.query(query),
 });
 try {
