@@ -70,7 +70,7 @@ class Pipeline:
     """Follows one stream.
 
     `observe` gets each stored prefix, for metrics and health, and `forged` each message that only pretends to be
-    ours. `singly`: something cannot be recorded, so each transaction is stored alone to find out which
+    ours. `suspects`: something cannot be recorded, so that many transactions are stored alone to find out which
     (`store/poison.py`). `insert_only`: tables whose updates and deletions the plugin does not tell of.
     """
 
@@ -85,11 +85,11 @@ class Pipeline:
         observe: Callable[[tuple[Changeset, ...], tuple[Step, ...]], None],
         forged: Callable[[Message], None],
         scheduler: Scheduler,
-        singly: bool = False,
+        suspects: int = 0,
         insert_only: frozenset[TableName] = frozenset(),
     ) -> None:
         self._state = state
-        self._singly = singly
+        self._suspects = suspects
         self._feed = feed
         self._store = store
         self._observe = observe
@@ -154,8 +154,9 @@ class Pipeline:
                 continue
             with blamed(item):
                 await self._take(item)
-                if self._singly:
+                if self._suspects:
                     await self._store_recorded()
+                    self._suspects -= 1
         await self._store_recorded()
         if self._correlator.needs_looking:
             if self._correlator.undecoded():

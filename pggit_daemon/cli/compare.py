@@ -49,7 +49,8 @@ def diff(
     for note in found.notes:
         sys.stderr.write(f"note: {note}\n")
     if not found.changes:
-        print_text(f"no difference between {found.labels[0]} and {found.labels[1]}")
+        said = f"no difference between {found.labels[0]} and {found.labels[1]}"
+        print_text(said if b is not None else "no schema change")
     for change in found.changes:
         print_text(f"{change.operation.value} {change.label}")
         print_diff([*unified(change, *found.short), ""])

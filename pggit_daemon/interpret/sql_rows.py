@@ -29,6 +29,9 @@ SQL_API = Source(
     origin="api",
 )
 
+DEFAULT_TOOL = "flyway"
+"""The tool of a migration that names none, as `default_tool` of sql/api/00_contract.sql."""
+
 _LARGEST = (1 << 63) - 1
 
 
@@ -105,7 +108,7 @@ def unobserved(*found: HistoryChange) -> HistoryRowEvent:
 
 
 def tool_of(request: Request, run: OpenRun | None) -> str:
-    return str(request.arguments.get("tool") or (run.tool if run is not None else "flyway"))
+    return str(request.arguments.get("tool") or (run.tool if run is not None else DEFAULT_TOOL))
 
 
 def migration_of(request: Request, run: OpenRun | None) -> Migration:

@@ -73,8 +73,11 @@ Where it is idle, fewer do: but several until the database is not ready or someb
 BEAT = 0.5
 """Seconds between the moments at which idle streams are asked."""
 
-MOST_POISON = 100
-"""Transactions that one process puts into quarantine; more than that are no accident of theirs."""
+SUSPECTS = 100
+"""Transactions that are stored alone once something was refused, to find which it is, and those behind it."""
+
+MOST_WHOLE = 100
+"""Transactions that one process puts into quarantine whole; of later ones it keeps the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,8 @@ class Database:
         self._plugin: str = config.plugin
         self._limits = Limits()
         self._unread = False  # whether objects were left out of the first commit
+        self._quarantined = 0
         self._polling = Polling(config, metrics, self._activity, lambda: self._connect("metrics"), self._publishing)
-        self._poison = 0
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Connect, begin the history if there is none, and stream until told to stop."""
@@ -168,21 +171,21 @@ class Database:
             self._unread, self._plugin = begun.unread or self._unread, begun.plugin
         polling = asyncio.create_task(self._polling.run())
         try:
-            singly = False
+            suspects = 0
             while not stop.is_set():
                 try:
-                    await self._stream(connections, store, registry, stop, singly=singly)
+                    await self._stream(connections, store, registry, stop, suspects)
                 except TablesChangedError as change:
                     self._log.info("tables_added", tables=[str(table) for table in change.tables])
                 except SwollenError as exc:
                     self._log.info("stream_renewed", reason="to free memory", after=str(exc))
                 except RefusedError as exc:
-                    if singly:
+                    if suspects:
                         raise
-                    singly = True
+                    suspects = SUSPECTS
                     self._log.warning("store_refused", error=exc.message, action="each transaction alone")
                 except PoisonError as poison:
-                    singly = False
+                    suspects = SUSPECTS  # it seldom comes alone
                     await self._quarantine(store, poison)
                 except UndecodableError as exc:
                     self._beginning.undecodable = exc.message
@@ -192,11 +195,9 @@ class Database:
             await asyncio.wait([polling], timeout=CANCELLED)
 
     async def _quarantine(self, store: Store, poison: PoisonError) -> None:
-        """Put aside what cannot be recorded, unless it is not the transactions that are at fault."""
-        self._poison += 1
-        if self._poison > MOST_POISON:
-            raise poison
-        await store.run([quarantined(poison)])
+        """Put aside what cannot be recorded: however many there are, what comes behind them is recorded."""
+        await store.run([quarantined(poison, whole=self._quarantined < MOST_WHOLE)])
+        self._quarantined += 1
         self._metrics.quarantined_transactions.labels(self._config.name).inc()
         self._log.error("transaction_quarantined", lsn=str(poison.lsn), reason=poison.reason)
 
@@ -215,7 +216,7 @@ class Database:
             self._log.warning("history_table_in_doubt", table=str(doubt.table), why=str(doubt), hint=doubt.hint)
 
     async def _stream(
-        self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event, *, singly: bool
+        self, connections: Connections, store: Store, registry: Registry, stop: asyncio.Event, suspects: int
     ) -> None:
         async with connections.reading.use() as conn:
             progress = await load_progress(conn)
@@ -265,7 +266,7 @@ class Database:
                     observe=observer.stored,
                     forged=observer.forged,
                     scheduler=scheduler,
-                    singly=singly,
+                    suspects=suspects,
                     insert_only=self._publishing.insert_only,
                 )
                 pulse = asyncio.create_task(self._pulse(feed, pipeline))

@@ -21,7 +21,19 @@ from pggit_daemon.model.transaction import Message, Transaction
 from pggit_daemon.store.statement import Statement
 
 LONGEST_RAW = 1_000_000
-"""Characters of a transaction that are kept in the quarantine."""
+SHORT_RAW = 10_000
+"""Characters of a transaction that are kept in the quarantine: whole, and where there are many of them."""
+
+OF_VALUES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What code raises that meets a value which it was not written for."""
 
 
 class PoisonError(Exception):
@@ -51,16 +63,22 @@ def blamed(item: Transaction | Message) -> Iterator[None]:
         raise PoisonError(item, exc.message) from exc
     except PggitDaemonError:
         raise
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
-        # What code does that meets a value which it was not written for.
+    except OF_VALUES as exc:
         raise PoisonError(item, f"{type(exc).__name__}: {exc}") from exc
 
 
-def quarantined(poison: PoisonError) -> Statement:
+def quarantined(poison: PoisonError, *, whole: bool = True) -> Statement:
     """How it is remembered, and known when it comes again."""
     item = poison.item
     raw = json.dumps(asdict(item), default=str)
+    longest = LONGEST_RAW if whole else SHORT_RAW
     xid = item.xid if isinstance(item, Transaction) else None
     reason = poison.reason.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-    values = {"lsn": str(poison.lsn), "xid": xid, "raw": raw[:LONGEST_RAW], "reason": reason, "kind": "transaction"}
+    values = {
+        "lsn": str(poison.lsn),
+        "xid": xid,
+        "raw": raw[:longest],
+        "reason": reason,
+        "kind": "transaction",
+    }
     return "quarantine", values

@@ -28,6 +28,7 @@ from pggit_daemon.db.prepared import Prepared
 from pggit_daemon.errors import RefusedError, StoreError
 from pggit_daemon.model.lsn import LSN, Durable
 from pggit_daemon.model.progress import Progress
+from pggit_daemon.store.poison import OF_VALUES
 from pggit_daemon.store.statement import Statement
 from pggit_daemon.store.statements import statements
 from pggit_daemon.versioning.plan import Step
@@ -121,10 +122,10 @@ class Store:
                             await _answer(conn, query, piece, carefully=True)
                             for piece in chain([first, second], pieces)
                         ]
-        except UnicodeEncodeError as exc:
-            raise RefusedError(f"results could not be stored: {exc.reason}") from exc
         except psycopg.Error as exc:
             raise _translated(exc) from exc
+        except OF_VALUES as exc:
+            raise RefusedError(f"results could not be written down: {type(exc).__name__}: {exc}") from exc
         self._note(handled, answers)
 
     def _note(self, handled: Mapping[str, set[int]], answers: Iterable[Mapping[str, Any]]) -> None:

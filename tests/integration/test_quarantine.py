@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,6 +12,7 @@ from pggit_daemon.errors import ConnectError, PggitDaemonError, RefusedError, St
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Message
 from pggit_daemon.store.poison import PoisonError, blamed
+from pggit_daemon.store.writer import Store
 from tests.integration.api_write_support import Followed, following
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ REFUSAL = """
     ALTER TABLE pggit.commits ADD CONSTRAINT refused CHECK (kind <> 'out_of_band' OR message !~ 'poison')
 """
 HEADS = "SELECT kind, message FROM pggit.commits WHERE kind <> 'baseline' ORDER BY id"
+MANY = 110
+"""Transactions that are refused one after the other."""
+
 DIFFERS = """
     SELECT count(*) FROM pggit_daemon.differing(ARRAY(SELECT a FROM pggit_daemon.addresses_to_compare() AS a))
 """
@@ -60,6 +65,40 @@ def test_a_transaction_that_the_server_refuses(cluster: Databases, installed_tem
         assert followed.value("SELECT count(*) FROM pggit.conflicts") == 0
 
 
+def test_what_comes_behind_many_refused_ones_is_recorded(
+    cluster: Databases, installed_template: str, tmp_path: Path
+) -> None:
+    with following(cluster, installed_template, tmp_path) as followed:
+        with followed.connect() as conn:
+            conn.execute(REFUSAL.encode())
+        followed.daemon.stop()
+        made(followed, *(f"poison_{number}" for number in range(MANY)), "good")
+        followed.daemon.start()
+        followed.daemon.wait_for(
+            lambda: (
+                followed.value(
+                    "SELECT count(*) FROM pggit.commits WHERE message = 'out of band: CREATE TABLE public.good'"
+                )
+                == 1
+            ),
+            "past all",
+        )
+        assert followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == MANY
+        # Of the later ones only the beginning is kept.
+        assert followed.value("SELECT bool_and(length(raw) < 100000) FROM pggit_daemon.quarantine") is True
+
+
+def test_a_plan_that_cannot_be_written_down_is_refused(installed_database: str) -> None:
+    """So that its transaction is found and put aside, as with what the server refuses."""
+
+    async def store() -> None:
+        async with await psycopg.AsyncConnection.connect(installed_database, autocommit=True) as conn:
+            await Store(conn).run([("forget", {"kind": [object()], "key": ["a"]})])
+
+    with pytest.raises(RefusedError, match="TypeError: a plan cannot hold a object"):
+        asyncio.run(store())
+
+
 def test_a_name_longer_than_an_index_takes_is_no_poison(
     cluster: Databases, installed_template: str, tmp_path: Path
 ) -> None:
@@ -81,7 +120,9 @@ def test_a_name_longer_than_an_index_takes_is_no_poison(
         assert followed.value("SELECT count(*) FROM pggit_daemon.quarantine") == 0
 
 
-@pytest.mark.parametrize("error", [RefusedError("no"), ValueError("odd"), KeyError("x"), RecursionError()])
+@pytest.mark.parametrize(
+    "error", [RefusedError("no"), ValueError("odd"), KeyError("x"), RecursionError(), RuntimeError("odd")]
+)
 def test_what_comes_of_the_transaction_is_its_fault(error: Exception) -> None:
     message = Message(LSN(1), transactional=False, prefix="p", content="c")
     with pytest.raises(PoisonError) as raised, blamed(message):

@@ -2,6 +2,10 @@
 -- are given by this list (90_privileges.sql). Functions and views of these names with another shape, as those of
 -- pgGit 0.2.x, are dropped here, to be made anew by the files that follow: CREATE OR REPLACE cannot change a shape.
 
+-- The tool of a migration that names none: as the default of begin_migration, which users know.
+CREATE OR REPLACE FUNCTION pggit_daemon.default_tool() RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT 'flyway' $$;
+
 -- audience: reader = pggit_reader and pggit_migrator, migrator = pggit_migrator; whoever else calls one of the latter
 -- gets an error that says how to become one, from the function that is for all.
 CREATE OR REPLACE FUNCTION pggit_daemon.contract()

@@ -54,7 +54,7 @@ BEGIN
             USING ERRCODE = '55000',
                   HINT = 'Call pggit.begin_migration first; for a migration that ran elsewhere use pggit.link_migration.';
     END IF;
-    changeable := pggit_daemon.check_rollback(migration_id, coalesce(begun.tool_name, 'flyway'));
+    changeable := pggit_daemon.check_rollback(migration_id, coalesce(begun.tool_name, pggit_daemon.default_tool()));
     facts := jsonb_build_object(
         'deployment', begun.run_key, 'migration_id', migration_id, 'tool', begun.tool_name,
         'name', begun.name, 'checksum', left(checksum, 10000), 'success', success, 'error_message', left(error_message, 10000),

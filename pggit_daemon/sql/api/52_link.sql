@@ -9,7 +9,7 @@ DECLARE
     found      pggit.external_migrations;
     changeable jsonb;
 BEGIN
-    PERFORM pggit_daemon.check_migration(migration_id, coalesce(tool_name, 'flyway'), description);
+    PERFORM pggit_daemon.check_migration(migration_id, coalesce(tool_name, pggit_daemon.default_tool()), description);
     -- A tool may have several history tables: then its name is not enough, but that of the source is.
     SELECT count(*), string_agg(format('%s (%s)', m.tool_name, m.source), ', ' ORDER BY m.tool_name, m.source)
       INTO unlinked, candidates
@@ -24,15 +24,15 @@ BEGIN
     SELECT m.* INTO found FROM pggit.external_migrations AS m
      WHERE m.migration_id = link_migration.migration_id
        AND (link_migration.tool_name IS NULL OR link_migration.tool_name IN (m.tool_name, m.source))
-     ORDER BY (m.pggit_commit_id IS NULL) DESC, (m.tool_name = 'flyway') DESC, m.tool_name, m.source LIMIT 1;
+     ORDER BY (m.pggit_commit_id IS NULL) DESC, (m.tool_name = pggit_daemon.default_tool()) DESC, m.tool_name, m.source LIMIT 1;
     IF found.pggit_commit_id IS NOT NULL THEN
         RAISE NOTICE 'migration % of % is linked already, to commit %; nothing was changed',
             migration_id, found.tool_name, found.pggit_commit_id;
         RETURN;
     END IF;
-    changeable := pggit_daemon.check_rollback(migration_id, coalesce(found.tool_name, tool_name, 'flyway'));
+    changeable := pggit_daemon.check_rollback(migration_id, coalesce(found.tool_name, tool_name, pggit_daemon.default_tool()));
     PERFORM pggit_daemon.send_request('link', jsonb_build_object(
-        'migration_id', migration_id, 'tool', coalesce(found.tool_name, tool_name, 'flyway'), 'source', found.source,
+        'migration_id', migration_id, 'tool', coalesce(found.tool_name, tool_name, pggit_daemon.default_tool()), 'source', found.source,
         'version', found.version, 'name', coalesce(found.migration_name, description), 'success', found.success,
         'applied_by', coalesce(found.applied_by, session_user), 'may_roll_back', changeable));
 END $$;
