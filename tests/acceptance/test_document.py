@@ -1,6 +1,6 @@
 """The document that users know the migration integration by: every SQL block of it, in order, as written.
 
-In: `migration-integration.md` beside this file, kept exactly as users have it. Where a block is broken as written,
+In: `contract_examples.md` beside this file, its examples exactly as users have them. Where a block is broken as written,
 CORRECTIONS has the smallest change that mends it, with its reason; a correction that fits nothing any more fails the
 test.
 """
@@ -25,7 +25,7 @@ from sandbox.liquibase import Liquibase
 from sandbox.servers import find_server
 from tests.acceptance.scenes import Scene
 
-DOCUMENT = Path(__file__).with_name("migration-integration.md")
+DOCUMENT = Path(__file__).with_name("contract_examples.md")
 LANGUAGE_BLOCKS = 21
 """Blocks of SQL, XML and shell; the others show output."""
 
