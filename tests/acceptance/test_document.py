@@ -1,8 +1,8 @@
 """The document that users know the migration integration by: every SQL block of it, in order, as written.
 
-In: `contract_examples.md` beside this file, its examples exactly as users have them. Where a block is broken as written,
-CORRECTIONS has the smallest change that mends it, with its reason; a correction that fits nothing any more fails the
-test.
+In: `contract_examples.md` beside this file, the document's examples exactly as users have them. Where one is broken as
+written, CORRECTIONS has the smallest change that mends it, with its reason; a correction that fits nothing any more
+fails the test.
 """
 
 from __future__ import annotations
