@@ -28,6 +28,8 @@ from __future__ import annotations
 
 RESTORED = "database {} was restored from a dump of the schema alone: what init leaves in the tables is not there"
 REPAIR = "pggit-daemon init, as a superuser, repairs it"
+COUNTED = "synchronous_standby_names counts the daemon as a standby: everybody's commits may wait for it"
+NAME_STANDBYS = "ALTER SYSTEM SET synchronous_standby_names = '<your standbys by name>'; SELECT pg_reload_conf();"
 
 
 class PggitDaemonError(Exception):

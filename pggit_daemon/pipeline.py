@@ -175,7 +175,7 @@ class Pipeline:
         Nothing is acknowledged beyond the stored bound, so that a slot which has confirmed more is known as another.
         """
         progress = self._state.progress
-        asked = self._asked is not None or batch.reply_requested
+        asked = self._asked is not None or batch.reply_requested or self._feed.is_standby
         if self._is_ahead or progress.bound is None or batch.received > progress.bound:
             if not asked and self._rests(batch.received.value - progress.end.value):
                 return

@@ -47,13 +47,15 @@ _SAME_SERVER = ("service", "host", "hostaddr", "port", "target_session_attrs")
 class SlotLook:
     """A slot: who reads from it, and bytes that are not acknowledged, kept, and left until it is lost.
 
-    None: nobody reads from it, nothing was acknowledged, there is no limit.
+    None: nobody reads from it, nothing was acknowledged, there is no limit. `is_standby`: whoever reads from it counts
+    as a synchronous standby.
     """
 
     active_pid: int | None
     lag_bytes: int | None
     retained_bytes: int | None
     safe_wal_bytes: int | None
+    is_standby: bool
 
 
 @dataclass(frozen=True, slots=True)

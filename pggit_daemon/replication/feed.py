@@ -46,6 +46,10 @@ class SwollenError(Exception):
     """A record that was too large is behind us, and libpq keeps as much memory until the connection ends."""
 
 
+class RenamedError(Exception):
+    """The server counts us as a synchronous standby, or no more: what we tell it must be otherwise from the start."""
+
+
 class Urges:
     """Tells that the server wants to stop. Pure.
 
@@ -110,6 +114,7 @@ class Feed:
         self._interval = min(status_interval, limit / 4) if limit else status_interval
         self._repeat = max(self._interval, min(REPEAT, limit / 4) if limit else REPEAT)
         self._said: LSN | None = None
+        self._renamed = False
         self._urges = Urges()
         self._flow = Flow()
         self._timer: asyncio.TimerHandle | None = None
@@ -126,17 +131,30 @@ class Feed:
         self._timer = None
 
     @property
+    def is_standby(self) -> bool:
+        """Whether users' commits may wait for what we acknowledge."""
+        return self._connection.is_standby
+
+    def named(self, *, is_standby: bool) -> None:
+        """Hear whether the server counts us as a synchronous standby now."""
+        if is_standby is not self._connection.is_standby:
+            self._renamed = True
+            self._connection.interrupt()
+
+    @property
     def acknowledged(self) -> LSN:
         return self._acknowledged
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
-        """Yield batches until the stream ends, which is a StreamError, or had better be another (SwollenError)."""
+        """Yield batches until the stream ends, a StreamError, or had better be another (SwollenError, RenamedError)."""
         while True:
             await self._connection.read(self._take, PATIENCE)
             batch = self._assembler.batch()
             self._received = max(self._received, batch.received)
             self._flow.note(self._received, asyncio.get_running_loop().time())
             yield batch
+            if self._renamed:
+                raise RenamedError
             large = self._assembler.oversize_at
             if large is not None and self._acknowledged > large:
                 raise SwollenError(f"the record at {large}")

@@ -15,7 +15,8 @@ import structlog
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.on_demand import Connection, OnDemand
-from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.errors import COUNTED, NAME_STANDBYS, PggitDaemonError
+from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.publishing import Publishing
 from pggit_daemon.sql import schema_version
 from pggit_daemon.store.installation import RESTART, UPGRADED
@@ -50,6 +51,9 @@ class Polling:
         self._activity = activity
         self._open = open_
         self._publishing = publishing
+        self.feed: Feed | None = None
+        """The stream under way: it hears whether the server counts it as a synchronous standby."""
+        self._is_standby = False
         self._log = log.bind(database=config.name)
         self._upgraded: int | None = None  # the newer version that the schema was of
         self._broken: tuple[str, ...] = ()  # what of the capture was broken at the last look
@@ -73,8 +77,14 @@ class Polling:
             self._metrics.unread(self._config.name)
 
     async def _read(self, link: OnDemand, gate: Gate) -> None:
-        if not self._publishing.busy and await gate.is_shut():
-            await self._show_slot()
+        shut = not self._publishing.busy and await gate.is_shut()
+        look = await self._activity.look()
+        slot = look.slots.get(self._config.slot) if look is not None else None
+        if slot is not None and slot.active_pid is not None:
+            self._tell_standby(is_standby=slot.is_standby)
+        if shut:
+            # Nothing was written in the database: only its slot is otherwise, which the server tells for all of them.
+            show_slot(slot, self._metrics, self._config.name)
             return
         async with self._activity.server.looking.turn(), link.use() as conn:
             installed = await poll(conn, self._metrics, self._config.name)
@@ -84,11 +94,12 @@ class Polling:
                 await self._publishing.again(conn)
         gate.passed()
 
-    async def _show_slot(self) -> None:
-        """Nothing was written in the database: only its slot is otherwise, which the server tells for all of them."""
-        look = await self._activity.look()
-        if look is not None:
-            show_slot(look.slots.get(self._config.slot), self._metrics, self._config.name)
+    def _tell_standby(self, *, is_standby: bool) -> None:
+        if is_standby and not self._is_standby:
+            self._log.warning("counted_as_synchronous_standby", effect=COUNTED, hint=NAME_STANDBYS)
+        self._is_standby = is_standby
+        if self.feed is not None:
+            self.feed.named(is_standby=is_standby)
 
     def _tell_version(self, version: int | None, database: str) -> None:
         """That init of a newer version ran meanwhile: what works goes on, but only until the stream must start over."""

@@ -33,7 +33,7 @@ from pggit_daemon.reconcile import baseline
 from pggit_daemon.reconcile.outcome import Limits
 from pggit_daemon.reconcile.scheduler import Intervals, Listeners, Scheduler
 from pggit_daemon.replication.connection import ReplicationConnection
-from pggit_daemon.replication.feed import Feed, SwollenError
+from pggit_daemon.replication.feed import Feed, RenamedError, SwollenError
 from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
@@ -179,6 +179,8 @@ class Database:
                     self._log.info("tables_added", tables=[str(table) for table in change.tables])
                 except SwollenError as exc:
                     self._log.info("stream_renewed", reason="to free memory", after=str(exc))
+                except RenamedError:
+                    self._log.info("stream_renewed", reason="synchronous_standby_names is otherwise now")
                 except RefusedError as exc:
                     if suspects:
                         raise
@@ -256,6 +258,7 @@ class Database:
             if self._unread:
                 scheduler.suspect()
                 self._unread = False
+            self._polling.feed = feed
             async with feed, scheduler:
                 pipeline = Pipeline(
                     state,

@@ -36,7 +36,13 @@ from pggit_daemon.versioning.plan import Step
 OUTBOXES = ("handled_events", "handled_requests")
 """The operations that take handled rows out of an outbox."""
 
-STORE = Prepared("pggit_daemon_store", "SELECT pggit_daemon.store($1::jsonb, $2::boolean)")
+STORE = Prepared(
+    "pggit_daemon_store",
+    "SELECT pggit_daemon.store($1::jsonb, $2::boolean),"
+    " CASE WHEN pg_catalog.current_setting('synchronous_standby_names') <> '' AND pggit_daemon.may_be_standby()"
+    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END",
+)
+"""Waits for the server's disk and for its standbys, but for none that may be ourselves."""
 
 STORE_AHEAD = Prepared(
     "pggit_daemon_store_ahead",

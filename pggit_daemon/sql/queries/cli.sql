@@ -156,7 +156,8 @@ SELECT jsonb_build_object(
             'confirmed_flush_lsn', s.confirmed_flush_lsn, 'wal_status', s.wal_status,
             'lag_bytes', position.lsn - s.confirmed_flush_lsn,
             'retained_bytes', position.lsn - s.restart_lsn,
-            'safe_wal_bytes', s.safe_wal_size)
+            'safe_wal_bytes', s.safe_wal_size,
+            'is_standby', pggit_daemon.may_be_standby())
         FROM pg_catalog.pg_replication_slots AS s
         JOIN pggit_daemon.progress AS p ON p.slot_name = s.slot_name
         CROSS JOIN LATERAL (

@@ -2,13 +2,19 @@
 
 -- name: look
 -- The logical slots with the process that reads each, what is not acknowledged of it, what it keeps and what may still be
--- written before it is lost, in bytes; by database, how many rows were written there, catalogs among them, by the server's
+-- written before it is lost, in bytes, and whether synchronous_standby_names names its reader; by database, how many rows were written there, catalogs among them, by the server's
 -- own counters; and what belongs to no database and changes what we read: names of roles and tablespaces, rights of roles.
 -- Whatever only reads, we above all, changes none of these numbers.
 SELECT coalesce((
            SELECT jsonb_object_agg(s.slot_name, jsonb_build_array(
-                      s.active_pid, position.lsn - s.confirmed_flush_lsn, position.lsn - s.restart_lsn, s.safe_wal_size))
+                      s.active_pid, position.lsn - s.confirmed_flush_lsn, position.lsn - s.restart_lsn, s.safe_wal_size,
+                      r.application_name IS NOT NULL
+                      AND EXISTS (SELECT FROM regexp_matches(current_setting('synchronous_standby_names'),
+                                                             '"((?:[^"]|"")*)"|([^\s,()"]+)', 'g') AS named
+                                   WHERE lower(coalesce(replace(named[1], '""', '"'), named[2]))
+                                         IN ('*', lower(r.application_name)))))
              FROM pg_catalog.pg_replication_slots AS s
+             LEFT JOIN pg_catalog.pg_stat_replication AS r ON r.pid = s.active_pid
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
             ) AS position
