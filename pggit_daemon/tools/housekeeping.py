@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.objects import ObjectEvent
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.identity import carrier_of, owner_of, parse_table, split_identity, table_of
+from pggit_daemon.tools.identity import owner_of, parse_table, split_identity, table_it_is_on, table_of
 from pggit_daemon.tools.names import Names
 from pggit_daemon.tools.preset import Preset
 from pggit_daemon.tools.source import Source
@@ -60,7 +60,7 @@ class Housekeeping:
     def _of_item(self, item: ObjectEvent) -> str | None:
         if item.key is None:
             return None
-        table = table_of(item) or owner_of(item) or carrier_of(item)
+        table = table_of(item) or owner_of(item) or table_it_is_on(item)
         needed = {table} if table is not None else set()
         if item.blob is not None and item.key.type in _BELONGS_TO_TABLE:
             depends = (parse_table(name.removeprefix("table ")) for name in item.blob.depends if name[:6] == "table ")

@@ -26,7 +26,7 @@ def owner_of(item: ObjectEvent) -> TableName | None:
     return TableName(parts[0], parts[1]) if len(parts) == 3 else None  # noqa: PLR2004  # schema, table and column
 
 
-def carrier_of(item: ObjectEvent) -> TableName | None:
+def table_it_is_on(item: ObjectEvent) -> TableName | None:
     """The table in `name on schema.table`, by which constraints, triggers, rules and policies are named."""
     if item.key is None or item.key.type not in {"table constraint", "trigger", "rule", "policy"}:
         return None

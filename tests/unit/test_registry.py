@@ -107,7 +107,7 @@ def test_dots_in_names_do_not_make_two_sources_one() -> None:
     assert [name for name, source in registry.sources.items() if source.name != name] == []
 
 
-def test_the_keeper_is_whose_own_tables_alone_are_touched() -> None:
+def test_housekeeping_is_of_the_source_whose_own_tables_alone_are_touched() -> None:
     registry = Registry(PRESETS)
     registry.learn(FSH, FLYWAY_COLUMNS)
     needs = [f"table {FSH}"]

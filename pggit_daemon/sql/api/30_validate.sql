@@ -184,7 +184,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     WHERE c.conflict_type = 'checksum_changed' AND c.status = 'unresolved'
     UNION ALL
     -- A tool's DDL that no row came for, unless that source has gone on since.
-    SELECT NULL, 'orphan', format('DDL of %s without a row in it, commit %s: %s', c.metadata ->> 'source', c.id, c.message),
+    SELECT NULL, 'orphan', format('DDL that a run of %s left without a migration, commit %s: %s', c.metadata ->> 'source', c.id, c.message),
            s.tool_name, c.metadata ->> 'source', NULL, c.id, c.id::text
     FROM pggit.commits AS c
     LEFT JOIN pggit_daemon.source AS s ON s.name = c.metadata ->> 'source'
