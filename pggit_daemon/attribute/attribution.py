@@ -138,7 +138,13 @@ def _label(event: HistoryRowEvent) -> str:
 
 def _holds(text: str, part: str) -> bool:
     """Whether a text has another in it as a word of its own: some versions hold the name, as Django's `app name`."""
-    return re.search(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", text) is not None
+    at = text.find(part)
+    while at >= 0:
+        end = at + len(part)
+        if not text[max(at - 1, 0) : at].isalnum() and not text[end : end + 1].isalnum():
+            return True
+        at = text.find(part, at + 1)
+    return False
 
 
 def _short(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from pggit_daemon.model.proof import AdvisoryLock, Holder, InTransaction, InWindow, LockRow, Place, Proof
 from pggit_daemon.model.transaction import TableName
@@ -17,9 +18,11 @@ from pggit_daemon.tools.preset import AdvisoryProof, LockRowProof, Preset, Proof
 DEFAULT_GRACE = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """`grace`: how long DDL waits for its row, in the stream's own time.
+
+    Without slots, as what follows from its values is kept: each transaction asks for it, of each source.
 
     `parts` are partitions and children of the table, under whose names its rows are decoded; `former` the names it had.
     """
@@ -64,12 +67,17 @@ class Source:
         """Whether the session that makes the tool's own tables is one that runs migrations."""
         return self.preset.makers_migrate
 
-    @property
+    @cached_property
     def proofs(self) -> tuple[Proof, ...]:
         """By what its DDL is known, the strongest first."""
         return tuple(self._proof(rule) for rule in self.preset.proof)
 
-    @property
+    @cached_property
+    def offers(self) -> type[Proof]:
+        """The strongest proof of DDL outside of a row's own transaction; `InTransaction` where it has none."""
+        return next((type(one) for one in self.proofs if not isinstance(one, InTransaction)), InTransaction)
+
+    @cached_property
     def advisory_keys(self) -> frozenset[tuple[int, int]]:
         """(classid, objid) as pg_locks shows the tool's locks for this table; empty where it takes none."""
         keys = (proof.key.of_table(self.database, self.table) for proof in self.preset.advisories)
@@ -96,7 +104,7 @@ class Source:
         by_lock_row = self.preset.lock_row is not None
         return self.place is Place.OTHER_SESSION and (self.is_known_by_looks or by_lock_row)
 
-    @property
+    @cached_property
     def tables(self) -> tuple[TableName, ...]:
         """What must be streamed for it."""
         lock = () if self.bracket_table is None else (self.bracket_table,)
@@ -104,7 +112,11 @@ class Source:
 
     def holds(self, table: TableName) -> bool:
         """Whether rows of this table are rows of the source."""
-        return table == self.table or table in self.parts or table in self.former
+        return table == self.table or table in self._also
+
+    @cached_property
+    def _also(self) -> frozenset[TableName]:
+        return self.parts | self.former
 
     def _proof(self, rule: ProofRule) -> Proof:
         if isinstance(rule, TransactionProof):

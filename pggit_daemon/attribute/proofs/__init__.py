@@ -27,4 +27,4 @@ PROOFS: dict[Evidence, Proof] = {proof.evidence: proof for proof in _BY_OFFER.va
 
 def proof_of(source: Source) -> Proof:
     """How DDL outside of a row's own transaction is known as this source's: by the strongest proof that it offers."""
-    return _BY_OFFER[next((type(one) for one in source.proofs if not isinstance(one, InTransaction)), InTransaction)]
+    return _BY_OFFER[source.offers]
