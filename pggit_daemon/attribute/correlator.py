@@ -114,7 +114,8 @@ class Correlator:
         take_own(state, rows, free)
         rest = [segment for segment in free if segment.is_free]
         for segment in free:
-            state.update_attribution(segment)
+            if not segment.takers:  # otherwise whoever took it has done so
+                state.update_attribution(segment)
         if seen is not None and rest:
             claim(state, seen, rest)
         wait(state, rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds, RowOverdue
@@ -37,42 +38,40 @@ from pggit_daemon.model.decision import Fact
 
 def dump(state: State, stored: set[tuple[str, str]]) -> Iterator[Fact]:
     """What has changed since the last time; `stored` is what the database holds, and is kept up to date."""
-    for fact in _changed(state):
-        where = (fact.kind, fact.key)
-        if fact.state is not None:
+    if state.changed.is_empty:
+        return
+    for kind, key, value in _changed(state):
+        where = (kind, key)
+        if value is not None:
             stored.add(where)
         elif where in stored:
             stored.discard(where)
         else:
             continue
-        yield fact
+        yield Fact(kind, key, value)
     state.changed = Changed()
 
 
-def _changed(state: State) -> Iterator[Fact]:
+def _changed(state: State) -> Iterator[tuple[str, str, Mapping[str, Any] | None]]:
+    """Kind and key of each fact that may have changed, and what it is now."""
     for place, segment in state.changed.segments.items():
         live = place in state.pool.segments or place in state.undecided
         late = None if live else state.recent.get(place)
         key = f"{place[0]}/{place[1]}"
-        yield Fact("claim", key, segment_state(segment) if live else None)
-        yield Fact(
-            "recent", key, segment_state(segment) | {"claim": claim_state(late.claim)} if late is not None else None
-        )
+        yield "claim", key, segment_state(segment) if live else None
+        yield "recent", key, segment_state(segment) | {"claim": claim_state(late.claim)} if late is not None else None
     waiting = {id(row) for row in state.waiting()} if state.changed.rows else frozenset()
     for (source, lsn), row in state.changed.rows.items():
-        yield Fact("row", f"{lsn} {source}", row_state(row) if id(row) in waiting else None)
+        yield "row", f"{lsn} {source}", row_state(row) if id(row) in waiting else None
     for table in state.changed.brackets:
         bracket = state.known.brackets.get(table)
-        yield Fact("bracket", table_key(table), bracket_state(table, bracket) if bracket is not None else None)
+        yield "bracket", table_key(table), bracket_state(table, bracket) if bracket is not None else None
     for source in state.changed.tools:
-        yield Fact("tool", source, tool_state(state.known.sessions.of(source)))
+        yield "tool", source, tool_state(state.known.sessions.of(source))
     for session in state.changed.housekeepers:
         known = state.known.sessions.housekeepers.get(session)
-        yield Fact(
-            "housekeeper",
-            json.dumps(session_state(session)),
-            housekeeper_state(known) if known is not None else None,
-        )
+        key = json.dumps(session_state(session))
+        yield "housekeeper", key, housekeeper_state(known) if known is not None else None
 
 
 def load(state: State, facts: Iterable[Fact]) -> None:

@@ -35,6 +35,10 @@ class Changed:
     tools: dict[str, None] = field(default_factory=dict)
     housekeepers: dict[SessionKey, None] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.segments or self.rows or self.brackets or self.tools or self.housekeepers)
+
 
 @dataclass(slots=True)
 class State:

@@ -86,7 +86,7 @@ def options(tables: Iterable[TableName], messages: str = MESSAGE_PREFIX) -> dict
 def parse_commit(payload: bytes) -> Commit:
     """Read a `C` record; ProtocolError when it is not one."""
     try:
-        record = json.loads(payload)
+        record = json.loads(payload.decode())
         return Commit(
             xid=int(record["xid"]),
             lsn=LSN.parse(record["lsn"]),
@@ -153,7 +153,7 @@ def _row(columns: list[Any]) -> Row:
     """Build a row from `[{"name": …, "value": …}]`; the names are shared between rows to keep them small."""
     row = {sys.intern(column["name"]): column["value"] for column in columns}
     for value in row.values():
-        if isinstance(value, dict | list):
+        if isinstance(value, (dict, list)):
             raise TypeError("a column's value is not a scalar")
     return row
 

@@ -88,7 +88,7 @@ def writers(requests: Iterable[Request | Unreadable]) -> dict[TableName, Session
 
 
 def is_request(change: Change) -> TypeGuard[RowChange]:
-    return isinstance(change, RowChange) and change.table == REQUESTS and change.op is RowOp.INSERT
+    return isinstance(change, RowChange) and change.op is RowOp.INSERT and change.table == REQUESTS
 
 
 def request_of(change: RowChange) -> Request | Unreadable:

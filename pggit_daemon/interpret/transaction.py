@@ -76,11 +76,8 @@ class Reader:
         self._calls = ApiCalls(registry, self._api, self._brackets)
 
     def read(self, transaction: Transaction) -> Changeset | NewTables:
-        events = {
-            change.lsn: _event(change)
-            for change in transaction.changes
-            if isinstance(change, RowChange) and change.table == OUTBOX and change.op is RowOp.INSERT
-        }
+        rows = [change for change in transaction.changes if isinstance(change, RowChange)]
+        events = {row.lsn: _event(row) for row in rows if row.op is RowOp.INSERT and row.table == OUTBOX}
         # A tool makes its table in several statements: it is judged as the transaction leaves it.
         left = {
             seen.table: seen
@@ -93,10 +90,9 @@ class Reader:
             return NewTables(new)
         statements = [event for event in events.values() if isinstance(event, DdlEvent)]
         made = self._made(left)
-        requests = [request_of(change) for change in transaction.changes if is_request(change)]
+        requests = [request_of(row) for row in rows if is_request(row)]
         self._writers = writers(requests)
-        rows = (change for change in transaction.changes if isinstance(change, RowChange))
-        writes = bool(requests) and any(self._registry.at(change.table) is not None for change in rows)
+        writes = bool(requests) and any(self._registry.at(row.table) is not None for row in rows)
         deployment = self._calls.deployment(statements, requests)
         items = self._items(transaction, events, writes=writes, made=made)
         for item in items:
@@ -108,7 +104,7 @@ class Reader:
             transaction.commit_lsn,
             transaction.end_lsn,
             transaction.commit_time,
-            tuple(self._whole_drops(items)),
+            self._whole_drops(items),
             deployment=deployment,
             requests=tuple(number for number in numbers if number is not None),
         )
@@ -132,10 +128,10 @@ class Reader:
                 run = []
             if event is not None:
                 items.extend(self._ddl(event, made))
-            elif is_request(change):
-                items = self._calls.add(items, request_of(change), writes=writes)
             elif isinstance(change, RowChange) and source is not None:
                 run.append(change)
+            elif is_request(change):
+                items = self._calls.add(items, request_of(change), writes=writes)
             elif isinstance(change, RowChange):
                 items.extend(self._lock_row(change))
             elif isinstance(change, UndecodableChange):
@@ -150,14 +146,17 @@ class Reader:
         items = self._calls.add([], request, writes=False)
         return Changeset(0, request.lsn, request.lsn, request.time, tuple(items))
 
-    def _whole_drops(self, items: Sequence[Item]) -> Iterator[Item]:
+    def _whole_drops(self, items: Sequence[Item]) -> tuple[Item, ...]:
         """Items in which the rest of a transaction that drops a tool's own tables is the tool's: it cleans up."""
         owner = next((name for item in items if (name := self._cleans_up(item)) is not None), None)
-        for item in items:
-            if owner is not None and isinstance(item, Ddl) and item.housekeeping is None and item.part_of is None:
-                yield replace(item, housekeeping=owner)
-            else:
-                yield item
+        if owner is None:
+            return tuple(items)
+        return tuple(
+            replace(item, housekeeping=owner)
+            if isinstance(item, Ddl) and item.housekeeping is None and item.part_of is None
+            else item
+            for item in items
+        )
 
     def _cleans_up(self, item: Item) -> str | None:
         """The source whose own tables a session of its tool drops here."""

@@ -26,7 +26,7 @@ def link_statements(link: Link, step: Step) -> Iterator[Statement]:
         yield from linked_commits(link, step)
         yield "link_row", _link_row(link)
         return
-    step = replace(step, time=link.time or step.time, xid=link.xid if link.time is not None else step.xid)
+    step = _of_row(step, link)
     last = link.commits[-1] if link.commits else None
     for change in link.row.changes:
         principal = change is link.row.principal
@@ -47,6 +47,13 @@ def link_statements(link: Link, step: Step) -> Iterator[Statement]:
         if not change.unobserved:
             yield "record_event", _event(change, link if principal else None, last if principal else None, step)
         yield from _run(change.run) if change.run is not None else _row(change)
+
+
+def _of_row(step: Step, link: Link) -> Step:
+    """The step at the row's own time, which is an earlier one's where it was linked late."""
+    if link.time is None or (link.time, link.xid) == (step.time, step.xid):
+        return step
+    return replace(step, time=link.time, xid=link.xid)
 
 
 def _is_usual(change: HistoryChange, link: Link) -> bool:

@@ -65,15 +65,15 @@ class Housekeeping:
         if item.blob is not None and item.key.type in _BELONGS_TO_TABLE:
             depends = (parse_table(name.removeprefix("table ")) for name in item.blob.depends if name[:6] == "table ")
             needed |= {one for one in depends if one is not None}
-        for one in sorted(needed, key=str):
+        for one in sorted(needed, key=str) if len(needed) > 1 else needed:
             found = self._of_table(one)
             if found is not None:
                 return found
-        parts = split_identity(item.key.identity)
-        if item.key.type == "type" and len(parts) == 2:  # noqa: PLR2004  # schema and type
-            return self._of_type(*parts)
+        if item.key.type == "type":
+            parts = split_identity(item.key.identity)
+            return self._of_type(*parts) if len(parts) == 2 else None  # noqa: PLR2004  # schema and type
         if item.key.type == "schema":
-            return self._to_come.source_of_schema(parts[0])
+            return self._to_come.source_of_schema(split_identity(item.key.identity)[0])
         return None
 
     def _of_table(self, table: TableName) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pggit_daemon.model.objects import ObjectEvent
 from pggit_daemon.model.transaction import TableName
@@ -34,8 +35,12 @@ def table_it_is_on(item: ObjectEvent) -> TableName | None:
     return parse_table(table) if on else None
 
 
+@lru_cache(maxsize=1024)
 def parse_table(identity: str) -> TableName | None:
-    """The real names in `schema.table` as the server quotes them; None if it is not of two parts."""
+    """The real names in `schema.table` as the server quotes them; None if it is not of two parts.
+
+    A transaction's tables are asked for again and again, and are no longer than two names.
+    """
     parts = split_identity(identity)
     return TableName(parts[0], parts[1]) if len(parts) == 2 else None  # noqa: PLR2004  # schema and table
 

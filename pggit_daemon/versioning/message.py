@@ -96,6 +96,8 @@ def rewrites(events: Iterable[DdlEvent]) -> list[str]:
     """The tables that the statements rewrote, by the names that they have now."""
     items = [item for event in events for item in event.objects]
     rewritten = {item.oid for item in items if item.op is ObjectOp.REWRITE}
+    if not rewritten:
+        return []
     last = {item.oid: item.key.identity for item in items if item.op is ObjectOp.SET and item.key is not None}
     return sorted(name for oid, name in last.items() if oid in rewritten)
 

@@ -32,6 +32,8 @@ class Recording:
             self.steps.append(step)
             self.events.update(step.events)
         earlier = tuple(attribution for attribution in outcome.attributions if not self._put_into_commit(attribution))
+        if not (earlier or outcome.links or outcome.facts):
+            return
         last = self.steps[-1]
         self.steps[-1] = replace(
             last,

@@ -46,8 +46,9 @@ def _framed(part: bytes) -> bytes:
 
 
 def _entry(name: str, digest: bytes) -> bytes:
-    """What a node says of one child: its name and its hash, each with its length before it."""
-    return _framed(name.encode()) + _framed(digest)
+    """What a node says of one child: its name and its hash, each framed. In one go, as a commit makes a dozen."""
+    encoded = name.encode()
+    return b"".join((len(encoded).to_bytes(8, "big"), encoded, len(digest).to_bytes(8, "big"), digest))
 
 
 @dataclass(frozen=True, slots=True)
