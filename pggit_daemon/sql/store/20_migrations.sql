@@ -1,6 +1,8 @@
 -- What the daemon writes: migrations, their links, and the rows of history tables as last seen.
 
 -- A migration as its row says now, with its link. What is applied again takes the place of what it was.
+-- The same upsert stands in `store_record_migration`, where it is a part of one statement, as a call costs what that saves; who
+-- changes one changes both (tests/unit/test_store_upserts.py).
 CREATE OR REPLACE FUNCTION pggit_daemon.store_put_migration(p jsonb) RETURNS void
     LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,7 +2,8 @@
 -- and the row as last seen are one statement, as a statement costs more than a row.
 
 -- It waits for a row of external_migrations that somebody's transaction holds, for as long as lock_timeout lets it: `store`
--- is called again then, carefully.
+-- is called again then, carefully. Each of its parts is what the function of that operation does: `store_put_migration`,
+-- `store_link`, `store_put_row`, `store_record_event`.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_record_migration(p jsonb, its_commit integer) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
