@@ -11,11 +11,13 @@
 -- the search_path, for all that it calls, and what has nothing to do as a rule is asked for before it is done.
 
 -- A commit, with the objects whose versions it ends and begins; returns its id. A statement costs more than a row, so what
--- every commit writes is written by two.
+-- every commit writes is written by two. A function is called by an assignment, as PERFORM is one more statement; and no
+-- volatile function is among the columns, or the server would compute all of them twice.
 CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS integer
     LANGUAGE plpgsql AS $$
 DECLARE
     made integer;
+    done text;      -- what void is as text
 BEGIN
     WITH branch AS (
         UPDATE pggit.branches AS b SET head_commit_hash = p ->> 'hash' WHERE b.name = 'main' RETURNING b.id)
@@ -23,16 +25,16 @@ BEGIN
         hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
         metadata, kind, source_lsn, source_xid, occurred_at, objects_changed, summary)
     SELECT p ->> 'hash', branch.id, p ->> 'parent', p ->> 'message', p ->> 'author',
-           (p ->> 'time')::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', clock_timestamp() AT TIME ZONE 'UTC',
+           (p ->> 'time')::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', statement_timestamp() AT TIME ZONE 'UTC',
            p ->> 'tree_hash', p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint,
            (p ->> 'time')::timestamptz, (p ->> 'changed')::integer, p ->> 'summary'
     FROM branch
     RETURNING id INTO made;
     IF p -> 'ended' IS NOT NULL THEN
-        PERFORM pggit_daemon.end_versions(p -> 'ended', made);
+        done := pggit_daemon.end_versions(p -> 'ended', made);
     END IF;
     IF p -> 'begun' IS NOT NULL THEN
-        PERFORM pggit_daemon.begin_versions(p -> 'begun', made);
+        done := pggit_daemon.begin_versions(p -> 'begun', made);
     END IF;
     RETURN made;
 END $$;

@@ -22,6 +22,7 @@ DECLARE
     requests jsonb := '[]';
     gone     jsonb := '[]';
     parked   boolean := false;
+    done     text;      -- what void is as text
 BEGIN
     IF carefully THEN
         PERFORM set_config('lock_timeout', '5s', true);
@@ -36,12 +37,12 @@ BEGIN
             CONTINUE;
         END IF;
         IF op = 'record_migration' AND NOT (carefully OR parked) THEN
-            PERFORM pggit_daemon.store_record_migration(
+            done := pggit_daemon.store_record_migration(
                 p, CASE WHEN p ->> 'hash' = newest THEN its_id ELSE pggit_daemon.stored_commit(p) END);
             CONTINUE;
         END IF;
         IF op = 'advance' THEN
-            PERFORM pggit_daemon.store_advance(p);
+            done := pggit_daemon.store_advance(p);
             CONTINUE;
         END IF;
         IF p ->> 'hash' = newest THEN
