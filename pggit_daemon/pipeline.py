@@ -116,11 +116,6 @@ class Pipeline:
         """Whether nothing of ours has come for a while, and nothing is pending."""
         return asyncio.get_running_loop().time() > self._busy_until and not self._correlator.needs_looking
 
-    @property
-    def waiting(self) -> int:
-        """How many commits are pending."""
-        return self._correlator.waiting
-
     async def run(self, stop: asyncio.Event, beat: Callable[[Batch, int], None]) -> None:
         """Handle batches until told to stop; the transaction in hand is finished."""
         stopping = asyncio.create_task(self._interrupt(stop))
@@ -166,7 +161,12 @@ class Pipeline:
         if not batch.in_transaction:
             await self._reconcile(batch)
         await self._acknowledge(batch)
-        if self.is_idle:
+        await self._do_what_nobody_waits_for(batch)
+
+    async def _do_what_nobody_waits_for(self, batch: Batch) -> None:
+        if batch.transactions:
+            await self._surroundings.renew_who_may_write()
+        elif self.is_idle:
             self._memory.forget()
 
     async def _acknowledge(self, batch: Batch) -> None:
@@ -181,9 +181,8 @@ class Pipeline:
                 return
             self._advanced_at = asyncio.get_running_loop().time()
             self._state.progress = replace(progress, end=max(progress.end, batch.received)).reserving
-            self._feed.acknowledge(
-                await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
-            )
+            durable = await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
+            self._feed.acknowledge(durable)
             self._is_ahead = False
         self._feed.acknowledge_idle(batch, soon=asked)
         if self._asked is not None and batch.received > self._asked:

@@ -15,6 +15,7 @@ from pggit_daemon.db.catalog import Probe
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.changeset import Ddl, Item
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.proof import InTransaction
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.tools.registry import Registry
 
@@ -22,7 +23,7 @@ PROBE_INTERVAL = 0.5
 """Seconds between looks at the sessions whose end would decide something."""
 
 WRITERS_INTERVAL = 60.0
-"""Seconds between looks at who may write the history tables, where no statement shows that it may have changed."""
+"""Seconds for which it is known who may write the history tables, where no statement shows that it may have changed."""
 
 SOON = 0.02
 """Seconds until the server is asked how far it is, while an answer of the database waits for the stream."""
@@ -79,13 +80,25 @@ class Surroundings:
         self._ask_in(SOON if self._probe is not None or self._correlator.undecoded() else PROBE_INTERVAL)
 
     async def ask_who_may_write(self) -> None:
-        """Ask the catalog now and then who may write the history tables: brackets and windows claim only their DDL."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._writers_due:
-            self._writers_due = now + WRITERS_INTERVAL
-            tables = {source.name: source.table for source in self._registry.histories}
-            if not tables:
-                return
+        """Ask the catalog who may write the history tables, where it must be known now and is not."""
+        if asyncio.get_running_loop().time() >= self._writers_due:
+            await self._ask_who_may_write()
+
+    async def renew_who_may_write(self) -> None:
+        """With everything stored: ask before it must be known, which would keep a commit waiting.
+
+        Not where a statement may have changed it: others see that a moment after it was decoded.
+        """
+        left = self._writers_due - asyncio.get_running_loop().time()
+        if 0 < left < WRITERS_INTERVAL / 2:
+            await self._ask_who_may_write()
+
+    async def _ask_who_may_write(self) -> None:
+        self._writers_due = asyncio.get_running_loop().time() + WRITERS_INTERVAL
+        histories = self._registry.histories
+        # What takes only DDL of a row's own transaction claims nobody's.
+        if any(source.offers is not InTransaction for source in histories):
+            tables = {source.name: source.table for source in histories}
             async with self._link.use() as conn:
                 self._correlator.set_writers(await catalog.writers(conn, tables))
 
