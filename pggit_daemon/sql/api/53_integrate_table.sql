@@ -73,6 +73,9 @@ BEGIN
     END IF;
 END $$;
 
+-- An earlier version did not look after the partitions that come later.
+SELECT pggit_daemon.watch_partitions() WHERE pggit_daemon.has_integrated_partitions();
+
 CREATE OR REPLACE FUNCTION pggit_daemon.integrate(history regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -38,9 +38,6 @@ BEGIN
     END IF;
 END $$;
 
--- An earlier version did not look after the partitions that come later.
-SELECT pggit_daemon.watch_partitions() WHERE pggit_daemon.has_integrated_partitions();
-
 -- Nobody but a superuser can make or alter an event trigger, so they belong to the one who made the cluster: who installs
 -- may lose that right afterwards.
 DO $$
