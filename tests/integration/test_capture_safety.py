@@ -451,10 +451,10 @@ def test_thousands_of_statements_in_one_transaction_stay_quick(db: Captured) -> 
     """2,000 tables and 2,000 grants: each event tells its own object only, and no cost grows with the square."""
     took: list[float] = []
     with db.conn.transaction():
-        for quarter in range(4):
+        for hundred in range(20):
             started = time.perf_counter()
             db.conn.execute(
-                f"DO $$ BEGIN FOR i IN {quarter * 500 + 1}..{quarter * 500 + 500} LOOP"
+                f"DO $$ BEGIN FOR i IN {hundred * 100 + 1}..{hundred * 100 + 100} LOOP"
                 " EXECUTE format('CREATE TABLE t%s (a int)', i);"
                 " EXECUTE format('GRANT SELECT ON t%s TO PUBLIC', i); END LOOP; END $$"
             )
@@ -464,5 +464,6 @@ def test_thousands_of_statements_in_one_transaction_stay_quick(db: Captured) -> 
         " FROM pggit_daemon.ddl_event GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert counts == [("CREATE TABLE", 2000, 1, 1), ("GRANT", 2000, 1, 1)]
-    # A cost that grows with what the transaction did before would make the last quarter seven times the first.
-    assert took[3] < 5 * took[0], took
+    # The quickest hundred of each end: the machine's other work slows one down, hardly five. A cost that grows with what
+    # the transaction did before would make the last ones more than ten times the first; the server's own is some 1.4.
+    assert min(took[-5:]) < 4 * min(took[:5]), took
