@@ -29,7 +29,8 @@ BEGIN
 END $$;
 
 -- The operators and functions that hang on a class or, loose, on a family: lines of CREATE OPERATOR CLASS or of
--- ALTER OPERATOR FAMILY ... ADD. NULL for none.
+-- ALTER OPERATOR FAMILY ... ADD. NULL for none. What hangs on the object is looked for first (OFFSET 0): the planner would
+-- rather look at the members of all classes that there are.
 CREATE OR REPLACE FUNCTION pggit_daemon.operator_members(of_class oid, of_object oid) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -44,20 +45,22 @@ BEGIN
                         SELECT format(' FOR ORDER BY %I.%I', fn.nspname, f.opfname) FROM pg_catalog.pg_opfamily f
                           JOIN pg_catalog.pg_namespace fn ON fn.oid = f.opfnamespace WHERE f.oid = a.amopsortfamily)
                       ELSE '' END AS line
-              FROM pg_catalog.pg_depend h
+              FROM (SELECT p.classid, p.objid FROM pg_catalog.pg_depend p
+                     WHERE p.refclassid = of_class AND p.refobjid = of_object OFFSET 0) h
               JOIN pg_catalog.pg_amop a ON a.oid = h.objid
               JOIN pg_catalog.pg_operator x ON x.oid = a.amopopr
               JOIN pg_catalog.pg_namespace n ON n.oid = x.oprnamespace
-             WHERE h.refclassid = of_class AND h.refobjid = of_object AND h.classid = 'pg_catalog.pg_amop'::regclass
+             WHERE h.classid = 'pg_catalog.pg_amop'::regclass
                AND pggit_daemon.owning_object(h.classid, h.objid) = (of_class, of_object)::pggit_daemon.object_address
             UNION ALL
             SELECT 2, format_type(a.amproclefttype, NULL), format_type(a.amprocrighttype, NULL), a.amprocnum,
                    format('FUNCTION %s (%s, %s) %s(%s)', a.amprocnum, format_type(a.amproclefttype, NULL),
                           format_type(a.amprocrighttype, NULL), pggit_daemon.support_name(a.amproc),
                           pggit_daemon.argument_types(a.amproc))
-              FROM pg_catalog.pg_depend h
+              FROM (SELECT p.classid, p.objid FROM pg_catalog.pg_depend p
+                     WHERE p.refclassid = of_class AND p.refobjid = of_object OFFSET 0) h
               JOIN pg_catalog.pg_amproc a ON a.oid = h.objid
-             WHERE h.refclassid = of_class AND h.refobjid = of_object AND h.classid = 'pg_catalog.pg_amproc'::regclass
+             WHERE h.classid = 'pg_catalog.pg_amproc'::regclass
                AND pggit_daemon.owning_object(h.classid, h.objid) = (of_class, of_object)::pggit_daemon.object_address
           ) m);
 END $$;
@@ -79,20 +82,18 @@ BEGIN
         || pggit_daemon.owner(what, f.opfowner)
         || pggit_daemon.comments('pg_catalog.pg_opfamily'::regclass, o, what);
     -- Loose members wait: their operators and functions may need classes of the family themselves.
-    d.later := format(E'ALTER %s ADD\n    %s;\n', what,
-                      pggit_daemon.operator_members('pg_catalog.pg_opfamily'::regclass, o));
-    IF pggit_daemon.operator_members('pg_catalog.pg_opfamily'::regclass, o) IS NULL THEN
-        d.later := NULL;
-    END IF;
+    d.later := 'ALTER ' || what || E' ADD\n    '
+        || pggit_daemon.operator_members('pg_catalog.pg_opfamily'::regclass, o) || E';\n';
     RETURN d;
 END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.describe_operator_class(o oid) RETURNS pggit_daemon.description
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    d    pggit_daemon.description;
-    c    record;
-    what text;
+    d       pggit_daemon.description;
+    c       record;
+    what    text;
+    members text := pggit_daemon.operator_members('pg_catalog.pg_opclass'::regclass, o);
 BEGIN
     SELECT n.nspname, x.opcname, x.opcowner, x.opcdefault, x.opcintype, x.opckeytype, a.amname,
            format('%I.%I', fn.nspname, f.opfname) AS family
@@ -111,9 +112,8 @@ BEGIN
             -- A class may have no member at all, but the grammar wants one: the storage type says nothing new.
             concat_ws(E',\n    ',
                 CASE WHEN c.opckeytype <> 0 THEN 'STORAGE ' || format_type(c.opckeytype, NULL) END,
-                pggit_daemon.operator_members('pg_catalog.pg_opclass'::regclass, o),
-                CASE WHEN c.opckeytype = 0
-                      AND pggit_daemon.operator_members('pg_catalog.pg_opclass'::regclass, o) IS NULL
+                members,
+                CASE WHEN c.opckeytype = 0 AND members IS NULL
                      THEN 'STORAGE ' || format_type(c.opcintype, NULL) END))
         || pggit_daemon.owner(what, c.opcowner)
         || pggit_daemon.comments('pg_catalog.pg_opclass'::regclass, o, what);
