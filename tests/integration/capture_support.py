@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+
+PLAIN = "capture_plain"
+"""A role without any right of ours."""
 
 _FIELDS = ("definition", "later", "depends", "classid", "objid")
 
@@ -111,3 +114,15 @@ def apply(objects: Iterable[Mapping[str, Any]], tree: dict[str, dict[str, Any]])
             del tree[key]
         if o["op"] == "set":
             tree[f"{o['type']} {o['identity']}"] = dict(o)
+
+
+def beside_plain(dsn: str) -> Iterator[Captured]:
+    """Give a superuser's captured session; `PLAIN` is there meanwhile."""
+    captured = Captured(dsn)
+    captured.conn.execute(f"DROP ROLE IF EXISTS {PLAIN}".encode())
+    captured.conn.execute(f"CREATE ROLE {PLAIN} LOGIN".encode())
+    yield captured
+    captured.conn.rollback()
+    captured.conn.execute(f"DROP OWNED BY {PLAIN} CASCADE".encode())
+    captured.conn.execute(f"DROP ROLE {PLAIN}".encode())
+    captured.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.integration.test_cli_commands import add_version, run
+from tests.integration.cli_support import add_version, run
 
 
 @pytest.fixture

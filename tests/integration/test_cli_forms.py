@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.integration.test_cli_commands import HISTORY, run
+from tests.integration.cli_support import HISTORY, run
 
 if TYPE_CHECKING:
     from sandbox.databases import Databases

@@ -18,7 +18,7 @@ import pytest
 from pggit_daemon.config import load
 from pggit_daemon.errors import ConfigError
 from tests.acceptance.harness import Daemon
-from tests.integration.test_cli_commands import run
+from tests.integration.cli_support import run
 
 CONFIG = """
 [daemon]

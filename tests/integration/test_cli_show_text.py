@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from sandbox.daemon import Daemon
-from tests.integration.test_cli_commands import run
+from tests.integration.cli_support import run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 
 from pggit_daemon.attribute.insert_only import AMBIGUOUS
 from tests.unit.build import LOG, Follower, Liquibase, Wal, liquibase_source, who
-from tests.unit.test_correlator_liquibase import compare, row, text
+from tests.unit.liquibase_runs import compare, row, text
 
 RERAN = {"exectype": "RERAN", "orderexecuted": "9", "md5sum": "9:x"}
 

@@ -1,0 +1,203 @@
+"""The commands that read the recorded history: log, show, diff."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.integration.cli_support import HOSTILE, commit_hash, record, run
+
+
+@pytest.fixture
+def recorded(installed_database: str) -> str:
+    """Give a database with the history of `cli_support.record`."""
+    record(installed_database)
+    return installed_database
+
+
+def test_log(recorded: str) -> None:
+    """Newest first, with migration and evidence; filters and --json."""
+    text = run("log", dsn=recorded)
+    assert (text.code, text.err) == (0, "")
+    lines = [line.split()[0] for line in text.out.splitlines() if line.strip()[:1].isdigit()]
+    assert lines == ["3", "2", "1"]
+    assert "flyway:1 (lock)" in text.out
+    assert "flyway:2 (part, window)" in text.out
+    assert "ann / psql / 10.0.0.7" in text.out
+    document = run("log", "--json", dsn=recorded).json
+    assert [c["kind"] for c in document["commits"]] == ["out_of_band", "migration", "baseline"]
+    second = document["commits"][1]
+    assert second["hash"] == commit_hash(2)
+    assert second["migrations"][0]["evidence"] == "lock"
+    assert second["migrations"][0]["execution_ms"] == 12
+    assert second["metadata"]["session"]["pid"] == 42
+    assert [c["id"] for c in run("log", "--json", "-n", "1", dsn=recorded).json["commits"]] == [3]
+    assert [c["id"] for c in run("log", "--json", "--tool", "liquibase", dsn=recorded).json["commits"]] == [1]
+    assert [c["id"] for c in run("log", "--json", "--kind", "migration", dsn=recorded).json["commits"]] == [2]
+    flyway = run("log", "--json", "--tool", "flyway", dsn=recorded).json["commits"]
+    assert [c["id"] for c in flyway] == [3, 2]
+    nothing = run("log", "--json", "--source", "nowhere", dsn=recorded)
+    assert nothing.json["commits"] == []
+    assert nothing.err == (
+        "note: no migration of --source nowhere is recorded; there are:"
+        " public.databasechangelog, public.flyway_schema_history\n"
+    )
+    assert "no migration of --tool flywya is recorded; there are: flyway, liq" in (
+        run("log", "--tool", "flywya", dsn=recorded).err
+    )
+    unknown = run("log", "--kind", "foo", dsn=recorded)
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "--kind foo: allowed: pending, baseline, migration, tool, out_of_band" in unknown.err
+
+
+def test_log_fits_eighty_columns(recorded: str) -> None:
+    """One line a commit, cut where the terminal ends; the message first, then the evidence or who it was."""
+    text = run("log", dsn=recorded, COLUMNS="80").out
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert [line.split()[0] for line in lines] == ["3", "2", "1"]
+    assert lines[0].endswith("out_of_band  ALTER TABLE (ann / psql / 10.0.0.7)")
+    assert "2026-01-01 12:02  migration    flyway: 1 first (lock)" in lines[1]
+
+
+@pytest.mark.parametrize("word", ["flyway:1", "flyway:1.2", "@2", commit_hash(2)[:7], commit_hash(2), "2"])
+def test_show_by_every_form(recorded: str, word: str) -> None:
+    """Ids, versions and hashes lead to the commit, or to the migration without one."""
+    document = run("show", word, "--json", dsn=recorded).json
+    if word in {"flyway:1.2", "2"}:
+        assert document["commit"] is None
+        assert document["migration"]["name"] == "second"
+    else:
+        assert document["commit"]["id"] == 2
+
+
+def test_show_prints_evidence_and_diff(recorded: str) -> None:
+    """A person sees who, on which evidence, and what the objects became."""
+    shown = run("show", "flyway:1", dsn=recorded)
+    assert shown.code == 0
+    assert "lock" in shown.out
+    assert "PostgreSQL JDBC Driver" in shown.out
+    assert "changed table public.users" in shown.out
+    assert "-    id integer\n+    id bigint\n" in shown.out
+    a, b = commit_hash(1)[:12], commit_hash(2)[:12]
+    assert f"--- a/table public.users\t{a}\n+++ b/table public.users\t{b}\n@@ " in shown.out
+
+
+def link_parts(dsn: str) -> None:
+    """Give flyway:7 two commits, the second with another's objects in it, and flyway:8 none of its own."""
+    with psycopg.connect(dsn) as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations"
+            " (migration_id, tool_name, source, version, pggit_commit_id, evidence)"
+            " VALUES (7, 'flyway', 'f', '7', 3, 'lock'), (8, 'flyway', 'f', '8', 3, 'none')"
+        )
+        conn.execute(
+            "INSERT INTO pggit_daemon.link (tool_name, source, migration_id, commit_id, evidence, part, made, objects)"
+            " VALUES ('flyway', 'f', 7, 2, 'lock', true, true, NULL),"
+            " ('flyway', 'f', 7, 3, 'lock', false, true, '{table public.after}'),"
+            " ('flyway', 'f', 8, 3, 'none', false, false, NULL)"
+        )
+
+
+def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recorded: str) -> None:
+    link_parts(recorded)
+    both = run("show", "flyway:7", "--json", dsn=recorded).json
+    assert (both["commit"]["id"], [commit["id"] for commit in both["commits"]], both["note"]) == (3, [2, 3], None)
+    assert [(c["operation"], c["identity"]) for c in both["changes"]] == [
+        ("changed", "public.users"),
+        ("renamed", "public.after"),
+    ]
+    assert run("show", "flyway:7", dsn=recorded).out.count("\nparent ") == 2
+    none = run("show", "flyway:8", dsn=recorded)
+    assert none.out == f"flyway:8 in f changed no schema: this is the one that it saw, commit 3 {commit_hash(3)[:12]}\n"
+    assert "flyway:8 (no schema change)" in run("log", dsn=recorded).out
+
+
+def test_diff_of_a_migration_takes_all_its_commits(recorded: str) -> None:
+    """And of a commit alone what it changed; what is not the migration's in a commit that it shares is left out."""
+    link_parts(recorded)
+    document = run("diff", "flyway:7", "--json", dsn=recorded).json
+    assert (document["from"]["id"], document["to"]["id"]) == (1, 3)
+    assert [(c["operation"], c["identity"]) for c in document["changes"]] == [
+        ("renamed", "public.after"),
+        ("changed", "public.users"),
+    ]
+    a, b = commit_hash(1)[:12], commit_hash(3)[:12]
+    assert f"--- a/table public.users\t{a}\n+++ b/table public.users\t{b}\n@@ " in run("diff", "7", dsn=recorded).out
+    none = run("diff", "flyway:8", dsn=recorded)
+    assert "note: flyway:8 in f changed no schema" in none.err
+    assert none.out == "no schema change\n"
+    assert len(run("diff", "@3", "--json", dsn=recorded).json["changes"]) == 2
+    first = run("diff", "@1", "--json", dsn=recorded).json
+    assert (first["from"], first["to"]["id"], len(first["changes"])) == (None, 1, 3)
+    assert run("diff", "1", "head", dsn=recorded).code == 2
+    chosen = run("diff", "1", "head", "--tool", "liquibase", "--json", dsn=recorded).json
+    assert (chosen["from"]["id"], chosen["to"]["id"]) == (1, 3)
+    assert chosen["notes"][0].startswith("liquibase:1 in public.databasechangelog was there before the history began")
+
+
+def test_show_of_an_ambiguous_id_names_the_candidates(recorded: str) -> None:
+    """Flyway's 1 and Liquibase's 1 live side by side; --tool chooses, and so does what the error lists."""
+    refused = run("show", "1", dsn=recorded)
+    assert refused.code == 2
+    assert "say which: flyway:1; liquibase:1" in refused.err
+    assert run("show", "liquibase:1", "--json", dsn=recorded).json["commit"]["id"] == 1
+    assert run("show", "1", "--tool", "liquibase", "--json", dsn=recorded).json["commit"]["id"] == 1
+
+
+def test_a_version_is_that_of_the_migration_and_not_of_its_rollback(recorded: str) -> None:
+    """After an upgrade and a downgrade both carry the version; the rollback is named by its negative id."""
+    # As the daemon itself writes: nobody else may undo what a tool applied.
+    with psycopg.connect(recorded, autocommit=True, options="-c session_replication_role=replica") as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, version, rollback_of, success)"
+            " VALUES (7, 'alembic', 'public.alembic_version', 'a2', NULL, true),"
+            " (-7, 'alembic', 'public.alembic_version', 'a2', 7, true),"
+            " (8, 'alembic', 'public.alembic_version', 'a3', NULL, true),"
+            " (9, 'alembic', 'public.alembic_version', 'a3', NULL, true),"
+            " (9, 'alembic', 'other.alembic_version', 'a3', NULL, true)"
+        )
+    for word, number in (("alembic:a2", 7), ("a2", 7), ("alembic:-7", -7), ("1.2", 2)):
+        assert run("show", word, "--json", dsn=recorded).json["migration"]["migration_id"] == number
+    for word in ("alembic:a3", "a3"):
+        several = run("show", word, dsn=recorded)
+        assert several.code == 2
+        assert several.err.startswith(
+            "error: several migrations are called so; say which:"
+            " alembic:9 --source other.alembic_version; alembic:8; alembic:9 --source public.alembic_version"
+        )
+    assert run("show", "no such version", dsn=recorded).code == 5
+    alone = run("show", "alembic:9", "--source", "other.alembic_version", "--json", dsn=recorded)
+    assert alone.json["migration"]["source"] == "other.alembic_version"
+
+
+def test_unknown_names_are_exit_5(recorded: str) -> None:
+    """Also a migration without a commit, where a commit is needed."""
+    for arguments in (("show", "flyway:99"), ("show", "@99"), ("show", "fffffff"), ("diff", "@1", "@99")):
+        refused = run(*arguments, dsn=recorded)
+        assert (refused.code, refused.out) == (5, "")
+        assert refused.err.startswith("error: nothing is recorded under")
+    unlinked = run("export", "flyway:2", dsn=recorded)
+    assert unlinked.code == 5
+    assert "is not linked to a commit" in unlinked.err
+
+
+def test_diff(recorded: str) -> None:
+    """Object by object; renames as renames; backwards it is the reverse; a hostile name cannot steer the terminal."""
+    document = run("diff", "@1", "head", "--json", dsn=recorded).json
+    assert [(c["operation"], c["old_identity"], c["identity"]) for c in document["changes"]] == [
+        ("renamed", "public.before", "public.after"),
+        ("dropped", f"public.{HOSTILE}", f"public.{HOSTILE}"),
+        ("changed", "public.users", "public.users"),
+    ]
+    back = run("diff", "head", "@1", "--json", dsn=recorded).json
+    assert [c["operation"] for c in back["changes"]] == ["renamed", "created", "changed"]
+    text = run("diff", "@1", "head", dsn=recorded).out
+    assert "renamed table public.after (was public.before)" in text
+    assert "--- a/table public.evil" in text
+    assert "+++ /dev/null\n" in text
+    assert "+    id bigint" in text
+    assert "\x1b" not in text
+    assert '\\x1b[31m "quoted" [red]name' in text
+    assert run("diff", "head", "@3", "--json", dsn=recorded).json["changes"] == []
+    assert run("diff", "flyway:1", "@3", "--json", dsn=recorded).json["from"]["id"] == 2
