@@ -6,7 +6,6 @@ Flyway's second connection depends on the first.
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -43,7 +42,10 @@ def scripts(folder: Path) -> Path:
 
 
 def check_migrated(conn: psycopg.Connection) -> list[float]:
-    """Everything is there; return how long each statement took (seconds)."""
+    """Everything is there; return how long each statement took (seconds).
+
+    The quickest of thirty tells what the capture waits: the others wait for the machine, too.
+    """
     rows = conn.execute("SELECT count(*), bool_and(success) FROM flyway_schema_history WHERE version <> '0'").fetchone()
     assert rows == (MIGRATIONS, True)
     views = conn.execute(
@@ -62,7 +64,7 @@ def test_with_the_outbox_locked(installed_database: str, tmp_path: Path, mode: M
         locker.execute("LOCK TABLE pggit_daemon.ddl_event IN ACCESS EXCLUSIVE MODE")
         Flyway(installed_database, scripts(tmp_path)).migrate(**mode).check()
         took = check_migrated(conn)
-    assert LOCK_TIMEOUT / 2 < statistics.median(took) < 4 * LOCK_TIMEOUT
+    assert LOCK_TIMEOUT / 2 < min(took) < 4 * LOCK_TIMEOUT
     assert max(took) < 5  # a machine that others use too
 
 
@@ -72,7 +74,7 @@ def test_with_an_insert_that_fails(installed_database: str, tmp_path: Path) -> N
         conn.execute("ALTER TABLE pggit_daemon.ddl_event ADD CHECK (false) NOT VALID")
         Flyway(installed_database, scripts(tmp_path)).migrate().check()
         took = check_migrated(conn)
-    assert statistics.median(took) < 4 * LOCK_TIMEOUT
+    assert min(took) < 4 * LOCK_TIMEOUT
 
 
 @pytest.mark.parametrize("what", ["tables", "functions", "schemas"])
@@ -92,7 +94,7 @@ def test_without_what_is_ours(installed_database: str, tmp_path: Path, what: str
         else:
             conn.execute("DROP SCHEMA pggit, pggit_daemon CASCADE")
         Flyway(installed_database, scripts(tmp_path)).migrate().check()
-        assert statistics.median(check_migrated(conn)) < 4 * LOCK_TIMEOUT
+        assert min(check_migrated(conn)) < 4 * LOCK_TIMEOUT
 
 
 def changed(dsn: str) -> set[str]:
