@@ -45,7 +45,15 @@ INSERTS = "pggit_daemon"
 CHANGES = "pggit_daemon_keyed"
 """The publication that brings updates and deletions: only of tables that have a replica identity."""
 
-OPTIONS = {"proto_version": "1", "publication_names": f"{INSERTS},{CHANGES}", "messages": "true"}
+
+def options(*, messages: bool) -> dict[str, str]:
+    """Return the options for START_REPLICATION that stream what is published, and `messages` of anybody."""
+    return {
+        "proto_version": "1",
+        "publication_names": f"{INSERTS},{CHANGES}",
+        "messages": "true" if messages else "false",
+    }
+
 
 _BEGIN = struct.Struct(">cQqi")
 _COMMIT = struct.Struct(">cbQQq")

@@ -44,6 +44,11 @@ def decoder(plugin: str, *, encoding: str = "utf-8", messages: str = MESSAGE_PRE
     return wal2json.Wal2json(encoding)
 
 
-def options(plugin: str, tables: Iterable[TableName], messages: str = MESSAGE_PREFIX) -> Mapping[str, str]:
-    """The options that stream the rows of `tables` and `messages`; pgoutput's tables are those of its publications."""
-    return pgoutput.OPTIONS if plugin == pgoutput.PLUGIN else wal2json.options(tables, messages)
+def options(plugin: str, tables: Iterable[TableName], messages: str | None = MESSAGE_PREFIX) -> Mapping[str, str]:
+    """The options that stream the rows of `tables` and `messages` of this prefix; of pgoutput all, or none with None.
+
+    pgoutput's tables are those of its publications.
+    """
+    if plugin == pgoutput.PLUGIN:
+        return pgoutput.options(messages=messages is not None)
+    return wal2json.options(tables, messages or MESSAGE_PREFIX)

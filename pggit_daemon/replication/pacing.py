@@ -47,7 +47,7 @@ class Pause:
 # wal2json says in 270 bytes that a transaction has passed by; a captured CREATE TABLE takes some 2,000.
 SHORT = Pause(2500, 0.003)
 LONG = Pause(1 << 16, 0.02)
-LONGEST = Pause(1 << 17, 0.05)
+LONGEST = Pause(1 << 17, 0.1)
 
 
 class Pace:

@@ -22,7 +22,7 @@ from pggit_daemon.db.connections import connect, connect_to_store
 from pggit_daemon.db.history_rows import MISFIT
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.server import Server
-from pggit_daemon.decode.assembler import Assembler
+from pggit_daemon.decode.assembler import Assembler, Batch
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
@@ -37,6 +37,8 @@ from pggit_daemon.replication.feed import Feed, RenamedError, SwollenError
 from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
+from pggit_daemon.runtime.pulse import pulses
+from pggit_daemon.runtime.starts import MessagesPassedError, Start, count_start
 from pggit_daemon.store.installation import check_installation
 from pggit_daemon.store.loader import load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
@@ -62,16 +64,6 @@ The first commit after that pays for opening one.
 
 CANCELLED = 1.0
 """Seconds that what was cancelled may take to end."""
-
-PULSE = 1.0
-IDLE_PULSE = 4.0
-"""Seconds between the keepalives that we ask for: they show that the stream lives, and how far it is.
-
-Where it is idle, fewer do: but several until the database is not ready or somebody looks what the server is doing.
-"""
-
-BEAT = 0.5
-"""Seconds between the moments at which idle streams are asked."""
 
 SUSPECTS = 100
 """Transactions that are stored alone once something was refused, to find which it is, and those behind it."""
@@ -110,6 +102,7 @@ class Database:
         self._unread = False  # whether objects were left out of the first commit
         self._quarantined = 0
         self._polling = Polling(config, metrics, self._activity, lambda: self._connect("metrics"), self._publishing)
+        self._start: Start | None = None
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Connect, begin the history if there is none, and stream until told to stop."""
@@ -169,6 +162,8 @@ class Database:
             registry = await self._registry(conn)
             begun = await self._beginning.begin(conn, store, registry)
             self._unread, self._plugin = begun.unread or self._unread, begun.plugin
+            if self._plugin == PGOUTPUT:
+                self._start = await count_start(conn, self._config.name, self._start)
         polling = asyncio.create_task(self._polling.run())
         try:
             suspects = 0
@@ -177,10 +172,8 @@ class Database:
                     await self._stream(connections, store, registry, stop, suspects)
                 except TablesChangedError as change:
                     self._log.info("tables_added", tables=[str(table) for table in change.tables])
-                except SwollenError as exc:
-                    self._log.info("stream_renewed", reason="to free memory", after=str(exc))
-                except RenamedError:
-                    self._log.info("stream_renewed", reason="synchronous_standby_names is otherwise now")
+                except (SwollenError, RenamedError, MessagesPassedError) as why:
+                    self._renew(why)
                 except RefusedError as exc:
                     if suspects:
                         raise
@@ -202,6 +195,15 @@ class Database:
         self._quarantined += 1
         self._metrics.quarantined_transactions.labels(self._config.name).inc()
         self._log.error("transaction_quarantined", lsn=str(poison.lsn), reason=poison.reason)
+
+    def _renew(self, why: SwollenError | RenamedError | MessagesPassedError) -> None:
+        if isinstance(why, RenamedError):
+            self._log.info("stream_renewed", reason="synchronous_standby_names is otherwise now")
+        elif isinstance(why, SwollenError):
+            self._log.info("stream_renewed", reason="to free memory", after=str(why))
+        else:
+            self._start = None
+            self._log.info("stream_renewed", reason="to read messages again", after=str(why))
 
     async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
         grace = timedelta(seconds=self._config.grace_seconds)
@@ -227,13 +229,14 @@ class Database:
             state = await load_open(conn, progress)
             if self._plugin == PGOUTPUT:
                 await self._publishing.publish(conn, registry)
-        observer = Observer(self._config.name, self._metrics, self._health)
+        observer, start = Observer(self._config.name, self._metrics, self._health), self._start
         async with await ReplicationConnection.open(self._config.dsn, on_notice=self._notice) as replication:
             prefix = message_prefix(state.secret)
             reads = decoder(self._plugin, encoding=replication.encoding, messages=prefix)
             assembler = Assembler(reads, after=progress.commit)
             tables = (OUTBOX, *registry.tables)
-            await replication.start(self._config.slot, progress.end, options(self._plugin, tables, prefix))
+            wanted = options(self._plugin, tables, prefix if start is None or start.messages else None)
+            await replication.start(self._config.slot, progress.end, wanted)
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
             await store.run(baseline.source_statements(registry), brief=True)
             self._health.enter(State.CATCHING_UP)
@@ -259,6 +262,12 @@ class Database:
                 scheduler.suspect()
                 self._unread = False
             self._polling.feed = feed
+
+            def handled(batch: Batch, waiting: int) -> None:
+                observer.handled(batch, waiting)
+                if start is not None:
+                    start.note(batch)
+
             async with feed, scheduler:
                 pipeline = Pipeline(
                     state,
@@ -272,27 +281,16 @@ class Database:
                     suspects=suspects,
                     insert_only=self._publishing.insert_only,
                 )
-                pulse = asyncio.create_task(self._pulse(feed, pipeline))
+                pulse = asyncio.create_task(pulses(feed, pipeline, self._health))
                 try:
                     self.writing = True
-                    await pipeline.run(stop, observer.handled)
+                    await pipeline.run(stop, handled)
+                except MessagesPassedError as exc:
+                    await store.apply([], exc.passed(state.progress), state.progress.commit)
+                    raise
                 finally:
                     self.writing = False
                     pulse.cancel()
 
-    async def _pulse(self, feed: Feed, pipeline: Pipeline) -> None:
-        while True:
-            if pipeline.is_idle:
-                await _next_beat(min(IDLE_PULSE, self._health.stall_seconds / 3))
-            else:
-                await asyncio.sleep(PULSE)
-            feed.request_reply()
-
     def _notice(self, severity: str, sqlstate: str, message: str) -> None:
         self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)
-
-
-async def _next_beat(seconds: float) -> None:
-    """Sleep so long, more or less: together with the idle ones of other databases, as waking up costs the most."""
-    now = asyncio.get_running_loop().time()
-    await asyncio.sleep((now + seconds) // BEAT * BEAT - now)

@@ -20,7 +20,7 @@ from pggit_daemon.db.server import Server, Servers
 from pggit_daemon.install import install
 from pggit_daemon.reconcile import scheduler
 from pggit_daemon.replication import feed
-from pggit_daemon.runtime import worker
+from pggit_daemon.runtime import pulse, worker
 from pggit_daemon.runtime.worker import Database
 from pggit_daemon.store import memory
 from pggit_daemon.telemetry import Metrics
@@ -174,7 +174,7 @@ async def test_an_idle_stream_is_not_taken_for_a_silent_one(idle: str, monkeypat
     async with followed(idle):
         await until(lambda: ours(idle) == ["pggit-daemon"])
         monkeypatch.setattr(guard, "beside", beside)
-        await asyncio.sleep(2 * worker.IDLE_PULSE)
+        await asyncio.sleep(2 * pulse.IDLE_PULSE)
         assert looked == []
 
 
@@ -182,7 +182,7 @@ async def test_what_a_silent_server_writes_is_let_go(idle: str, plugin: str, mon
     """Promise: a busy server keeps silent about what holds nothing for us, and its WAL is acknowledged all the same."""
     monkeypatch.setattr(feed, "SPAN", 0.0)
     monkeypatch.setattr(feed, "BUSY", -1)
-    monkeypatch.setattr(worker, "IDLE_PULSE", 0.5)
+    monkeypatch.setattr(pulse, "IDLE_PULSE", 0.5)
     monkeypatch.setattr(pipeline, "SHORTEST_IDLE_REST", 0.5)
     monkeypatch.setattr(pipeline, "LONGEST_IDLE_REST", 0.5)
     await run(idle, "CREATE TABLE other (v text)")

@@ -53,3 +53,10 @@ SELECT (SELECT g.setting::integer FROM pg_catalog.pg_settings AS g WHERE g.name 
 SELECT p.made, p.busy, p.unseen
   FROM pg_catalog.set_config('synchronous_commit', 'local', true),
        pggit_daemon.publish(%(schemas)s::text[], %(tables)s::text[], %(shapes)s::jsonb) AS p;
+
+-- name: count_start
+-- How often the stream has begun since it got on, this time included; where, and what is on disk by now. In a transaction
+-- that no standby can hold up.
+UPDATE pggit_daemon.progress AS p SET starts = CASE WHEN %(got_on)s THEN 1 ELSE p.starts + 1 END
+  FROM pg_catalog.set_config('synchronous_commit', 'local', true)
+RETURNING p.starts, p.end_lsn::text, pg_catalog.pg_current_wal_flush_lsn()::text;

@@ -60,7 +60,7 @@ BEGIN
     UPDATE pggit_daemon.progress AS known
     SET slot_name = p ->> 'slot', commit_lsn = (p ->> 'commit_lsn')::pg_lsn, end_lsn = (p ->> 'end_lsn')::pg_lsn,
         head = p ->> 'head', context = (p ->> 'context')::jsonb, updated_at = clock_timestamp(),
-        bound_lsn = (p ->> 'bound')::pg_lsn
+        bound_lsn = (p ->> 'bound')::pg_lsn, starts = 0
     WHERE known.singleton AND known.commit_lsn = (p ->> 'before')::pg_lsn;
     IF FOUND THEN
         RETURN;
