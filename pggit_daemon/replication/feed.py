@@ -36,6 +36,7 @@ REPEAT = 10.0  # seconds until a status that says nothing new is sent again, unl
 SOON = 0.005  # seconds: results that are durable are acknowledged within this
 LATER = 0.2  # seconds: with nothing outstanding there is no hurry, and each status costs the server some work
 PATIENCE = 1.0  # seconds until the consumer learns how far the server is, where that is all there is to learn
+WAITED_FOR = 0.25  # seconds, the same where users' commits may wait for what we acknowledge
 SPAN = 0.5  # seconds, at least, over which the growth of the WAL is measured
 BUSY = 4096  # bytes of WAL a second, some ten small transactions, from which on the server should keep silent
 URGES = 5  # requests in a row for a reply that we cannot give
@@ -148,7 +149,7 @@ class Feed:
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield batches until the stream ends, a StreamError, or had better be another (SwollenError, RenamedError)."""
         while True:
-            await self._connection.read(self._take, PATIENCE)
+            await self._connection.read(self._take, WAITED_FOR if self.is_standby else PATIENCE)
             batch = self._assembler.batch()
             self._received = max(self._received, batch.received)
             self._flow.note(self._received, asyncio.get_running_loop().time())

@@ -152,7 +152,7 @@ class Frames:
         if pause is None:
             self._listen(self._look)
             return
-        seconds = pause.seconds
+        seconds = min(pause.seconds, self._patience / 10)
         if not self._listen(self._look, low_water=pause.size):
             self._stop_listening()
             seconds = min(seconds, LONG.seconds)  # the server may wait for room meanwhile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
+from pggit_daemon.decode.wal2json import PLUGIN as WAL2JSON
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.replication import feed as feeding
 from pggit_daemon.replication import protocol
@@ -163,6 +164,26 @@ async def test_whom_the_server_counts_does_not_come_and_go(standbys: Cluster, na
                     await read_for(connection, lambda _frames: Urgency.LATER, 0.1)
                 assert counted(conn) != ("async", 0)
             assert standbys.log_text().count("is now a") == before + 1
+        finally:
+            name_standbys(conn, "'nobody'")
+
+
+async def test_where_commits_wait_for_us_the_consumer_hears_sooner(
+    standbys: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise: how far others' transactions are is not kept for the usual while where users wait for the answer."""
+    monkeypatch.setattr(feeding, "PATIENCE", NEVER)
+    with fresh(standbys, WAL2JSON) as (conn, slot, start):
+        name_standbys(conn, "'*'")
+        try:
+            async with (
+                following(standbys.dsn(), slot, position=start) as (feed, _),
+                aclosing(feed.batches()) as batches,
+            ):
+                assert feed.is_standby
+                conn.execute("INSERT INTO other VALUES (1)")
+                while not (await anext(batches)).empties:
+                    pass
         finally:
             name_standbys(conn, "'nobody'")
 
