@@ -29,7 +29,8 @@ class Claim:
     """A source's possible right to a transaction's DDL.
 
     `certain`: the session is known to be the tool's. `weak`: it looks otherwise than the tool's, as a script may make
-    it; only the order of positions may prove it. `since`: the tool had begun then what it runs children for.
+    it; only the order of positions may prove it. `reads`: all that speaks for the session is that it used the tool's
+    tables, as people may. `since`: the tool had begun then what it runs children for.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Claim:
     group: Group
     certain: bool = False
     weak: bool = False
+    reads: bool = False
     since: datetime | None = None
 
 
@@ -45,7 +47,7 @@ class Seen:
     """What a transaction shows of who ran it: `first` is where its first statement stands.
 
     `alone`: it is a statement that runs in no transaction with others, or that tools run in none. `used`: the sources
-    whose history table its session has itself read or written lately.
+    whose history table its session has itself read or written lately, `wrote` those to which it has written.
     """
 
     session: Session
@@ -56,6 +58,7 @@ class Seen:
     search_path: str | None = None
     alone: bool = False
     used: frozenset[str] = frozenset()
+    wrote: frozenset[str] = frozenset()
     siblings: tuple[SessionKey, ...] | None = None
 
 
@@ -83,7 +86,7 @@ def first_schema(search_path: str) -> str | None:
 
 
 def as_certain(claim: Claim) -> Claim:
-    return replace(claim, certain=True, weak=False)
+    return replace(claim, certain=True, weak=False, reads=False)
 
 
 def locks_of(locks: Iterable[HeldLock], keys: Collection[tuple[int, int]]) -> list[HeldLock]:

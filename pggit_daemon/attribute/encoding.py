@@ -16,7 +16,7 @@ from pggit_daemon.attribute.claims import Claim, Group
 from pggit_daemon.attribute.known import Bracket
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment, Place, Statement, Taker
-from pggit_daemon.attribute.sessions import Foreign, Holder, Housekeeper, Run, ToolSessions, Unlocked
+from pggit_daemon.attribute.sessions import Foreign, Holder, Housekeeper, Own, Run, ToolSessions, Unlocked
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
@@ -94,6 +94,7 @@ def claim_state(claim: Claim) -> dict[str, Any]:
         "group": _group(claim.group),
         "certain": claim.certain,
         "weak": claim.weak,
+        "reads": claim.reads,
         "since": claim.since.isoformat() if claim.since is not None else None,
     }
 
@@ -101,7 +102,15 @@ def claim_state(claim: Claim) -> dict[str, Any]:
 def loaded_claim(one: Stored) -> Claim:
     group = _loaded_group(one["group"])
     since = datetime.fromisoformat(one["since"]) if one.get("since") is not None else None
-    return Claim(one["source"], Evidence(one["evidence"]), group, certain=one["certain"], weak=one["weak"], since=since)
+    return Claim(
+        one["source"],
+        Evidence(one["evidence"]),
+        group,
+        certain=one["certain"],
+        weak=one["weak"],
+        reads=one.get("reads", False),
+        since=since,
+    )
 
 
 # -- rows
@@ -231,7 +240,10 @@ def tool_state(tool: ToolSessions) -> dict[str, Any]:
     run = tool.run
     return {
         "run": [_group(run.group), session_state(run.session), run.seen.isoformat()] if run is not None else None,
-        "own": [[session_state(who), seen.isoformat()] for who, seen in tool.own.items()],
+        "own": [
+            [session_state(who), one.seen.isoformat(), one.wrote.isoformat() if one.wrote is not None else None]
+            for who, one in tool.own.items()
+        ],
         "holders": [[session_state(who), str(held.first), held.seen.isoformat()] for who, held in tool.holders.items()],
         "marks": [str(mark) for mark in tool.marks],
         "strangers": [[session_state(who), _group(group)] for who, group in tool.strangers.items()],
@@ -251,8 +263,9 @@ def loaded_tool(one: Stored) -> ToolSessions:
     if one["run"] is not None:
         group, session, seen = one["run"]
         tool.run = Run(_loaded_group(group), loaded_session(session), datetime.fromisoformat(seen))
-    for who, seen in one.get("own", ()):
-        tool.own[loaded_session(who)] = datetime.fromisoformat(seen)
+    for who, seen, *wrote in one.get("own", ()):
+        moments = [datetime.fromisoformat(moment) for moment in wrote if moment is not None]
+        tool.own[loaded_session(who)] = Own(datetime.fromisoformat(seen), *moments)
     for who, first, seen in one["holders"]:
         tool.holders[loaded_session(who)] = Holder(LSN.parse(first), datetime.fromisoformat(seen))
     tool.marks.extend(LSN.parse(mark) for mark in one["marks"])

@@ -10,11 +10,13 @@ from datetime import timedelta
 
 from pggit_daemon.attribute.brackets import abandoned_by
 from pggit_daemon.attribute.deadlines import ClaimEnds
+from pggit_daemon.attribute.learning import see_reader
 from pggit_daemon.attribute.matching import candidates_of, give_up, match_rows
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey, Watched
 
 SOON_AFTER = timedelta(microseconds=1)
@@ -31,6 +33,9 @@ def watched(state: State) -> frozenset[Watched]:
             waiting = [row for row in state.rows.get(source.name, ()) if not row.matched]
             ran = [segment for row in waiting for segment in candidates_of(state, row)]
             found.update(Watched(segment.session, by_lock=False) for segment in ran if not segment.ended)
+        if proof_of(source).is_timed and source.place is Place.OTHER_SESSION:
+            there = (segment.session for segment in state.pool.of_source(source.name) if not segment.ended)
+            found.update(Watched(session, by_lock=False) for session in there)
         if proof_of(source).has_siblings or source.outlives_session:
             continue
         found.update(Watched(session, by_lock=False) for session, _ in state.pool.sessions_of(source.name))
@@ -67,6 +72,8 @@ def claim_ends(state: State, due: ClaimEnds) -> None:
         latest = state.rows[due.source][-1].time + state.sources[due.source].grace
         state.deadlines.add(latest + SOON_AFTER, due)
         return
+    if not (segment.ended or state.sources[due.source].outlives_session):
+        see_reader(state, segment, due.source, segment.time + state.sources[due.source].grace)
     state.expire(segment, due.source, tool=False, late=True)
 
 

@@ -12,6 +12,7 @@ from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
 from pggit_daemon.attribute.claims import Group, as_certain
 from pggit_daemon.attribute.deadlines import CallbackEnds
 from pggit_daemon.attribute.proofs import proof_of
+from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, SessionKey
@@ -46,22 +47,31 @@ def learn(state: State, source: str, group: Group, session: SessionKey, now: dat
         recognise(state, source, group)
 
 
-def show_own(state: State, source: str, session: SessionKey, now: datetime) -> None:
-    """The session has shown that it is the source's own: what it ran is certain, and of no source that is not sure."""
+def show_own(state: State, source: str, session: SessionKey, now: datetime, *, wrote: bool) -> None:
+    """The session has used the source's tables, or `wrote` to them: sources that are not sure of it have no claim."""
     known = state.known.sessions
-    known.of(source).works(session, now)
+    known.of(source).works(session, now, wrote=wrote)
     state.changed.tools[source] = None
     own = known.owners(session, now)
     for segment in state.pool.of_session(session):
         for name, claim in list(segment.claims.items()):
-            if claim.certain:
-                continue
-            if name == source and (proof_of(state.sources[name]).is_writers or state.sources[name].shows_itself):
-                segment.claims[name] = as_certain(claim)
-                state.mark_dirty(segment)
-                state.update_attribution(segment)
-            elif name not in own:
+            proof = proof_of(state.sources[name])
+            if name == source and (proof.is_writers or state.sources[name].shows_itself):
+                better = as_certain(claim) if wrote else proof.shown(claim, state.sources[name], state.known)
+                if better != claim and not (claim.certain and not claim.reads):
+                    segment.claims[name] = better
+                    state.mark_dirty(segment)
+                    state.update_attribution(segment)
+            elif name not in own and not claim.certain:
                 state.drop_claim(segment, name)
+
+
+def see_reader(state: State, segment: OpenSegment, source: str, now: datetime) -> None:
+    """A session used the source's tables and ran DDL, and was not the tool's: others of its look may do that, too."""
+    if source in segment.claims and segment.claims[source].reads:
+        looks = Profile(segment.user, segment.application, None)
+        state.known.sessions.of(source).see_foreign(segment.session, looks, now)
+        state.changed.tools[source] = None
 
 
 def outlived(state: State, session: SessionKey, since: LSN) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.attribute.attribution import taker_of
-from pggit_daemon.attribute.learning import learn, show_own
+from pggit_daemon.attribute.learning import learn, see_reader, show_own
 from pggit_daemon.attribute.proofs import Beside, Candidates, Match, Nothing, Wait, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
@@ -111,8 +111,11 @@ def close(state: State, source: str, row: WaitingRow) -> None:
         return  # what it did not take may be of a change that is not streamed: the end of the bracket decides
     # Where the session that writes a row runs the DDL, too, no later row is about what stands before this one.
     before = row.lsn if proof_of(state.sources[source]).is_writers else None
+    ran = {segment.session for segment, _, _ in row.parts}
     for segment in state.pool.of_source(source):
         if segment.last < row.lsn and not state.wanted(segment, source, before):
+            if ran and segment.session not in ran and not segment.ended:
+                see_reader(state, segment, source, row.time)
             state.drop_claim(segment, source)
 
 
@@ -260,8 +263,8 @@ def _ran(state: State, row: WaitingRow, *, shared: bool) -> None:
     proof = proof_of(state.sources[row.source])
     if (proof.is_writers or state.sources[row.source].shows_itself) and shared:
         for session in {segment.session for segment, _, _ in row.parts}:
-            show_own(state, row.source, session, row.time)
-    if proof.is_timed:
+            show_own(state, row.source, session, row.time, wrote=True)
+    if proof.is_timed or state.sources[row.source].shows_itself:
         looks = ((segment.user, segment.application) for segment, _, _ in row.parts)
         if state.known.sessions.of(row.source).ran(looks, shared=shared):
             state.changed.tools[row.source] = None
@@ -275,7 +278,8 @@ def _match_late(state: State, row: WaitingRow) -> None:
         row.match(None, f"{len(found)} sessions ran DDL that this late row may belong to")
         return
     for lates in found.values():
-        if not lates[-1].claim.certain and not window_of(source).trusted:
+        claim = lates[-1].claim
+        if claim.reads or (not claim.certain and not window_of(source).trusted):
             row.match(None, "nothing shows that the DDL before this late row ran in the tool's session")
             return
         for late in lates:

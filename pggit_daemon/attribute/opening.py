@@ -42,6 +42,7 @@ def seen_of(changeset: Changeset) -> Seen | None:
         search_path=next((event.search_path for event in events if event.search_path is not None), None),
         alone=any(map(_runs_alone, events)),
         used=frozenset(name for event in events for name in event.used),
+        wrote=frozenset(name for event in events for name in event.wrote),
         siblings=next((event.siblings for event in events if event.siblings is not None), None),
     )
 
@@ -119,7 +120,7 @@ def keep_house(state: State, changeset: Changeset, seen: Seen | None) -> bool:
     if not source.makers_migrate or source.preset.session.rule_out(seen.session):
         return False
     if proof_of(source).is_timed:
-        show_own(state, source.name, seen.session.key, seen.time)
+        show_own(state, source.name, seen.session.key, seen.time, wrote=False)
         return False
     dropped = any(item.op is ObjectOp.DROP for ddl in own for item in ddl.event.objects)
     session = seen.session.key
@@ -136,7 +137,7 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
     """Find who may claim these segments of one transaction; where nobody may, it is known at once whose they are."""
     shown = seen.used | state.known.sessions.owners(seen.session.key, seen.time)
     for source in sorted(shown & state.sources.keys()):
-        show_own(state, source, seen.session.key, seen.time)
+        show_own(state, source, seen.session.key, seen.time, wrote=source in seen.wrote)
     outlived(state, seen.session.key, seen.first)
     owner = owner_of(seen, state.sources, state.known)
     claims = claims_on(seen, state.sources, state.known)

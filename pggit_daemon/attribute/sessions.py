@@ -32,7 +32,10 @@ UNLOCKED_KEPT = 4
 SHORTEST_KEPT = 16
 
 OWN_FOR = timedelta(minutes=10)
-"""How long a session that has shown itself to be the tool's is taken for it, after it last ran DDL."""
+"""How long a session that has written a source's rows is taken for the tool's."""
+
+READ_FOR = timedelta(seconds=30)
+"""How long one that has read its history table is, or has run DDL since then with pauses no longer than that."""
 
 FOREIGN = timedelta(minutes=10)
 """How long after others ran DDL a look that they have tells nothing of the tool's sessions."""
@@ -76,6 +79,20 @@ class Housekeeper:
     dropped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A session that used a source's history table: when it last did, or ran DDL soon after; when it last wrote."""
+
+    seen: datetime
+    wrote: datetime | None = None
+
+    def is_at_work(self, now: datetime) -> bool:
+        return now - self.seen <= READ_FOR or self.has_written(now)
+
+    def has_written(self, now: datetime) -> bool:
+        return self.wrote is not None and now - self.wrote <= OWN_FOR
+
+
 @dataclass(slots=True)
 class Foreign:
     """Sessions of one look that ran DDL which is not the tool's: when one did last, and how long each lasted at least.
@@ -105,7 +122,7 @@ def lasted(session: SessionKey, until: datetime) -> timedelta:
 class ToolSessions:
     """What is known of one source.
 
-    `own`: sessions that used its history table themselves, or wrote a row together with DDL, and when last.
+    `own`: sessions that used its history table themselves, or wrote a row together with DDL.
     `marks`: where its own session wrote its newest rows. `strangers`: sessions that are not its own in this run.
     `foreign`: looks under which others ran DDL. `looks`: how the sessions looked that ran its
     migrations. `shares`: whether its rows share a transaction with their DDL, as the first one that had any did; None:
@@ -114,7 +131,7 @@ class ToolSessions:
     """
 
     run: Run | None = None
-    own: OrderedDict[SessionKey, datetime] = field(default_factory=OrderedDict)
+    own: OrderedDict[SessionKey, Own] = field(default_factory=OrderedDict)
     holders: OrderedDict[SessionKey, Holder] = field(default_factory=OrderedDict)
     marks: deque[LSN] = field(default_factory=lambda: deque(maxlen=MARKS_KEPT))
     strangers: OrderedDict[SessionKey, Group] = field(default_factory=OrderedDict)
@@ -124,15 +141,20 @@ class ToolSessions:
     shares: bool | None = None
     named: bool = False
 
-    def works(self, session: SessionKey, now: datetime) -> None:
-        """The session has shown that it is the tool's."""
-        self.own.pop(session, None)
-        self.own[session] = now
+    def works(self, session: SessionKey, now: datetime, *, wrote: bool) -> None:
+        """The session used the source's history table, or wrote to it."""
+        before = self.own.pop(session, None)
+        self.own[session] = Own(now, now if wrote else before.wrote if before is not None else None)
         while len(self.own) > OWN_KEPT:
             self.own.popitem(last=False)
 
     def is_own(self, session: SessionKey, now: datetime) -> bool:
-        return session in self.own and now - self.own[session] <= OWN_FOR
+        """Whether it has used the history table lately."""
+        return session in self.own and self.own[session].is_at_work(now)
+
+    def has_written(self, session: SessionKey, now: datetime) -> bool:
+        """Whether it has written to it lately, as hands that look at it do not."""
+        return session in self.own and self.own[session].has_written(now)
 
     def see_unlocked(self, session: SessionKey, what: Unlocked) -> None:
         self.unlocked.pop(session, None)

@@ -29,7 +29,8 @@ class DdlEvent:
 
     Only the first statement of a transaction has `locks`, `search_path`, `siblings` (other sessions with the same user,
     program and address, where a tool's sessions look so), `used` (the sources whose history table the session has read
-    or written lately), `held` (what history tables held then of which the stream shows no update) and `snapshot`.
+    or written lately), `wrote` (those to which it wrote), `held` (what history tables held then of which the stream
+    shows no update) and `snapshot`.
     """
 
     event_id: int
@@ -44,6 +45,7 @@ class DdlEvent:
     search_path: str | None = None
     siblings: tuple[SessionKey, ...] | None = None
     used: frozenset[str] = frozenset()
+    wrote: frozenset[str] = frozenset()
     held: tuple[Held, ...] = ()
     snapshot: Snapshot | None = None
 
@@ -69,7 +71,8 @@ def parse_event(change: RowChange) -> DdlEvent:
         search_path=_text(row["search_path"]),
         siblings=_siblings(row["sisters"]),
         used=frozenset(one for one in histories if isinstance(one, str)),
-        held=tuple(_held(one, change.lsn) for one in histories if not isinstance(one, str)),
+        wrote=frozenset(_word(one["wrote"]) for one in histories if not isinstance(one, str) and "wrote" in one),
+        held=tuple(_held(one, change.lsn) for one in histories if not isinstance(one, str) and "row" in one),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
 

@@ -64,11 +64,13 @@ class LockRow:
 class InWindow:
     """The DDL stands between two rows, in a session that is known to have used the history table.
 
-    `trusted`: also in another one, at most `gap` before its row.
+    `trusted`: also in another one, at most `gap` before its row. `apart`: rows follow DDL as a matter of
+    course, also where others share its transaction.
     """
 
     gap: timedelta | None = None
     trusted: bool = False
+    apart: bool = False
 
 
 Proof = InTransaction | AdvisoryLock | LockRow | InWindow

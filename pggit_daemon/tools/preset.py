@@ -76,12 +76,15 @@ class Company(_Model):
 
 
 class WindowProof(_Model):
-    """`trusted`: DDL of a session that nothing shows to be the tool's counts, too, where no other may be it."""
+    """`trusted`: DDL of a session that nothing shows to be the tool's counts, too, where no other may be it.
+    `apart`: rows also follow DDL that could have shared their transaction, whatever earlier ones did.
+    """
 
     by: Literal["window"]
     company: Company | None = None
     gap_seconds: Annotated[float, Field(gt=0)] | None = None
     trusted: bool = False
+    apart: bool = False
 
     @property
     def gap(self) -> timedelta | None:

@@ -125,4 +125,4 @@ class Source:
             return AdvisoryLock(*rule.key.of_table(self.database, self.table), holder=rule.holder)
         if isinstance(rule, LockRowProof):
             return LockRow(self.bracket_table)
-        return InWindow(rule.gap, trusted=rule.trusted)
+        return InWindow(rule.gap, trusted=rule.trusted, apart=rule.apart)

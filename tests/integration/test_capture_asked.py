@@ -84,9 +84,24 @@ def test_the_role_in_force_says_which_schema_is_its_own(followed: Captured, role
 def test_what_was_asked_long_ago_counts_no_more(followed: Captured) -> None:
     old = "SELECT set_config('pggit_daemon.asked', concat_ws(' ', pg_backend_pid(), '{}'::regclass::oid, {}), false)"
     then = "extract(epoch FROM now())::bigint - {}"
-    assert _used(followed.dsn, old.format("schema_migrations", then.format(500))) == ["public"]
-    assert _used(followed.dsn, old.format("schema_migrations", then.format(700))) is None
+    assert _used(followed.dsn, old.format("schema_migrations", then.format(50))) == ["public"]
+    assert _used(followed.dsn, old.format("schema_migrations", then.format(70))) is None
     assert _used(followed.dsn, "SET pggit_daemon.asked = 'of no use at all'") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (("SELECT FROM schema_migrations FOR UPDATE",), ["public"]),
+        (("DELETE FROM schema_migrations",), ["public"]),
+        (("INSERT INTO schema_migrations VALUES ('1')",), ["public", {"wrote": "public"}]),
+        (("LOCK TABLE schema_migrations",), None),
+    ],
+)
+def test_who_wrote_rows_is_told_from_who_looked_or_locked(
+    followed: Captured, before: tuple[str, ...], told: object
+) -> None:
+    assert _used(followed.dsn, "BEGIN", *before, "COMMIT") == told
 
 
 def test_a_setting_that_names_no_table_is_none(followed: Captured) -> None:

@@ -142,7 +142,7 @@ class Bench:
                     story.between = partial(_integrate, dsn, project.history, beside, looks)
                     story.run()
             else:
-                with hands(dsn, looks if mode is Mode.HANDS else ()):
+                with hands(dsn, looks if mode is Mode.HANDS else (), project.history):
                     story.run()
         except ToolMissing as exc:
             self.missing[name] = str(exc)
@@ -166,4 +166,4 @@ def _integrate(dsn: str, history: str, beside: ExitStack, looks: Sequence[tuple[
     """Integrate the history table, which the first run has made; then the hands come."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("SELECT pggit.integrate(%s)", [history])
-    beside.enter_context(hands(dsn, looks))
+    beside.enter_context(hands(dsn, looks, history))

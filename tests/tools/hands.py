@@ -1,6 +1,7 @@
 """People who change the schema while a tool is at work: another user, and the tool's own user and program.
 
-In: a database. Out: nothing but the changes; every object's name begins with `hand_`.
+In: a database, and the tool's history table. Out: nothing but the changes; every object's name begins with `hand_`.
+Some look at the history table before, in the transaction of their change or in the same session, and rarely lock it.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
 import psycopg
+from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
 OTHERS = (("ada", "psql"), ("deploy", "psql"), ("ada", ""))
@@ -18,14 +20,31 @@ OTHERS = (("ada", "psql"), ("deploy", "psql"), ("ada", ""))
 
 PAUSE = 0.25  # seconds between statements of a hand
 
+LOOKS: tuple[tuple[str, bool], ...] = (
+    ("", False),
+    ("SELECT count(*) FROM {}", True),
+    ("", False),
+    ("SELECT count(*) FROM {}", False),
+    ("", False),
+    ("SELECT * FROM {} FOR UPDATE NOWAIT", False),
+    ("LOCK TABLE {} IN SHARE MODE NOWAIT", True),
+)
+"""How a hand looks at the history table before it changes anything, and whether in one transaction with that."""
+
+CANNOT_LOOK = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.LockNotAvailable,
+)
 _numbers = itertools.count(1)
 
 
 @contextmanager
-def hands(dsn: str, looks: Sequence[tuple[str, str]]) -> Iterator[None]:
+def hands(dsn: str, looks: Sequence[tuple[str, str]], history: str) -> Iterator[None]:
     """Change the schema all the time while the body runs: one session after the other, each of another look."""
     stop = threading.Event()
-    working = threading.Thread(target=_work, args=(dsn, tuple(looks), stop))
+    working = threading.Thread(target=_work, args=(dsn, tuple(looks), history, stop))
     if looks:
         working.start()
     try:
@@ -36,13 +55,22 @@ def hands(dsn: str, looks: Sequence[tuple[str, str]]) -> Iterator[None]:
             working.join()
 
 
-def _work(dsn: str, looks: Sequence[tuple[str, str]], stop: threading.Event) -> None:
-    for user, application in itertools.cycle(looks):
+def _work(dsn: str, looks: Sequence[tuple[str, str]], history: str, stop: threading.Event) -> None:
+    for (user, application), (look, together) in zip(itertools.cycle(looks), itertools.cycle(LOOKS), strict=False):
         if stop.is_set():
             return
         number = next(_numbers)
         with psycopg.connect(make_conninfo(dsn, user=user, application_name=application), autocommit=True) as conn:
-            conn.execute(f"CREATE TABLE public.hand_{number} (id int)".encode())
+            with conn.transaction() if together else nullcontext():
+                _look(conn, look.format(history))
+                conn.execute(f"CREATE TABLE public.hand_{number} (id int)".encode())
             stop.wait(PAUSE)
             conn.execute(f"ALTER TABLE public.hand_{number} ADD COLUMN note text".encode())
             stop.wait(PAUSE)
+
+
+def _look(conn: Connection, statement: str) -> None:
+    """A history table that is not there yet, is locked or is another user's stops nobody."""
+    with suppress(*CANNOT_LOOK), conn.transaction():
+        if statement:
+            conn.execute(statement.encode())

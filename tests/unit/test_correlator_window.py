@@ -121,14 +121,25 @@ def test_an_unknown_session_must_have_ended_its_ddl_right_before_the_row(wal: Wa
     assert follower.taken == {hand: "out_of_band"}
 
 
-def test_a_session_that_used_the_table_has_the_whole_grace(wal: Wal) -> None:
+def test_a_session_that_used_the_table_may_take_longer_than_an_unknown_one(wal: Wal) -> None:
     wal.begin(TOOL).read(TABLE)
     one = ddl(wal, "app.a")
     beside = ddl(wal, "app.hand", who(200, "deployer"))
-    wal.sleep(8)
+    wal.sleep(4)
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions).finish(wal)
     assert follower.taken == {one: 'own ["1"]', beside: "out_of_band"}
+
+
+def test_a_session_that_wrote_its_rows_has_the_whole_grace(wal: Wal) -> None:
+    one = ddl(wal, "app.a")
+    row(wal, 1)
+    two = ddl(wal, "app.b")
+    beside = ddl(wal, "app.hand", who(200, "deployer"))
+    wal.sleep(8)
+    row(wal, 2)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions).finish(wal)
+    assert follower.taken == {one: 'own ["1"]', two: 'own ["2"]', beside: "out_of_band"}
 
 
 def test_the_grace_is_the_sources_own_in_the_streams_time(wal: Wal) -> None:

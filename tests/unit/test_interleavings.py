@@ -2,7 +2,8 @@
 
 The tools are any two, of every model and proof, also two of one shape; each migration has its row in the transaction of
 its DDL, after it, or runs no DDL. One hand is another user's, one is of the tools' own user, without a name, from the
-same address. The server lets sessions take turns at every step; hypothesis says whose turn it is.
+same address; sometimes they read a tool's history table first. The server lets sessions take turns at every step;
+hypothesis says whose turn it is.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 
 from pggit_daemon.model.transaction import RowChange
 from tests.examples import examples
-from tests.unit.build import Follower, Wal, who
-from tests.unit.tools_at_work import CONFIGURED, KITS, Run, Script, Truth, by_hand, kit_of, linked
+from tests.unit.build import Follower, Wal, Who, who
+from tests.unit.tools_at_work import CONFIGURED, GRACE, KITS, Run, Script, Truth, by_hand, kit_of, linked
 
 SCHEMAS = ("one", "two")
 LONG_AGO = "2026-02-20T00:00:00+00:00"
@@ -40,7 +41,8 @@ class Scene:
         self.tools.append(run)
         return run
 
-    def hands(self, mine: Sequence[float], others: Sequence[float]) -> list[Script]:
+    def hands(self, mine: Sequence[float], others: Sequence[float], reads: Sequence[Sequence[int]]) -> list[Script]:
+        """`reads`: of each hand, which tool's history table it reads before each statement; 0 is none."""
         same, other = who(900, "", "app", LONG_AGO), who(901, "", "dba", LONG_AGO)
         programs = sorted({tool.kit.child_program for tool in self.tools if tool.kit.child})
         # Where a tool is known by nothing but its program, people who use that are known to be there.
@@ -48,7 +50,22 @@ class Scene:
         for script in early:
             for _ in script:
                 pass
-        return [by_hand(self.wal, self.truth, same, list(mine)), by_hand(self.wal, self.truth, other, list(others))]
+        if any(map(any, reads)):
+            self._readers_before(same, other)
+        known = (None, *(tool.table for tool in self.tools))
+        tables = [[known[number] for number in chosen] for chosen in reads]
+        return [
+            by_hand(self.wal, self.truth, same, list(mine), tables[0]),
+            by_hand(self.wal, self.truth, other, list(others), tables[1]),
+        ]
+
+    def _readers_before(self, *hands: Who) -> None:
+        """Where people of the tool's look read its table and run DDL, others did so a while ago."""
+        for number, (tool, hand) in enumerate(itertools.product(self.tools, hands)):
+            one = who(920 + number, hand.profile.application_name, hand.profile.user, LONG_AGO)
+            for _ in by_hand(self.wal, self.truth, one, [0], [tool.table]):
+                pass
+        self.wal.sleep(GRACE.total_seconds() + 1)
 
     def __repr__(self) -> str:
         lines = []
@@ -82,7 +99,8 @@ def scenes(draw: st.DrawFn, *, integrated: bool = False) -> Scene:
         migration = st.tuples(st.sampled_from(tool.kit.modes), st.integers(1, 3), lasts)
         scripts.append(tool.play(draw(st.lists(st.lists(migration, min_size=1, max_size=3), min_size=1, max_size=2))))
     pauses = st.lists(st.sampled_from([0, 0.5, 4]), max_size=3)
-    scripts += scene.hands(draw(pauses), draw(pauses))
+    reads = st.lists(st.integers(0, len(scene.tools)), max_size=3) if draw(st.booleans()) else st.just([])
+    scripts += scene.hands(draw(pauses), draw(pauses), [draw(reads), draw(reads)])
     turns = itertools.chain(draw(st.lists(st.integers(0, 7), max_size=150)), itertools.count())
     while scripts:
         turn = next(turns) % len(scripts)

@@ -30,6 +30,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.wal.names |= {table: "own" for table in (self.table, self.bracket) if table is not None}
+        self.wal.lock_tables |= {self.bracket} if self.bracket is not None else set()
 
     @property
     def source(self) -> Source:

@@ -6,7 +6,8 @@ and whether what the log shows proves it, is noted in `Truth` as it happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -273,6 +274,7 @@ class Run:
     def __post_init__(self) -> None:
         self.kit = kit_of(self.name)
         self.wal.names |= {table: self.schema for table in (self.table, self.lock_table) if table is not None}
+        self.wal.lock_tables |= {self.lock_table} if self.lock_table is not None else set()
 
     @property
     def table(self) -> TableName:
@@ -343,7 +345,7 @@ class Run:
         yield
 
     def _statement(self, tx: Tx, mode: str) -> None:
-        shows = self.schema in self.wal._used(tx.session)
+        shows = self.schema in self.wal.counted(self.wal.wrote, tx.session)
         event = tx.ddl("CREATE TABLE", element(f"public.t{self.wal._event + 1}", columns=("id",)))
         self.truth.owner[event] = (self.schema, self.kit.version(self.number))
         bound = self.kit.holder == "own" or (self.integrated and not self.kit.child)
@@ -356,9 +358,14 @@ class Run:
             tx.commit()
 
 
-def by_hand(wal: Wal, truth: Truth, session: Who, pauses: list[float]) -> Script:
-    for pause in pauses:
+def by_hand(
+    wal: Wal, truth: Truth, session: Who, pauses: list[float], reads: Sequence[TableName | None] = ()
+) -> Script:
+    """A statement after each pause; before some of them, or in their transaction, it reads a history table."""
+    for pause, table in itertools.zip_longest(pauses, reads[: len(pauses)]):
         tx = wal.begin(session)
+        if table is not None:
+            tx.read(table)
         truth.owner[tx.ddl("CREATE TABLE", element(f"public.t{wal._event + 1}", columns=("id",)))] = None
         yield
         tx.commit()

@@ -10,6 +10,7 @@ own position lies between the last statement and the commit. That tells two cand
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen, locks_of
@@ -66,6 +67,10 @@ class AdvisoryLockProof:
                 return Claim(source.name, Evidence.LOCK, lock.holder, weak=True)
         return None
 
+    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:
+        tool = known.sessions.of(source.name)
+        return claim if claim.certain else replace(claim, weak=claim.weak and bool(tool.shares), reads=True)
+
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         """While the lock is held, by whoever held it then."""
         return any(lock.holder == group for lock in locks_of(seen.locks, source.advisory_keys))
@@ -91,7 +96,10 @@ class AdvisoryLockProof:
             return self._weak(row, candidates)
         certain = {session: segments for session, segments in strong.items() if is_certain(segments, source.name)}
         open_then = {session: segments for session, segments in strong.items() if row_inside(row, segments)}
-        for chosen, proven in ((certain, False), (open_then, True)):
+        reading = {
+            one: segments for one, segments in strong.items() if all(s.claims[source.name].reads for s in segments)
+        }
+        for chosen, proven in ((certain, False), (open_then, True), (reading, False)):
             if len(chosen) == 1:
                 session, segments = next(iter(chosen.items()))
                 rival = _rival(tuple(segments), source.name, beside.others) if proven else None
@@ -124,11 +132,16 @@ def _held_by_sibling(source: Source, seen: Seen, lock: HeldLock, known: Known) -
     """What a session that looks like the lock's holder may claim.
 
     Looks prove little where the tool's session also uses the history table: then one that did not counts only for what
-    runs in no transaction, and with it in none of the tool's.
+    runs in no transaction, and with it in none of the tool's. One that read it counts for no more where rows shared
+    their DDL's transaction so far.
     """
-    own = source.shows_itself and known.sessions.of(source.name).is_own(seen.session.key, seen.time)
-    weak = source.shows_itself and not own and not seen.alone
-    return Claim(source.name, Evidence.LOCK, lock.holder, certain=own, weak=weak)
+    tool = known.sessions.of(source.name)
+    if not source.shows_itself:
+        return Claim(source.name, Evidence.LOCK, lock.holder)
+    own = tool.has_written(seen.session.key, seen.time)
+    reads = not own and tool.is_own(seen.session.key, seen.time)
+    weak = not (own or seen.alone or (reads and not tool.shares))
+    return Claim(source.name, Evidence.LOCK, lock.holder, certain=own, weak=weak, reads=reads)
 
 
 def row_inside(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:

@@ -18,7 +18,7 @@ from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.session import SessionKey, Watched
+from pggit_daemon.model.session import Profile, SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
 Candidates = Mapping[SessionKey, Sequence[OpenSegment]]
@@ -80,6 +80,9 @@ class Proof(Protocol):
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
         """The source's claim on what this session ran, if it may have one."""
 
+    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:
+        """The claim as it is once its session was seen to use the tool's tables, which people may do, too."""
+
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:
         """Whether a run that is known by `group` goes on where this was seen."""
 
@@ -126,8 +129,26 @@ def unless_weak(found: Found, source: Source) -> Found:
     return found
 
 
+def unless_others_read(found: Found, row: WaitingRow, known: Known) -> Found:
+    """To have used the tool's tables tells nothing where another session of that look did so and is not the tool's."""
+    if isinstance(found, Match):
+        for segment in found.segments:
+            looks = Profile(segment.user, segment.application, None)
+            if known.sessions.of(row.source).is_foreign(looks, row.time):
+                return Wait(
+                    f"others of {segment.user} ({segment.application}) used the history table and ran DDL lately, so"
+                    f" nothing shows that DDL before it ran in the tool's session: pid {segment.session.pid}"
+                )
+    return found
+
+
 def is_certain(segments: Sequence[OpenSegment], source: str) -> bool:
     return all(segment.claims[source].certain for segment in segments)
+
+
+def is_proven(segments: Sequence[OpenSegment], source: str) -> bool:
+    """Certain, and not only because the session was seen to use the tool's tables."""
+    return all(segment.claims[source].certain and not segment.claims[source].reads for segment in segments)
 
 
 def claimed_elsewhere(segments: Sequence[OpenSegment], source: str) -> bool:

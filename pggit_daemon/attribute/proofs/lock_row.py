@@ -4,13 +4,14 @@ In: the brackets that are open. Out: a claim that lives until the bracket closes
 
 Whoever held the row was connected when he took it, so a bracket says nothing of sessions that began later: one that a
 crashed tool left open claims nothing of tomorrow's. A session with a transaction open while the tool wrote in another
-one is not the tool's, which works on one connection. One that used the history table or the lock table itself is. Where
-none has shown that by the end of the bracket, the only one that ran DDL counts, if it began about when the lock was
-taken.
+one is not the tool's, which works on one connection. One that wrote to the history table or the lock table itself is.
+Where none has shown that by the end of the bracket, the only one that ran DDL counts, or the only one that also used
+the tables, if it began about when the lock was taken.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
@@ -32,7 +33,7 @@ from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.proof import Place
-from pggit_daemon.model.session import SessionKey, Watched
+from pggit_daemon.model.session import Profile, SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
 
@@ -57,9 +58,14 @@ class LockRowProof:
             # Each migration has a session of its own, which does not touch the history table.
             since = bracket.wrote or bracket.at
             return claim_of_child(source, Evidence.BRACKET, bracket.opened, since, seen=seen, known=known)
-        own = known.sessions.of(source.name).is_own(session.key, seen.time)
+        tool = known.sessions.of(source.name)
+        own, reads = tool.has_written(session.key, seen.time), tool.is_own(session.key, seen.time)
         together = bracket.at is None or are_together(session.key.started, bracket.at.isoformat())
-        return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=own, weak=not (own or together))
+        weak = not (own or together)
+        return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=own, weak=weak, reads=reads and not own)
+
+    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002  # the protocol
+        return replace(claim, reads=not claim.certain)
 
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         bracket = _bracket(source, known)
@@ -74,12 +80,24 @@ class LockRowProof:
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         if source.place is Place.OTHER_SESSION:
             return match_child(row, source, candidates, Evidence.BRACKET, beside.known)
-        found = after_commit(row, source, candidates, Evidence.BRACKET)
+        found = after_commit(row, source, self._likely(row, source, candidates, beside.known), Evidence.BRACKET)
         if not isinstance(found, Match) or is_certain(found.segments, source.name):
             return found
         if not (row.ended or row.overdue):
             return Wait("its session may still show itself before the lock is given back")
         return unless_weak(found, source)
+
+    def _likely(self, row: WaitingRow, source: Source, candidates: Candidates, known: Known) -> Candidates:
+        """Of several that nothing proves, those that used the tool's tables, where no others of their look do that."""
+        tool = known.sessions.of(source.name)
+        likely = {
+            session: segments
+            for session, segments in candidates.items()
+            if all(segment.claims[source.name].reads and not segment.claims[source.name].weak for segment in segments)
+            and not tool.is_foreign(Profile(segments[0].user, segments[0].application, None), row.time)
+        }
+        proven = any(is_certain(segments, source.name) for segments in candidates.values())
+        return likely if likely and not proven else candidates
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
         return Watched(segment.session, by_lock=False)

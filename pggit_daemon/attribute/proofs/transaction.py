@@ -31,6 +31,9 @@ class TransactionProof:
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:  # noqa: ARG002  # the protocol
         return None
 
+    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002
+        return claim
+
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002
         return False
 

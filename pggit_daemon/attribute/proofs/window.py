@@ -4,15 +4,20 @@ In: which sessions showed themselves to be the source's, what the source's hints
 Out: a claim that lives until the source's grace is over. Pure.
 
 A wrong link is worse than none, and order alone proves nothing: whoever ran DDL just before a migration that only
-changed data stands where a tool would stand. So a session must have shown that it is the tool's: the capture saw that
-it used the history table itself, it wrote a row together with DDL, or it made the tables. A row that finds only others
-waits for such a sign until its grace is over, and is not linked then. Only where the user's configuration trusts the
-order does an unknown session count: alone, and if its DDL ended right before the row.
+changed data stands where a tool would stand. So a session must have shown that it is the tool's. It certainly is where
+it wrote a row together with DDL, or the capture saw that it had written to the history table. That it has read, locked
+or asked for the table proves less, as people and other programs do that, too: such a session counts where it looks as
+those that ran the source's migrations so far, its DDL ended right before the row, no other of that look has lately
+read the table and run DDL of its own, and (where rows shared a transaction with their DDL so far) a statement cannot
+run in one. A row that finds only others waits for such a sign until its grace is over, and is not linked then. Only
+where the user's configuration trusts the order does an unknown session count: alone, and if its DDL ended right before
+the row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
@@ -25,8 +30,9 @@ from pggit_daemon.attribute.proofs.base import (
     Nothing,
     Wait,
     after_commit,
-    is_certain,
+    is_proven,
     named,
+    unless_others_read,
     unless_weak,
 )
 from pggit_daemon.attribute.row import WaitingRow
@@ -36,6 +42,9 @@ from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.proof import InWindow
 from pggit_daemon.model.session import HeldLock, SessionKey, Watched
 from pggit_daemon.tools.source import Source
+
+READ_GAP = timedelta(seconds=5)
+"""Where unknown sessions count, too, their gap may be shorter than one that used the history table needs."""
 
 
 class WindowProof:
@@ -48,17 +57,22 @@ class WindowProof:
         if not known.may_write(source.name, seen):
             return None
         tool = known.sessions.of(source.name)
-        own = tool.is_own(seen.session.key, seen.time) or is_of_company(source, seen)
+        reads = tool.is_own(seen.session.key, seen.time)
         if tool.named:
             # The row will say which session it was, whatever that looks like.
-            return Claim(source.name, Evidence.WINDOW, None, certain=own)
+            return Claim(source.name, Evidence.WINDOW, None, certain=reads)
         if source.preset.session.rule_out(seen.session):
             return None
-        if own:
+        if tool.has_written(seen.session.key, seen.time) or is_of_company(source, seen):
             return Claim(source.name, Evidence.WINDOW, None, certain=True)
-        if tool.shares and not seen.alone:
-            return None
-        return Claim(source.name, Evidence.WINDOW, None) if _looks_like_one(source, seen, tool) else None
+        fits, free = _looks_like_one(source, seen, tool), seen.alone or not tool.shares or window_of(source).apart
+        if reads:
+            # Kept also where it does not fit: so a row that finds nothing else says that it may have run this.
+            return Claim(source.name, Evidence.WINDOW, None, certain=fits and free, weak=not fits, reads=True)
+        return Claim(source.name, Evidence.WINDOW, None) if fits and free else None
+
+    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002  # the protocol
+        return claim if claim.reads else replace(claim, certain=True, weak=False, reads=True)
 
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         return False
@@ -69,16 +83,23 @@ class WindowProof:
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
         return True
 
-    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:  # noqa: ARG002
-        own = {session: some for session, some in candidates.items() if is_certain(some, source.name)}
+    def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
+        window, recent = window_of(source), _near(row, candidates, source, source.grace)
+        own = {session: some for session, some in recent.items() if is_proven(some, source.name)}
         if own:
-            return after_commit(row, source, _near(row, own, source, source.grace), Evidence.WINDOW)
-        window = window_of(source)
+            return after_commit(row, source, own, Evidence.WINDOW)
+        gap = max(window.gap, READ_GAP) if window.trusted and window.gap is not None else window.gap
+        readers = _of_readers(_near(row, candidates, source, gap), source.name)
+        if readers:
+            found = after_commit(row, source, readers, Evidence.WINDOW)
+            return unless_others_read(found, row, beside.known)
         unknown = _near(row, candidates, source, window.gap)
         if not unknown:
-            return Nothing()
+            earlier = {session: some for session, some in recent.items() if _reads(some, source.name)}
+            note = "DDL of a session that had used the history table ended too long before it"
+            return Wait(f"{note}: {named(earlier)}") if earlier else Nothing()
         found = after_commit(row, source, unknown, Evidence.WINDOW)
-        if window.trusted or not isinstance(found, Match):
+        if not isinstance(found, Match) or (window.trusted and not _reads(found.segments, source.name)):
             return unless_weak(found, source)
         return Wait(f"nothing shows that DDL just before it ran in the tool's session: {named(unknown)}")
 
@@ -89,6 +110,21 @@ class WindowProof:
 def window_of(source: Source) -> InWindow:
     """What the source says of its window."""
     return next((proof for proof in source.proofs if isinstance(proof, InWindow)), InWindow())
+
+
+def _reads(segments: Sequence[OpenSegment], source: str) -> bool:
+    return any(segment.claims[source].reads for segment in segments)
+
+
+def _of_readers(candidates: Candidates, source: str) -> Candidates:
+    """Those that used the history table, and look as the tool's do. Of each, one statement that counts is enough."""
+    found = {}
+    for session, segments in candidates.items():
+        claims = [segment.claims[source] for segment in segments]
+        alike = all(claim.certain or (claim.reads and not claim.weak) for claim in claims)
+        if alike and any(claim.certain for claim in claims):
+            found[session] = segments
+    return found
 
 
 def _near(row: WaitingRow, candidates: Candidates, source: Source, gap: timedelta | None) -> Candidates:

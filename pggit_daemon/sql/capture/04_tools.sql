@@ -130,13 +130,13 @@ CREATE OR REPLACE FUNCTION pggit_daemon.name_as_written(written text) RETURNS te
     SELECT CASE WHEN starts_with(written, '"') THEN btrim(written, '"') ELSE lower(written) END
 $$;
 
--- The history table that this session asked for in the last ten minutes before this statement began. The setting can be forged by
+-- The history table that this session asked for in the last minute before this statement began. The setting can be forged by
 -- the session alone, which may as well read the table.
 CREATE OR REPLACE FUNCTION pggit_daemon.asked_history() RETURNS oid
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT m[1]::bigint::oid
       FROM regexp_match(current_setting('pggit_daemon.asked', true), concat('^', pg_backend_pid(), ' (\d{1,10}) (\d{1,12})$')) AS m
-     WHERE extract(epoch FROM statement_timestamp()) - m[2]::bigint < 600 AND m[1]::bigint < 4294967296
+     WHERE extract(epoch FROM statement_timestamp()) - m[2]::bigint < 60 AND m[1]::bigint < 4294967296
 $$;
 
 -- What the tables of sources hold that keep one whole number in one row without a key (tern, Sequel), where the plugin shows
@@ -195,17 +195,23 @@ $$;
 -- The sources whose history or lock table this session has read or written itself, lately: the server counts what a session does
 -- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. Or
 -- which it asked for. So what is found is certain, and what is not found proves nothing. NULL: none.
--- After these names come objects: what `held_numbers` found.
+-- After these names come objects: {"wrote": name} where it has written to them (rows of the history, any change of the lock
+-- table), as people who only look do not, and what `held_numbers` found.
 CREATE OR REPLACE FUNCTION pggit_daemon.used_histories() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     used jsonb;
 BEGIN
     SELECT jsonb_agg(DISTINCT s.name ORDER BY s.name)
+           || coalesce(jsonb_agg(DISTINCT jsonb_build_object('wrote', s.name))
+                       FILTER (WHERE pg_stat_get_xact_tuples_inserted(own.oid) > 0
+                                  OR own.is_lock AND (pg_stat_get_xact_tuples_updated(own.oid) > 0
+                                                      OR pg_stat_get_xact_tuples_deleted(own.oid) > 0)), '[]')
       INTO used
       FROM pggit_daemon.source AS s
-     CROSS JOIN LATERAL (VALUES (s.objid),
-                                (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid)) AS own (oid)
+     CROSS JOIN LATERAL (VALUES (s.objid, false),
+                                (to_regclass(quote_ident(s.schema_name) || '.' || quote_ident(s.lock_table))::oid, true))
+                     AS own (oid, is_lock)
      WHERE pg_stat_get_xact_numscans(own.oid) > 0 OR pg_stat_get_xact_tuples_inserted(own.oid) > 0
         OR pg_stat_get_xact_blocks_fetched(own.oid) > 0
            -- Where `held_numbers` reads, it has fetched blocks, too.

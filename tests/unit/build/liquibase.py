@@ -54,6 +54,7 @@ class Liquibase:
 
     def __post_init__(self) -> None:
         self.wal.names[self.lock_table] = str(self.table)
+        self.wal.lock_tables.add(self.lock_table)
 
     @property
     def table(self) -> TableName:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -115,6 +115,8 @@ class Tx:
 
     def row(self, table: TableName, op: RowOp, new: Row | None = None, identity: Row | None = None) -> LSN:
         self.read(table)
+        if op is RowOp.INSERT or table in self.wal.lock_tables:
+            self.wal.wrote.setdefault(self.session.key, {})[table] = self.wal.now
         lsn = self.wal.next_lsn()
         self.changes.append(RowChange(lsn, op, table, new or {}, identity or {}))
         return lsn
@@ -143,6 +145,7 @@ class Tx:
 class Wal:
     """The log, the clock, the advisory locks that are held, and the history tables that each session used when.
 
+    `wrote`: those to which it wrote rows, or (of `lock_tables`) anything.
     `numbers`: what tables of one row held after which commit, and the transaction that left it so.
     `names`: the sources' names, where they are not their tables'. `since`: when the transaction began that a lock's
     holder has open. `locked`: the tables that such a lock is on. `connected`: who is there; None: nobody asked.
@@ -152,6 +155,8 @@ class Wal:
     truth: dict[int, object] = field(default_factory=dict)
     locks: dict[tuple[int, int], Who] = field(default_factory=dict)
     used: dict[SessionKey, dict[TableName, datetime]] = field(default_factory=dict)
+    wrote: dict[SessionKey, dict[TableName, datetime]] = field(default_factory=dict)
+    lock_tables: set[TableName] = field(default_factory=set)
     names: dict[TableName, str] = field(default_factory=dict)
     since: dict[SessionKey, datetime] = field(default_factory=dict)
     locked: dict[tuple[int, int], TableName] = field(default_factory=dict)
@@ -189,7 +194,7 @@ class Wal:
             "locks": None if tx.introduced else json.dumps(self._seen(who_)),
             "search_path": None if tx.introduced else path,
             "sisters": None if tx.introduced or self.connected is None else json.dumps(self._siblings(who_)),
-            "used_histories": None if tx.introduced else json.dumps([*self._used(who_), *self._held(tx)]),
+            "used_histories": None if tx.introduced else json.dumps(self._histories(tx)),
             "objects": json.dumps(list(objects)),
             "failure": None,
         }
@@ -222,12 +227,14 @@ class Wal:
             if one.profile == session.profile and one.key != session.key
         ]
 
-    def _used(self, session: Who) -> list[str]:
+    def _histories(self, tx: Tx) -> list[Any]:
+        wrote = [{"wrote": name} for name in self.counted(self.wrote, tx.session)]
+        return [*self.counted(self.used, tx.session), *wrote, *self._held(tx)]
+
+    def counted(self, did: Mapping[SessionKey, Mapping[TableName, datetime]], session: Who) -> list[str]:
         """What the server's counters tell: for a second, until they become statistics."""
-        used = self.used.get(session.key, {})
-        return sorted(
-            self.names.get(table, str(table)) for table, when in used.items() if self.now - when < STATISTICS_AFTER
-        )
+        done = did.get(session.key, {}).items()
+        return sorted(self.names.get(table, str(table)) for table, when in done if self.now - when < STATISTICS_AFTER)
 
     def _held(self, tx: Tx) -> list[dict[str, Any]]:
         """What the capture reads of tables of one row, but of one that the transaction wrote itself."""

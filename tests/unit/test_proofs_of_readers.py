@@ -1,0 +1,171 @@
+"""Sessions that only look at a tool's history table, as people and monitoring do, beside the tool's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pggit_daemon.model.transaction import RowOp, TableName
+from tests.unit.build import Who, who
+from tests.unit.test_proofs_of_tools import django, django_row, goose, goose_row, goose_runs
+from tests.unit.tool_scene import HAND, TOOL, Scene, wrong
+
+GUI = who(905, "metabase", "analyst")
+RENAMED = who(906, "metabase", "app")
+
+
+def worked_before(scene: Scene) -> None:
+    """One run, an hour ago."""
+    scene.look(TOOL)
+    scene.run(TOOL, "shop 0001")
+    scene.row(TOOL, **django_row(1, "0001"))
+    scene.wal.sleep(3600)
+
+
+@pytest.mark.parametrize("session", [GUI, RENAMED], ids=["another role", "another program"])
+@pytest.mark.parametrize("seconds", [0, 2, 15, 240])
+def test_who_looks_otherwise_than_the_tools_sessions_is_none_for_reading_its_table(session: Who, seconds: int) -> None:
+    scene = django()
+    worked_before(scene)
+    scene.look(session)
+    scene.run(session, None)
+    scene.wal.sleep(seconds)
+    scene.row(TOOL, **django_row(2, "0002"))
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+    assert follower.reported[-1].note, "and the finding says that its DDL stood before the row"
+
+
+@pytest.mark.parametrize("seconds", [6, 20, 240])
+def test_what_a_reader_ran_longer_ago_than_the_gap_is_no_migrations(seconds: int) -> None:
+    scene = django()
+    worked_before(scene)
+    scene.look(HAND)
+    scene.run(HAND, None)
+    scene.wal.sleep(seconds)
+    scene.row(TOOL, **django_row(2, "0002"))
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+    assert follower.reported[-1].note
+
+
+def test_having_read_the_table_is_forgotten() -> None:
+    """Half a minute later, and DDL of the tool's own look counts for as little as anybody's."""
+    scene = django()
+    worked_before(scene)
+    scene.look(HAND)
+    scene.run(HAND, None)
+    scene.wal.sleep(540)
+    scene.run(HAND, None)
+    scene.wal.sleep(2)
+    scene.row(TOOL, **django_row(2, "0002"))
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+    assert "pid 900" in (follower.reported[-1].note or "")
+
+
+@pytest.mark.parametrize("session", [GUI, HAND])
+def test_where_rows_shared_their_ddls_transaction_a_readers_is_none(session: Who) -> None:
+    scene = goose()
+    goose_runs(scene, 1)
+    goose_runs(scene, 2)
+    scene.look(session)
+    scene.run(session, None)
+    scene.row(TOOL, **goose_row(3))
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+    assert follower.reported[-1].note
+
+
+def test_goose_without_transactions_is_its_own_where_one_statement_cannot_run_in_one() -> None:
+    scene = goose()
+    goose_runs(scene, 1)
+    scene.wal.sleep(3600)
+    session = who(107, "", "app")
+    scene.look(session)
+    scene.run(session, "2")
+    scene.run(session, "2", "CREATE INDEX CONCURRENTLY")
+    scene.row(session, **goose_row(2))
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def test_django_may_write_the_row_after_ddl_though_the_last_one_shared_its_transaction() -> None:
+    scene = django()
+    tx = scene.wal.begin(TOOL)
+    scene.ddl(tx, "shop 0001")
+    tx.insert(scene.table, **django_row(1, "0001"))
+    tx.commit()
+    scene.wal.sleep(3600)
+    session = who(107, "", "app")
+    scene.look(session)
+    scene.run(session, "shop 0002")
+    scene.row(session, **django_row(2, "0002"))
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def laravel() -> Scene:
+    return Scene("laravel", TableName("public", "migrations"))
+
+
+def laravel_row(number: int) -> dict[str, Any]:
+    return {"id": number, "migration": f"m{number}", "batch": 1}
+
+
+def test_who_wrote_to_the_table_is_the_tools_whatever_it_looks_like_now() -> None:
+    """Deployed as another user for the first time: its second statement shows that it wrote the first row."""
+    scene = laravel()
+    scene.look(TOOL)
+    scene.run(TOOL, "m1")
+    scene.row(TOOL, **laravel_row(1))
+    scene.wal.sleep(3600)
+    deployer = who(107, "", "deployer")
+    for number in (2, 3):
+        scene.look(deployer)
+        scene.run(deployer, f"m{number}")
+        scene.row(deployer, **laravel_row(number))
+    scene.wal.sleep(3600)
+    scene.look(deployer)
+    scene.run(deployer, "m4")
+    scene.row(deployer, **laravel_row(4))
+    assert scene.linked(scene.follow()) == scene.mine, "and its look is known from then on"
+
+
+def test_a_reader_of_the_tools_look_makes_others_of_that_look_doubtful() -> None:
+    """A hand of the tool's user reads the table and runs DDL while the tool works, and later another one does."""
+    scene = laravel()
+    for session, migration in ((HAND, None), (TOOL, "m1")):
+        scene.look(session)
+        scene.run(session, migration)
+    scene.run(TOOL, "m1")
+    scene.row(TOOL, **laravel_row(1))
+    scene.run(TOOL, "m2")
+    scene.row(TOOL, **laravel_row(2))
+    scene.wal.sleep(60)
+    late, tool = who(907, "", "app"), who(107, "", "app")
+    scene.look(late)
+    scene.run(late, None)
+    scene.row(tool, **laravel_row(3))
+    follower = scene.follow()
+    assert wrong(scene, follower) == {}
+    assert "others of app" in (follower.reported[-1].note or "")
+    assert set(scene.linked(follower).values()) == {"m1", "m2"}, "what wrote a row is known all the same"
+
+
+def test_a_reader_inside_a_lock_row_is_not_the_tools_for_reading() -> None:
+    """Knex's migration changes data alone; an old connection has read its tables and runs DDL meanwhile."""
+    scene = Scene("knex", TableName("public", "knex_migrations"), TableName("public", "knex_migrations_lock"))
+    assert scene.bracket is not None
+    tx = scene.wal.begin(TOOL)
+    tx.row(scene.bracket, RowOp.UPDATE, {"index": 1, "is_locked": 1})
+    tx.commit()
+    hand = who(900, "", "app", "2026-02-20T00:00:00+00:00")
+    scene.look(hand)
+    scene.run(hand, None)
+    scene.row(TOOL, id=1, name="1_m.js", batch=1, migration_time="2026-03-01 10:00:00+00")
+    tx = scene.wal.begin(TOOL)
+    tx.row(scene.bracket, RowOp.UPDATE, {"index": 1, "is_locked": 0})
+    tx.commit()
+    follower = scene.follow()
+    assert scene.linked(follower) == {}
+    assert follower.reported[-1].note
