@@ -35,22 +35,23 @@ EXACT = {
 }  # fmt: skip
 """Tools whose DDL is known by its transaction or by a lock of its own session: all of it, whoever works beside."""
 
-GROUPS = 4
-"""The tools of a group share a server and a daemon; the groups run side by side."""
+GROUPS = ("wal2json", "pgoutput", "wal2json", "pgoutput")
+"""The tools of a group share a server and a daemon, with this plugin; the groups run side by side."""
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Every tool has a database of its own, each with a slot."""
+    plugin = str(getattr(request, "param", "auto"))
     with Cluster.start({"max_replication_slots": "60", "max_wal_senders": "60"}) as cluster:
-        yield Bench(cluster, tmp_path)
+        yield Bench(cluster, tmp_path, plugin)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("group", range(GROUPS))
+@pytest.mark.parametrize(("group", "bench"), enumerate(GROUPS), indirect=["bench"])
 def test_no_link_is_wrong_beside_hands(bench: Bench, group: int) -> None:
     """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
-    found = bench.run([*QUICK, *REPLAYED][group::GROUPS], Mode.HANDS, short=True)
+    found = bench.run([*QUICK, *REPLAYED][group :: len(GROUPS)], Mode.HANDS, short=True)
     assert _failures(found) == []
     assert all(one.verdict.hands for one in found)
     assert _unlinked(one for one in found if one.tool in EXACT) == []

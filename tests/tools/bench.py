@@ -63,11 +63,12 @@ class Done:
 
 
 class Bench:
-    """One daemon for the databases of all tools."""
+    """One daemon for the databases of all tools; `plugin` is the output plugin of its slots."""
 
-    def __init__(self, cluster: Databases, folder: Path) -> None:
+    def __init__(self, cluster: Databases, folder: Path, plugin: str = "auto") -> None:
         self.cluster = cluster
         self.folder = folder
+        self.plugin = plugin
         self.missing: dict[str, str] = {}
         self._prepare()
 
@@ -113,7 +114,7 @@ class Bench:
     def _daemon(self, databases: Iterable[str]) -> Iterator[Daemon]:
         sections = "".join(
             f'[[database]]\nname = "{name}"\ndsn = "{self.cluster.dsn(name, ROLE)}"\nslot = "{name}"\n'
-            f"grace_seconds = {GRACE}\n\n"
+            f'plugin = "{self.plugin}"\ngrace_seconds = {GRACE}\n\n'
             for name in databases
         )
         config = self.folder / "config.toml"
