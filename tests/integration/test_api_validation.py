@@ -185,7 +185,7 @@ def test_a_lock_that_a_crashed_run_left_is_a_finding_and_a_row_that_waits_is_non
         found = conn.execute(
             "SELECT migration_id, status, message FROM pggit.validate_migrations('liquibase')"
         ).fetchall()
-        held = "app.databasechangeloglock is held since 2026-03-01T00:00:00+00:00 by a session that is gone:"
+        held = "app.databasechangeloglock is held since 2026-03-01 00:00:00+00 by a session that is gone:"
         assert [row for row in found if row[1] != "pending"] == [
             (1, "unlinked", "Migration not linked to pgGit commit"),
             (None, "abandoned_lock", f"{held} release it with the tool"),

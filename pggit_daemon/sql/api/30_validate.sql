@@ -217,6 +217,20 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     FROM pggit.commits AS c
     WHERE c.kind = 'gap' AND wanted IS NULL
     UNION ALL
+    -- The chain of hashes shows what is gone; nothing else does, as the schema of every later commit is as it was.
+    SELECT NULL, 'deleted_commit',
+           format('Commit %s was deleted from pggit.commits (%s): what it changed is in the schema after it, but no commit shows it',
+                  left(gone.hash, 12), gone.known_by), NULL, NULL, NULL, gone.place, gone.hash
+    FROM (SELECT c.parent_commit_hash, format('the parent of %s', c.id), c.id
+          -- As a rule it is the one before, so that only where it is not it must be looked up.
+          FROM (SELECT l.id, l.kind, l.parent_commit_hash, lag(l.hash) OVER (ORDER BY l.id) AS one_before
+                FROM pggit.commits AS l) AS c
+          WHERE c.kind IS NOT NULL AND c.parent_commit_hash <> coalesce(c.one_before, '')
+          UNION ALL
+          SELECT p.head, 'the newest one', NULL FROM pggit_daemon.progress AS p WHERE p.head IS NOT NULL)
+         AS gone (hash, known_by, place)
+    WHERE wanted IS NULL AND NOT EXISTS (SELECT FROM pggit.commits AS c WHERE c.hash = gone.hash)
+    UNION ALL
     SELECT NULL, 'quarantined', format('What came at %s could not be recorded: %s', q.lsn, left(q.reason, 200)),
            NULL, NULL, NULL, q.id, q.id::text
     FROM pggit_daemon.quarantine AS q
@@ -275,4 +289,4 @@ CREATE OR REPLACE FUNCTION pggit.validate_migrations(tool_name text DEFAULT NULL
 $$;
 
 COMMENT ON FUNCTION pggit.validate_migrations(text) IS
-    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, abandoned_lock; only without a tool: drift, history_gap, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';
+    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, abandoned_lock; only without a tool: drift, history_gap, deleted_commit, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';
