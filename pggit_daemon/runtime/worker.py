@@ -17,6 +17,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.db.activity import Activity
 from pggit_daemon.db.connections import connect, connect_to_store
 from pggit_daemon.db.history_rows import MISFIT
@@ -46,7 +47,6 @@ from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
 from pggit_daemon.telemetry.observer import Observer
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.registry import Registry
 
 log = structlog.get_logger(__name__)

@@ -18,11 +18,11 @@ from datetime import timedelta
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.config.model import Source as Section
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.interpret.transaction import Reader
 from pggit_daemon.model.changeset import Changeset, RecordedSegment, Segment
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.versioning.segments import segments
 from tests.unit.build import PRESETS, Flyway, Wal, flyway_source, who

@@ -12,10 +12,10 @@ from pggit_daemon.attribute.known import Bracket, Known
 from pggit_daemon.attribute.opening import claims_on
 from pggit_daemon.attribute.sessions import KnownSessions
 from pggit_daemon.config.model import Source as Section
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import HeldLock, Session
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.source import Source
 from tests.unit.build import FSH, LOG_LOCK, START, Who, flyway_key, flyway_source, liquibase_source, who
 

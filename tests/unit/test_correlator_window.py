@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from pggit_daemon.config.model import Source as Section
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import TableName
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.source import Source
 from tests.unit.build import Follower, Wal, Who, psql, who
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pggit_daemon.config.model import Source as Section
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.migration import Migration
 from pggit_daemon.model.row_text import SYNTHETIC
 from pggit_daemon.model.transaction import RowChange, RowOp
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.preset import Preset
 from tests.unit.build import PRESETS, flyway_row
 from tests.unit.ledgers import AT, WHERE, delete, insert, ledger, migration, text, update

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pggit_daemon.config.model import Source as Section
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.model.ddl_event import DdlEvent, parse_object
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, Session, SessionKey
 from pggit_daemon.model.shape import Shape, TableKind
 from pggit_daemon.model.transaction import RowChange, RowOp, TableName, Value
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.identity import parse_table, split_identity
 from pggit_daemon.tools.registry import Registry

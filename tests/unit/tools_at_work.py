@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 from pggit_daemon.config.model import Source as Section
+from pggit_daemon.config.sources import configured_source
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import RowOp, TableName
-from pggit_daemon.tools.configured import configured_source
 from pggit_daemon.tools.source import Source
 from tests.unit.build import PRESETS, Follower, Tx, Wal, Who, element, flyway_row, liquibase_row, who
 from tests.unit.test_api_requests import ask
