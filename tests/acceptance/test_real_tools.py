@@ -48,7 +48,7 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("group", "bench"), enumerate(GROUPS), indirect=["bench"])
+@pytest.mark.parametrize(("group", "bench"), list(enumerate(GROUPS)), indirect=["bench"])
 def test_no_link_is_wrong_beside_hands(bench: Bench, group: int) -> None:
     """Nothing is configured, and whoever works beside a tool looks like it: linked right or not at all."""
     found = bench.run([*QUICK, *REPLAYED][group :: len(GROUPS)], Mode.HANDS, short=True)
