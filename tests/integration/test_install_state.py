@@ -176,6 +176,7 @@ OLDER = """
     ALTER TABLE pggit_daemon.source DROP COLUMN objid, DROP COLUMN number_order;
     ALTER TABLE pggit_daemon.ddl_event DROP COLUMN IF EXISTS used_histories;
     ALTER TABLE pggit_daemon.history_event DROP COLUMN note;
+    ALTER TABLE pggit_daemon.progress DROP COLUMN starts;
 """
 
 
