@@ -22,6 +22,7 @@ from pggit_daemon.model.table_names import parse_table
 from pggit_daemon.query.connect import Connection, connection
 from pggit_daemon.query.references import UsageError
 from pggit_daemon.sql import load_queries
+from pggit_daemon.tools.overlaps import overlapping, rivals
 from pggit_daemon.tools.preset import Preset, packaged
 
 if TYPE_CHECKING:
@@ -101,12 +102,28 @@ def explain(
 @app.command("check")
 def check(files: Annotated[list[Path], typer.Argument(help="Presets of your own.", metavar="FILE…")]) -> None:
     """Check presets of your own: whether they are right, and which others fit the same tables."""
-    known = dict(packaged())
-    for file in files:
-        preset = read_file(file)
-        print_text(f"{file}: correct: {_summary_line(_summary(file.stem, preset))}")
-        if file.stem in known:
+    own = {file: read_file(file) for file in files}
+    presets = {**dict(packaged()), **{file.stem: preset for file, preset in own.items()}}
+    clashes = 0
+    for file, preset in own.items():
+        same = rivals(file.stem, presets)
+        clashes += len(same)
+        verdict = "correct" if not same else "in conflict"
+        print_text(f"{file}: {verdict}: {_summary_line(_summary(file.stem, preset))}")
+        if file.stem in dict(packaged()):
             print_text(f"  it takes the place of the package's preset {file.stem}")
+        for other in overlapping(file.stem, presets):
+            print_text(f"  {_of_both(file.stem, other, presets)}")
+    if clashes:
+        raise typer.Exit(1)
+
+
+def _of_both(name: str, other: str, presets: Mapping[str, Preset]) -> str:
+    """Whose the tables are that both presets fit."""
+    ranks = {presets[one].rank: one for one in (name, other)}
+    if len(ranks) == 1:
+        return f"fits the same tables as {other}, of the same rank: such a table would be nobody's"
+    return f"fits the same tables as {other}: by its rank {ranks[max(ranks)]} has them"
 
 
 def _summary(name: str, preset: Preset) -> dict[str, Any]:

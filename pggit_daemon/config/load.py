@@ -20,9 +20,13 @@ from pggit_daemon.config.explain import explain
 from pggit_daemon.config.model import Config
 from pggit_daemon.config.tools import read_folder
 from pggit_daemon.errors import ConfigError
+from pggit_daemon.tools.overlaps import rivals
+from pggit_daemon.tools.preset import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pggit_daemon.tools.preset import Preset
 
 CONFIG_VARIABLE = "PGGIT_DAEMON_CONFIG"
 DEFAULT_PATH = Path("/etc/pggit-daemon/config.toml")
@@ -50,7 +54,22 @@ def load(path: Path) -> Config:
     config = parse(text, origin=str(path))
     folder = config.daemon.tools_folder
     # A relative folder stands beside the file.
-    return config.with_presets(read_folder(path.parent / folder) if folder is not None else {})
+    presets = read_folder(path.parent / folder) if folder is not None else {}
+    return _with_presets(config, presets, origin=str(path))
+
+
+def _with_presets(config: Config, presets: Mapping[str, Preset], *, origin: str) -> Config:
+    """The same with these presets beside its own. A table that two of them fit would be nobody's."""
+    own = {**presets, **{tool.tool: tool for tool in config.tools}}
+    known = {**dict(packaged()), **own}
+    for name in own:
+        if others := rivals(name, known):
+            raise ConfigError(
+                f"{origin}: preset {name} fits the same tables as {', '.join(others)}: they would be nobody's",
+                hint="give it names, schemas, a key or companions that tell it apart, or another rank; "
+                "to replace one of the package's, give it its name",
+            )
+    return config.with_presets(presets)
 
 
 def _readable(path: Path, exc: OSError) -> str:
@@ -80,13 +99,14 @@ def parse(text: str, *, origin: str) -> Config:
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{origin}: not TOML: {exc}") from exc
     try:
-        return Config.model_validate(data).with_presets({})
+        config = Config.model_validate(data)
     except ValidationError as exc:
         lines = explain(exc, Config)
         if len(lines) == 1:
             raise ConfigError(f"{origin}: {lines[0]}") from exc
         listed = "".join(f"\n  {line}" for line in lines)
         raise ConfigError(f"{origin}: {len(lines)} errors{listed}") from exc
+    return config if config.daemon.tools_folder is not None else _with_presets(config, {}, origin=origin)
 
 
 def for_dsn(dsn: str) -> Config:

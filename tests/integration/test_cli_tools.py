@@ -41,7 +41,7 @@ def test_presets_of_the_configuration_are_listed_however_it_is_found(tmp_path: P
     folder = tmp_path / "tools"
     folder.mkdir()
     shipped = Path(str(files("pggit_daemon.tools"))) / "presets" / "typeorm.toml"
-    (folder / "house.toml").write_text(shipped.read_text().replace('"typeorm"', '"house"'))
+    (folder / "house.toml").write_text("rank = 1\n" + shipped.read_text().replace('"typeorm"', '"house"'))
     config = tmp_path / "c.toml"
     config.write_text('[daemon]\ntools_folder = "tools"\n[[database]]\nname = "a"\ndsn = "dbname=a"\n')
     for done in (run("tools", "list", "-c", str(config)), run("tools", "list", PGGIT_DAEMON_CONFIG=str(config))):
@@ -112,6 +112,17 @@ def test_presets_of_ones_own_are_checked(tmp_path: Path) -> None:
     assert done.code == 0
     assert "flyway.toml: correct: tool x, model rows" in done.out
     assert "takes the place of the package's preset flyway" in done.out
+    mine = tmp_path / "mine.toml"
+    typeorm = (files("pggit_daemon.tools") / "presets" / "typeorm.toml").read_text()
+    mine.write_text(typeorm)
+    done = run("tools", "check", str(good), str(mine))
+    assert done.code == 1, "a table of it would be nobody's"
+    assert "mine.toml: in conflict" in done.out
+    assert "fits the same tables as typeorm, of the same rank" in done.out
+    mine.write_text("rank = 1\n" + typeorm)
+    done = run("tools", "check", str(mine))
+    assert done.code == 0
+    assert "fits the same tables as typeorm: by its rank mine has them" in done.out
     done = run("tools", "check", str(good), str(bad))
     assert done.code == 2
     assert "bad.toml: x: not a column of its table: b" in done.err
