@@ -66,14 +66,17 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A level above the buckets: children by name (schema, then type, then bucket number)."""
+    """A level above the buckets: children by name (schema, then type, then bucket number), in the order of their names.
+
+    There are hundreds of buckets, and each commit hashes all of them: it must not sort them, too.
+    """
 
     children: Mapping[str, _Node | _Bucket]
     entry: bytes
 
     @classmethod
     def of(cls, name: str, children: Mapping[str, _Node | _Bucket]) -> _Node:
-        entries = [children[one].entry for one in sorted(children)]
+        entries = [child.entry for child in children.values()]
         return cls(children, _entry(name, hashlib.sha256(b"".join(entries)).digest()))
 
     @property
@@ -129,6 +132,7 @@ def _rebuilt(
     below: dict[str, dict[tuple[str, ...], Mapping[str, Leaf | None]]] = {}
     for path, leaves in grouped.items():
         below.setdefault(path[0], {})[path[1:]] = leaves
+    grows = not below.keys() <= children.keys()
     for name, part in below.items():
         old = children.get(name)
         new: _Node | _Bucket | None
@@ -140,6 +144,8 @@ def _rebuilt(
             children.pop(name, None)
         else:
             children[name] = new
+    if grows:
+        children = dict(sorted(children.items()))
     return _Node.of(named, children) if children else None
 
 
