@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
@@ -120,9 +121,9 @@ class Deployment:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Changeset:
-    """What one transaction says: items in WAL order."""
+    """What one transaction says: items in WAL order. Without slots, as its statements are kept: many look for them."""
 
     xid: int
     commit_lsn: LSN
@@ -132,12 +133,12 @@ class Changeset:
     deployment: Deployment | None = None
     requests: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def session(self) -> Session | None:
         """Who ran it, as far as its DDL says; a transaction has one session."""
         return next((event.session for event in self.events), None)
 
-    @property
+    @cached_property
     def events(self) -> tuple[DdlEvent, ...]:
         """Its statements, those on the tools' own tables among them."""
         return tuple(item.event for item in self.items if isinstance(item, Ddl))

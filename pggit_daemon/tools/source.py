@@ -112,7 +112,7 @@ class Source:
 
     def holds(self, table: TableName) -> bool:
         """Whether rows of this table are rows of the source."""
-        return table == self.table or table in self._also
+        return table == self.table or (bool(self._also) and table in self._also)
 
     @cached_property
     def _also(self) -> frozenset[TableName]:
