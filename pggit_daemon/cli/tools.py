@@ -77,16 +77,20 @@ def explain(
         key=lambda stem: _distance(chosen.presets[stem], name, shape, misses[stem]),
     )
     looked_at = chosen.discovery.allows(name)
+    configured = next((section.name for section in chosen.sources if section.table_name == name), None)
     if json:
         document = {
             "table": str(name),
             "fits": fitting,
             "looked_at": looked_at,
+            "configured": configured,
             "misses": {one: misses[one] for one in near},
         }
         print_json(document)
         return
-    if not looked_at:
+    if configured is not None:
+        print_text(f"{name} is the source {configured} of the configuration")
+    elif not looked_at:
         print_text(f"{name} is not looked at: discover in the configuration leaves it out")
     if len(fitting) == 1:
         print_text(f"{name} is a history table of {chosen.presets[fitting[0]].tool} (preset {fitting[0]})")

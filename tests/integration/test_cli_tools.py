@@ -79,6 +79,19 @@ def test_a_table_that_is_left_out_is_said_to_be(tables: str, tmp_path: Path) -> 
     assert "public.migrations is not looked at: discover in the configuration leaves it out" in done.out
 
 
+def test_a_configured_table_is_said_to_be_followed(tables: str, tmp_path: Path) -> None:
+    """It fits no preset, which is why it stands in the configuration."""
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'[[database]]\nname = "app"\ndsn = "{tables}"\ndiscover = false\n'
+        '[[database.source]]\nname = "ops"\ntable = "public.wider"\ncolumns = { id = "id" }\n'
+    )
+    done = run("tools", "explain", "public.wider", "--config", str(config))
+    assert done.out.startswith("public.wider is the source ops of the configuration\n")
+    assert "not looked at" not in done.out
+    assert run("tools", "explain", "public.wider", "--json", "--config", str(config)).json["configured"] == "ops"
+
+
 def test_no_such_table(tables: str) -> None:
     done = run("tools", "explain", "public.nowhere", dsn=tables)
     assert (done.code, "there is no table public.nowhere" in done.err) == (5, True)
