@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -126,12 +127,18 @@ class Daemon:
         """Wait until /readyz says that every database is streamed."""
         self.wait_for(lambda: self.page("/readyz")[0] == 200, "ready", timeout)
 
-    def wait_caught_up(self, timeout: float = CAUGHT_UP_TIMEOUT, *, slot: str | None = None) -> None:
+    def wait_caught_up(
+        self,
+        timeout: float = CAUGHT_UP_TIMEOUT,
+        *,
+        slot: str | None = None,
+        session: psycopg.Connection[Any] | None = None,
+    ) -> None:
         """Wait until everything that is committed now is stored and acknowledged, whosever it is.
 
-        Of all slots of the database, or of one.
+        Of all slots of the database, or of one; looked for in this session (autocommit), or one of its own.
         """
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
+        with nullcontext(session) if session is not None else psycopg.connect(self.dsn, autocommit=True) as conn:
             # A message outside of transactions is inserted and not yet written; the ping's commit writes it.
             (target,) = conn.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
             # A commit of its own, so that the stream has something to bring even where nothing else happened.

@@ -58,6 +58,7 @@ def unfollowed(  # noqa: PLR0917  # fixtures come by name
             scene.daemon.__exit__(None, None, None)
             scene.daemon = None
     finally:
+        scene.close()
         if scene.daemon is not None:
             request.node.add_report_section("call", "daemon", scene.daemon.log_tail())
             scene.daemon.kill()

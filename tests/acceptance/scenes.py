@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from sandbox.daemon import OPEN, Daemon
 from sandbox.databases import Databases
@@ -100,6 +101,7 @@ class Scene:
     plugin: str = "auto"
     daemon: Daemon | None = None
     moments: list[Moment] = field(default_factory=list)
+    _looking: psycopg.Connection[Any] | None = None
 
     # ------------------------------------------------------------------ who acts
 
@@ -179,12 +181,12 @@ class Scene:
 
     @property
     def name(self) -> str:
-        return str(self._one("SELECT current_database()"))
+        return str(conninfo_to_dict(self.dsn)["dbname"])
 
     def caught_up(self) -> None:
         """Wait until all is recorded, and known whose it is."""
         assert self.daemon is not None, "the daemon was not started"
-        self.daemon.wait_caught_up()
+        self.daemon.wait_caught_up(session=self._look())
         deadline = time.monotonic() + DECIDED_TIMEOUT
         while self._one(OPEN) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -247,14 +249,14 @@ class Scene:
     def _wrong_rows(self) -> list[str]:
         """What the history tables hold now and the recorded rows do not, or the other way round."""
         wrong = []
-        with psycopg.connect(self.dsn) as conn:
-            for source, schema, table in conn.execute("SELECT name, schema_name, table_name FROM pggit_daemon.source"):
-                relation = conn.execute("SELECT to_regclass(format('%%I.%%I', %s::text, %s::text))", [schema, table])
-                (name,) = relation.fetchone() or (None,)
-                counted = conn.execute(f"SELECT count(*) FROM {name}").fetchone() if name else (0,)
-                kept = conn.execute("SELECT count(*) FROM pggit_daemon.source_row WHERE source = %s", [source])
-                if counted != kept.fetchone():
-                    wrong.append(f"{source}: the table has {counted} rows")
+        conn = self._look()
+        for source, schema, table in conn.execute("SELECT name, schema_name, table_name FROM pggit_daemon.source"):
+            relation = conn.execute("SELECT to_regclass(format('%%I.%%I', %s::text, %s::text))", [schema, table])
+            (name,) = relation.fetchone() or (None,)
+            counted = conn.execute(f"SELECT count(*) FROM {name}").fetchone() if name else (0,)
+            kept = conn.execute("SELECT count(*) FROM pggit_daemon.source_row WHERE source = %s", [source])
+            if counted != kept.fetchone():
+                wrong.append(f"{source}: the table has {counted} rows")
         return wrong
 
     def _restored(self, commit: int) -> str:
@@ -279,14 +281,36 @@ class Scene:
         return "\n".join(line for line in text.splitlines() if line and not line.startswith(("\\", "--")))
 
     def _one(self, query: str) -> Any:
-        with psycopg.connect(self.dsn) as conn:
-            row = conn.execute(query).fetchone()
+        row = self._look().execute(query).fetchone()
         return None if row is None else row[0]
 
     def _lines(self, query: str, *values: object, whole: bool = False) -> list[Any]:
-        with psycopg.connect(self.dsn) as conn:
-            rows = conn.execute(query, values or None).fetchall()
+        rows = self._look().execute(query, values or None).fetchall()
         return rows if whole else [row[0] for row in rows]
+
+    def _look(self) -> psycopg.Connection[Any]:
+        """A session that stays, to look with: making one takes more of the processor than fifty looks."""
+        try:
+            if self._looking is not None:
+                self._looking.execute("SELECT 1")
+                return self._looking
+        except psycopg.OperationalError:  # the server was stopped meanwhile
+            self._looking = None
+        # What it reads changes its shape under it, so nothing is prepared.
+        self._looking = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)
+        return self._looking
+
+    def close(self) -> None:
+        if self._looking is not None:
+            self._looking.close()
+
+
+def until_there(table: str) -> str:
+    """A statement for a script that stands still until somebody else has committed a table of this name."""
+    return (
+        f"DO $$ BEGIN FOR attempt IN 1..1200 LOOP EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = '{table}');"
+        " PERFORM pg_sleep(0.05); END LOOP; END $$"
+    )
 
 
 def flyway_table(table: str = "public.flyway_schema_history", *beside: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.flyway import NO_LOCK
-from tests.acceptance.scenes import FLYWAY_TABLE, NOT_TRANSACTIONAL, Scene
+from tests.acceptance.scenes import FLYWAY_TABLE, NOT_TRANSACTIONAL, Scene, until_there
 
 TABLE = "public.flyway_schema_history"
 
@@ -50,7 +50,7 @@ def test_a_script_of_several_transactions(scene: Scene) -> None:
     """Statements that commit one by one are commits of one migration, also where a hand came between."""
     scene.scripts(
         V1__a="CREATE TABLE a (id int);",
-        V2__b="CREATE TABLE b1 (id int);\nSELECT pg_sleep(1.5);\nCREATE TABLE b2 (id int);",
+        V2__b=f"CREATE TABLE b1 (id int);\n{until_there('by_hand')};\nCREATE TABLE b2 (id int);",
         V3__c="CREATE TABLE c1 (id int);\nCREATE TABLE c2 (id int);",
     )
     for name in ("V2__b", "V3__c"):

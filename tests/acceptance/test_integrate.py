@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from tests.acceptance.scenes import Scene
+from tests.acceptance.scenes import Scene, until_there
 
 UPSTREAM = """
 CREATE FUNCTION public.pggit_flyway_sync() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -184,7 +184,7 @@ def test_a_script_that_tracks_itself_is_one_migration(scene: Scene) -> None:
 
 def test_a_deployment_beside_flyway_stays_its_own(scene: Scene) -> None:
     """A program of another name that tracks its migration while Flyway runs is not taken for Flyway."""
-    scene.scripts(V1__slow="CREATE TABLE one (id integer); SELECT pg_sleep(1.5);")
+    scene.scripts(V1__slow=f"CREATE TABLE one (id integer); {until_there('nine')};")
     tracked = SELF_TRACKED % {"id": 900, "ddl": "CREATE TABLE nine (id integer);"}
     with scene.meanwhile("public.flyway_schema_history", tracked.replace("\n", " ")):
         scene.flyway().migrate().check()

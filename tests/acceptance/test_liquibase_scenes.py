@@ -7,7 +7,7 @@ from __future__ import annotations
 import psycopg
 
 from tests.acceptance.conftest import BOTH_PLUGINS
-from tests.acceptance.scenes import Scene
+from tests.acceptance.scenes import Scene, until_there
 
 OWN = "tool: table public.databasechangelog"
 LOCK = (
@@ -230,7 +230,8 @@ def test_own_table_names_and_schema(scene: Scene) -> None:
 def test_a_hand_inside_the_bracket(scene: Scene) -> None:
     """Somebody else's DDL while Liquibase holds its lock row is theirs; both sides are the changeset's parts."""
     slow = (
-        "anna:slow runInTransaction:false\nCREATE TABLE s1 (id int);\nSELECT pg_sleep(1.5);\nCREATE TABLE s2 (id int);"
+        "anna:slow runInTransaction:false endDelimiter:GO\n"
+        f"CREATE TABLE s1 (id int)\nGO\n{until_there('by_hand')}\nGO\nCREATE TABLE s2 (id int)\nGO"
     )
     with scene.meanwhile("s1", "CREATE TABLE by_hand (id int)"):
         scene.liquibase(slow).update().check()

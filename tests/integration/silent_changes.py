@@ -17,6 +17,7 @@ class SilentChange:
     """`before` leaves the record exact, `change` does not; `undo` gives back what is not the database's own.
 
     `announced`: events do come, but they do not name these objects. `until`: the last major version that is silent.
+    `commits`: the definition is another, not the object's id alone.
     """
 
     before: tuple[str, ...]
@@ -25,6 +26,7 @@ class SilentChange:
     undo: tuple[str, ...] = ()
     announced: bool = False
     until: int | None = None
+    commits: bool = True
 
 
 _EVENT_FUNCTION = "CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'"
@@ -115,6 +117,7 @@ SILENT: dict[str, SilentChange] = {
         ("REINDEX INDEX CONCURRENTLY i",),
         ("index public.i",),
         until=16,
+        commits=False,
     ),
     "cluster marks an index": SilentChange(
         (_TABLE, "ALTER TABLE t ADD PRIMARY KEY (a)"),

@@ -178,10 +178,12 @@ def test_an_idle_database_writes_nothing(followed: Followed) -> None:
     """What we write ourselves is nothing to acknowledge, or each acknowledgement would bring the next."""
     followed.wait(lambda: bool(followed.logged("verified")), "done with its first comparison")
     followed.daemon.wait_caught_up()
-    time.sleep(0.5)
-    before = followed.value("SELECT pg_current_wal_insert_lsn()::text")
-    time.sleep(2.0)
-    assert followed.value(f"SELECT pg_current_wal_insert_lsn() - '{before}'::pg_lsn") < 1000
+    written: list[int] = []
+    while not written or (written[-1] >= 1000 and len(written) < 10):  # the server cleans up after other tests, too
+        before = followed.value("SELECT pg_current_wal_insert_lsn()::text")
+        time.sleep(2.0)
+        written.append(followed.value(f"SELECT pg_current_wal_insert_lsn() - '{before}'::pg_lsn"))
+    assert written[-1] < 1000, written
 
 
 def test_messages_of_others_never_arrive(followed: Followed) -> None:

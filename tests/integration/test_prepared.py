@@ -67,7 +67,9 @@ async def test_one_that_is_cancelled_is_not_used_again(database: str) -> None:
             await SLEEP.run(conn, seconds)
 
     under_way = asyncio.create_task(sleep(b"30"))
-    await asyncio.sleep(0.2)
+    while not pids:  # noqa: ASYNC110  (a connection being made tells nobody)
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)
     under_way.cancel()
     with pytest.raises(asyncio.CancelledError):
         await under_way

@@ -36,6 +36,18 @@ def position(conn: psycopg.Connection) -> LSN:
     return LSN.parse(lsn)
 
 
+async def sent(conn: psycopg.Connection, slot: str) -> None:
+    """Wait until the server has sent all that was written so far."""
+    done = (
+        "SELECT FROM pg_stat_replication AS r JOIN pg_replication_slots AS s ON s.active_pid = r.pid"
+        " WHERE s.slot_name = %s AND r.sent_lsn >= %s::text::pg_lsn"
+    )
+    until = str(position(conn))
+    async with asyncio.timeout(60):
+        while not conn.execute(done, [slot, until]).rowcount:  # noqa: ASYNC110  (the server tells nobody)
+            await asyncio.sleep(0.02)
+
+
 def unix(dsn: str, cluster: Cluster) -> str:
     with connect(cluster.dsn()) as conn:
         (folder,) = conn.execute("SHOW unix_socket_directories").fetchone() or ("",)
@@ -96,7 +108,7 @@ async def test_a_backlog_comes_in_large_batches(database: str, plugin: str) -> N
         for _ in range(40):
             conn.execute("INSERT INTO large VALUES (repeat('x', 2000))")
         async with following(database, slot, LARGE) as (feed, _), aclosing(feed.batches()) as batches:
-            await asyncio.sleep(0.3)  # until they have arrived
+            await sent(conn, slot)
             assert len((await anext(batches)).transactions) == 40
 
 

@@ -17,11 +17,12 @@ import pytest
 from psycopg import sql
 
 from pggit_daemon.model.objects import Blob
+from pggit_daemon.reconcile.verification import MOST_REST
 from pggit_daemon.versioning.tree import blob_hash
 from sandbox.daemon import Daemon, pggit
 from sandbox.recorded import Commit, commits
 from tests.integration.reach_support import captured, run
-from tests.integration.silent_changes import SILENT
+from tests.integration.silent_changes import SILENT, SilentChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ verify_interval_seconds = {verify}
 watch_interval_seconds = {watch}
 """
 FAR = 3600.0
+PATIENCE = 3 * MOST_REST
+"""Seconds. A watch rests fifty times as long as its last look took; on a busy machine that is as long as it may."""
 DIFFERENT = 6
 
 _numbers = itertools.count(1)
@@ -48,7 +51,7 @@ def follow(dsn: str, folder: Path, *, verify: float = FAR, watch: float = 0.2) -
     return Daemon(dsn, folder, ["--config", str(config)])
 
 
-def wait(reached: Callable[[], Any], seconds: float = 60) -> Any:
+def wait(reached: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := reached()):
         assert time.monotonic() < deadline, "it did not come in time"
@@ -72,6 +75,11 @@ def is_true(conn: psycopg.Connection[Any]) -> bool:
     return conn.execute(
         "SELECT count(*) FROM pggit_daemon.differing(ARRAY(SELECT a FROM pggit_daemon.addresses_to_compare() a))"
     ).fetchone() == (0,)
+
+
+def is_known_to(conn: psycopg.Connection[Any], silent: SilentChange) -> bool:
+    """Whether this server is newer than those on which the change is silent."""
+    return silent.until is not None and conn.info.server_version // 10000 > silent.until
 
 
 @pytest.fixture
@@ -190,11 +198,13 @@ def test_each_silent_change_is_found(
                 run(conn, statement)
             daemon.wait_caught_up()
             wait(lambda: is_true(conn))
+            known = len(commits(installed_database))
             for statement in silent.change:
                 run(conn, statement)
             wait(lambda: is_true(conn))
-            changed = {key for commit in commits(installed_database) for key in commit.changed}
-            assert silent.keys == ("*",) or set(silent.keys) <= changed
+            changed = {key for commit in commits(installed_database)[known:] for key in commit.changed}
+            if silent.commits and silent.keys != ("*",) and not is_known_to(conn, silent):
+                assert set(silent.keys) <= changed
         finally:
             for statement in silent.undo:
                 run(conn, statement)
