@@ -1,6 +1,7 @@
 """`python -m tests.tools [TOOL…] [--mode none|hands|integrated]`: the table of docs/tools.md.
 
-`--story winding` takes the tools through another story (`winding.py`), `--verbose` prints what they said.
+`--story winding` or `twins` takes the tools through another story (`winding.py`, `twins.py`), `--verbose` prints what
+they said.
 Ends with an exit code of 1 where a link is wrong, or a tool failed or is missing; all others run nevertheless.
 """
 
@@ -17,9 +18,10 @@ from sandbox.tools import ELSEWHERE, TOOLS
 from tests.tools.bench import Bench, Done, Mode
 from tests.tools.report import show, summary
 from tests.tools.story import Story, Telling
+from tests.tools.twins import Twins
 from tests.tools.winding import Winding
 
-STORIES: dict[str, Callable[..., Telling]] = {"plain": Story, "winding": Winding}
+STORIES: dict[str, Callable[..., Telling]] = {"plain": Story, "winding": Winding, "twins": Twins}
 
 
 def main() -> int:
