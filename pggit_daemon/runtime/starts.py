@@ -1,7 +1,7 @@
-"""A stream that ends again and again before anything of it is stored.
+"""What is done before a stream begins, for what the streams before it left.
 
-In: a connection, before the stream begins. Out: up to where it should do without messages, if so. Called by
-`worker.py`.
+In: a connection. Out: the stored progress on the server's disk; and where a stream ends again and again before anything
+of it is stored, up to where it should do without messages. Called by `worker.py`.
 
 With pgoutput any role may send us messages of nearly a gigabyte. libpq holds each whole, twice for a moment, which may
 be more memory than the daemon is given: it is killed, starts again at the same place, and is killed again. Ours among
@@ -55,6 +55,17 @@ class Start:
         self.is_passed |= batch.received >= self.until
         if self.is_passed and not self.messages:
             raise MessagesPassedError(batch.received)
+
+
+async def settle(conn: psycopg.AsyncConnection[Any]) -> None:
+    """Have the stored progress on the server's disk, before a stream's first status acknowledges as far as it is.
+
+    It may have been written ahead a moment ago, by this process or by one that was killed.
+    """
+    try:
+        await conn.execute(load_queries("slot")["settle"].encode())
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
 
 
 async def count_start(conn: psycopg.AsyncConnection[Any], database: str, before: Start | None) -> Start | None:

@@ -39,7 +39,7 @@ from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
 from pggit_daemon.runtime.pulse import pulses
-from pggit_daemon.runtime.starts import MessagesPassedError, Start, count_start
+from pggit_daemon.runtime.starts import MessagesPassedError, Start, count_start, settle
 from pggit_daemon.store.installation import check_installation
 from pggit_daemon.store.loader import load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
@@ -226,6 +226,7 @@ class Database:
             progress = await load_progress(conn)
             if progress is None:
                 raise SlotLost("the progress vanished from pggit_daemon.progress while it was followed")
+            await settle(conn)
             state = await load_open(conn, progress)
             if self._plugin == PGOUTPUT:
                 await self._publishing.publish(conn, registry)

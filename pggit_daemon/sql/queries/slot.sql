@@ -54,6 +54,11 @@ SELECT p.made, p.busy, p.unseen
   FROM pg_catalog.set_config('synchronous_commit', 'local', true),
        pggit_daemon.publish(%(schemas)s::text[], %(tables)s::text[], %(shapes)s::jsonb) AS p;
 
+-- name: settle
+-- Have the progress, and all that was written before it, on the server's disk: the least that makes the server wait for it.
+UPDATE pggit_daemon.progress AS p SET starts = p.starts
+  FROM pg_catalog.set_config('synchronous_commit', 'local', true);
+
 -- name: count_start
 -- How often the stream has begun since it got on, this time included; where, and what is on disk by now. In a transaction
 -- that no standby can hold up.
