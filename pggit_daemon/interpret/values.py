@@ -44,9 +44,14 @@ def milliseconds(text: str | None, unit: str) -> int | None:
 
 
 def moment(text: str | None, form: str) -> str | None:
-    """A time of the tool's; what is counted from 1970 is spelt out."""
-    if text is None or form == "time":
+    """A time of the tool's; what is counted from 1970 is spelt out, and UTC said where it is meant.
+
+    One that has no zone means the server's, which is that of the session in which it is stored.
+    """
+    if text is None or form in {"local", "time"}:
         return text
+    if form == "utc":
+        return _in_utc(text)
     count = integer(text)
     if count is None:
         return None
@@ -54,3 +59,11 @@ def moment(text: str | None, form: str) -> str | None:
         return (_EPOCH + timedelta(milliseconds=count * (1000 if form == "epoch_s" else 1))).isoformat()
     except OverflowError:
         return None
+
+
+def _in_utc(text: str) -> str | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).isoformat()

@@ -112,7 +112,7 @@ class MigrationColumns(_Model):
 
     `number`: a pattern whose group holds the digits of the migration's number inside its version. `chain`: the column
     that names the migration before. `applied_at` is the moment of applying, or of beginning, or when somebody wrote
-    the migration.
+    the migration. A time without a zone is the server's (`local`, in older presets `time`) or UTC.
     """
 
     id: str | None = None
@@ -125,7 +125,7 @@ class MigrationColumns(_Model):
     chain: str | None = None
     applied_by: str | None = None
     applied_at: str | None = None
-    applied_at_as: Literal["time", "epoch_s", "epoch_ms"] = "time"
+    applied_at_as: Literal["local", "utc", "epoch_s", "epoch_ms", "time"] = "local"
     applied_at_means: Literal["applied", "started", "written"] = "applied"
     execution_time: str | None = None
     execution_unit: Literal["ns", "us", "ms", "s", "interval"] = "ms"

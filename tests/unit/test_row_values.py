@@ -82,3 +82,17 @@ def test_how_long_it_took_is_told_in_milliseconds(text: str | None, unit: str, m
 )
 def test_when_it_was_is_told_as_a_time(text: str | None, form: str, told: str | None) -> None:
     assert moment(text, form) == told
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "read"),
+    [
+        ("local", "2026-03-01 10:00:00.5", "2026-03-01 10:00:00.5"),
+        ("utc", "2026-03-01 10:00:00.5", "2026-03-01T10:00:00.500000+00:00"),
+        ("utc", "2026-03-01 10:00:00+02", "2026-03-01T10:00:00+02:00"),
+        ("utc", "yesterday", None),
+        ("utc", None, None),
+    ],
+)
+def test_a_time_without_a_zone_is_the_servers_or_utc(form: str, text: str | None, read: str | None) -> None:
+    assert moment(text, form) == read
