@@ -261,13 +261,17 @@ class ReplayedTern(Replay):
 
 
 class ReplayedSqitch(Replay):
-    """DDL runs in a psql that has ended before the rows, which the session with the lock writes."""
+    """DDL runs in a psql that has ended before the rows; the session with the lock writes those.
+
+    Of each change that session begins a transaction, and locks `changes` in it, before it starts the psql.
+    """
 
     history = "sqitch.events"
     application_name = ""
     together = False
     table = (
         "CREATE SCHEMA IF NOT EXISTS sqitch",
+        "CREATE TABLE sqitch.changes (change_id text PRIMARY KEY, change text NOT NULL, project text NOT NULL)",
         f"CREATE TABLE {history} (event text NOT NULL, change_id text NOT NULL, change text NOT NULL, project text NOT NULL,"
         " note text NOT NULL DEFAULT '', requires text[] NOT NULL DEFAULT '{}', conflicts text[] NOT NULL DEFAULT '{}',"
         " tags text[] NOT NULL DEFAULT '{}', committed_at timestamptz NOT NULL DEFAULT clock_timestamp(), committer_name"
@@ -275,8 +279,10 @@ class ReplayedSqitch(Replay):
         " planner_name text NOT NULL DEFAULT '', planner_email text NOT NULL DEFAULT '',"
         " PRIMARY KEY (change_id, committed_at))",
     )
-    row = f"INSERT INTO {history} (event, change_id, change, project) VALUES ('deploy', %(version)s, %(name)s, 'shop')"
-    gone = f"INSERT INTO {history} (event, change_id, change, project) VALUES ('revert', %(version)s, %(name)s, 'shop')"
+    event = f"INSERT INTO {history} (event, change_id, change, project) VALUES ('{{}}', %(version)s, %(name)s, 'shop')"
+    row = event.format("deploy")
+    gone = event.format("revert")
+    failed = event.format("fail")
 
     @contextmanager
     def locked(self) -> Iterator[Connection]:
@@ -285,13 +291,28 @@ class ReplayedSqitch(Replay):
             yield conn
 
     def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
+        try:
+            with conn.transaction():
+                conn.execute("LOCK TABLE sqitch.changes IN EXCLUSIVE MODE")
+                self._psql(script, statements)
+                if row == self.row:
+                    conn.execute(
+                        "INSERT INTO sqitch.changes VALUES (%(version)s, %(name)s, 'shop')", self.values(script)
+                    )
+                else:
+                    conn.execute("DELETE FROM sqitch.changes WHERE change_id = %(version)s", self.values(script))
+                self.write_row(conn, script, row)
+        except psycopg.Error:
+            self.write_row(conn, script, self.failed)
+            raise
+
+    def _psql(self, script: Script, statements: tuple[str, ...]) -> None:
         with self.session("psql") as psql:
             if script.transactional:
                 with psql.transaction():
                     _execute(psql, statements)
             else:
                 _execute(psql, statements)
-        self.write_row(conn, script, row)
 
 
 def _execute(conn: Connection, statements: tuple[str, ...]) -> None:
