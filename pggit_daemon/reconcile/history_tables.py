@@ -35,7 +35,9 @@ from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.glances import Glances
 from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers
+from pggit_daemon.reconcile.steps import AGAIN, Steps
 from pggit_daemon.reconcile.visibility import Visibility
+from pggit_daemon.reconcile.writers import commits_of
 from pggit_daemon.sql import load_queries
 from pggit_daemon.store.loader import State
 from pggit_daemon.tools.registry import Registry
@@ -89,6 +91,7 @@ class HistoryTables:
         interval: float,
         noted: Callable[[Noted], None],
         gate: Gate,
+        insert_only: frozenset[TableName] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
@@ -108,6 +111,7 @@ class HistoryTables:
         self._put_off: dict[str, float] = {}
         self._asked = asyncio.Event()
         self.glances = Glances(registry)
+        self._steps = Steps(registry, insert_only)
         self._states: dict[str, tuple[TableState, str | None]] = {}
         self._queries = load_queries("reconcile")
         self.moved: tuple[TableName, ...] = ()
@@ -115,12 +119,19 @@ class HistoryTables:
     # ------------------------------------------------------------------ the pipeline's side
 
     def observe(self, changeset: Changeset) -> None:
-        """Count the source's rows as they come through."""
+        """Count the source's rows as they come through; and see where a table moves without any."""
+        for source in self._steps.observe(changeset):
+            self._compare_soon(source)
         for item in changeset.items:
             if isinstance(item, (HistoryRowEvent, UndecodableRow)):
                 self._seen[item.source] += 1
             if isinstance(item, UndecodableRow) and self.glances.want(item.source):
                 self._asked.set()
+
+    def _compare_soon(self, source: str) -> None:
+        if source not in self._todo:
+            self._todo.append(source)
+        self._asked.set()
 
     def differences(
         self, source: str, received: LSN, left: Sequence[TextRow] = ()
@@ -163,6 +174,8 @@ class HistoryTables:
         if reading.seen != self._seen[source] or source in self._wanted:
             return None
         ledger, table = self._ledger(source), reading.table
+        if self._steps.follows(source) and not is_new(ledger):
+            return self._steps.plan(ledger, table, commits, stored=stored, read_at=reading.position)
         if lacks_writers(ledger, table) and source not in self._writers_asked:
             self._writers_asked.add(source)
             return None
@@ -241,16 +254,17 @@ class HistoryTables:
     async def _offer(self, conn: psycopg.AsyncConnection[Any], source: str, reading: _Reading) -> None:
         await self._barrier.passed(reading.position)
         # Only now is recorded what the transactions ran that wrote these rows: in a backlog it comes after the reading.
-        commits = await self._commits(conn, reading.table)
-        if self._is_put_off(source, commits):
-            return
-        await self._barrier.offer(partial(self._plan, source, reading, commits), Part.LEDGERS)
+        commits = await commits_of(conn, source, {*reading.table.writers, *self._steps.writers(source)})
+        if not self._is_put_off(source, commits):
+            await self._barrier.offer(partial(self._plan, source, reading, commits), Part.LEDGERS)
 
     def _is_put_off(self, source: str, commits: Mapping[int, Ran]) -> bool:
         """Whether rows wait for the next comparison, as somebody may still claim what their transactions ran."""
         if not any(ran.pending for ran in commits.values()):
             self._put_off.pop(source, None)
             return False
+        if self._steps.follows(source):
+            asyncio.get_running_loop().call_later(AGAIN, self._compare_soon, source)
         return self._clock() - self._put_off.setdefault(source, self._clock()) < PUT_OFF
 
     async def _read(self, conn: psycopg.AsyncConnection[Any], source: str) -> _Reading:
@@ -258,20 +272,9 @@ class HistoryTables:
         while not await self._visibility.is_complete(conn):
             await asyncio.sleep(INVISIBLE)
             seen = self._seen[source]
-        table = await self._table(conn, source, writers=source in self._writers_asked)
+        table = await self._table(conn, source, writers=source in self._writers_asked or self._steps.follows(source))
         await self._note(conn, source, table)
         return _Reading(table, await catalog.position(conn), seen)
-
-    async def _commits(self, conn: psycopg.AsyncConnection[Any], table: TableReading) -> dict[int, Ran]:
-        """What the transactions ran that wrote its rows, by their numbers."""
-        xids = sorted({xid for xid in table.writers if xid is not None})
-        if not xids:
-            return {}
-        try:
-            cursor = await conn.execute(self._queries["commits_of_transactions"], {"xids": xids})
-            return {xid: Ran(tuple(hashes), at, pending) for xid, hashes, at, pending in await cursor.fetchall()}
-        except psycopg.Error as exc:
-            raise translated(exc) from exc
 
     async def _table(self, conn: psycopg.AsyncConnection[Any], name: str, *, writers: bool) -> TableReading:
         source = self._registry.sources[name]

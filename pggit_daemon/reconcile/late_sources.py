@@ -55,8 +55,8 @@ def baseline(
     links = []
     for row, ran in sorted(_ran(table, commits), key=lambda one: ledger.order(one[0])):
         event = HistoryRowEvent((ledger.baseline(row),))
-        links.append(_link(event, ran) or Link(event, Evidence.BASELINE, commits=seen, time=ran.at))
-    return _step(links, stored)
+        links.append(linked(event, ran) or Link(event, Evidence.BASELINE, commits=seen, time=ran.at))
+    return step_of(links, stored)
 
 
 def found(
@@ -72,8 +72,8 @@ def found(
     for change in changes:
         event = HistoryRowEvent((change,))
         ran = wrote.get(change.row_key, NOTHING) if event.ran_ddl and last[change.row_key] is change else NOTHING
-        links.append(_link(event, ran) or Link(event, None))
-    return _step(links, stored)
+        links.append(linked(event, ran) or Link(event, None))
+    return step_of(links, stored)
 
 
 def _ran(table: TableReading, commits: Mapping[int, Ran]) -> Iterator[tuple[TextRow, Ran]]:
@@ -83,12 +83,14 @@ def _ran(table: TableReading, commits: Mapping[int, Ran]) -> Iterator[tuple[Text
         yield row, commits.get(xid, NOTHING) if xid is not None else NOTHING
 
 
-def _link(event: HistoryRowEvent, ran: Ran) -> Link | None:
+def linked(event: HistoryRowEvent, ran: Ran) -> Link | None:
+    """The link of a row to what its transaction ran, if that ran anything."""
     made = tuple(LinkedCommit(one, part=one != ran.commits[-1]) for one in ran.commits)
     return Link(event, Evidence.TRANSACTION, commits=made, time=ran.at) if made else None
 
 
-def _step(links: Sequence[Link], stored: LSN) -> Step | None:
+def step_of(links: Sequence[Link], stored: LSN) -> Step | None:
+    """A step that stores these links, and what they say of commits that were recorded before."""
     if not links:
         return None
     takers: dict[str, list[Taker]] = {}

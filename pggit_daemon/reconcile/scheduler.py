@@ -99,7 +99,7 @@ class Listeners:
 
 
 class Scheduler:
-    """The jobs of one stream. `ask` has the server say how far it is."""
+    """The jobs of one stream. `ask` has the server say how far it is; `insert_only` as in `pipeline.py`."""
 
     def __init__(
         self,
@@ -113,6 +113,7 @@ class Scheduler:
         ask: Callable[[], None],
         listeners: Listeners,
         limits: Limits,
+        insert_only: frozenset[TableName] = frozenset(),
     ) -> None:
         self._connect = connect
         self._activity = activity
@@ -128,6 +129,7 @@ class Scheduler:
             interval=intervals.reconcile,
             noted=listeners.noted,
             gate=Gate(activity, most=TABLES_LEFT_OUT),
+            insert_only=insert_only,
         )
         self._verification = Verification(
             state,

@@ -258,6 +258,7 @@ class Database:
                 ask=feed.request_reply,
                 listeners=Listeners(observer.verified, observer.noted, observer.job_failed),
                 limits=self._limits,
+                insert_only=self._publishing.insert_only,
             )
             if self._unread:
                 scheduler.suspect()

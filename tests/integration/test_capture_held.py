@@ -121,7 +121,9 @@ def test_who_only_ran_ddl_has_not_used_the_table(followed: Captured) -> None:
                     hand.execute(statement.encode())
                     row = hand.execute(TOLD).fetchone()
                     assert row is not None
-                    assert [one for one in row[0] or () if isinstance(one, str)] == [], f"{settings} {number} {statement}"
+                    assert [one for one in row[0] or () if isinstance(one, str)] == [], (
+                        f"{settings} {number} {statement}"
+                    )
                 hand.execute("BEGIN; CREATE TABLE public.taken_back (); ROLLBACK")
 
 

@@ -6,6 +6,7 @@ In: a server, names of tools, a mode. Out: a verdict for each.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,7 @@ TEMPLATE = "tools_template"
 GRACE = 4.0  # seconds
 WORKERS = 2
 DECIDED_TIMEOUT = 120.0  # seconds; a loaded machine
+COMPARED = 3.0  # seconds in which a table is compared whose changes the stream does not show
 READY_TIMEOUT = 300.0  # seconds for the baselines of all databases
 
 
@@ -161,6 +163,8 @@ class Bench:
                 lambda: conn.execute(slot, [target, database]).fetchone() == (True,), f"at {target}", DECIDED_TIMEOUT
             )
             daemon.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), f"sure in {database}", DECIDED_TIMEOUT)
+        if self.plugin == "pgoutput":
+            time.sleep(COMPARED)
 
 
 def _integrate(dsn: str, history: str, beside: ExitStack, looks: Sequence[tuple[str, str]]) -> None:

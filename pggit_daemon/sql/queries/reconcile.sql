@@ -18,13 +18,15 @@ UPDATE pggit_daemon.source SET state = %(state)s, detail = %(detail)s, present =
 WHERE name = %(name)s AND (state, detail, present) IS DISTINCT FROM (%(state)s, %(detail)s, %(state)s <> 'missing');
 
 -- name: commits_of_transactions
--- What these transactions (32-bit numbers) ran, where that is nobody's so far, and whether somebody may still claim
--- some of it; not of numbers that several had. Numbers from before the slot was made may be another server's, from which
+-- What these transactions (32-bit numbers) ran, where that is nobody's so far (or the source's, whose row did not come), and
+-- whether somebody may still claim some of it; not of numbers that several had. Numbers from before the slot was made may be another server's, from which
 -- this database was restored.
-SELECT c.source_xid, coalesce(array_agg(c.hash ORDER BY c.id) FILTER (WHERE c.kind = 'out_of_band'), '{}'), max(c.occurred_at),
+SELECT c.source_xid, coalesce(array_agg(c.hash ORDER BY c.id) FILTER (WHERE c.kind <> 'pending'), '{}'), max(c.occurred_at),
        bool_or(c.kind = 'pending')
 FROM pggit.commits AS c
-WHERE c.source_xid = ANY (%(xids)s) AND c.kind IN ('out_of_band', 'pending')
+WHERE c.source_xid = ANY (%(xids)s) 
+  AND (c.kind IN ('out_of_band', 'pending')
+       OR c.kind = 'tool' AND c.metadata ->> 'source' = %(source)s AND c.metadata -> 'orphan' = 'true')
   AND c.id > (SELECT coalesce(max(slot_made.id), 0) FROM pggit.commits AS slot_made WHERE slot_made.kind IN ('baseline', 'gap'))
 GROUP BY c.source_xid
 HAVING count(DISTINCT c.source_lsn) = 1;
