@@ -156,7 +156,7 @@ class Correlator:
         migration and takes it again for the next one.
         """
         for one in sorted(set(ended), key=lambda watched: (watched.session, watched.by_lock)):
-            ended_session(self._state, one, up_to)
+            ended_session(self._state, one, up_to, self._newest)
         for one in sorted(set(alive), key=lambda watched: (watched.session, watched.by_lock)):
             outlived(self._state, one.session, up_to)
         match_rows(self._state)

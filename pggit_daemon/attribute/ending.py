@@ -46,8 +46,11 @@ def watched(state: State) -> frozenset[Watched]:
     return frozenset(one for one in found if one is not None)
 
 
-def ended_session(state: State, one: Watched, up_to: LSN) -> None:
-    """A session is gone, or gave up its lock: claims that it had up to that moment end."""
+def ended_session(state: State, one: Watched, up_to: LSN, fed: LSN) -> None:
+    """A session is gone, or gave up its lock: claims that it had up to that moment end.
+
+    `fed`: the newest transaction by now. Everything that was written before that moment is among them.
+    """
     if one.by_lock:
         held = [segment for source in state.sources for segment in state.pool.of_run(source, one.session)]
     else:
@@ -55,6 +58,7 @@ def ended_session(state: State, one: Watched, up_to: LSN) -> None:
         abandoned_by(state, one.session, up_to)
         for segment in held:
             segment.ended = True
+            segment.gone_before = segment.gone_before or fed
             state.mark_dirty(segment)
     for segment in held:
         for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():

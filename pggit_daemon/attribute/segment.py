@@ -46,7 +46,8 @@ class Taker:
 @dataclass(slots=True, eq=False)
 class OpenSegment:
     """`commit` is the hash of its commit, None where its statements changed nothing. `first` is where the first
-    statement of its transaction stands.
+    statement of its transaction stands. `ended`: its session has; `gone_before`: rows behind this place were written
+    after that.
 
     Rows take statements from the front: `taken` of them are no longer free. `claims` are the live claims on the rest.
     What no row takes is `tool`'s where that is known: its housekeeping, or (`orphan`) DDL whose row never came.
@@ -74,6 +75,7 @@ class OpenSegment:
     tool: str | None = None
     orphan: bool = False
     ended: bool = False
+    gone_before: LSN | None = None
     kind: CommitKind | None = None
 
     @property

@@ -19,7 +19,7 @@ TERN = TableName("public", "schema_version")
 
 @dataclass
 class Silent:
-    """A tool's table of which no update is streamed. `found`: version and transaction of each link, None: none."""
+    """A tool's table of which no update is streamed. `fed`: how many transactions were read."""
 
     scene: Scene = field(default_factory=lambda: Scene("tern", TERN))
     fed: int = 0
@@ -60,13 +60,12 @@ class Silent:
         commits = {xid: Ran((str(xid),)) for _, _, xid in wal.numbers[TERN]}
         at = wal.next_lsn()
         step = self.steps.plan(self.follower.ledgers["own"], reading, commits, stored=at, read_at=at)
-        return [
-            (
-                link.row.principal.migration and link.row.principal.migration.migration_id,
-                int(link.commits[-1].commit or "") if link.commits else None,
-            )
-            for link in (step.links if step is not None else ())
-        ]
+        found: list[tuple[int | None, int | None]] = []
+        for link in step.links if step is not None else ():
+            migration = link.row.principal.migration
+            number = migration.migration_id if migration is not None else None
+            found.append((number, int(link.commits[-1].commit or "") if link.commits else None))
+        return found
 
 
 @pytest.fixture

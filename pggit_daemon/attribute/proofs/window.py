@@ -47,6 +47,10 @@ READ_GAP = timedelta(seconds=5)
 """Where unknown sessions count, too, their gap may be shorter than one that used the history table needs."""
 
 
+POOL_KEEPS = timedelta(seconds=10)
+"""How long pools keep a session that does nothing (Sequelize's default)."""
+
+
 class WindowProof:
     evidence = Evidence.WINDOW
     has_siblings = False
@@ -87,11 +91,11 @@ class WindowProof:
         window, recent = window_of(source), _near(row, candidates, source, source.grace)
         own = {session: some for session, some in recent.items() if is_proven(some, source.name)}
         if own:
-            return after_commit(row, source, own, Evidence.WINDOW)
+            return after_commit(row, source, _kept(row, own), Evidence.WINDOW)
         gap = max(window.gap, READ_GAP) if window.trusted and window.gap is not None else window.gap
         readers = _of_readers(_near(row, candidates, source, gap), source.name)
         if readers:
-            found = after_commit(row, source, readers, Evidence.WINDOW)
+            found = after_commit(row, source, _kept(row, readers), Evidence.WINDOW)
             return unless_others_read(found, row, beside.known)
         unknown = _near(row, candidates, source, window.gap)
         if not unknown:
@@ -131,6 +135,20 @@ def _near(row: WaitingRow, candidates: Candidates, source: Source, gap: timedelt
     """Of each session what it ran in one go, and at most `gap` before the row."""
     near = {session: _in_one_go(row, some, gap, source.grace) for session, some in candidates.items()}
     return {session: some for session, some in near.items() if some}
+
+
+def _kept(row: WaitingRow, candidates: Candidates) -> Candidates:
+    """Without sessions that had ended before the row, so shortly after their DDL that no pool had given them up.
+
+    A run that failed leaves such DDL, and the row of the next run is not its. Where all have ended, all stay rivals.
+    """
+    kept = {
+        session: segments
+        for session, segments in candidates.items()
+        if not all(one.gone_before is not None and one.gone_before < row.commit_lsn for one in segments)
+        or row.time - segments[-1].time >= POOL_KEEPS
+    }
+    return kept or candidates
 
 
 def _in_one_go(
