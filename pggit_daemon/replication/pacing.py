@@ -8,7 +8,7 @@ which is all that a lone transaction needs; under a steady flow that allowance i
 each look. What is ours should not wait for that: a captured statement is larger than what tells that transactions have
 passed by, so a look is due when some bytes have come, or a few milliseconds later. And as migrations come together, the
 pauses are short from the first one on. Where nothing of ours has come for a while they are longer, most on a server
-that is always busy: there the first migration may wait for so long, which nobody feels.
+that is always busy: there the first migration may wait for so long.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Pause:
 # wal2json says in 270 bytes that a transaction has passed by; a captured CREATE TABLE takes some 2,000.
 SHORT = Pause(2500, 0.003)
 LONG = Pause(1 << 16, 0.02)
-LONGEST = Pause(1 << 17, 0.1)
+LONGEST = Pause(1 << 17, 0.05)
 
 
 class Pace:
