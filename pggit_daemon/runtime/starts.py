@@ -1,29 +1,37 @@
 """What is done before a stream begins, for what the streams before it left.
 
-In: a connection. Out: the stored progress on the server's disk; and where a stream ends again and again before anything
-of it is stored, up to where it should do without messages. Called by `worker.py`.
+In: a connection, before the stream begins and once it has. Out: the stored progress on the server's disk; and where a
+stream ends again and again before anything of it is stored, up to where it should do without messages. Called by
+`worker.py`.
 
 With pgoutput any role may send us messages of nearly a gigabyte. libpq holds each whole, twice for a moment, which may
 be more memory than the daemon is given: it is killed, starts again at the same place, and is killed again. Ours among
 them are calls of the SQL API that outlive a rollback; everything else comes as rows. So after two starts that brought
-nothing the server is asked for no messages, until the stream is behind all that was written by then.
+nothing the server is asked for no messages, until the stream is behind all that was written by then. A stream that the
+server refuses to begin is no start, and one that came that far has got on, whether something was to be stored or not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
 import structlog
 
 from pggit_daemon.db.connections import translated
+from pggit_daemon.db.on_demand import Lender
 from pggit_daemon.decode.assembler import Batch
+from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.sql import load_queries
 
 log = structlog.get_logger(__name__)
+
+_QUERIES = load_queries("slot")
 
 MANY = 2
 """Starts that brought nothing, after which messages are left out."""
@@ -43,18 +51,51 @@ class MessagesPassedError(Exception):
 
 @dataclass(slots=True)
 class Start:
-    """A stream's beginning. `until`: what was on disk then. `messages`: whether they are asked for."""
+    """A stream's beginning, behind `before` others that brought nothing. `until`: what was on disk then."""
 
+    before: int
+    after: LSN
     until: LSN
-    messages: bool
-    is_passed: bool = False
-    """Whether the stream is beyond `until`."""
+    passed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the stream is beyond `until`."""
+    _is_counted: bool = False
+
+    @property
+    def messages(self) -> bool:
+        """Whether they are asked for."""
+        return self.before < MANY
+
+    async def count(self, link: Lender, database: str) -> None:
+        """Note that the server has begun to stream, before anything of it is read."""
+        if self._is_counted:
+            return
+        await _run(link, "count_start")
+        self._is_counted = True
+        if not self.messages:
+            log.warning(
+                "messages_left_out",
+                database=database,
+                starts=self.before + 1,
+                after=str(self.after),
+                until=str(self.until),
+                reason="the stream ended each time before anything was stored; maybe a message takes too much memory",
+                hint="a migration that was begun through the SQL API and rolled back there is not known;"
+                " see pg_logical_emit_message in docs/operations.md",
+            )
 
     def note(self, batch: Batch) -> None:
         """Note a batch of which everything is stored; MessagesPassedError when messages can be asked for again."""
-        self.is_passed |= batch.received >= self.until
-        if self.is_passed and not self.messages:
+        if self.passed.is_set() or batch.received < self.until:
+            return
+        self.passed.set()
+        if not self.messages:
             raise MessagesPassedError(batch.received)
+
+    async def forget(self, link: Lender) -> None:
+        """Wait until the stream has got on, and note that; a server that goes meanwhile ends the stream, too."""
+        await self.passed.wait()
+        with suppress(PggitDaemonError):
+            await _run(link, "forget_starts")
 
 
 async def settle(conn: psycopg.AsyncConnection[Any]) -> None:
@@ -63,31 +104,23 @@ async def settle(conn: psycopg.AsyncConnection[Any]) -> None:
     It may have been written ahead a moment ago, by this process or by one that was killed.
     """
     try:
-        await conn.execute(load_queries("slot")["settle"].encode())
+        await conn.execute(_QUERIES["settle"].encode())
     except psycopg.Error as exc:
         raise translated(exc) from exc
 
 
-async def count_start(conn: psycopg.AsyncConnection[Any], database: str, before: Start | None) -> Start | None:
-    """Note that a stream begins; `before`: the one before it, where this process has begun it."""
-    got_on = before is not None and before.is_passed
+async def next_start(conn: psycopg.AsyncConnection[Any]) -> Start | None:
+    """How the stream should begin."""
     try:
-        cursor = await conn.execute(load_queries("slot")["count_start"].encode(), {"got_on": got_on})
-        row = await cursor.fetchone()
+        row = await (await conn.execute(_QUERIES["starts"].encode())).fetchone()
     except psycopg.Error as exc:
         raise translated(exc) from exc
-    if row is None:
-        return None
-    starts, end, until = row[0], row[1], LSN.parse(row[2])
-    if starts > MANY:
-        log.warning(
-            "messages_left_out",
-            database=database,
-            starts=starts,
-            after=end,
-            until=str(until),
-            reason="the stream ended each time before anything was stored; maybe a message takes too much memory",
-            hint="a migration that was begun through the SQL API and rolled back there is not known;"
-            " see pg_logical_emit_message in docs/operations.md",
-        )
-    return Start(until, messages=starts <= MANY)
+    return Start(row[0], LSN.parse(row[1]), LSN.parse(row[2])) if row is not None else None
+
+
+async def _run(link: Lender, name: str) -> None:
+    async with link.use() as conn:
+        try:
+            await conn.execute(_QUERIES[name].encode())
+        except psycopg.Error as exc:
+            raise translated(exc) from exc

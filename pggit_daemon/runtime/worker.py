@@ -39,7 +39,7 @@ from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
 from pggit_daemon.runtime.pulse import pulses
-from pggit_daemon.runtime.starts import MessagesPassedError, Start, count_start, settle
+from pggit_daemon.runtime.starts import MessagesPassedError, Start, next_start, settle
 from pggit_daemon.store.installation import check_installation
 from pggit_daemon.store.loader import load_open, load_progress, load_registry
 from pggit_daemon.store.poison import PoisonError, quarantined
@@ -163,7 +163,7 @@ class Database:
             begun = await self._beginning.begin(conn, store, registry)
             self._unread, self._plugin = begun.unread or self._unread, begun.plugin
             if self._plugin == PGOUTPUT:
-                self._start = await count_start(conn, self._config.name, self._start)
+                self._start = await next_start(conn)
         polling = asyncio.create_task(self._polling.run())
         try:
             suspects = 0
@@ -238,6 +238,8 @@ class Database:
             tables = (OUTBOX, *registry.tables)
             wanted = options(self._plugin, tables, prefix if start is None or start.messages else None)
             await replication.start(self._config.slot, progress.end, wanted)
+            if start is not None:
+                await start.count(connections.reading, self._config.name)
             # What was found in the catalog may be dropped while no daemon runs, and is in the stream all the same.
             await store.run(baseline.source_statements(registry), brief=True)
             self._health.enter(State.CATCHING_UP)
@@ -283,7 +285,9 @@ class Database:
                     suspects=suspects,
                     insert_only=self._publishing.insert_only,
                 )
-                pulse = asyncio.create_task(pulses(feed, pipeline, self._health))
+                beside = [asyncio.create_task(pulses(feed, pipeline, self._health))]
+                if start is not None:
+                    beside.append(asyncio.create_task(start.forget(connections.reading)))
                 try:
                     self.writing = True
                     await pipeline.run(stop, handled)
@@ -292,7 +296,8 @@ class Database:
                     raise
                 finally:
                     self.writing = False
-                    pulse.cancel()
+                    for task in beside:
+                        task.cancel()
 
     def _notice(self, severity: str, sqlstate: str, message: str) -> None:
         self._log.debug("server_notice", severity=severity, sqlstate=sqlstate, message=message)

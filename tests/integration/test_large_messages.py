@@ -58,15 +58,20 @@ class Followed:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def followed(database: str, tmp_path: Path) -> Iterator[Followed]:
+def follow(database: str, folder: Path) -> Iterator[Followed]:
+    """Give an empty database with a daemon under the documented role."""
     with psycopg.connect(database) as conn:
         install(conn, daemon_role=ROLE)
         if conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [STRANGER]).fetchone() is None:
             conn.execute(f"CREATE ROLE {STRANGER} LOGIN".encode())
-    followed = Followed(database, tmp_path)
+    followed = Followed(database, folder)
     with followed.daemon:
         yield followed
+
+
+@pytest.fixture
+def followed(database: str, tmp_path: Path) -> Iterator[Followed]:
+    yield from follow(database, tmp_path)
 
 
 @pytest.mark.parametrize("transactional", [False, True])

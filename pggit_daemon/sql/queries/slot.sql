@@ -59,9 +59,17 @@ SELECT p.made, p.busy, p.unseen
 UPDATE pggit_daemon.progress AS p SET starts = p.starts
   FROM pg_catalog.set_config('synchronous_commit', 'local', true);
 
+-- name: starts
+-- How often the stream has begun since it got on; where it will begin, and what is on disk by now.
+SELECT p.starts, p.end_lsn::text, pg_catalog.pg_current_wal_flush_lsn()::text FROM pggit_daemon.progress AS p;
+
 -- name: count_start
--- How often the stream has begun since it got on, this time included; where, and what is on disk by now. In a transaction
--- that no standby can hold up.
-UPDATE pggit_daemon.progress AS p SET starts = CASE WHEN %(got_on)s THEN 1 ELSE p.starts + 1 END
+-- That it has begun once more; in a transaction that no standby can hold up.
+UPDATE pggit_daemon.progress AS p SET starts = p.starts + 1
+  FROM pg_catalog.set_config('synchronous_commit', 'local', true);
+
+-- name: forget_starts
+-- That it got on, where nothing was to be stored that would have said so.
+UPDATE pggit_daemon.progress AS p SET starts = 0
   FROM pg_catalog.set_config('synchronous_commit', 'local', true)
-RETURNING p.starts, p.end_lsn::text, pg_catalog.pg_current_wal_flush_lsn()::text;
+ WHERE p.starts > 0;
