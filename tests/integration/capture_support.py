@@ -70,8 +70,8 @@ class Captured:
     def events(self) -> list[Event]:
         """Return the events since the last call, of all sessions."""
         rows = self.conn.execute(
-            "SELECT id, kind, command_tag, objects, locks, statement, failure, session_user_name, current_user_name,"
-            " application_name, pid FROM pggit_daemon.ddl_event WHERE id > %s ORDER BY id",
+            "SELECT id, kind, command_tag, objects::jsonb, locks, statement, failure, session_user_name,"
+            " current_user_name, application_name, pid FROM pggit_daemon.ddl_event WHERE id > %s ORDER BY id",
             [self.seen],
         ).fetchall()
         self.seen = rows[-1][0] if rows else self.seen
@@ -83,7 +83,7 @@ class Captured:
         This is the promise of the capture in one line: whoever applies the events knows the schema.
         """
         tree = {key: dict(zip(_FIELDS, now, strict=True)) for key, now in self.baseline.items()}
-        for (objects,) in self.conn.execute("SELECT objects FROM pggit_daemon.ddl_event ORDER BY id").fetchall():
+        for (objects,) in self.conn.execute("SELECT objects::jsonb FROM pggit_daemon.ddl_event ORDER BY id").fetchall():
             apply(objects, tree)
         now = self.snapshot()
         recorded = {

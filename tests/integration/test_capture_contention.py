@@ -39,7 +39,7 @@ def _at_once(work: Callable[[int], None]) -> list[BaseException]:
 def hurried(installed_database: str) -> str:
     """Give a database whose triggers wait for a lock a millisecond at most, as if the disk were that much slower."""
     with psycopg.connect(installed_database) as conn:
-        conn.execute("ALTER FUNCTION pggit_daemon.capture_ddl(text, text) SET lock_timeout = '1ms'")
+        conn.execute("ALTER FUNCTION pggit_daemon.capture_ddl(text, text, text) SET lock_timeout = '1ms'")
     return installed_database
 
 

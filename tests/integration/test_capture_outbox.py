@@ -51,7 +51,7 @@ def is_proven(db: Captured, view: str) -> bool:
     """Whether the statement that made the view recorded it outside of any subtransaction, or not at all."""
     row = db.conn.execute(
         f"SELECT c.xmin = e.xmin FROM pg_class AS c, {OUTBOX} AS e"
-        " WHERE c.relname = %s AND e.kind = 'ddl' AND e.objects -> 0 ->> 'objid' = c.oid::text",
+        " WHERE c.relname = %s AND e.kind = 'ddl' AND e.objects::jsonb -> 0 ->> 'objid' = c.oid::text",
         [view],
     ).fetchone()
     return row == (True,)

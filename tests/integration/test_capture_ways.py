@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from sandbox.databases import Databases
 
 BOTH_WAYS = """
-    ALTER FUNCTION pggit_daemon.read_flat(text, bigint) RENAME TO read_quickly;
-    CREATE FUNCTION pggit_daemon.read_flat(tag text, since bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+    ALTER FUNCTION pggit_daemon.read_flat(text, bigint, text) RENAME TO read_quickly;
+    CREATE FUNCTION pggit_daemon.read_flat(tag text, since bigint, said text) RETURNS text LANGUAGE plpgsql AS $$
     DECLARE
         in_general jsonb := pggit_daemon.read_ddl(tag, since, false);
         quick      jsonb;
     BEGIN
         BEGIN
-            quick := pggit_daemon.read_quickly(tag, since);
+            quick := pggit_daemon.read_quickly(tag, since, said);
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING 'the quick way fails: % %', SQLSTATE, SQLERRM;
         END;

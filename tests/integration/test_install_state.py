@@ -307,7 +307,7 @@ def test_a_migrator_that_does_not_exist_is_an_error(conn: Connection) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        "read_flat(tag text, since bigint) RETURNS jsonb",
+        "read_flat(tag text, since bigint, said text) RETURNS text",
         "read_ddl(tag text, since bigint, one_by_one boolean) RETURNS jsonb",
         "harmless_statement(tag text) RETURNS text",
         "tool_locks() RETURNS jsonb",
@@ -326,7 +326,7 @@ def test_a_cancel_that_an_extension_raises_is_none_of_the_users(conn: Connection
 
 def test_a_timeout_of_the_user_ends_his_statement(conn: Connection) -> None:
     conn.execute(
-        "CREATE OR REPLACE FUNCTION pggit_daemon.read_flat(tag text, since bigint) RETURNS jsonb"
+        "CREATE OR REPLACE FUNCTION pggit_daemon.read_flat(tag text, since bigint, said text) RETURNS text"
         " LANGUAGE plpgsql AS $$ BEGIN IF tag = 'CREATE TABLE' THEN PERFORM pg_sleep(30); END IF; RETURN NULL; END $$"
     )
     conn.execute("SET statement_timeout = '300ms'")

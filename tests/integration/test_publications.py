@@ -249,7 +249,7 @@ def test_they_are_no_objects_of_the_user(conn: Connection) -> None:
     with owner(conn) as tool:
         tool.execute(HISTORY)
     seen = conn.execute(
-        "SELECT o ->> 'identity' FROM pggit_daemon.ddl_event, jsonb_array_elements(objects) AS o"
+        "SELECT o ->> 'identity' FROM pggit_daemon.ddl_event, jsonb_array_elements(objects::jsonb) AS o"
         " WHERE command_tag ~ 'PUBLICATION' OR o ->> 'identity' ~ 'pggit_daemon'"
     ).fetchall()
     assert seen == []

@@ -104,7 +104,9 @@ def test_a_definition_of_megabytes_is_read_by_the_daemon(installed_database: str
     ):
         with conn.transaction():
             conn.execute(statement.encode())
-            [([element], size)] = conn.execute("SELECT objects, pg_column_size(objects) FROM pggit_daemon.ddl_event")
+            [([element], size)] = conn.execute(
+                "SELECT objects::jsonb, pg_column_size(objects) FROM pggit_daemon.ddl_event"
+            )
         daemon.wait_caught_up()
         assert [len(commit.changed) for commit in commits(installed_database)] == [1, 1]
         assert conn.execute(DIFFERENT).fetchall() == []

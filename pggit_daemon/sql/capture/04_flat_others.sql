@@ -2,7 +2,7 @@
 -- see 04_flat_tables.sql.
 
 -- The elements of indexes of ordinary tables. `direct`: the statement names them.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_indexes(indexes oid[], direct boolean) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_indexes(indexes oid[], direct boolean) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
     elements text;
@@ -21,17 +21,17 @@ BEGIN
                             AND pggit_daemon.is_our_schema(t.relnamespace) OFFSET 0) AS t
      WHERE c.oid = ANY (indexes) AND c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
        AND x.indisvalid AND x.indisready AND NOT x.indisclustered AND NOT x.indisreplident
-       AND (SELECT string_agg(DISTINCT format('%s %s', m.deptype, CASE WHEN m.refobjid <> t.oid THEN m.refobjid END), ',')
-              FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = c.oid) = 'a '
+       AND NOT EXISTS (SELECT FROM pg_depend AS m
+                        WHERE m.classid = 1259 AND m.objid = c.oid AND (m.deptype <> 'a' OR m.refobjid <> t.oid))
        AND NOT EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = c.oid AND d.classoid = 1259)
        AND NOT EXISTS (SELECT FROM pg_depend AS m WHERE m.classid = 1259 AND m.objid = t.oid AND m.deptype = 'e')
        AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attstattarget >= 0);
-    RETURN CASE WHEN number = cardinality(indexes) THEN format('[%s]', elements)::jsonb END;
+    RETURN CASE WHEN number = cardinality(indexes) THEN format('[%s]', elements) END;
 END $$;
 
 -- The elements of PRIMARY KEY and UNIQUE constraints of an ordinary table that no statement names; NOT NULL, which has a
 -- row of its own from 18 on, is said with the table.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_keys(keys oid[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_keys(keys oid[]) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
     elements text;
@@ -60,49 +60,41 @@ BEGIN
                                         OR m.deptype = 'i' AND m.refclassid = 2606 AND m.refobjid = k.oid))
             AND NOT EXISTS (SELECT FROM pg_description AS d WHERE d.objoid IN (k.oid, k.conindid))
             AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = k.conindid AND a.attstattarget >= 0));
-    RETURN CASE WHEN number = cardinality(keys) THEN format('[%s]', elements)::jsonb END;
+    RETURN CASE WHEN number = cardinality(keys) THEN format('[%s]', elements) END;
 END $$;
 
 -- The element of a view that nothing hangs on, of tables and views that are ours. `direct`: the statement names it.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_view(o oid, direct boolean) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_view(o oid, direct boolean) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
     v        record;
     name     text;
-    columns  text;
     is_other boolean;
     needs    text[];
 BEGIN
-    SELECT c.relnamespace::regnamespace::text AS home, c.relname, c.relowner, c.relacl,
-           pg_relation_size('pg_seclabel') > 0 OR d.objoid IS NOT NULL AS has_words, m.objid IS NOT NULL AS is_other
+    SELECT c.relnamespace::regnamespace::text AS home, c.relname, c.relowner, c.relacl, l.columns,
+           pg_relation_size('pg_seclabel') > 0
+           OR EXISTS (SELECT FROM pg_description AS d WHERE d.objoid = c.oid AND d.classoid = 1259) AS has_words,
+           -- A member of an extension, or its schema is, or with a type of the user's in a column.
+           l.is_special OR EXISTS (SELECT FROM pg_depend AS m
+                                    WHERE m.classid IN (1259, 2615) AND m.objid IN (c.oid, c.relnamespace)
+                                      AND (m.deptype = 'e' OR m.classid = 1259 AND m.objid = c.oid
+                                                              AND m.refclassid <> 2615 AND m.refobjid >= 16384))
+           -- A query that lists all columns of the view depends on it by its rule; the view's own rule does, too.
+           OR (SELECT true FROM pg_depend AS m
+                WHERE m.refclassid = 1259 AND m.refobjid = c.oid AND m.classid <> 1247 OFFSET 2 LIMIT 1) AS is_other
       INTO v
       FROM pg_class AS c
-      LEFT JOIN LATERAL (SELECT d.objoid FROM pg_description AS d
-                          WHERE d.objoid = c.oid AND d.classoid = 1259 LIMIT 1) AS d ON true
-      -- A member of an extension, or its schema is, or with a type of the user's in a column.
-      LEFT JOIN LATERAL (SELECT m.objid FROM pg_depend AS m
-                          WHERE m.classid IN (1259, 2615) AND m.objid IN (c.oid, c.relnamespace)
-                            AND (m.deptype = 'e' OR m.classid = 1259 AND m.objid = c.oid
-                                                    AND m.refclassid <> 2615 AND m.refobjid >= 16384)
-                          LIMIT 1) AS m ON true
+     CROSS JOIN LATERAL (
+           SELECT string_agg(format('%s: %s', to_json(a.attname::text), to_json(format_type(a.atttypid, a.atttypmod))), ', ') AS columns,
+                  bool_or(a.atthasdef OR a.attacl IS NOT NULL
+                          OR a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END)
+                  AS is_special
+             FROM (SELECT a.attname, a.atttypid, a.atttypmod, a.atthasdef, a.attacl, a.attcollation FROM pg_attribute AS a
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS a) AS l
      WHERE c.oid = o AND c.relpersistence <> 't' AND pggit_daemon.is_our_schema(c.relnamespace)
        AND format('%s%s %s', c.relkind, c.relhastriggers, c.reloptions) = 'vf ';
     IF NOT FOUND OR v.is_other THEN
-        RETURN NULL;
-    END IF;
-    SELECT string_agg(format('%s: %s', to_json(a.attname::text), to_json(format_type(a.atttypid, a.atttypmod))), ', '),
-           bool_or(a.atthasdef OR a.attacl IS NOT NULL
-                   OR a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END)
-      INTO columns, is_other
-      FROM (SELECT * FROM pg_attribute AS a
-             WHERE a.attrelid = o AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS a;
-    IF is_other THEN
-        RETURN NULL;
-    END IF;
-    -- A query that lists all columns of the view depends on it by its rule; the view's own rule does, too.
-    SELECT true INTO is_other
-      FROM pg_depend AS m WHERE m.refclassid = 1259 AND m.refobjid = o AND m.classid <> 1247 OFFSET 2 LIMIT 1;
-    IF is_other THEN
         RETURN NULL;
     END IF;
     SELECT array_agg(DISTINCT '~' || x.key), bool_or(x.key IS NULL OR x.is_member) INTO needs, is_other
@@ -125,15 +117,15 @@ BEGIN
                   direct::text, o, to_json(pggit_daemon.plain_name(v.home)), to_json(name),
                   -- "schema" comes before "~" in every order.
                   to_json(ARRAY['schema ' || v.home] || ARRAY(SELECT n FROM unnest(needs) AS n ORDER BY n COLLATE "C")),
-                  to_json(format(E'-- Columns: {%s}\nCREATE VIEW %s AS\n%s;\nALTER VIEW %s OWNER TO %I;\n%s%s', columns, name,
+                  to_json(format(E'-- Columns: {%s}\nCREATE VIEW %s AS\n%s;\nALTER VIEW %s OWNER TO %I;\n%s%s', v.columns, name,
                                  rtrim(pg_get_viewdef(o), ';'), name, pg_get_userbyid(v.relowner),
                                  CASE WHEN v.has_words THEN pggit_daemon.flat_words(o, 'VIEW ' || name, name) END,
                                  CASE WHEN v.relacl IS NOT NULL
-                                      THEN pggit_daemon.flat_grants(v.relacl, 'r', 'TABLE ' || name, v.relowner) END)))::jsonb;
+                                      THEN pggit_daemon.flat_grants(v.relacl, 'r', 'TABLE ' || name, v.relowner) END)));
 END $$;
 
 -- The element of a function or procedure.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_function(o oid) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_function(o oid) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
     f         record;
@@ -176,7 +168,7 @@ BEGIN
                   to_json(format(E'%s;\nALTER %s OWNER TO %I;\n%s', rtrim(pg_get_functiondef(o), E'\n'), what,
                                  pg_get_userbyid(f.proowner),
                                  CASE WHEN f.proacl IS NOT NULL
-                                      THEN pggit_daemon.flat_grants(f.proacl, 'f', what, f.proowner) END)))::jsonb;
+                                      THEN pggit_daemon.flat_grants(f.proacl, 'f', what, f.proowner) END)));
 END $$;
 
 -- Whether ALTER TABLE, since command `since` of this transaction, wrote beside the ordinary table only what is said with
@@ -215,7 +207,7 @@ END $$;
 
 -- The elements of an ordinary table of which a column got another name, and of what is written with the name of that
 -- column: its indexes and keys, and views. NULL where anything else hangs on it.
-CREATE OR REPLACE FUNCTION pggit_daemon.flat_renamed(relation oid) RETURNS jsonb
+CREATE OR REPLACE FUNCTION pggit_daemon.flat_renamed(relation oid) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
     indexes  oid[];
@@ -250,14 +242,14 @@ BEGIN
     END IF;
     elements := pggit_daemon.flat_table(relation, NULL);
     IF elements IS NOT NULL AND indexes IS NOT NULL THEN
-        hanging := hanging || pggit_daemon.flat_indexes(indexes, false);
+        hanging := hanging || pggit_daemon.flat_indexes(indexes, false)::jsonb;
     END IF;
     IF elements IS NOT NULL AND keys IS NOT NULL THEN
-        hanging := hanging || pggit_daemon.flat_keys(keys);
+        hanging := hanging || pggit_daemon.flat_keys(keys)::jsonb;
     END IF;
     IF elements IS NOT NULL AND rules IS NOT NULL THEN
         FOR relation IN SELECT DISTINCT w.ev_class FROM pg_rewrite AS w WHERE w.oid = ANY (rules) LOOP
-            hanging := hanging || pggit_daemon.flat_view(relation, false);
+            hanging := hanging || pggit_daemon.flat_view(relation, false)::jsonb;
         END LOOP;
     END IF;
     IF elements || hanging IS NULL OR hanging = '[]' THEN

@@ -4,49 +4,37 @@
 CREATE OR REPLACE FUNCTION pggit_daemon.flat_grants(acl aclitem[], kind "char", what text, owner oid) RETURNS text
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    base       aclitem[] := acldefault(kind, owner);
-    every      text := base[cardinality(base)];    -- what the owner has by default: owner=arwdDxt/owner
+    base       aclitem[] := acldefault(kind, owner);    -- of a table: owner=arwdDxt/owner
     item       aclitem;
-    word       text;    -- an entry of the list: grantee=privileges/grantor
-    statements text := '';
+    said       text[];    -- of an item, grantee=privileges/grantor
+    statements text;
 BEGIN
-    FOREACH item IN ARRAY base LOOP
-        IF NOT item = ANY (acl) THEN
-            RETURN pggit_daemon.grants_in_order(acl, base, kind, what, owner);
-        END IF;
-    END LOOP;
-    FOREACH item IN ARRAY acl LOOP
-        IF NOT item = ANY (base) THEN
-            word := item;
+    IF acl @> base THEN
+        FOREACH item IN ARRAY array_remove(array_remove(acl, base[1]), base[2]) LOOP
             -- A plain name or none, for PUBLIC; no grant option; the owner's.
-            IF word ~ '^([A-Za-z_][A-Za-z0-9_]*)?=[A-Za-z]+/' AND split_part(word, '/', 2) = split_part(every, '/', 2) THEN
-                statements := concat(statements, 'GRANT ', pggit_daemon.privilege_words(
-                    split_part(split_part(word, '=', 2), '/', 1), split_part(split_part(every, '=', 2), '/', 1)),
-                    ' ON ', what, ' TO ', coalesce(quote_ident(nullif(split_part(word, '=', 1), '')), 'PUBLIC'), E';\n');
-            ELSE
+            said := regexp_match(item::text, '^([A-Za-z_][A-Za-z0-9_]*)?=([A-Za-z]+)/(.*)$');
+            IF said IS NULL OR said[3] <> split_part(base[cardinality(base)]::text, '/', 2) THEN
                 RETURN pggit_daemon.grants_in_order(acl, base, kind, what, owner);
             END IF;
-        END IF;
-    END LOOP;
-    RETURN statements;
+            statements := concat(statements, 'GRANT ', pggit_daemon.privilege_words(
+                said[2], split_part(split_part(base[cardinality(base)]::text, '=', 2), '/', 1)), ' ON ', what, ' TO ',
+                coalesce(quote_ident(said[1]), 'PUBLIC'), E';\n');
+        END LOOP;
+        RETURN statements;
+    END IF;
+    RETURN pggit_daemon.grants_in_order(acl, base, kind, what, owner);
 END $$;
 
 -- Privileges of an object by their letters, sorted by name. `every`: all that there are for the object.
 CREATE OR REPLACE FUNCTION pggit_daemon.privilege_words(letters text, every text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    words text;
 BEGIN
-    IF letters = every THEN
-        RETURN 'ALL';
-    END IF;
-    FOR place IN 1 .. 8 LOOP
-        IF strpos(letters, substr('damxrtDw', place, 1)) > 0 THEN
-            words := concat_ws(', ', words, (ARRAY['DELETE', 'INSERT', 'MAINTAIN', 'REFERENCES', 'SELECT', 'TRIGGER', 'TRUNCATE',
-                                                   'UPDATE'])[place]);
-        END IF;
-    END LOOP;
-    RETURN words;
+    RETURN CASE letters WHEN every THEN 'ALL' WHEN 'r' THEN 'SELECT' ELSE
+           concat_ws(', ', CASE WHEN strpos(letters, 'd') > 0 THEN 'DELETE' END, CASE WHEN strpos(letters, 'a') > 0 THEN 'INSERT' END,
+                     CASE WHEN strpos(letters, 'm') > 0 THEN 'MAINTAIN' END, CASE WHEN strpos(letters, 'x') > 0 THEN 'REFERENCES' END,
+                     CASE WHEN strpos(letters, 'r') > 0 THEN 'SELECT' END, CASE WHEN strpos(letters, 't') > 0 THEN 'TRIGGER' END,
+                     CASE WHEN strpos(letters, 'D') > 0 THEN 'TRUNCATE' END, CASE WHEN strpos(letters, 'w') > 0 THEN 'UPDATE' END,
+                     CASE WHEN strpos(letters, 'X') > 0 THEN 'EXECUTE' END) END;
 END $$;
 
 -- The same in general, by one look at the lists.
@@ -83,28 +71,23 @@ END $$;
 -- The one table whose privileges a GRANT or REVOKE changed, if the client's text is this statement alone and names one
 -- table; NULL in doubt. The server names none, so it is looked for by its name among what this transaction has written
 -- since command `since`.
-CREATE OR REPLACE FUNCTION pggit_daemon.granted_table(tag text, since bigint) RETURNS oid
+CREATE OR REPLACE FUNCTION pggit_daemon.granted_table(since bigint, said text) RETURNS oid
     LANGUAGE plpgsql AS $$
 DECLARE
-    oldest constant integer := age(pg_current_xact_id_if_assigned()::xid);
-    stack  text;
-    said   text;
     named  text[];
     tables oid[];
 BEGIN
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF split_part(stack, E'\n', -1) !~ 'pggit_daemon\.on_\w+\(\)' THEN
-        RETURN NULL;
-    END IF;
-    said := pggit_daemon.harmless_statement(tag);
     -- No list of columns, no list of tables, no ALL ... IN SCHEMA, no role or other kind of object.
-    named := regexp_match(said COLLATE "C",
-        '^\s*(?:GRANT|REVOKE)\s+[a-z,\s]+\sON\s+(?:TABLE\s+)?(?:([a-z_][a-z0-9_]*)\.)?([a-z_][a-z0-9_]*)\s+(?:TO|FROM)\s[^()]*$', 'i');
+    IF strpos(said, '(') = 0 THEN
+        named := regexp_match(split_part(split_part(split_part(lower(said COLLATE "C"), ' on ', 2), ' to ', 1), ' from ', 1),
+                              '^ *(?:table +)?(?:[a-z_][a-z0-9_]*\.)?([a-z_][a-z0-9_]*) *$');
+    END IF;
     IF named IS NULL THEN
         RETURN NULL;
     END IF;
     tables := ARRAY(SELECT c.oid FROM pg_class AS c
-                     WHERE c.relname = left(lower(named[2] COLLATE "C"), 63)::name AND c.oid >= 16384 AND c.relkind = 'r'
-                       AND age(c.xmin) <= oldest AND c.cmin::text::bigint > since AND pggit_daemon.is_own_xid(c.xmin));
+                     WHERE c.relname = left(named[1], 63)::name AND c.oid >= 16384 AND c.relkind = 'r'
+                       AND c.cmin::text::bigint > since
+                       AND (c.xmin = pg_current_xact_id_if_assigned()::xid OR pggit_daemon.is_own_xid(c.xmin)));
     RETURN CASE WHEN cardinality(tables) = 1 THEN tables[1] END;
 END $$;

@@ -66,6 +66,24 @@ CREATE OR REPLACE FUNCTION pggit_daemon.locking_history_path() RETURNS jsonpath
             || array_to_string(pggit_daemon.locking_columns(), '|') || ') "))')::jsonpath
 $$;
 
+-- Whether a table is named as the history of a tool that holds advisory locks, or has such a column.
+CREATE OR REPLACE FUNCTION pggit_daemon.is_locking_history(relation oid) RETURNS boolean
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation AND c.relname = ANY (pggit_daemon.locking_histories()))
+        OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = ANY (pggit_daemon.locking_columns()));
+END $$;
+
+-- From now on advisory locks are recorded: a statement made a table that looks like the history of a tool that holds them. The
+-- daemon knows the tables that it follows (`store_put_tools`), but this one only later, when the tool has gone on.
+CREATE OR REPLACE FUNCTION pggit_daemon.look_for_locks() RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0) < 2 THEN
+        PERFORM setval('pggit_daemon.tool_watch', 2);
+    END IF;
+END $$;
+
 -- The other sessions with the same user, program and address, if a tool's sessions look so, or another session holds a
 -- tool's lock: a tool may run its callbacks on a connection of their own, which is recognized by its siblings; and a program
 -- that a tool starts for each script, by having none. The youngest 16; NULL for everybody else.

@@ -1,27 +1,25 @@
 -- Writing one row of the outbox: who, and what.
 
--- The tags of statements whose text may be kept. Immutable, so that a plan has them ready.
-CREATE OR REPLACE FUNCTION pggit_daemon.harmless_tags() RETURNS text[]
+-- The tags of statements whose text may be kept, each between commas. Immutable, so that a plan has them ready; and a text,
+-- as the server sorts a long list anew for each statement.
+CREATE OR REPLACE FUNCTION pggit_daemon.tags_with_text() RETURNS text
     LANGUAGE sql IMMUTABLE AS $$
-    SELECT '{GRANT,REVOKE,ALTER DEFAULT PRIVILEGES,DROP OWNED}'::text[]
-           || ARRAY(SELECT v.verb || ' ' || k.kind
-                      FROM unnest('{CREATE,ALTER,DROP}'::text[]) AS v (verb)
-                     CROSS JOIN unnest('{TABLE,INDEX,SEQUENCE,VIEW,MATERIALIZED VIEW,SCHEMA,TYPE,DOMAIN,TRIGGER,RULE,POLICY,
-                                         STATISTICS,EXTENSION,COLLATION,FUNCTION,PROCEDURE,ROUTINE,AGGREGATE,OPERATOR,CAST,
-                                         PUBLICATION}'::text[]) AS k (kind))
+    SELECT ',GRANT,REVOKE,ALTER DEFAULT PRIVILEGES,DROP OWNED,' || string_agg(v.verb || ' ' || k.kind || ',', '')
+      FROM unnest('{CREATE,ALTER,DROP}'::text[]) AS v (verb)
+     CROSS JOIN unnest('{TABLE,INDEX,SEQUENCE,VIEW,MATERIALIZED VIEW,SCHEMA,TYPE,DOMAIN,TRIGGER,RULE,POLICY,STATISTICS,EXTENSION,
+                         COLLATION,FUNCTION,PROCEDURE,ROUTINE,AGGREGATE,OPERATOR,CAST,PUBLICATION}'::text[]) AS k (kind)
 $$;
 
 -- The text of a statement that no function and no DO block runs, or NULL. The client's whole string is all that the
 -- server tells, so it counts only where it is this one statement: sent alone, beginning with the words of its tag. It is
--- kept only where it can carry no secret: a tag of this list, and no literal and no comment in it. (`$` begins a dollar
--- quote or a parameter; a quoted name with a quote in it is left out with the literals.)
+-- kept only where it can carry no secret: a tag of that list (the caller looks), and no literal and no comment in it. (`$`
+-- begins a dollar quote or a parameter; a quoted name with a quote in it is left out with the literals.)
 CREATE OR REPLACE FUNCTION pggit_daemon.harmless_statement(tag text) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
     sent text := current_query();
 BEGIN
-    IF octet_length(sent) > 8192 OR tag <> ALL (pggit_daemon.harmless_tags())
-       OR sent ~ $re$['$\\]|--|/\*|;\s*\S$re$
+    IF octet_length(sent) > 8192 OR sent ~ $re$['$\\]|--|/\*|;\s*\S$re$
        -- The words of the tag in their order; `unique`, `or replace` and the like may stand between them.
        OR NOT starts_with(upper(left(sent, length(tag) + 1)), tag || ' ')
           AND sent COLLATE "C" !~* concat('^\s*', replace(tag, ' ',
@@ -88,122 +86,108 @@ CREATE OR REPLACE FUNCTION pggit_daemon.is_cancel_of_the_user(state text, messag
 $$;
 
 -- Everything of an event but its objects, so that only the INSERT remains. It may fail, and writes nothing. `first`: it
--- is the transaction's first event, which also holds the locks of tools and the history tables that the session used
--- (`used`). `told`: later events of this transaction need not look at what was written before. `remembered`: whether the
--- session may know its start. `sure`: the INSERT cannot fail. `said`: the statement's text, if it holds no secret.
--- `sisters`: sibling sessions; the column keeps its name for a daemon of an earlier version, and the parameters of these
--- functions keep theirs, as none of them can be dropped while captures are at work.
+-- is the transaction's first event, which also holds the locks of tools and the history tables that the session used.
+-- `last`: the statement has no other event to come. `forgotten`: the session does not know its start. `stack`: of the
+-- trigger's function. `sisters` are sibling sessions; the name is that of the column, which an earlier version reads.
 CREATE OR REPLACE FUNCTION pggit_daemon.prepare_event(
-    tag text, objects jsonb, first boolean, remembered boolean, INOUT told boolean,
-    OUT event bigint, OUT sure boolean, OUT started timestamptz, OUT said text, OUT locks jsonb, OUT sisters jsonb, OUT used jsonb)
+    first boolean, last boolean, forgotten boolean, stack text) RETURNS pggit_daemon.event_facts
     LANGUAGE plpgsql AS $$
 DECLARE
-    stack   text;
+    e       pggit_daemon.event_facts;
     watched bigint;
 BEGIN
     -- The lock stays when the caller's block ends; who holds the table locked is given up.
     LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
-    event := nextval('pggit_daemon.ddl_event_id_seq');
+    e.event := nextval('pggit_daemon.ddl_event_id_seq');
     -- Reading here could make the user's transaction fail to serialize.
     IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
         -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later. What
         -- role the capture's is a member of is no change of the table.
         SELECT pggit_daemon.is_outbox_as_made() AND has_table_privilege('pggit_daemon.ddl_event'::regclass, 'INSERT')
-               AND e.id IS NULL
-          INTO sure FROM (SELECT) AS one LEFT JOIN pggit_daemon.ddl_event AS e ON e.id = event;
+               AND o.id IS NULL
+          INTO e.sure FROM (SELECT) AS one LEFT JOIN pggit_daemon.ddl_event AS o ON o.id = e.event;
     END IF;
-    IF remembered AND current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
-        started := 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
+    IF forgotten IS NULL AND current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
+        e.started := 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
     ELSE
-        started := pggit_daemon.session_start();
+        e.started := pggit_daemon.session_start();
     END IF;
-    -- What stands on the stack below our own trigger is a function of the user's, which ran this statement.
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    IF split_part(stack, E'\n', -1) LIKE '%pggit\_daemon.on\_%()%' THEN
-        said := pggit_daemon.harmless_statement(tag);
-    ELSIF told THEN
-        told := NOT pggit_daemon.within_event_trigger();
-    END IF;
+    e.told := last AND (strpos(stack, E'\n') = 0 OR NOT pggit_daemon.within_event_trigger());
     -- What is to be recorded: 0 nothing, 1 which history tables the session used, 2 also advisory locks, 3 also what tables
-    -- hold of which the plugin shows no UPDATE (`held_numbers`). The daemon knows of
-    -- the tables that it follows (`store_put_tools`); of one that the statement makes it will know only later, when the tool
-    -- has gone on.
-    watched := coalesce(pg_sequence_last_value('pggit_daemon.tool_watch'), 0);
-    IF watched < 2 AND tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA')
-       AND objects @? pggit_daemon.locking_history_path() THEN
-        watched := setval('pggit_daemon.tool_watch', 2);
-    END IF;
-    IF first AND watched > 0 THEN
-        used := pggit_daemon.used_histories();
+    -- hold of which the plugin shows no UPDATE (`held_numbers`). The daemon knows of the tables that it follows
+    -- (`store_put_tools`); of one that the statement makes it will know only later, so see `look_for_locks`.
+    watched := CASE WHEN first THEN pg_sequence_last_value('pggit_daemon.tool_watch') END;
+    IF watched > 0 THEN
+        e.used := pggit_daemon.used_histories();
         IF watched > 1 THEN
-            locks := pggit_daemon.tool_locks();
-            sisters := pggit_daemon.sibling_sessions(locks);
+            e.locks := pggit_daemon.tool_locks();
+            e.sisters := pggit_daemon.sibling_sessions(e.locks);
         END IF;
     END IF;
+    RETURN e;
 END $$;
 
 -- Write the row: outside of any block, so that the statement takes no subtransaction's number, unless the INSERT may
 -- fail. `snapshot`: what this transaction saw of others before anything was read; `path`: the user's search_path. Both
--- are kept with the transaction's first event.
+-- are kept with the transaction's first event. Whether it is written.
 CREATE OR REPLACE FUNCTION pggit_daemon.write_event(
-    kind text, tag text, objects jsonb, first boolean, snapshot text, path text, failure text, told boolean, event bigint,
-    sure boolean, started timestamptz, said text, locks jsonb, sisters jsonb, used jsonb) RETURNS void
+    kind text, tag text, said text, objects text, first boolean, snapshot text, path text, failure text, e pggit_daemon.event_facts)
+    RETURNS boolean
     LANGUAGE plpgsql AS $$
 DECLARE
-    -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
-    acting  text := coalesce(nullif(current_setting('role'), 'none'), session_user);
     ignored text;
 BEGIN
-    IF sure THEN
-        -- Where the table grows, others wait for its new page: longer than for a lock, on a slow disk, and never long.
-        ignored := set_config('lock_timeout', '0', true);   -- until the trigger's own setting ends
+    IF e.sure THEN
+        -- Where the table grows, others wait for its new page: longer than for a lock, on a slow disk, and never long. The first
+        -- setting ends with the trigger's own, the second with the transaction.
+        ignored := concat(set_config('lock_timeout', '0', true),
+                          CASE WHEN e.told THEN set_config('pggit_daemon.last_event', e.event::text, true) END);
+        -- Inside SECURITY DEFINER, current_user is the definer: the role in force is what SET ROLE left.
         INSERT INTO pggit_daemon.ddl_event (id, recorded_at, kind, command_tag, statement, pid, backend_start,
                                             application_name, session_user_name, current_user_name, client_addr, locks,
                                             search_path, sisters, used_histories, snapshot, objects, failure)
         OVERRIDING SYSTEM VALUE
-        VALUES (event, clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                session_user, acting, inet_client_addr(), CASE WHEN first THEN coalesce(locks, '[]') END,
-                CASE WHEN first THEN path END, sisters, used, snapshot,
-                objects, failure);
+        VALUES (e.event, clock_timestamp(), kind, tag, said, pg_backend_pid(), e.started, current_setting('application_name'),
+                session_user, coalesce(nullif(current_setting('role'), 'none'), session_user), inet_client_addr(), CASE WHEN first THEN coalesce(e.locks, '[]') END,
+                CASE WHEN first THEN path END, e.sisters, e.used, snapshot, objects, failure);
     ELSE
         BEGIN
             INSERT INTO pggit_daemon.ddl_event (recorded_at, kind, command_tag, statement, pid, backend_start,
                                                 application_name, session_user_name, current_user_name, client_addr, locks,
                                                 search_path, sisters, used_histories, snapshot, objects, failure)
-            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), started, current_setting('application_name'),
-                    session_user, acting, inet_client_addr(), CASE WHEN first THEN coalesce(locks, '[]') END,
-                CASE WHEN first THEN path END, sisters, used, snapshot,
-                    objects, failure)
-            RETURNING id INTO event;
+            VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), e.started, current_setting('application_name'),
+                    session_user, coalesce(nullif(current_setting('role'), 'none'), session_user), inet_client_addr(), CASE WHEN first THEN coalesce(e.locks, '[]') END,
+                    CASE WHEN first THEN path END, e.sisters, e.used, snapshot, objects, failure)
+            RETURNING id INTO e.event;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
                 RAISE;
             END IF;
             IF failure IS NULL THEN
-                PERFORM pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM);
+                RETURN pggit_daemon.record_failure(tag, path, SQLSTATE || ' ' || SQLERRM, said);
             END IF;
-            RETURN;
+            RETURN false;
         END;
+        IF e.told THEN
+            ignored := set_config('pggit_daemon.last_event', e.event::text, true);
+        END IF;
     END IF;
-    IF told THEN
-        ignored := set_config('pggit_daemon.last_event', event::text, true);
-    END IF;
+    RETURN true;
 END $$;
 
 -- Both, where the objects were read in a block of its own.
 CREATE OR REPLACE FUNCTION pggit_daemon.record_event(
-    kind text, tag text, objects jsonb, first boolean, told boolean, snapshot text, path text, failure text DEFAULT NULL)
-    RETURNS void
+    kind text, tag text, objects text, first boolean, snapshot text, path text, stack text, said text, failure text)
+    RETURNS boolean
     LANGUAGE plpgsql AS $$
 DECLARE
-    e          record;
-    remembered boolean := true;
-    why        text;
+    e         pggit_daemon.event_facts;
+    forgotten boolean;
+    why       text;
 BEGIN
     LOOP
         BEGIN
-            objects := pggit_daemon.without_large(objects);
-            e := pggit_daemon.prepare_event(tag, objects, first, remembered, told);
+            e := pggit_daemon.prepare_event(first, false, forgotten, stack);
             why := NULL;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
@@ -211,27 +195,30 @@ BEGIN
             END IF;
             why := SQLSTATE || ' ' || SQLERRM;
         END;
-        EXIT WHEN why IS NULL OR NOT remembered OR why NOT LIKE '55000%';
-        remembered := false;
+        EXIT WHEN why IS NULL OR forgotten OR why NOT LIKE '55000%';
+        forgotten := true;
     END LOOP;
     IF why IS NULL THEN
-        PERFORM pggit_daemon.write_event(kind, tag, objects, first, snapshot, path, failure, e.told, e.event, e.sure, e.started,
-                                         e.said, e.locks, e.sisters, e.used);
+        RETURN pggit_daemon.write_event(kind, tag, said, objects, first, snapshot, path, failure, e);
     ELSIF failure IS NULL THEN
-        PERFORM pggit_daemon.record_failure(tag, path, why);
+        RETURN pggit_daemon.record_failure(tag, path, why, said);
     END IF;
+    RETURN false;
 END $$;
 
 -- After a failed capture: say so in the outbox if that is possible, and to the client in any case.
-CREATE OR REPLACE FUNCTION pggit_daemon.record_failure(tag text, path text, failure text) RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.record_failure(tag text, path text, failure text, said text) RETURNS boolean
     LANGUAGE plpgsql AS $$
+DECLARE
+    ignored boolean;
 BEGIN
     -- Where the outbox itself is locked, a second try would only cost the user another wait.
     IF NOT starts_with(failure, '55P03') THEN
-        PERFORM pggit_daemon.record_event('capture_failed', tag, '[]', true, false, NULL, path, failure);
+        ignored := pggit_daemon.record_event('capture_failed', tag, '[]', true, NULL, path, NULL, said, failure);
     END IF;
     RAISE WARNING 'pggit-daemon could not record this %: %', tag, failure
         USING HINT = 'The statement itself is not affected.';
+    RETURN false;
 END $$;
 
 DO $$

@@ -19,6 +19,18 @@ BEGIN
             columns     text[]    -- of tables: the names of the columns in their order
         );
     END IF;
+    -- What an event says of its session, and whether the outbox is ready for it: see `prepare_event`.
+    IF pg_catalog.to_regtype('pggit_daemon.event_facts') IS NULL THEN
+        CREATE TYPE pggit_daemon.event_facts AS (
+            event   bigint,         -- its number
+            sure    boolean,        -- the INSERT cannot fail
+            told    boolean,        -- later events of this transaction need not look at what was written before
+            started timestamptz,    -- when the session began
+            locks   jsonb,          -- the locks of tools; like the following at the transaction's first event only
+            sisters jsonb,          -- sibling sessions
+            used    jsonb           -- the history tables that the session used
+        );
+    END IF;
 END $$;
 
 -- Where a part of an object is gone or cannot be read: half a definition would be worse than none.

@@ -34,7 +34,12 @@ BEGIN
         'tell_anyway(text, jsonb)', 'nudge(text, boolean)', 'opening_rank(text, text)',
         'open_cycles(pggit_daemon.description[], integer[], integer[], boolean[], boolean[])',
         'store(jsonb)', 'store_insert_blobs(jsonb)', 'store_move_head(jsonb)', 'flat_index(oid)', 'flat_view(oid)',
-        'session_start(boolean)', 'watched(text, jsonb)']
+        'session_start(boolean)', 'watched(text, jsonb)', 'harmless_tags()', 'capture_ddl(text, text)', 'capture_drop(text, text)',
+        'capture_rewrite(text, text)', 'record_failure(text, text, text)', 'read_flat(text, bigint)',
+        'record_event(text, text, jsonb, boolean, boolean, text, text, text)', 'granted_table(text, bigint)', 'flat_table(oid, oid[])',
+        'flat_indexes(oid[], boolean)', 'flat_keys(oid[])', 'flat_view(oid, boolean)', 'flat_function(oid)', 'flat_renamed(oid)',
+        'flat_columns(oid, smallint)',        'prepare_event(text, jsonb, boolean, boolean, boolean)',
+        'write_event(text, text, jsonb, boolean, text, text, text, boolean, bigint, boolean, timestamp with time zone, text, jsonb, jsonb, jsonb)']
     LOOP
         IF to_regprocedure('pggit_daemon.' || former) IS NOT NULL THEN
             EXECUTE 'DROP FUNCTION pggit_daemon.' || former;

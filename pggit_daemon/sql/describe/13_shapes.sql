@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.table_shape(of_table oid) RETURNS jsonb
                             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
                'key', (SELECT coalesce(jsonb_agg(a.attname ORDER BY array_position(i.indkey::smallint[], a.attnum)), '[]')
                          FROM pg_index i
-                         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey::smallint[])
+                         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::smallint[])[:i.indnkeyatts - 1])
                         WHERE i.indrelid = c.oid AND i.indisprimary),
                'kind', CASE WHEN c.relispartition THEN 'partition'
                             WHEN c.relkind = 'p' THEN 'partitioned'

@@ -156,7 +156,7 @@ CROSS JOIN LATERAL pggit_daemon.read_quietly(near.objects) AS read;
 SELECT event.id,
        CASE WHEN known.id IS NULL THEN ARRAY(
            SELECT DISTINCT ARRAY[(item.value ->> 'classid')::bigint, (item.value ->> 'objid')::bigint]
-           FROM pg_catalog.jsonb_array_elements(event.objects) AS item
+           FROM pg_catalog.jsonb_array_elements(event.objects::jsonb) AS item
            WHERE item.value ? 'objid') END AS objects
 FROM (SELECT e.id, e.objects FROM pggit_daemon.ddl_event AS e ORDER BY e.id LIMIT %(most)s) AS event
 LEFT JOIN unnest(%(known)s::bigint[]) AS known (id) ON known.id = event.id;
