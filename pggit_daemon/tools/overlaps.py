@@ -6,7 +6,7 @@ neighbours, that both fit. Pure; asked when a configuration with presets of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from pggit_daemon.tools.preset import Preset
@@ -64,24 +64,39 @@ def _tokens(pattern: str) -> tuple[str, ...]:
     """A pattern as characters, `*`, `?` and classes in brackets."""
     found, at = [], 0
     while at < len(pattern):
-        end = pattern.find("]", at + 2) if pattern[at] == "[" else -1
+        first = at + (3 if pattern.startswith("[!", at) else 2)  # a bracket that comes first is in the class
+        end = pattern.find("]", first) if pattern[at] == "[" else -1
         found.append(pattern[at : max(end, at) + 1])
         at = max(end, at) + 1
     return tuple(found)
 
 
 def _share_a_word(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    if not one or not other:
-        return set(one + other) <= {"*"}
-    if one[0] == "*":
-        return _share_a_word(one[1:], other) or _share_a_word(one, other[1:])
-    if other[0] == "*":
-        return _share_a_word(other, one)
-    return _share_a_character(one[0], other[0]) and _share_a_word(one[1:], other[1:])
+    """Look at each pair of places once, as stars would make the ways to it countless."""
+    places, seen = [(0, 0)], {(0, 0)}
+    while places:
+        place = places.pop()
+        if place == (len(one), len(other)):
+            return True
+        further = set(_further(one[place[0] :][:1], other[place[1] :][:1], *place)) - seen
+        seen |= further
+        places += further
+    return False
+
+
+def _further(one: tuple[str, ...], other: tuple[str, ...], at: int, there: int) -> Iterator[tuple[int, int]]:
+    """The places that are reached by one more character, or by the end of a star; none of one is its end."""
+    if one == ("*",) or other == ("*",):
+        if one == ("*",) or (one and other == ("*",)):
+            yield at + 1, there
+        if other == ("*",) or (other and one == ("*",)):
+            yield at, there + 1
+    elif one and other and _share_a_character(one[0], other[0]):
+        yield at + 1, there + 1
 
 
 def _share_a_character(one: str, other: str) -> bool:
     """Two classes are taken to share one: rather a doubt too many."""
-    if len(one) > 1 and len(other) > 1:
+    if "?" in {one, other} or (len(one) > 1 and len(other) > 1):
         return True
     return fnmatchcase(one, other) or fnmatchcase(other, one)
