@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from pggit_daemon.attribute.brackets import abandoned_by
 from pggit_daemon.attribute.deadlines import ClaimEnds
-from pggit_daemon.attribute.learning import see_reader
+from pggit_daemon.attribute.learning import see_other
 from pggit_daemon.attribute.matching import candidates_of, give_up, match_rows
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.row import WaitingRow
@@ -64,6 +64,8 @@ def ended_session(state: State, one: Watched, up_to: LSN, fed: LSN) -> None:
         for found in list(segment.claims.values()) if segment.commit_lsn <= up_to else ():
             outlived = not one.by_lock and state.sources[found.source].outlives_session
             if PROOFS[found.evidence].watched(found, segment) == one and not outlived:
+                if PROOFS[found.evidence].is_timed and not state.wanted(segment, found.source):
+                    see_other(state, segment, found.source, segment.time)
                 state.expire_unless_wanted(segment, found.source)
 
 
@@ -76,8 +78,8 @@ def claim_ends(state: State, due: ClaimEnds) -> None:
         latest = state.rows[due.source][-1].time + state.sources[due.source].grace
         state.deadlines.add(latest + SOON_AFTER, due)
         return
-    if not (segment.ended or state.sources[due.source].outlives_session):
-        see_reader(state, segment, due.source, segment.time + state.sources[due.source].grace)
+    if not state.sources[due.source].outlives_session or not segment.claims[due.source].reads:
+        see_other(state, segment, due.source, segment.time + state.sources[due.source].grace)
     state.expire(segment, due.source, tool=False, late=True)
 
 

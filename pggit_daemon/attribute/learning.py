@@ -14,6 +14,7 @@ from pggit_daemon.attribute.deadlines import CallbackEnds
 from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
+from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, SessionKey
 
@@ -66,12 +67,17 @@ def show_own(state: State, source: str, session: SessionKey, now: datetime, *, w
                 state.drop_claim(segment, name)
 
 
-def see_reader(state: State, segment: OpenSegment, source: str, now: datetime) -> None:
-    """A session used the source's tables and ran DDL, and was not the tool's: others of its look may do that, too."""
-    if source in segment.claims and segment.claims[source].reads:
-        looks = Profile(segment.user, segment.application, None)
-        state.known.sessions.of(source).see_foreign(segment.session, looks, now)
-        state.changed.tools[source] = None
+def see_other(state: State, segment: OpenSegment, source: str, now: datetime) -> None:
+    """The source did not take what a session of the tool's look ran: others of that look run DDL, too.
+
+    One that used the tool's tables and has ended may have been the tool's, which failed.
+    """
+    claim = segment.claims.get(source)
+    if claim is None or claim.evidence is Evidence.LOCK or (claim.reads and segment.ended):
+        return
+    looks = Profile(segment.user, segment.application, None)
+    state.known.sessions.of(source).see_foreign(segment.session, looks, now)
+    state.changed.tools[source] = None
 
 
 def outlived(state: State, session: SessionKey, since: LSN) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.attribute.attribution import taker_of
-from pggit_daemon.attribute.learning import learn, see_reader, show_own
+from pggit_daemon.attribute.learning import learn, see_other, show_own
 from pggit_daemon.attribute.proofs import Beside, Candidates, Match, Nothing, Wait, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
@@ -114,8 +114,8 @@ def close(state: State, source: str, row: WaitingRow) -> None:
     ran = {segment.session for segment, _, _ in row.parts}
     for segment in state.pool.of_source(source):
         if segment.last < row.lsn and not state.wanted(segment, source, before):
-            if ran and segment.session not in ran and not segment.ended:
-                see_reader(state, segment, source, row.time)
+            if ran and segment.session not in ran and not state.sources[source].is_run_by_children:
+                see_other(state, segment, source, row.time)
             state.drop_claim(segment, source)
 
 

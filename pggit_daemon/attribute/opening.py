@@ -165,7 +165,8 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
 def _see_foreign(state: State, seen: Seen, claims: Mapping[str, Claim]) -> None:
     """Sessions that a source knows by their looks alone: others that look so make it doubt."""
     for one in state.sources.values():
-        if one.place is Place.OTHER_SESSION and one.name not in claims:
+        by_looks = proof_of(one).is_writers and state.known.may_write(one.name, seen)
+        if one.name not in claims and (by_looks or one.place is Place.OTHER_SESSION):
             state.known.sessions.of(one.name).see_foreign(seen.session.key, seen.session.profile, seen.time)
             state.changed.tools[one.name] = None
 

@@ -173,10 +173,12 @@ class ToolSessions:
         while len(self.foreign) > LOOKS_KEPT:
             self.foreign.popitem(last=False)
 
-    def is_foreign(self, who: Profile, now: datetime, within: timedelta | None = None) -> bool:
+    def is_foreign(
+        self, who: Profile, now: datetime, within: timedelta | None = None, *, but: SessionKey | None = None
+    ) -> bool:
         """Whether others of this look ran DDL lately, in sessions that may have lasted no longer than `within`."""
         others = self.foreign.get((who.user, who.application_name))
-        if others is None or now - others.seen > FOREIGN:
+        if others is None or now - others.seen > FOREIGN or others.lasted.keys() == {but}:
             return False
         return within is None or not others.lasted or min(others.lasted.values()) <= within
 

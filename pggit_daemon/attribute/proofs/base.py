@@ -129,15 +129,15 @@ def unless_weak(found: Found, source: Source) -> Found:
     return found
 
 
-def unless_others_read(found: Found, row: WaitingRow, known: Known) -> Found:
-    """To have used the tool's tables tells nothing where another session of that look did so and is not the tool's."""
+def unless_others_work(found: Found, row: WaitingRow, known: Known) -> Found:
+    """Looks, and a look at the tool's tables, tell nothing where others of that look run DDL: they may look, too."""
     if isinstance(found, Match):
         for segment in found.segments:
             looks = Profile(segment.user, segment.application, None)
-            if known.sessions.of(row.source).is_foreign(looks, row.time):
+            if known.sessions.of(row.source).is_foreign(looks, row.time, but=segment.session):
                 return Wait(
-                    f"others of {segment.user} ({segment.application}) used the history table and ran DDL lately, so"
-                    f" nothing shows that DDL before it ran in the tool's session: pid {segment.session.pid}"
+                    f"others of {segment.user} ({segment.application}) ran DDL lately, so nothing shows that DDL"
+                    f" before it ran in the tool's session: pid {segment.session.pid}"
                 )
     return found
 

@@ -25,6 +25,7 @@ from pggit_daemon.attribute.proofs.base import (
     after_commit,
     are_together,
     is_certain,
+    unless_others_work,
     unless_weak,
 )
 from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
@@ -33,7 +34,7 @@ from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.proof import Place
-from pggit_daemon.model.session import Profile, SessionKey, Watched
+from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
 
@@ -80,27 +81,27 @@ class LockRowProof:
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         if source.place is Place.OTHER_SESSION:
             return match_child(row, source, candidates, Evidence.BRACKET, beside.known)
-        found = after_commit(row, source, self._likely(row, source, candidates, beside.known), Evidence.BRACKET)
+        found = after_commit(row, source, _likely(source, candidates), Evidence.BRACKET)
         if not isinstance(found, Match) or is_certain(found.segments, source.name):
             return found
         if not (row.ended or row.overdue):
             return Wait("its session may still show itself before the lock is given back")
-        return unless_weak(found, source)
-
-    def _likely(self, row: WaitingRow, source: Source, candidates: Candidates, known: Known) -> Candidates:
-        """Of several that nothing proves, those that used the tool's tables, where no others of their look do that."""
-        tool = known.sessions.of(source.name)
-        likely = {
-            session: segments
-            for session, segments in candidates.items()
-            if all(segment.claims[source.name].reads and not segment.claims[source.name].weak for segment in segments)
-            and not tool.is_foreign(Profile(segments[0].user, segments[0].application, None), row.time)
-        }
-        proven = any(is_certain(segments, source.name) for segments in candidates.values())
-        return likely if likely and not proven else candidates
+        return unless_others_work(unless_weak(found, source), row, beside.known)
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
         return Watched(segment.session, by_lock=False)
+
+
+def _likely(source: Source, candidates: Candidates) -> Candidates:
+    """Of several that nothing proves, those that used the tool's tables."""
+    if any(is_certain(segments, source.name) for segments in candidates.values()):
+        return candidates
+    readers = {
+        session: segments
+        for session, segments in candidates.items()
+        if all(segment.claims[source.name].reads and not segment.claims[source.name].weak for segment in segments)
+    }
+    return readers or candidates
 
 
 def _bracket(source: Source, known: Known) -> Bracket | None:

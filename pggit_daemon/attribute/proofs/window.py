@@ -32,7 +32,7 @@ from pggit_daemon.attribute.proofs.base import (
     after_commit,
     is_proven,
     named,
-    unless_others_read,
+    unless_others_work,
     unless_weak,
 )
 from pggit_daemon.attribute.row import WaitingRow
@@ -96,7 +96,7 @@ class WindowProof:
         readers = _of_readers(_near(row, candidates, source, gap), source.name)
         if readers:
             found = after_commit(row, source, _kept(row, readers), Evidence.WINDOW)
-            return unless_others_read(found, row, beside.known)
+            return unless_others_work(found, row, beside.known)
         unknown = _near(row, candidates, source, window.gap)
         if not unknown:
             earlier = {session: some for session, some in recent.items() if _reads(some, source.name)}
