@@ -17,6 +17,7 @@ from sandbox.tools import QUICK, REPLAYED, TOOLS
 from sandbox.tools.built_tools import Goose
 from tests.tools.bench import Bench, Done, Mode
 from tests.tools.report import show, summary
+from tests.tools.winding import Winding
 
 
 class Absent(Goose):
@@ -55,6 +56,14 @@ def test_no_link_is_wrong_beside_hands(bench: Bench, group: int) -> None:
     assert _failures(found) == []
     assert all(one.verdict.hands for one in found)
     assert _unlinked(one for one in found if one.tool in EXACT) == []
+
+
+@pytest.mark.long
+def test_no_link_is_wrong_on_a_winding_way(bench: Bench) -> None:
+    """Several files a run, data between DDL, a failure in the middle and its correction, steps back and on again."""
+    found = bench.run(["prisma", "ef-core", "supabase (replayed)", "drizzle (ops)"], Mode.HANDS, telling=Winding)
+    assert _failures(found) == []
+    assert _unlinked(one for one in found if one.tool != "ef-core") == []
 
 
 @pytest.mark.long
