@@ -42,7 +42,7 @@ from pggit_daemon.runtime.pulse import pulses
 from pggit_daemon.runtime.starts import MessagesPassedError, Start, next_start, settle
 from pggit_daemon.store.installation import check_installation
 from pggit_daemon.store.loader import load_open, load_progress, load_registry
-from pggit_daemon.store.poison import PoisonError, quarantined
+from pggit_daemon.store.poison import MOST_WHOLE, SUSPECTS, PoisonError, quarantined
 from pggit_daemon.store.writer import Store
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
@@ -64,12 +64,6 @@ The first commit after that pays for opening one.
 
 CANCELLED = 1.0
 """Seconds that what was cancelled may take to end."""
-
-SUSPECTS = 100
-"""Transactions that are stored alone once something was refused, to find which it is, and those behind it."""
-
-MOST_WHOLE = 100
-"""Transactions that one process puts into quarantine whole; of later ones it keeps the beginning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,12 @@ LONGEST_RAW = 1_000_000
 SHORT_RAW = 10_000
 """Characters of a transaction that are kept in the quarantine: whole, and where there are many of them."""
 
+SUSPECTS = 100
+"""Transactions that are stored alone once something was refused, to find which it is, and those behind it."""
+
+MOST_WHOLE = 100
+"""Transactions that one process puts into quarantine whole; of later ones it keeps the beginning."""
+
 OF_VALUES = (
     ArithmeticError,
     AssertionError,
