@@ -110,6 +110,10 @@ class StreamError(PggitDaemonError):
     """The replication stream ended or broke."""
 
 
+class StreamEnded(StreamError):
+    """Somebody has ended it: the server shuts down, or was told to end our session."""
+
+
 class ProtocolError(StreamError):
     """The server sent bytes that the protocol does not allow."""
 

@@ -8,13 +8,13 @@ Called by `frames.py`, which knows when to look.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq
 
-from pggit_daemon.errors import PggitDaemonError, StreamError, UndecodableError
+from pggit_daemon.errors import PggitDaemonError, StreamEnded, StreamError, UndecodableError
 from pggit_daemon.replication.drain import Haul, drain
 from pggit_daemon.replication.protocol import Marks
 from pggit_daemon.replication.refusals import first_line
@@ -137,6 +137,14 @@ class Copy:
             result = pgconn.get_result()
             if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
                 error = psycopg.errors.error_from_result(result)
-                kind = UndecodableError if isinstance(error, psycopg.errors.UndefinedObject) else StreamError
+                kind = _KINDS.get(type(error), StreamError)
                 return kind(f"the server ended the stream: {first_line(error)}")
+            if result is not None:
+                return StreamEnded("the server ended the stream")
         return StreamError("the server ended the stream")
+
+
+_KINDS: Mapping[type[Exception], type[StreamError]] = {
+    psycopg.errors.UndefinedObject: UndecodableError,
+    psycopg.errors.AdminShutdown: StreamEnded,
+}

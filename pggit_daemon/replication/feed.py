@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from pggit_daemon.errors import StreamError
+from pggit_daemon.errors import StreamEnded
 from pggit_daemon.model.lsn import LSN, Durable
 from pggit_daemon.replication.pacing import Urgency
 
@@ -161,7 +161,7 @@ class Feed:
                 raise SwollenError(f"the record at {large}")
             holding = self._acknowledged < self._received
             if self._urges.note(requested=batch.reply_requested, holding=holding):
-                raise StreamError("the server waits for this stream to end; it is probably shutting down")
+                raise StreamEnded("the server waits for this stream to end; it is probably shutting down")
             if batch.reply_requested:
                 if holding:
                     await asyncio.sleep(URGE_PAUSE)  # it asks again at once: do not turn that into a busy loop

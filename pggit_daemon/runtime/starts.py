@@ -8,7 +8,8 @@ With pgoutput any role may send us messages of nearly a gigabyte. libpq holds ea
 be more memory than the daemon is given: it is killed, starts again at the same place, and is killed again. Ours among
 them are calls of the SQL API that outlive a rollback; everything else comes as rows. So after two starts that brought
 nothing the server is asked for no messages, until the stream is behind all that was written by then. A stream that the
-server refuses to begin is no start, and one that came that far has got on, whether something was to be stored or not.
+server refuses to begin is no start, nor is one that somebody ended, and one that came that far has got on, whether
+something was to be stored or not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import structlog
 from pggit_daemon.db.connections import translated
 from pggit_daemon.db.on_demand import Lender
 from pggit_daemon.decode.assembler import Batch
-from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.errors import ConnectError, PggitDaemonError, StreamEnded, StreamError, UndecodableError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
 from pggit_daemon.sql import load_queries
@@ -59,6 +60,12 @@ class Start:
     passed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the stream is beyond `until`."""
     _is_counted: bool = False
+    _was_ended: bool = False
+
+    @property
+    def counts(self) -> int:
+        """How many starts have brought nothing once this one has ended."""
+        return self.before + (self._is_counted and not self._was_ended)
 
     @property
     def messages(self) -> bool:
@@ -69,7 +76,7 @@ class Start:
         """Note that the server has begun to stream, before anything of it is read."""
         if self._is_counted:
             return
-        await _run(link, "count_start")
+        await _run(link, "count_start", starts=self.before + 1)
         self._is_counted = True
         if not self.messages:
             log.warning(
@@ -91,6 +98,11 @@ class Start:
         if not self.messages:
             raise MessagesPassedError(batch.received)
 
+    def ended(self, why: PggitDaemonError) -> None:
+        """Note how the stream has ended: a message that is too large breaks it, or the whole server."""
+        breaks = isinstance(why, StreamError | ConnectError) and not isinstance(why, StreamEnded | UndecodableError)
+        self._was_ended = not breaks or isinstance(why.__cause__, psycopg.errors.AdminShutdown)
+
     async def forget(self, link: Lender) -> None:
         """Wait until the stream has got on, and note that; a server that goes meanwhile ends the stream, too."""
         await self.passed.wait()
@@ -109,18 +121,21 @@ async def settle(conn: psycopg.AsyncConnection[Any]) -> None:
         raise translated(exc) from exc
 
 
-async def next_start(conn: psycopg.AsyncConnection[Any]) -> Start | None:
-    """How the stream should begin."""
+async def next_start(conn: psycopg.AsyncConnection[Any], last: Start | None) -> Start | None:
+    """How the stream should begin; `last`: how this process began it before."""
     try:
         row = await (await conn.execute(_QUERIES["starts"].encode())).fetchone()
     except psycopg.Error as exc:
         raise translated(exc) from exc
-    return Start(row[0], LSN.parse(row[1]), LSN.parse(row[2])) if row is not None else None
+    if row is None:
+        return None
+    before = min(row[0], last.counts) if last is not None else row[0]
+    return Start(before, LSN.parse(row[1]), LSN.parse(row[2]))
 
 
-async def _run(link: Lender, name: str) -> None:
+async def _run(link: Lender, name: str, **values: int) -> None:
     async with link.use() as conn:
         try:
-            await conn.execute(_QUERIES[name].encode())
+            await conn.execute(_QUERIES[name].encode(), values or None)
         except psycopg.Error as exc:
             raise translated(exc) from exc

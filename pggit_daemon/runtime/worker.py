@@ -27,7 +27,7 @@ from pggit_daemon.decode.assembler import Assembler, Batch
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
-from pggit_daemon.errors import RefusedError, SlotLost, UndecodableError
+from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost, UndecodableError
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.pipeline import Pipeline, TablesChangedError
 from pggit_daemon.reconcile import baseline
@@ -157,7 +157,7 @@ class Database:
             begun = await self._beginning.begin(conn, store, registry)
             self._unread, self._plugin = begun.unread or self._unread, begun.plugin
             if self._plugin == PGOUTPUT:
-                self._start = await next_start(conn)
+                self._start = await next_start(conn, self._start)
         polling = asyncio.create_task(self._polling.run())
         try:
             suspects = 0
@@ -176,12 +176,19 @@ class Database:
                 except PoisonError as poison:
                     suspects = SUSPECTS  # it seldom comes alone
                     await self._quarantine(store, poison)
-                except UndecodableError as exc:
-                    self._beginning.undecodable = exc.message
+                except PggitDaemonError as exc:
+                    self._note_end(exc)
                     raise
         finally:
             polling.cancel()
             await asyncio.wait([polling], timeout=CANCELLED)
+
+    def _note_end(self, why: PggitDaemonError) -> None:
+        """Keep of a stream's end what the next one should know."""
+        if isinstance(why, UndecodableError):
+            self._beginning.undecodable = why.message
+        if self._start is not None:
+            self._start.ended(why)
 
     async def _quarantine(self, store: Store, poison: PoisonError) -> None:
         """Put aside what cannot be recorded: however many there are, what comes behind them is recorded."""

@@ -65,3 +65,15 @@ def test_a_stream_that_could_not_begin_is_no_start(followed: Followed) -> None:
         conn.execute(f"ALTER ROLE {ROLE} REPLICATION".encode())
     followed.daemon.wait_ready()
     assert_it_is_known(followed)
+
+
+def test_a_stream_whose_results_cannot_be_stored_is_no_start(followed: Followed) -> None:
+    """Promise: somebody may hold our tables locked for as long as he likes, no message is left out for it."""
+    followed.daemon.wait_caught_up()
+    with psycopg.connect(followed.dsn) as holding:
+        holding.execute("LOCK TABLE pggit.commits IN SHARE MODE")
+        with psycopg.connect(followed.dsn) as conn:
+            conn.execute("CREATE TABLE waiting (id int)")
+        followed.daemon.wait_for(lambda: followed.daemon.metric("pggit_restarts_total") > 3, "refused often")
+        fail_a_migration(followed)
+    assert_it_is_known(followed)

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from pggit_daemon.decode.assembler import Assembler
 from pggit_daemon.decode.plugins import decoder, options
-from pggit_daemon.errors import StreamError
+from pggit_daemon.errors import StreamEnded, StreamError
 from pggit_daemon.model.lsn import LSN, ZERO, Durable
 from pggit_daemon.model.transaction import RowChange, TableName
 from pggit_daemon.replication import feed as feeding
@@ -215,9 +215,9 @@ async def test_a_broken_connection_says_why(database: str, plugin: str) -> None:
         async with await ReplicationConnection.open(database) as connection:
             await connection.start(slot, ZERO, options(plugin, [T]))
             kill_walsender(conn, slot)
-            with pytest.raises(StreamError, match="administrator"):
+            with pytest.raises(StreamEnded, match="administrator"):
                 await read_to_the_end(connection)
-            with pytest.raises(StreamError, match="administrator"):
+            with pytest.raises(StreamEnded, match="administrator"):
                 await connection.read(unread, 1.0)
 
 
@@ -267,7 +267,7 @@ async def test_the_server_can_stop(
                 await asyncio.sleep(0.02)
         begun = time.monotonic()
         stopping = asyncio.create_task(asyncio.to_thread(own_cluster.stop))
-        with pytest.raises(StreamError):
+        with pytest.raises(StreamEnded):
             await consumer
         await connection.close()
         await stopping

@@ -64,8 +64,8 @@ UPDATE pggit_daemon.progress AS p SET starts = p.starts
 SELECT p.starts, p.end_lsn::text, pg_catalog.pg_current_wal_flush_lsn()::text FROM pggit_daemon.progress AS p;
 
 -- name: count_start
--- That it has begun once more; in a transaction that no standby can hold up.
-UPDATE pggit_daemon.progress AS p SET starts = p.starts + 1
+-- That it has begun so often; in a transaction that no standby can hold up.
+UPDATE pggit_daemon.progress AS p SET starts = %(starts)s
   FROM pg_catalog.set_config('synchronous_commit', 'local', true);
 
 -- name: forget_starts
