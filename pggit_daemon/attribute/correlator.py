@@ -22,8 +22,9 @@ from pggit_daemon.attribute.incoming import close_before, decided_at_once, rows_
 from pggit_daemon.attribute.insert_only import resolve_insert_only
 from pggit_daemon.attribute.known import Known, Writers
 from pggit_daemon.attribute.learning import outlived
-from pggit_daemon.attribute.matching import match_rows, report, settle
+from pggit_daemon.attribute.matching import match_rows
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
+from pggit_daemon.attribute.settling import report, settle
 from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.undecoded import blind, hold, resolve, undecoded_rows
 from pggit_daemon.model.changeset import AlreadyStored, Changeset, RecordedSegment, UndecodableRow

@@ -13,19 +13,21 @@ from typing import Any
 from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds, RowOverdue
 from pggit_daemon.attribute.encoding import (
-    Stored,
-    bracket_state,
     claim_state,
-    housekeeper_state,
-    loaded_bracket,
     loaded_claim,
-    loaded_housekeeper,
     loaded_row,
     loaded_segment,
-    loaded_session,
-    loaded_tool,
     row_state,
     segment_state,
+)
+from pggit_daemon.attribute.encoding_known import (
+    Stored,
+    bracket_state,
+    housekeeper_state,
+    loaded_bracket,
+    loaded_housekeeper,
+    loaded_session,
+    loaded_tool,
     session_state,
     table_key,
     tool_state,

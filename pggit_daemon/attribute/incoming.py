@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pggit_daemon.attribute.attribution import taker_of
 from pggit_daemon.attribute.brackets import mark
 from pggit_daemon.attribute.deadlines import RowOverdue
-from pggit_daemon.attribute.matching import close, match_own, match_without_ddl, settle
+from pggit_daemon.attribute.matching import close, match_own, match_without_ddl
 from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.proofs.transaction import taker
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.settling import settle
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.changeset import (
     AlreadyStored,

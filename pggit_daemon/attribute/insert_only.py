@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.attribute.attribution import taker_of
-from pggit_daemon.attribute.matching import report
 from pggit_daemon.attribute.row import Part, WaitingRow
+from pggit_daemon.attribute.settling import report
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.changeset import HistoryRowEvent
 from pggit_daemon.model.lsn import LSN
