@@ -46,7 +46,7 @@ class Cause(StrEnum):
 class Outcome:
     """What a comparison of everything came to. `seconds` of comparing, without the waiting between.
 
-    What differs was committed before `position`.
+    What differs was committed before `position`. `refused` differs, too, and the server refused to store that.
     """
 
     cause: Cause
@@ -56,6 +56,7 @@ class Outcome:
     unreadable: tuple[Difference, ...]
     seconds: float
     position: LSN
+    refused: tuple[Difference, ...] = ()
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def remembered(outcome: Outcome, commit: Commit | None) -> dict[str, Any]:
     return {
         "began_at": outcome.counters.at,
         "objects": outcome.objects,
-        "differing": len(outcome.differences),
+        "differing": len(outcome.differences) + len(outcome.refused),
         "unreadable": len(outcome.unreadable),
         "seconds": outcome.seconds,
         "commit": commit.hash if commit is not None else None,

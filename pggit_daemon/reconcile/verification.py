@@ -217,7 +217,8 @@ class Verification:
 
     async def _end(self, conn: psycopg.AsyncConnection[Any], look: _Look, leaves: Mapping[ObjectId, object]) -> None:
         self._limits.compared((one.oid for one in look.found), only=look.compared if look.cause is None else None)
-        differences = self._limits.without(readable(look.found))
+        differing = readable(look.found)
+        differences = self._limits.without(differing)
         unreadable = tuple(one for one in look.found if one.unreadable is not None)
         explained = {self._unread.get(one.oid, Cause.WATCH) for one in differences}
         # What could not be read is looked at again with each watch.
@@ -234,7 +235,14 @@ class Verification:
         self._gates.everything.passed()
         self._verify_due = self._clock() + self._intervals[0]
         outcome = Outcome(
-            look.cause, look.counters, len(look.compared), differences, unreadable, look.seconds, look.position
+            look.cause,
+            look.counters,
+            len(look.compared),
+            differences,
+            unreadable,
+            look.seconds,
+            look.position,
+            refused=tuple(one for one in differing if one not in differences),
         )
         await self._record(conn, outcome, leaves)
 

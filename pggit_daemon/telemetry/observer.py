@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 LOGGED = 20
 """Differences of one comparison that get a line in the log; the commit has all of them."""
 
+REFUSED = "the server refused to store it, see store_refused"
+REFUSED_HINT = "it is tried again once it is otherwise, or the daemon starts anew"
+
 FORGED_PAUSE = 60.0
 """Seconds between lines about messages that are none of ours."""
 
@@ -76,7 +79,8 @@ class Observer:
     def verified(self, outcome: Outcome) -> None:
         """Everything was compared with the catalog."""
         name = self._database
-        result = "different" if outcome.differences else "unreadable" if outcome.unreadable else "same"
+        differs = outcome.differences or outcome.refused
+        result = "different" if differs else "unreadable" if outcome.unreadable else "same"
         self._metrics.verifications.labels(name, result).inc()
         self._metrics.verification_differences.labels(name).inc(len(outcome.differences))
         self._metrics.verification_duration_seconds.labels(name).set(outcome.seconds)
@@ -84,11 +88,13 @@ class Observer:
         for kind, some in (("tree_differs", outcome.differences), ("object_unreadable", outcome.unreadable)):
             for one in some[:LOGGED]:
                 self._log.warning(kind, difference=one.says)
+        for one in outcome.refused[:LOGGED]:
+            self._log.warning("object_not_recorded", difference=one.says, reason=REFUSED, hint=REFUSED_HINT)
         self._log.info(
             "verified",
             cause=outcome.cause.value,
             objects=outcome.objects,
-            differences=len(outcome.differences),
+            differences=len(outcome.differences) + len(outcome.refused),
             unreadable=len(outcome.unreadable),
             seconds=round(outcome.seconds, 3),
         )

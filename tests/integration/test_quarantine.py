@@ -65,6 +65,27 @@ def test_a_transaction_that_the_server_refuses(cluster: Databases, installed_tem
         assert followed.value("SELECT count(*) FROM pggit.conflicts") == 0
 
 
+def test_what_no_snapshot_may_hold_is_said_to_differ(
+    cluster: Databases, installed_template: str, tmp_path: Path
+) -> None:
+    """Promise: an object that the server refuses to store is never told to be as recorded."""
+    with following(
+        cluster, installed_template, tmp_path, watch_interval_seconds=0.2, verify_interval_seconds=1
+    ) as followed:
+        with followed.connect() as conn:
+            conn.execute(b"ALTER TABLE pggit.commits ADD CONSTRAINT refused CHECK (message !~ 'poison')")
+        made(followed, "poison", "good")
+        known = {"event": "object_not_recorded", "difference": "table public.poison is in the catalog and not recorded"}
+        followed.daemon.wait_for(
+            lambda: any(known.items() <= event.items() for event in followed.daemon.events()), "sure"
+        )
+        followed.daemon.wait_for(
+            lambda: followed.value("SELECT differing FROM pggit_daemon.verification") == 1, "true about it"
+        )
+        (good,) = [message for kind, message in followed.rows(HEADS) if kind == "out_of_band"]
+        assert good == "out of band: CREATE TABLE public.good"
+
+
 def test_what_comes_behind_many_refused_ones_is_recorded(
     cluster: Databases, installed_template: str, tmp_path: Path
 ) -> None:
