@@ -89,42 +89,50 @@ $$;
 -- is the transaction's first event, which also holds the locks of tools and the history tables that the session used.
 -- `last`: the statement has no other event to come. `forgotten`: the session does not know its start. `stack`: of the
 -- trigger's function. `sisters` are sibling sessions; the name is that of the column, which an earlier version reads.
+-- The fields are variables of their own until the end: plpgsql_check, where it checks what runs (fresh_start, every_start),
+-- takes an assignment to a field for an error. In `write_event` nothing would catch it.
 CREATE OR REPLACE FUNCTION pggit_daemon.prepare_event(
     first boolean, last boolean, forgotten boolean, stack text) RETURNS pggit_daemon.event_facts
     LANGUAGE plpgsql AS $$
 DECLARE
-    e       pggit_daemon.event_facts;
+    event   bigint;
+    sure    boolean;
+    told    boolean;
+    started timestamptz;
+    locks   jsonb;
+    sisters jsonb;
+    used    jsonb;
     watched bigint;
 BEGIN
     -- The lock stays when the caller's block ends; who holds the table locked is given up.
     LOCK TABLE pggit_daemon.ddl_event IN ROW EXCLUSIVE MODE;
-    e.event := nextval('pggit_daemon.ddl_event_id_seq');
+    event := nextval('pggit_daemon.ddl_event_id_seq');
     -- Reading here could make the user's transaction fail to serialize.
     IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
         -- Also opens the index, and a number that is taken (rows replicated into this table) is no surprise later. What
         -- role the capture's is a member of is no change of the table.
         SELECT pggit_daemon.is_outbox_as_made() AND has_table_privilege('pggit_daemon.ddl_event'::regclass, 'INSERT')
                AND o.id IS NULL
-          INTO e.sure FROM (SELECT) AS one LEFT JOIN pggit_daemon.ddl_event AS o ON o.id = e.event;
+          INTO sure FROM (SELECT) AS one LEFT JOIN pggit_daemon.ddl_event AS o ON o.id = event;
     END IF;
     IF forgotten IS NULL AND current_setting('pggit_daemon.session', true) = pg_backend_pid()::text THEN
-        e.started := 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
+        started := 'epoch'::timestamptz + currval('pggit_daemon.session_start') * interval '1 microsecond';
     ELSE
-        e.started := pggit_daemon.session_start();
+        started := pggit_daemon.session_start();
     END IF;
-    e.told := last AND (strpos(stack, E'\n') = 0 OR NOT pggit_daemon.within_event_trigger());
+    told := last AND (strpos(stack, E'\n') = 0 OR NOT pggit_daemon.within_event_trigger());
     -- What is to be recorded: 0 nothing, 1 which history tables the session used, 2 also advisory locks, 3 also what tables
     -- hold of which the plugin shows no UPDATE (`held_numbers`). The daemon knows of the tables that it follows
     -- (`store_put_tools`); of one that the statement makes it will know only later, so see `look_for_locks`.
     watched := CASE WHEN first THEN pg_sequence_last_value('pggit_daemon.tool_watch') END;
     IF watched > 0 THEN
-        e.used := pggit_daemon.used_histories();
+        used := pggit_daemon.used_histories();
         IF watched > 1 THEN
-            e.locks := pggit_daemon.tool_locks();
-            e.sisters := pggit_daemon.sibling_sessions(e.locks);
+            locks := pggit_daemon.tool_locks();
+            sisters := pggit_daemon.sibling_sessions(locks);
         END IF;
     END IF;
-    RETURN e;
+    RETURN ROW(event, sure, told, started, locks, sisters, used);
 END $$;
 
 -- Write the row: outside of any block, so that the statement takes no subtransaction's number, unless the INSERT may
@@ -136,6 +144,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.write_event(
     LANGUAGE plpgsql AS $$
 DECLARE
     ignored text;
+    written bigint;    -- the number of the event, if the INSERT chose it
 BEGIN
     IF e.sure THEN
         -- Where the table grows, others wait for its new page: longer than for a lock, on a slow disk, and never long. The first
@@ -158,7 +167,7 @@ BEGIN
             VALUES (clock_timestamp(), kind, tag, said, pg_backend_pid(), e.started, current_setting('application_name'),
                     session_user, coalesce(nullif(current_setting('role'), 'none'), session_user), inet_client_addr(), CASE WHEN first THEN coalesce(e.locks, '[]') END,
                     CASE WHEN first THEN path END, e.sisters, e.used, snapshot, objects, failure)
-            RETURNING id INTO e.event;
+            RETURNING id INTO written;
         EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
             IF pggit_daemon.is_cancel_of_the_user(SQLSTATE, SQLERRM) THEN
                 RAISE;
@@ -169,7 +178,7 @@ BEGIN
             RETURN false;
         END;
         IF e.told THEN
-            ignored := set_config('pggit_daemon.last_event', e.event::text, true);
+            ignored := set_config('pggit_daemon.last_event', written::text, true);
         END IF;
     END IF;
     RETURN true;
