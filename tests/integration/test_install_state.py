@@ -324,6 +324,23 @@ def test_a_cancel_that_an_extension_raises_is_none_of_the_users(conn: Connection
     assert conn.execute("SELECT to_regclass('t') IS NOT NULL").fetchone() == (True,)
 
 
+# What runs between a statement and its row in the outbox; what reads definitions has its own ways out.
+AROUND_THE_INSERT = """
+    SELECT p.proname FROM pg_proc AS p
+     WHERE p.pronamespace = 'pggit_daemon'::regnamespace
+       AND (p.proname ~ '^(on|capture)_' OR p.proname = ANY ('{prepare_event,write_event,record_event,record_failure}'))
+       AND p.prosrc ~ %s
+"""
+
+
+def test_what_runs_around_the_insert_assigns_no_field_of_a_record(conn: Connection) -> None:
+    """plpgsql_check in a passive mode takes that for an error, and where `write_event` stands nothing catches it."""
+    some = conn.execute(AROUND_THE_INSERT, [r"INSERT INTO pggit_daemon\.ddl_event"]).fetchall()
+    assert some == [("write_event",)]
+    assigned = r"\m[a-z_]+\.[a-z_]+ :=|(?<!INSERT )\mINTO [a-z_]+\.[a-z_]+"
+    assert conn.execute(AROUND_THE_INSERT, [assigned]).fetchall() == []
+
+
 def test_a_timeout_of_the_user_ends_his_statement(conn: Connection) -> None:
     conn.execute(
         "CREATE OR REPLACE FUNCTION pggit_daemon.read_flat(tag text, since bigint, said text) RETURNS text"
