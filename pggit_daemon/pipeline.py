@@ -104,7 +104,9 @@ class Pipeline:
         self._recording = Recording()
         self._head = state.progress.head
         self._scheduler = scheduler
-        self._refresh = DefinitionRefresh(link, scheduler.visibility, scheduler.suspect)
+        self._refresh = DefinitionRefresh(
+            link, scheduler.visibility, scheduler.suspect, is_standby=lambda: feed.is_standby
+        )
         self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
         self._asked: LSN | None = None
         self._is_ahead = False  # whether something is stored that may not be on the server's disk yet

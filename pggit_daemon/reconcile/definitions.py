@@ -6,7 +6,8 @@ Two cases: what the capture deferred (locked by others, or too many objects at o
 described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are now. That is as they
 were at the commit, unless a later statement is committed already: what such a statement names, before we read or
 meanwhile, is left to it, so that no change is dated to an earlier commit. What others have locked is left to the
-comparison with the catalog. Nobody waits.
+comparison with the catalog. Nobody waits: where the server counts us as a synchronous standby, a commit that others do
+not see yet may wait for us.
 """
 
 from __future__ import annotations
@@ -33,12 +34,18 @@ VISIBLE_AFTER = (0.001, 0.002, 0.004, 0.01, *[0.02] * 50)
 
 
 class DefinitionRefresh:
-    """`left_over` is called where something is left to the comparison with the catalog."""
+    """`left_over` is called where something is left to the comparison with the catalog.
 
-    def __init__(self, link: OnDemand, visibility: Visibility, left_over: Callable[[], None]) -> None:
+    `is_standby`: whether the server counts us as a synchronous standby.
+    """
+
+    def __init__(
+        self, link: OnDemand, visibility: Visibility, left_over: Callable[[], None], is_standby: Callable[[], bool]
+    ) -> None:
         self._link = link
         self._visibility = visibility
         self._left_over = left_over
+        self._is_standby = is_standby
         self._concurrent = ConcurrentDdl()
         self._later = LaterStatements()
 
@@ -99,7 +106,7 @@ class DefinitionRefresh:
 
     async def _seen_by_others(self, conn: Connection) -> None:
         for pause in VISIBLE_AFTER:
-            if await self._visibility.is_complete(conn):
+            if await self._visibility.is_complete(conn) or self._is_standby():
                 return
             await asyncio.sleep(pause)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from sandbox.cluster import Cluster
 from tests.acceptance.harness import Daemon, pggit
 
 LONGEST = 20.0  # seconds; without an answer a commit waits for ever
+WAITED = 0.9  # seconds; what was waited for before takes a second at least
 ROLE = "pggit_daemon"
 
 
@@ -22,17 +24,23 @@ ROLE = "pggit_daemon"
 def server() -> Iterator[Cluster]:
     """A server of its own, as the setting is the whole server's."""
     with Cluster.start() as cluster:
-        cluster.create_database("app")
-        with psycopg.connect(cluster.dsn("app")) as conn:
-            install(conn, daemon_role=ROLE, read_all_data=True)
+        for database in ("app", "beside"):
+            cluster.create_database(database)
+            with psycopg.connect(cluster.dsn(database)) as conn:
+                install(conn, daemon_role=ROLE, read_all_data=True)
         yield cluster
+
+
+def configured(server: Cluster, folder: Path, database: str) -> Path:
+    file = folder / "config.toml"
+    dsn = server.dsn(database, ROLE)
+    file.write_text(f'[[database]]\nname = "app"\ndsn = "{dsn}"\nslot = "{database}"\nmetrics_interval_seconds = 1\n')
+    return file
 
 
 @pytest.fixture
 def config(server: Cluster, tmp_path: Path) -> Path:
-    file = tmp_path / "config.toml"
-    file.write_text(f'[[database]]\nname = "app"\ndsn = "{server.dsn("app", ROLE)}"\nmetrics_interval_seconds = 1\n')
-    return file
+    return configured(server, tmp_path, "app")
 
 
 def name_standbys(server: Cluster, names: str) -> None:
@@ -54,6 +62,40 @@ def commits(server: Cluster, database: str, statement: str) -> float:
 
 def said(daemon: Daemon, name: str) -> int:
     return sum(event.get("event") == name for event in daemon.events())
+
+
+def beside_each_other(conn: psycopg.Connection[Any], other: psycopg.Connection[Any], number: int) -> float:
+    """Two transactions whose statements describe the same objects; the seconds that the later commit took."""
+    with other.transaction():
+        other.execute(f"ALTER TABLE shared_a ADD COLUMN b{number} int".encode())
+        with conn.transaction():
+            conn.execute(f"CREATE TABLE beside_{number} (id int)".encode())
+            conn.execute(f"ALTER TABLE shared_b ADD COLUMN b{number} int".encode())
+        began = time.monotonic()
+    return time.monotonic() - began
+
+
+def test_no_commit_waits_until_others_see_it(server: Cluster, tmp_path: Path) -> None:
+    """Definitions that sessions changed beside each other are read again: not before a commit that waits for us."""
+    dsn, config = server.dsn("beside"), configured(server, tmp_path, "beside")
+    daemon = Daemon(dsn, tmp_path, ["--config", str(config)])
+    with daemon:
+        try:
+            with (
+                psycopg.connect(dsn, autocommit=True) as conn,
+                psycopg.connect(dsn, autocommit=True) as other,
+            ):
+                conn.execute("CREATE TABLE shared_a (id int); CREATE TABLE shared_b (id int)")
+                daemon.wait_caught_up()
+                name_standbys(server, "*")
+                daemon.wait_for(lambda: said(daemon, "stream_renewed") == 1, "streaming as a standby")
+                took = [beside_each_other(conn, other, number) for number in range(8)]
+            assert min(took) < WAITED, took
+        finally:
+            name_standbys(server, "")
+        daemon.wait_for(
+            lambda: pggit("verify", "--config", str(config)).returncode == 0, "sure that the record is true"
+        )
 
 
 def test_no_commit_waits_for_ever(server: Cluster, config: Path, tmp_path: Path) -> None:
