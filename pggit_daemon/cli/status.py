@@ -122,7 +122,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
     if slot is not None and slot["is_standby"]:
         print_text(f"{COUNTED}\n  hint: {NAME_STANDBYS}")
     for source in document["sources"]:
-        if source["state"] == "unreadable" and source["detail"]:
+        if source["state"] in {"unreadable", "read"} and source["detail"]:
             print_text(f"source {source['name']}: {source['detail']}")
     for doubt in document["doubts"]:
         print_text(f"not followed: {doubt['why']}\n  hint: {doubt['hint']}")

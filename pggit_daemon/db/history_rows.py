@@ -9,7 +9,7 @@ Works inside a transaction too, and leaves it usable. The lock on the table is g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -46,6 +46,7 @@ class TableState(StrEnum):
 class TableReading:
     """`rows` as text, as the stream spells them; none unless `state` is READ. `why` and `hint` are for people.
 
+    `misses`: what a configured table lacks of what its section names; it is read nevertheless where its ids are there.
     `writers`: where asked for, of each row the number of the transaction that wrote it, 32 bits; None where it may have
     been used again since.
     """
@@ -55,6 +56,7 @@ class TableReading:
     why: str | None = None
     hint: str | None = None
     writers: Sequence[int | None] = ()
+    misses: tuple[str, ...] = ()
 
 
 async def read_table(conn: psycopg.AsyncConnection[Any], table: TableName, *, writers: bool = False) -> TableReading:
@@ -68,10 +70,10 @@ async def read_table(conn: psycopg.AsyncConnection[Any], table: TableName, *, wr
         return _refused(exc, table, conn)
 
 
-def misread(table: TableName, misses: Sequence[str]) -> TableReading:
-    """A table that is not as its configuration says."""
+def misfit(reading: TableReading, table: TableName, misses: tuple[str, ...]) -> TableReading:
+    """Say of a reading that the table is not as its configuration says."""
     why = f"{table} does not fit its configuration: {'; '.join(misses)}"
-    return TableReading(TableState.UNREADABLE, why=why, hint=MISFIT)
+    return replace(reading, why=why, hint=MISFIT, misses=misses)
 
 
 async def glance(conn: psycopg.AsyncConnection[Any], table: TableName) -> tuple[TextRow, int, LSN] | None:

@@ -24,7 +24,7 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.db.activity import Gate
 from pggit_daemon.db.connections import translated
-from pggit_daemon.db.history_rows import TableReading, TableState, misread, read_table
+from pggit_daemon.db.history_rows import TableReading, TableState, misfit, read_table
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.lsn import LSN
@@ -65,6 +65,7 @@ class Noted:
     state: TableState
     why: str | None
     hint: str | None
+    misses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +280,12 @@ class HistoryTables:
     async def _table(self, conn: psycopg.AsyncConnection[Any], name: str, *, writers: bool) -> TableReading:
         source = self._registry.sources[name]
         if name in self._registry.unreadable:
-            return misread(source.table, self._registry.misfits.get(name, ()))
+            return misfit(TableReading(TableState.UNREADABLE), source.table, self._registry.misfits.get(name, ()))
         table = await read_table(conn, source.table, writers=writers)
         if writers and table.state is TableState.UNREADABLE:
-            return await read_table(conn, source.table)  # who may read some columns may not read who wrote a row
-        return table
+            table = await read_table(conn, source.table)  # who may read some columns may not read who wrote a row
+        misses = self._registry.misfits.get(name, ()) if table.state is TableState.READ else ()
+        return misfit(table, source.table, misses) if misses else table
 
     async def _note(self, conn: psycopg.AsyncConnection[Any], source: str, table: TableReading) -> None:
         """Remember whether a table could be read, and report when that changes."""
@@ -291,7 +293,7 @@ class HistoryTables:
         if self._states.get(source) == now:
             return
         self._states[source] = now
-        self._noted(Noted(source, table.state, table.why, table.hint))
+        self._noted(Noted(source, table.state, table.why, table.hint, table.misses))
         try:
             await conn.execute(
                 self._queries["put_source_state"], {"name": source, "state": table.state.value, "detail": table.why}

@@ -20,7 +20,6 @@ from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.config.sources import configured_source
 from pggit_daemon.db.activity import Activity
 from pggit_daemon.db.connections import connect, connect_to_store
-from pggit_daemon.db.history_rows import MISFIT
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.server import Server
 from pggit_daemon.decode.assembler import Assembler, Batch
@@ -214,9 +213,7 @@ class Database:
         return registry
 
     def _tell(self, registry: Registry) -> None:
-        """What of the sources is not as somebody meant it."""
-        for name, misses in registry.misfits.items():
-            self._log.error("source_does_not_fit_its_table", source=name, misses=list(misses), hint=MISFIT)
+        """Tables that somebody may take for followed, and that are not."""
         for doubt in registry.new_doubts():
             self._log.warning("history_table_in_doubt", table=str(doubt.table), why=str(doubt), hint=doubt.hint)
 

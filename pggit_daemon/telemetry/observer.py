@@ -103,6 +103,9 @@ class Observer:
         """A source's table could be read, or could not: reported when that changes."""
         readable = noted.state is TableState.READ
         self._metrics.source_readable.labels(self._database, noted.source).set(readable)
+        if noted.misses:
+            misses = list(noted.misses)
+            self._log.error("source_does_not_fit_its_table", source=noted.source, misses=misses, hint=noted.hint)
         match noted.state:
             case TableState.READ:
                 self._log.info("source_readable", source=noted.source)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from sandbox.daemon import Daemon
 from sandbox.recorded import commits, migrations
+from tests.integration.cli_support import run
 
 SOURCE = '[[database.source]]\nname = "own"\ntable = "public.history"\n[database.source.columns]\nid = "version"\n'
 ALEMBIC = "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY)"
@@ -80,6 +82,26 @@ def late(installed_database: str, tmp_path: Path) -> Iterator[Late]:
     found = Late(installed_database, tmp_path)
     with found.daemon:
         yield found
+
+
+def test_a_column_that_a_table_lacks_is_named_once_also_where_the_table_came_later(late: Late) -> None:
+    """In the log, and by status until the table has it; its rows are read meanwhile, as their ids are there."""
+    later = SOURCE.replace("history", "later").replace('"own"', '"later"') + 'name = "titel"\n'
+    late.configure(f"discover = false\n{later}")
+    late.daemon.wait_for(lambda: bool(events(late, "source_waiting")), "the source")
+    late.run("CREATE TABLE later (version integer PRIMARY KEY, title text)", "INSERT INTO later VALUES (1)")
+    late.daemon.wait_for(lambda: bool(events(late, "source_does_not_fit_its_table")), "what it lacks")
+    late.daemon.wait_for(lambda: late.states().get("later") == "read" and bool(late.linked()), "its rows")
+    assert [one["misses"] for one in events(late, "source_does_not_fit_its_table")] == [["it has no column titel"]]
+    told = "source later: public.later does not fit its configuration: it has no column titel"
+    assert told in run("status", dsn=late.dsn).out
+    late.run("ALTER TABLE later RENAME title TO titel")
+    late.daemon.wait_for(lambda: told not in run("status", dsn=late.dsn).out, "that it fits")
+    assert len(events(late, "source_does_not_fit_its_table")) == 1
+
+
+def events(late: Late, name: str) -> list[dict[str, Any]]:
+    return [one for one in late.daemon.events() if one["event"] == name]
 
 
 def test_rows_of_a_source_that_is_configured_later_get_the_commits_of_their_transactions(late: Late) -> None:
