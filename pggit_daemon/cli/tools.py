@@ -138,7 +138,7 @@ def _summary(name: str, preset: Preset) -> dict[str, Any]:
         "table": table.name or " or ".join(table.names) or "any",
         "any_name": not table.names,
         "model": preset.model,
-        "proofs": [proof.by for proof in preset.proof],
+        "proofs": list(dict.fromkeys(proof.by for proof in preset.proof)),
         "columns": dict(table.columns),
     }
 

@@ -46,11 +46,11 @@ def _line(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "value_error" and (not location or isinstance(location[-1], int)):
         # A rule about a whole section: its message begins with the key inside it.
         return f"{path}.{reason}" if path else reason
-    allowed = reason if "allowed:" in reason else f"allowed: {_allowed(reason)} ({_description(model, location)})"
-    return f"{path} = {_given(str(location[-1]), detail['input'])}: {allowed}"
+    may_be = reason if "allowed:" in reason else f"allowed: {allowed(reason)} ({_description(model, location)})"
+    return f"{path} = {given(str(location[-1]), detail['input'])}: {may_be}"
 
 
-def _allowed(message: str) -> str:
+def allowed(message: str) -> str:
     """Put what pydantic allows into words of TOML."""
     words = message.removeprefix("Input should be ").removeprefix("a valid ")
     if words.startswith("dictionary or instance of"):
@@ -58,7 +58,8 @@ def _allowed(message: str) -> str:
     return "an array of tables, each under [[…]]" if words == "tuple" else words
 
 
-def _given(key: str, value: object) -> str:
+def given(key: str, value: object) -> str:
+    """Show what stands in the file, without what is secret."""
     if is_secret_key(key):
         return HIDDEN
     if key == "dsn":

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainValidator, ValidationError
 
+from pggit_daemon.config.explain import allowed, given, key_path
 from pggit_daemon.errors import ConfigError
 from pggit_daemon.tools.preset import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic_core import ErrorDetails
+
 
 _REASONS = {
     "missing": "missing; it is required",
     "extra_forbidden": "unknown key",
-}  # where pydantic's words are not ours
+    "union_tag_not_found": "missing; it is required",
+}  # where there is no value to show
 
 
 def _preset(value: object) -> Preset:
@@ -35,12 +39,23 @@ def _preset(value: object) -> Preset:
 
 
 def _lines(error: ValidationError) -> list[str]:
-    lines = []
-    for detail in error.errors(include_url=False):
-        place = ".".join(str(part) for part in detail["loc"])
-        reason = _REASONS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-        lines.append(f"{place}: {reason}" if place else reason)
-    return lines
+    return [_line(detail) for detail in error.errors(include_url=False)]
+
+
+def _line(detail: ErrorDetails) -> str:
+    """In the form of the other sections' errors."""
+    place, value, words = key_path(detail["loc"]), detail["input"], detail["msg"]
+    if detail["type"].startswith("union_tag"):
+        # The section is of one of several kinds, and the key that says of which is missing or wrong.
+        context = detail["ctx"]
+        place = f"{place}.{context['discriminator'].strip(chr(39))}"
+        value, words = context.get("tag"), context.get("expected_tags", "")
+    if reason := _REASONS.get(detail["type"]):
+        return f"{place}: {reason}"
+    if detail["type"] == "value_error":
+        reason = words.removeprefix("Value error, ")
+        return f"{place}: {reason}" if place else reason
+    return f"{place} = {given(place, value)}: allowed: {allowed(words)}"
 
 
 Tool = Annotated[Any, PlainValidator(_preset)]

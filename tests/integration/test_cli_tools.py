@@ -33,6 +33,7 @@ def test_the_presets_are_listed() -> None:
     assert "golang-migrate" in text.out
     rows = {row["preset"]: row for row in run("tools", "list", "--json").json["tools"]}
     assert rows["sqitch"]["proofs"] == ["advisory_lock"]
+    assert rows["golang-migrate"]["proofs"] == ["advisory_lock"], "each kind of proof once"
     assert rows["tern"]["model"] == "state"
 
 

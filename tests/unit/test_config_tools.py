@@ -62,7 +62,13 @@ def test_one_of_the_same_name_takes_the_packages_place() -> None:
     ("text", "message"),
     [
         ('tool = "mine"' + TOOL.replace('["version"]', '["verzion"]', 1), "tool[0].mine: not a column of its table"),
-        ('tool = "mine"' + TOOL.replace('"transaction"', '"hope"'), "tool[0].proof.0: "),
+        (
+            'tool = "mine"' + TOOL.replace('"transaction"', '"hope"'),
+            "tool[0].proof[0].by = 'hope': allowed: 'transaction', ",
+        ),
+        ('tool = "mine"\nmodel = "row"' + TOOL, "tool[0].model = 'row': allowed: 'rows', 'head', 'state' or 'events'"),
+        ('tool = "mine"' + TOOL.replace('by = "transaction"', ""), "tool[0].proof[0].by: missing; it is required"),
+        ('tool = "mine"' + TOOL + "rank = 'x'", "tool[0].rank = 'x': allowed: integer"),
         ('tool = "mine"' + TOOL + "colour = 1", "tool[0].colour: unknown key"),
         ('tool = "mine"' + TOOL.replace('key = ["version"]', "", 1), "tool[0].key: missing; it is required"),
     ],
