@@ -21,7 +21,13 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import JustifyMethod
+
 _PIPE_WIDTH = 200  # columns where nobody's terminal says how wide it is
+
+
+_MARGIN, _GAP = "  ", "   "  # round a table, and between its columns
+_FOLDED = 8  # characters of a text that stay beside each other, however narrow the table
 
 
 def visible(text: str) -> str:
@@ -49,12 +55,24 @@ def print_json(document: object) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print rows under headers; numbers to the right."""
+    """Print rows under headers, numbers to the right; each row as names and values where the terminal is too narrow."""
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     listed = [list(row) for row in rows]
+    least = len(_MARGIN)
     for index, header in enumerate(headers):
-        numeric = bool(listed) and all(isinstance(row[index], int | float | None) for row in listed)
-        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+        cells = [row[index] for row in listed]
+        numeric = bool(cells) and all(isinstance(cell, int | float | None) for cell in cells)
+        longest = max((len(shown(cell)) for cell in cells), default=0)
+        # A number or a heading that is broken in two reads as another, so only text is folded.
+        narrow = max(len(header), longest if numeric else min(longest, _FOLDED))
+        least += narrow + len(_GAP)
+        justify: JustifyMethod = "right" if numeric else "left"
+        table.add_column(header, justify=justify, overflow="fold", no_wrap=numeric, min_width=narrow)
+    if listed and least - len(_GAP) > width():
+        for row in listed:
+            print_text("")
+            print_pairs(zip(headers, row, strict=True))
+        return
     for row in listed:
         table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
     console().print(table)
