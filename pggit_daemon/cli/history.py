@@ -29,6 +29,8 @@ SourceOption = Annotated[
 _KINDS = ", ".join(CommitKind)
 _ALL_COLUMNS = 130  # columns of the terminal from which on the list has all of its own
 # Metadata that other lines, or the table of migrations, say already.
+_TIMES = {"backend_start"}
+_UNCHANGED = "no schema change"
 _SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part", "texts"}
 
 
@@ -124,8 +126,13 @@ def _when(commit: Commit) -> str:
 
 def _what(commit: Commit) -> str:
     """The message, with the evidence for its migrations, or with who it was where that counts more."""
-    evidence = dict.fromkeys(_evidence(m) for m in commit.migrations)
-    why = _who(commit) if commit.kind == "out_of_band" or not evidence else ", ".join(evidence)
+    evidence = list(dict.fromkeys(_evidence(m) for m in commit.migrations if m["made"]))
+    if idle := [
+        records.shown_as(m["tool"], m["migration_id"], m["version"]) for m in commit.migrations if not m["made"]
+    ]:
+        # Named, as the message is that of a migration that did change the schema.
+        evidence.append(f"{_UNCHANGED}: {', '.join(idle)}")
+    why = _who(commit) if commit.kind == "out_of_band" or not evidence else "; ".join(evidence)
     return f"{commit.message or ''} ({why})" if why else commit.message or ""
 
 
@@ -151,7 +158,7 @@ def _migrations(commit: Commit) -> str:
 
 def _evidence(migration: dict[str, Any]) -> str:
     if not migration["made"]:
-        return "no schema change"
+        return _UNCHANGED
     return str(migration["evidence"] or "no evidence")
 
 
@@ -170,6 +177,8 @@ def _flat(metadata: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, obj
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key} ")
         else:
+            if key in _TIMES:
+                value = moment(str(value))  # noqa: PLW2901  (shown as every other time)
             yield f"  {prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else value
 
 

@@ -91,9 +91,9 @@ def _done(report: InstallReport) -> str:
     if not report.changed:
         return "nothing to do"
     if report.from_version == report.to_version:
-        return f"version {report.to_version} as before; its functions and views are renewed"
+        return f"schema version {report.to_version} as before; its functions and views are renewed"
     over = "" if report.from_version is None else f" over version {report.from_version}"
-    return f"installed version {report.to_version}{over}"
+    return f"installed schema version {report.to_version}{over}"
 
 
 def _check_usage(role: str | None, migrators: tuple[str, ...], *, read_all_data: bool) -> None:

@@ -41,7 +41,7 @@ _LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE")
 def choose(config: Path | None, dsn: str | None) -> Config:
     """Return what counts: --dsn, else the configuration file, else what PG* variables alone say."""
     if config is not None and dsn is not None:
-        raise UsageError("--config and --dsn: allowed is one of them")
+        raise UsageError("--config and --dsn: give one of them, not both")
     if dsn is not None:
         return for_dsn(dsn)
     path = find_path(config, os.environ)

@@ -141,9 +141,15 @@ def transport(dsn: str) -> str:
     return make_conninfo(dsn, client_encoding=session.CLIENT_ENCODING, **wanted)
 
 
+def libpq_said(exc: psycopg.Error) -> str:
+    """Tell what libpq said in one line: without what psycopg puts in front, its lines told apart."""
+    said = str(exc).removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    return " · ".join(" ".join(line.split()) for line in said.splitlines() if line.strip())
+
+
 async def refused(dsn: str, exc: psycopg.Error) -> ConnectError:
     """Say why a connection was not made: because the server takes none at all now, or because it refuses ours."""
-    said = f"cannot connect: {' '.join(str(exc).split())}"
+    said = f"cannot connect: {libpq_said(exc)}"
     if isinstance(exc, psycopg.errors.ConnectionTimeout) or await away(dsn):
         return ServerAway(said, hint="start the server, or wait for it; it is tried again all the time")
     return ConnectError(said, hint=CHECK_LOGIN)

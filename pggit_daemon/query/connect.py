@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.config import redact, redact_dsn
 from pggit_daemon.db import session
-from pggit_daemon.db.connections import CHECK_LOGIN, RV, check_encoding, heard, right_missing, transport
+from pggit_daemon.db.connections import CHECK_LOGIN, RV, check_encoding, heard, libpq_said, right_missing, transport
 from pggit_daemon.db.guard import LOOK_INTERVAL, SILENCE, Verdict, beside, same_server, shut_down
 from pggit_daemon.errors import ConnectError, PggitDaemonError, PrerequisiteError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from psycopg.abc import PQGen
 
-_INIT = "pggit-daemon init --dsn DSN"
+_INIT = "pggit-daemon init --dsn DSN, as a superuser"
 _WHO_READS = (
     "log in as the daemon's role (pggit-daemon init, as a superuser, gives it what it lacks) or as a superuser;"
     " people read by SQL: GRANT pggit_reader TO … (docs/sql-api.md#privileges)"
@@ -135,5 +135,5 @@ def translate(error: psycopg.Error) -> PggitDaemonError:
 
 def _reason(error: psycopg.Error) -> str:
     diagnostics = [error.diag.message_primary, error.diag.message_detail, error.diag.message_hint]
-    said = " · ".join(part for part in diagnostics if part) or str(error)
+    said = " · ".join(part for part in diagnostics if part) or libpq_said(error)
     return redact(" ".join(said.split()))

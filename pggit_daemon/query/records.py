@@ -259,5 +259,6 @@ def _migration(conn: Connection, reference: MigrationRef, tool: str | None, sour
         listed = "; ".join(
             row.reference + (f" --source {row.source}" if names[row.reference] > 1 else "") for row in candidates
         )
-        raise UsageError(f"several migrations are called so; say which: {listed}")
+        called = reference.version if reference.version is not None else reference.migration_id
+        raise UsageError(f"several migrations are called {called}; say which: {listed}")
     return candidates[0] if candidates else None

@@ -7,6 +7,7 @@ In: one word. Out: what it can mean, in the order in which to look. Pure; `recor
     3f9a1c0         a commit, by 7 or more first digits of its hash
     flyway:12       a migration, by tool and id or the tool's own version (flyway:1.2, flyway:-12 a rollback)
     12              a migration by id, whatever its tool; where there is none, the commit with that id
+    0012            likewise, but by the tool's own version before any number: no id is written with zeros before it
     1.2             a migration by the tool's own version, whatever its tool, where the word means nothing else
 """
 
@@ -63,7 +64,9 @@ def parse_reference(word: str) -> tuple[Reference, ...]:
     if colon and tool and rest:
         number = int(rest) if re.fullmatch(r"-?[0-9]+", rest) and abs(int(rest)) <= _MAX_BIGINT else None
         return (MigrationRef(tool, number, rest),)
-    found: list[Reference] = []
+    by_version = MigrationRef(None, None, word)
+    padded = re.fullmatch(r"-?0[0-9]+", word) is not None
+    found: list[Reference] = [by_version] if padded else []
     if re.fullmatch(r"-?[0-9]+", word):
         number = _within(word, word, _MAX_BIGINT)
         found.append(MigrationRef(None, number, None))
@@ -73,7 +76,7 @@ def parse_reference(word: str) -> tuple[Reference, ...]:
         found.append(HashPrefix(word.lower()))
     if not word.strip() or word.startswith(("@", ":")) or word.endswith(":"):
         raise UsageError(f"{word!r} names no commit and no migration; allowed: {FORMS}")
-    return (*found, MigrationRef(None, None, word))
+    return tuple(found) if padded else (*found, by_version)
 
 
 def _within(word: str, digits: str, limit: int) -> int:

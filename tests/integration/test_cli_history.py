@@ -163,12 +163,33 @@ def test_a_version_is_that_of_the_migration_and_not_of_its_rollback(recorded: st
         several = run("show", word, dsn=recorded)
         assert several.code == 2
         assert several.err.startswith(
-            "error: several migrations are called so; say which:"
+            "error: several migrations are called a3; say which:"
             " alembic:9 --source other.alembic_version; alembic:8; alembic:9 --source public.alembic_version"
         )
     assert run("show", "no such version", dsn=recorded).code == 5
     alone = run("show", "alembic:9", "--source", "other.alembic_version", "--json", dsn=recorded)
     assert alone.json["migration"]["source"] == "other.alembic_version"
+
+
+def test_a_number_with_zeros_before_it_is_a_version_first(recorded: str) -> None:
+    """Alembic's 0001 is nobody's id 1; where no tool has such a version, it is the number."""
+    with psycopg.connect(recorded, autocommit=True, options="-c session_replication_role=replica") as conn:
+        conn.execute(
+            "INSERT INTO pggit.external_migrations (migration_id, tool_name, source, version, success)"
+            " VALUES (1000000000000000001, 'alembic', 'public.alembic_version', '0001', true)"
+        )
+    assert run("show", "0001", "--json", dsn=recorded).json["migration"]["tool"] == "alembic"
+    assert run("show", "02", "--json", dsn=recorded).json["migration"]["migration_id"] == 2
+    assert "several migrations are called 1; say which: flyway:1; liquibase:1" in run("show", "1", dsn=recorded).err
+
+
+def test_log_names_a_migration_that_changed_nothing_beside_the_one_whose_message_it_is(recorded: str) -> None:
+    link_parts(recorded)
+    with psycopg.connect(recorded) as conn:
+        conn.execute("UPDATE pggit.external_migrations SET pggit_commit_id = 2 WHERE migration_id = 8")
+        conn.execute("UPDATE pggit_daemon.link SET commit_id = 2 WHERE migration_id = 8")
+    lines = run("log", dsn=recorded, COLUMNS="120").out.splitlines()
+    assert lines[1].endswith("flyway: 1 first (lock; no schema change: flyway:8)")
 
 
 def test_unknown_names_are_exit_5(recorded: str) -> None:

@@ -166,7 +166,7 @@ def test_a_wrong_password_stays_out_of_log_and_pages(installed_database: str, tm
         (("--http", "127.0.0.1:70000"), 2, "allowed: HOST:PORT"),
         (("--http", "192.0.2.1:1"), 2, "HTTP cannot listen on 192.0.2.1 port 1"),
         (("--log-level", "loud"), 2, "allowed: debug, info, warning, error"),
-        (("--config", "/nonexistent.toml"), 2, "allowed is one of them"),
+        (("--config", "/nonexistent.toml"), 2, "give one of them, not both"),
     ],
 )
 def test_wrong_options_end_it_with_a_sentence(arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -26,6 +26,8 @@ from pggit_daemon.query.references import (
         ("@12", (CommitId(12),)),
         ("12", (MigrationRef(None, 12, None), CommitId(12), MigrationRef(None, None, "12"))),
         ("-12", (MigrationRef(None, -12, None), MigrationRef(None, None, "-12"))),
+        ("0012", (MigrationRef(None, None, "0012"), MigrationRef(None, 12, None), CommitId(12))),
+        ("0", (MigrationRef(None, 0, None), CommitId(0), MigrationRef(None, None, "0"))),
         ("1.2", (MigrationRef(None, None, "1.2"),)),
         ("a1", (MigrationRef(None, None, "a1"),)),
         ("flyway:12", (MigrationRef("flyway", 12, "12"),)),
