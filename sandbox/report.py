@@ -45,8 +45,8 @@ def _migrations(rows: list[Migration], by_id: dict[int, Commit]) -> Table:
         commit = by_id.get(row.commit_id or 0)
         name = row.name if row.version is None or "::" in row.version else f"{row.version} {row.name}"
         changed = "\n".join(row.changed)
-        short = commit.hash[:10] if commit is not None else "[red]none[/]"
-        table.add_row(f"{row.tool} {name}", row.status, row.evidence or "", short, changed)
+        short = commit.hash[:12] if commit is not None else "[red]none[/]"
+        table.add_row(f"{row.tool}:{name}", row.status, row.evidence or "", short, changed)
     return table
 
 
@@ -58,7 +58,7 @@ def _commits(made: list[Commit]) -> Table:
         session = commit.metadata.get("session", {})
         kind = f"[yellow]{commit.kind}[/]" if commit.kind == "out_of_band" else commit.kind
         source = session.get("application_name", "")
-        table.add_row(commit.hash[:10], kind, commit.author or "", source, commit.message or "")
+        table.add_row(commit.hash[:12], kind, commit.author or "", source, commit.message or "")
     return table
 
 
@@ -69,7 +69,7 @@ def _exported(dsn: str, rows: list[Migration]) -> Table:
         for row in sorted(rows, key=lambda row: row.commit_id or 0):
             found = conn.execute("SELECT pggit_daemon.export_tree(%s)", [row.commit_id]).fetchone()
             text = found[0] if found is not None and found[0] is not None else ""
-            table.add_row(f"{row.tool} {row.version or row.name}", str(len(text.splitlines())))
+            table.add_row(f"{row.tool}:{row.version or row.name}", str(len(text.splitlines())))
     return table
 
 

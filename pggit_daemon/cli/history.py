@@ -56,8 +56,12 @@ def log(
         sys.stderr.write(
             f"note: no migration of {option} {value} is recorded; there are: {', '.join(known) or 'none'}\n"
         )
+    if not rows and not unknown:
+        sys.stderr.write(f"note: no commit is recorded{f' of the kind {kind}' if kind else ''}\n")
     if json:
         print_json({"database": chosen.name, "commits": [row.as_json() for row in rows]})
+        return
+    if not rows:
         return
     if width() < _ALL_COLUMNS:
         _print_narrow(rows)

@@ -72,7 +72,9 @@ class Commit:
 
 def shown_as(tool: str, migration_id: int, version: str | None) -> str:
     """Name a migration to a reader: by the tool's own version where the id was given by us. It is an argument, too."""
-    own = version if version and migration_id >= SYNTHETIC and not version.isdigit() else None
+    # A word of digits alone is an id, unless zeros stand before it.
+    padded = version is not None and version.startswith("0") and len(version) > 1
+    own = version if version and migration_id >= SYNTHETIC and (padded or not version.isdigit()) else None
     return f"{tool}:{own or migration_id}"
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pggit_daemon.errors import ConfigError
 
 FORMS = "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id or version"
+_PADDED = r"-?0[0-9]+"
 _MAX_BIGINT = 2**63 - 1
 _MAX_INTEGER = 2**31 - 1
 
@@ -63,9 +64,10 @@ def parse_reference(word: str) -> tuple[Reference, ...]:
     tool, colon, rest = word.partition(":")
     if colon and tool and rest:
         number = int(rest) if re.fullmatch(r"-?[0-9]+", rest) and abs(int(rest)) <= _MAX_BIGINT else None
-        return (MigrationRef(tool, number, rest),)
+        named = MigrationRef(tool, number, rest)
+        return (MigrationRef(tool, None, rest), named) if re.fullmatch(_PADDED, rest) else (named,)
     by_version = MigrationRef(None, None, word)
-    padded = re.fullmatch(r"-?0[0-9]+", word) is not None
+    padded = re.fullmatch(_PADDED, word) is not None
     found: list[Reference] = [by_version] if padded else []
     if re.fullmatch(r"-?[0-9]+", word):
         number = _within(word, word, _MAX_BIGINT)

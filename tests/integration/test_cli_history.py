@@ -45,6 +45,12 @@ def test_log(recorded: str) -> None:
     assert "no migration of --tool flywya is recorded; there are: flyway, liq" in (
         run("log", "--tool", "flywya", dsn=recorded).err
     )
+    for none, note in (
+        (("--kind", "gap"), " of the kind gap"),
+        (("--kind", "snapshot", "-n", "3"), " of the kind snapshot"),
+    ):
+        said = run("log", *none, dsn=recorded)
+        assert (said.code, said.out, said.err) == (0, "", f"note: no commit is recorded{note}\n")
     unknown = run("log", "--kind", "foo", dsn=recorded)
     assert (unknown.code, unknown.out) == (2, "")
     assert "--kind foo: allowed: pending, baseline, migration, tool, out_of_band" in unknown.err
@@ -179,6 +185,7 @@ def test_a_number_with_zeros_before_it_is_a_version_first(recorded: str) -> None
             " VALUES (1000000000000000001, 'alembic', 'public.alembic_version', '0001', true)"
         )
     assert run("show", "0001", "--json", dsn=recorded).json["migration"]["tool"] == "alembic"
+    assert run("show", "alembic:0001", "--json", dsn=recorded).json["migration"]["tool"] == "alembic"
     assert run("show", "02", "--json", dsn=recorded).json["migration"]["migration_id"] == 2
     assert "several migrations are called 1; say which: flyway:1; liquibase:1" in run("show", "1", dsn=recorded).err
 

@@ -31,6 +31,7 @@ from pggit_daemon.query.references import (
         ("1.2", (MigrationRef(None, None, "1.2"),)),
         ("a1", (MigrationRef(None, None, "a1"),)),
         ("flyway:12", (MigrationRef("flyway", 12, "12"),)),
+        ("alembic:0012", (MigrationRef("alembic", None, "0012"), MigrationRef("alembic", 12, "0012"))),
         ("flyway:-12", (MigrationRef("flyway", -12, "-12"),)),
         ("flyway:1.2", (MigrationRef("flyway", None, "1.2"),)),
         ("liquibase:a:b::c", (MigrationRef("liquibase", None, "a:b::c"),)),
@@ -83,6 +84,7 @@ def test_any_text_has_a_meaning_or_is_refused(word: str) -> None:
     [
         (12, "12", "flyway:12"),
         (10**18 + 2, "2.1", "flyway:2.1"),
+        (10**18 + 2, "0002", "flyway:0002"),
         (10**18 + 2, None, f"flyway:{10**18 + 2}"),
         (-(10**18) - 2, "2.1", f"flyway:-{10**18 + 2}"),
         (10**18 + 2, "9" * 20, f"flyway:{10**18 + 2}"),
@@ -93,6 +95,6 @@ def test_a_reader_sees_the_tools_own_version_in_place_of_an_id_of_ours(
 ) -> None:
     """What is shown leads back to that migration: a rollback and what looks like an id keep theirs."""
     assert shown_as("flyway", migration_id, version) == shown
-    assert MigrationRef("flyway", None if version == "2.1" and migration_id > 0 else migration_id, shown[7:]) in (
-        parse_reference(shown)
-    )
+    assert MigrationRef(
+        "flyway", None if version in {"2.1", "0002"} and migration_id > 0 else migration_id, shown[7:]
+    ) in (parse_reference(shown))
