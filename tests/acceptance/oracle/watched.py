@@ -48,7 +48,7 @@ OURS = "CREATE SCHEMA pggit_daemon;\n" + "".join(
     file.read_text(encoding="utf-8")
     for folder in ("capture", "api")
     for file in resources.files("pggit_daemon").joinpath("sql", folder).iterdir()
-    if file.name.endswith("_triggers.sql")
+    if file.name.endswith(("_handlers.sql", "_event_triggers.sql"))
 )
 # Without the rest of ours they would be in the way of what follows. What is done to event triggers fires none.
 NO_TRIGGERS = r"""
