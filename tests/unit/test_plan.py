@@ -142,28 +142,26 @@ def test_parts_are_linked_each_with_the_evidence() -> None:
 
 
 def test_a_row_that_waits_is_recorded_at_once_and_linked_later() -> None:
-    """Two sessions could be it until one of them shows that it was busy while the row was written."""
+    """Flyway holds its lock meanwhile, so the DDL could be its own until its row and the end of the bracket tell."""
     wal = Wal()
-    run = Liquibase(wal, who(1))
+    flyway, run = Flyway(wal, who(1), who(2)), Liquibase(wal, who(3))
+    flyway.lock()
     run.open()
     wal.sleep(2)
-    other = wal.begin(who(7))
-    other.create("public.x")
-    other.commit()
-    busy = wal.begin(who(7))
-    busy.create("public.y")
     run.run("public.a")
     follower = followed(wal)
+    first = len(wal.transactions)
     recorded = dict(statements(follower.steps[-1]))
     assert (recorded["put_migration"]["hash"], recorded["put_migration"]["evidence"]) == (None, None)
     assert "link" not in recorded
-    follower.feed(busy.commit())
+    flyway.migrate("public.b")
     run.close()
-    follower.feed(wal.transactions[-1])
-    later = dict(statements(follower.steps[-1]))
-    assert later["link_row"]["hash"] == later["link"]["hash"] == list(follower.stored.commits)[1]
-    assert (later["link_row"]["lsn"], later["link_row"]["evidence"]) == (recorded["put_migration"]["lsn"], "bracket")
-    assert "put_migration" not in later
+    follower.feed(*wal.transactions[first:])
+    later = [values for name, values in statements(follower.steps[-1]) if name in {"link", "link_row"}]
+    link, row = (values for values in later if values["migration_id"] == 1 and values["tool"] == "liquibase")
+    assert link["hash"] == row["hash"] == next(iter(follower.stored.commits))
+    assert (row["lsn"], row["evidence"]) == (recorded["put_migration"]["lsn"], "bracket")
+    assert "put_migration" not in names(follower.steps[-1])
 
 
 def test_an_out_of_band_change_of_an_object_opens_a_conflict_and_a_migration_settles_it() -> None:
