@@ -35,6 +35,7 @@ def _nothing(tx: Tx, table: TableName, number: int) -> None:
 class Kit:
     """`modes`: how its migrations may run. same: row and DDL in one transaction; after: the row in a later one; data:
     no DDL at all. `lock` and `unlock` move its lock row; `child`: DDL runs in a session of its own for each migration.
+    `shown`: the row of an integrated table, where it differs: a table without a key has REPLICA IDENTITY FULL then.
     """
 
     preset: str
@@ -43,6 +44,7 @@ class Kit:
     version: Callable[[int], str]
     modes: tuple[str, ...]
     begun: Write = _nothing
+    shown: Write | None = None
     lock_table: str | None = None
     lock: Write = _nothing
     unlock: Write = _nothing
@@ -73,6 +75,11 @@ def _alembic(tx: Tx, table: TableName, number: int) -> None:
 def _one_number(tx: Tx, table: TableName, number: int) -> None:
     """Of a table without a key, of whose UPDATE the plugin shows nothing."""
     tx.undecodable(table, {"version": str(number)})
+
+
+def _shown_number(tx: Tx, table: TableName, number: int) -> None:
+    """With REPLICA IDENTITY FULL the plugin shows the UPDATE, and the old number with it."""
+    tx.row(table, RowOp.UPDATE, {"version": number}, {"version": number - 1})
 
 
 def _first_number(tx: Tx, table: TableName, number: int) -> None:
@@ -160,8 +167,18 @@ KITS = {
             begun=lambda tx, table, n: _golang(tx, table, n, dirty=True),
             holder="own",
         ),
-        Kit("tern", "schema_version", _one_number, str, _ALL, begun=_first_number, holder="own", program="tern"),
-        Kit("sequel-integers", "schema_info", _one_number, str, _ALL, begun=_first_number),
+        Kit(
+            "tern",
+            "schema_version",
+            _one_number,
+            str,
+            _ALL,
+            begun=_first_number,
+            shown=_shown_number,
+            holder="own",
+            program="tern",
+        ),
+        Kit("sequel-integers", "schema_info", _one_number, str, _ALL, begun=_first_number, shown=_shown_number),
         Kit(
             "prisma",
             "_prisma_migrations",
@@ -339,7 +356,8 @@ class Run:
         row = owned[-1] if mode == "same" else self.wal.begin(main)
         if self.integrated:
             ask(row, "session", schema=self.schema, table=self.kit.table)
-        self.kit.row(row, self.table, self.number)
+        write = self.kit.shown if self.integrated and self.kit.shown is not None else self.kit.row
+        write(row, self.table, self.number)
         yield
         row.commit()
         yield
