@@ -58,7 +58,8 @@ def show_own(state: State, source: str, session: SessionKey, now: datetime, *, w
         for name, claim in list(segment.claims.items()):
             proof = proof_of(state.sources[name])
             if name == source and (proof.is_writers or state.sources[name].shows_itself):
-                better = as_certain(claim) if wrote else proof.shown(claim, state.sources[name], state.known)
+                sure = wrote and not state.sources[name].is_company
+                better = as_certain(claim) if sure else proof.shown(claim, state.sources[name], state.known)
                 if better != claim and not (claim.certain and not claim.reads):
                     segment.claims[name] = better
                     state.mark_dirty(segment)

@@ -152,11 +152,8 @@ def test_yoyo_is_known_beside_a_session_that_was_there_before_its_lock() -> None
     assert scene.linked(follower) == scene.mine
 
 
-@pytest.mark.parametrize("others", [0, 1], ids=["alone", "one more that looks so"])
-def test_marv_is_known_by_its_three_connections(others: int) -> None:
-    scene = Scene("marv", TableName("public", "migrations"))
-    scene.wal.connected = []
-    old = connect(scene, 899, "")
+def marv(scene: Scene, others: int = 0) -> tuple[Who, Who]:
+    """It connects, and has its lock table: the sessions that write its rows and run its scripts."""
     locker, writer, runner = (connect(scene, pid, "") for pid in (100, 101, 102))
     for number in range(others):
         connect(scene, 900 + number, "")
@@ -164,14 +161,50 @@ def test_marv_is_known_by_its_three_connections(others: int) -> None:
     scene.wal.since[locker.key] = scene.wal.now
     scene.wal.locks[1259, 4711] = locker
     scene.wal.locked[1259, 4711] = TableName("public", "migrations_lock")
+    return writer, runner
+
+
+def marv_row(number: int) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(("comment", "checksum"), "c") | {"namespace": "default", "level": number}
+    return row | {"timestamp": "2026-03-01 10:00:00"}
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "one more that looks so"])
+def test_marv_is_known_by_its_three_connections(others: int) -> None:
+    scene = Scene("marv", TableName("public", "migrations"))
+    scene.wal.connected = []
+    old = connect(scene, 899, "")
+    writer, runner = marv(scene, others)
     late = connect(scene, 910, "")
     for number in (1, 2, 3):
         if number != 2:
             scene.run(runner, f"default {number}")
         for hand in (old, late):
             scene.run(hand, None)
-        row: dict[str, Any] = dict.fromkeys(("comment", "checksum"), "c") | {"namespace": "default", "level": number}
-        scene.row(writer, **row, timestamp="2026-03-01 10:00:00")
+        scene.row(writer, **marv_row(number))
     follower = scene.follow()
     assert wrong(scene, follower) == {}
     assert scene.linked(follower) == ({} if others else scene.mine)
+
+
+@pytest.mark.parametrize("use", ["reads before", "reads between", "writes"])
+@pytest.mark.parametrize("came", ["before marv", "after its lock"])
+def test_who_uses_the_history_table_beside_marv_is_not_its_runner(use: str, came: str) -> None:
+    """Its runner never does, so a row of data alone takes nothing of a hand that did."""
+    scene = Scene("marv", TableName("public", "migrations"))
+    scene.wal.connected = []
+    hand = connect(scene, 899, "")
+    writer, _ = marv(scene)
+    if came == "after its lock":
+        leave(scene, hand)
+        hand = connect(scene, 910, "")
+    if use == "reads before":
+        scene.look(hand)
+    if use == "writes":
+        scene.row(hand, **marv_row(2))
+    scene.run(hand, None)
+    if use == "reads between":
+        scene.look(hand)
+    scene.run(hand, None)
+    scene.row(writer, **marv_row(3))
+    assert scene.linked(scene.follow()) == {}

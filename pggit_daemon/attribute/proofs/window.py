@@ -9,9 +9,10 @@ it wrote a row together with DDL, or the capture saw that it had written to the 
 or asked for the table proves less, as people and other programs do that, too: such a session counts where it looks as
 those that ran the source's migrations so far, its DDL ended right before the row, no other of that look has lately
 read the table and run DDL of its own, and (where rows shared a transaction with their DDL so far) a statement cannot
-run in one. A row that finds only others waits for such a sign until its grace is over, and is not linked then. Only
-where the user's configuration trusts the order does an unknown session count: alone, and if its DDL ended right before
-the row.
+run in one. Of a tool that runs scripts on a connection which never uses the table (marv), none of
+this counts: only the company of its connections. A row that finds only others waits for such a sign until its grace is
+over, and is not linked then. Only where the user's configuration trusts the order does an unknown session count: alone,
+and if its DDL ended right before the row.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ class WindowProof:
         if not known.may_write(source.name, seen):
             return None
         tool = known.sessions.of(source.name)
-        reads = tool.is_own(seen.session.key, seen.time)
-        if tool.named:
+        # A company's connection that runs scripts does not touch the table: who did is another.
+        reads = tool.is_own(seen.session.key, seen.time) and not source.is_company
+        if tool.named and not source.is_company:
             # The row will say which session it was, whatever that looks like.
             return Claim(source.name, Evidence.WINDOW, None, certain=reads)
         if source.preset.session.rule_out(seen.session):
             return None
-        if tool.has_written(seen.session.key, seen.time) or is_of_company(source, seen):
+        if is_of_company(source, seen) or (reads and tool.has_written(seen.session.key, seen.time)):
             return Claim(source.name, Evidence.WINDOW, None, certain=True)
         fits, free = _looks_like_one(source, seen, tool), seen.alone or not tool.shares or window_of(source).apart
         if reads:
@@ -76,7 +78,7 @@ class WindowProof:
         return Claim(source.name, Evidence.WINDOW, None) if fits and free else None
 
     def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002  # the protocol
-        return claim if claim.reads else replace(claim, certain=True, weak=False, reads=True)
+        return claim if claim.reads or source.is_company else replace(claim, certain=True, weak=False, reads=True)
 
     def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         return False
