@@ -7,9 +7,9 @@ A wrong link is worse than none, and order alone proves nothing: whoever ran DDL
 changed data stands where a tool would stand. So a session must have shown that it is the tool's. It certainly is where
 it wrote a row together with DDL, or the capture saw that it had written to the history table. That it has read, locked
 or asked for the table proves less, as people and other programs do that, too: such a session counts where it looks as
-those that ran the source's migrations so far, its DDL ended right before the row, no other of that look has lately
-read the table and run DDL of its own, and (where rows shared a transaction with their DDL so far) a statement cannot
-run in one. Of a tool that runs scripts on a connection which never uses the table (marv), none of
+those that ran the source's migrations so far, its DDL ended right before the row, it had not left by then, no other of
+that look has lately read the table and run DDL of its own, and (where rows shared a transaction with their DDL so far)
+a statement cannot run in one. Of a tool that runs scripts on a connection which never uses the table (marv), none of
 this counts: only the company of its connections. A row that finds only others waits for such a sign until its grace is
 over, and is not linked then. Only where the user's configuration trusts the order does an unknown session count: alone,
 and if its DDL ended right before the row.
@@ -97,7 +97,10 @@ class WindowProof:
         gap = max(window.gap, READ_GAP) if window.trusted and window.gap is not None else window.gap
         readers = _of_readers(_near(row, candidates, source, gap), source.name)
         if readers:
-            found = after_commit(row, source, _kept(row, readers), Evidence.WINDOW)
+            there = {session: some for session, some in readers.items() if not _had_left(row, some)}
+            if not there:
+                return Wait(f"the session that ran DDL just before it had ended by then: {named(readers)}")
+            found = after_commit(row, source, there, Evidence.WINDOW)
             return unless_others_work(found, row, beside.known)
         unknown = _near(row, candidates, source, window.gap)
         if not unknown:
@@ -144,13 +147,14 @@ def _kept(row: WaitingRow, candidates: Candidates) -> Candidates:
 
     A run that failed leaves such DDL, and the row of the next run is not its. Where all have ended, all stay rivals.
     """
-    kept = {
-        session: segments
-        for session, segments in candidates.items()
-        if not all(one.gone_before is not None and one.gone_before < row.commit_lsn for one in segments)
-        or row.time - segments[-1].time >= POOL_KEEPS
-    }
+    kept = {session: segments for session, segments in candidates.items() if not _had_left(row, segments)}
     return kept or candidates
+
+
+def _had_left(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:
+    """Whether the session had ended before the row, too soon for a pool to have given it up."""
+    ended = all(one.gone_before is not None and one.gone_before < row.commit_lsn for one in segments)
+    return ended and row.time - segments[-1].time < POOL_KEEPS
 
 
 def _in_one_go(
