@@ -1,7 +1,7 @@
 """`python -m tests.tools [TOOL…] [--mode none|hands|integrated] [--plugin P]`: the table of docs/tools.md.
 
-`--story winding` or `twins` takes the tools through another story (`winding.py`, `twins.py`), `--verbose` prints what
-they said.
+`--story winding` or `twins` takes the tools through another story (`winding.py`, `twins.py`), `--reading` lets hands
+look at the history table, `--verbose` prints what the tools said.
 Ends with an exit code of 1 where a link is wrong, or a tool failed or is missing; all others run nevertheless.
 """
 
@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--mode", action="append", choices=[one.value for one in Mode])
     parser.add_argument("--story", choices=STORIES, default="plain")
     parser.add_argument("--plugin", default="auto")
+    parser.add_argument("--reading", action="store_true", help="hands also look at the history table")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> int:
     settings = {"max_replication_slots": "60", "max_wal_senders": "60", "max_connections": "300"}
     with Cluster.start(settings) as cluster, tempfile.TemporaryDirectory(prefix="tools-") as folder:
         Path(folder).chmod(0o755)
-        bench = Bench(cluster, Path(folder), given.plugin)
+        bench = Bench(cluster, Path(folder), given.plugin, reading=given.reading)
         for mode in given.mode or [one.value for one in Mode]:
             for done in bench.run(names, Mode(mode), short=given.short, telling=STORIES[given.story]):
                 results.append(done)

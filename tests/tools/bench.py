@@ -65,12 +65,16 @@ class Done:
 
 
 class Bench:
-    """One daemon for the databases of all tools; `plugin` is the output plugin of its slots."""
+    """One daemon for the databases of all tools; `plugin` is the output plugin of its slots.
 
-    def __init__(self, cluster: Databases, folder: Path, plugin: str = "auto") -> None:
+    `reading`: the hands beside a tool also look at its history table. Where that is integrated they always do.
+    """
+
+    def __init__(self, cluster: Databases, folder: Path, plugin: str = "auto", *, reading: bool = False) -> None:
         self.cluster = cluster
         self.folder = folder
         self.plugin = plugin
+        self.reading = reading
         self.missing: dict[str, str] = {}
         self._prepare()
 
@@ -145,7 +149,7 @@ class Bench:
                     story.between = partial(_integrate, dsn, project.history, beside, looks)
                     story.run()
             else:
-                with hands(dsn, looks if mode is Mode.HANDS else (), project.history):
+                with hands(dsn, looks if mode is Mode.HANDS else (), project.history if self.reading else None):
                     story.run()
         except ToolMissing as exc:
             self.missing[name] = str(exc)

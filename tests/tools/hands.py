@@ -1,7 +1,10 @@
 """People who change the schema while a tool is at work: another user, and the tool's own user and program.
 
-In: a database, and the tool's history table. Out: nothing but the changes; every object's name begins with `hand_`.
-Some look at the history table before, in the transaction of their change or in the same session, and rarely lock it.
+In: a database, and the tool's history table, if they look at it. Out: nothing but the changes; every object's name
+begins with `hand_`.
+Where they are told of it, some look at it before, in the transaction of their change or in the same session, and rarely
+lock it: the first session that looks as the tool does and reads its table is the one that may still be mistaken for it
+(docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ LOOKS: tuple[tuple[str, bool], ...] = (
 )
 """How a hand looks at the history table before it changes anything, and whether in one transaction with that."""
 
+NO_LOOK = (("", False),)
+
 CANNOT_LOOK = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.InvalidSchemaName,
@@ -41,7 +46,7 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def hands(dsn: str, looks: Sequence[tuple[str, str]], history: str) -> Iterator[None]:
+def hands(dsn: str, looks: Sequence[tuple[str, str]], history: str | None) -> Iterator[None]:
     """Change the schema all the time while the body runs: one session after the other, each of another look."""
     stop = threading.Event()
     working = threading.Thread(target=_work, args=(dsn, tuple(looks), history, stop))
@@ -55,8 +60,9 @@ def hands(dsn: str, looks: Sequence[tuple[str, str]], history: str) -> Iterator[
             working.join()
 
 
-def _work(dsn: str, looks: Sequence[tuple[str, str]], history: str, stop: threading.Event) -> None:
-    for (user, application), (look, together) in zip(itertools.cycle(looks), itertools.cycle(LOOKS), strict=False):
+def _work(dsn: str, looks: Sequence[tuple[str, str]], history: str | None, stop: threading.Event) -> None:
+    reading = itertools.cycle(LOOKS if history is not None else NO_LOOK)
+    for (user, application), (look, together) in zip(itertools.cycle(looks), reading, strict=False):
         if stop.is_set():
             return
         number = next(_numbers)
