@@ -42,7 +42,7 @@ $$;
 
 -- What attribution said of a row that it linked to no commit; NULL where it said nothing. Rows are found by their place.
 CREATE OR REPLACE FUNCTION pggit_daemon.why_unlinked(of_source text, of_migration bigint, at_lsn pg_lsn) RETURNS text
-    LANGUAGE sql STABLE AS $$
+    LANGUAGE sql STABLE STRICT AS $$
     SELECT there.note
       FROM (SELECT h.id, h.source, h.migration_id, h.note FROM pggit_daemon.history_event AS h
              WHERE h.lsn = at_lsn OFFSET 0) AS there
