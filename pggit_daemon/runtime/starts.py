@@ -115,27 +115,28 @@ async def settle(conn: psycopg.AsyncConnection[Any]) -> None:
 
     It may have been written ahead a moment ago, by this process or by one that was killed.
     """
-    try:
-        await conn.execute(_QUERIES["settle"].encode())
-    except psycopg.Error as exc:
-        raise translated(exc) from exc
+    await _execute(conn, "settle")
 
 
 async def next_start(conn: psycopg.AsyncConnection[Any], last: Start | None) -> Start | None:
     """How the stream should begin; `last`: how this process began it before."""
-    try:
-        row = await (await conn.execute(_QUERIES["starts"].encode())).fetchone()
-    except psycopg.Error as exc:
-        raise translated(exc) from exc
-    if row is None:
+    rows = await _execute(conn, "starts")
+    if not rows:
         return None
-    before = min(row[0], last.counts) if last is not None else row[0]
-    return Start(before, LSN.parse(row[1]), LSN.parse(row[2]))
+    [(starts, after, until)] = rows
+    before = min(starts, last.counts) if last is not None else starts
+    return Start(before, LSN.parse(after), LSN.parse(until))
 
 
 async def _run(link: Lender, name: str, **values: int) -> None:
     async with link.use() as conn:
-        try:
-            await conn.execute(_QUERIES[name].encode(), values or None)
-        except psycopg.Error as exc:
-            raise translated(exc) from exc
+        await _execute(conn, name, **values)
+
+
+async def _execute(conn: psycopg.AsyncConnection[Any], name: str, **values: int) -> list[tuple[Any, ...]]:
+    """Run one of the queries; its rows, if it has any."""
+    try:
+        cursor = await conn.execute(_QUERIES[name].encode(), values or None)
+        return await cursor.fetchall() if cursor.description is not None else []
+    except psycopg.Error as exc:
+        raise translated(exc) from exc

@@ -22,12 +22,6 @@ def shared(cluster: Databases, installed_template: str, tmp_path_factory: pytest
         yield followed
 
 
-@pytest.fixture
-def api(shared: Followed) -> Followed:
-    shared.start()
-    return shared
-
-
 def tables_made(api: Followed, *names: str) -> None:
     """Others make tables, and the daemon records them although it is waited for nothing."""
     with api.connect() as other:
