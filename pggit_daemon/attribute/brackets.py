@@ -13,7 +13,6 @@ from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.changeset import BracketMove, Changeset
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.source import Source
@@ -37,8 +36,7 @@ def move_brackets(state: State, changeset: Changeset) -> list[TableName]:
 
 def mark(state: State, source: str, lsn: LSN) -> None:
     """The source's own session wrote here: whoever had a transaction open then is not it."""
-    proof = proof_of(state.sources[source])
-    if not proof.is_writers or proof.is_timed or state.sources[source].place is Place.OTHER_SESSION:
+    if not proof_of(state.sources[source]).works_alone(state.sources[source]):
         return
     state.known.sessions.of(source).mark(lsn)
     state.changed.tools[source] = None

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from pggit_daemon.attribute.claims import Seen, first_schema
+from pggit_daemon.attribute.claims import Seen
 from pggit_daemon.attribute.proofs import proof_of
+from pggit_daemon.attribute.search_path import first_schema
 from pggit_daemon.tools.source import Source
 
 GRACE = timedelta(seconds=5)

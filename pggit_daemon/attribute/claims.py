@@ -5,20 +5,18 @@ which a row may take up, or time and events refute. Pure.
 
 A claim is possible, not proven. Three things rule a session out: the tool's preset says it is never one of its
 clients; it is known to be another source's; the source's own session of this run is known and is another. Where
-several locks were held, the session's search_path decides: a tool that takes such a lock puts the schema of its history
-table first on the connection that migrates.
+several locks were held, the session's search_path decides (`search_path.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import HeldLock, Session, SessionKey
-from pggit_daemon.tools.source import Source
 
 Group = SessionKey | LSN | None
 """What one run of a tool is known by: the lock's holder, the bracket's opening, nothing for a window."""
@@ -60,29 +58,6 @@ class Seen:
     used: frozenset[str] = frozenset()
     wrote: frozenset[str] = frozenset()
     siblings: tuple[SessionKey, ...] | None = None
-
-
-def by_search_path(found: dict[str, Claim], sources: Mapping[str, Source], seen: Seen) -> dict[str, Claim]:
-    """Of several uncertain claims by locks only the one whose table lies in the session's first schema."""
-    open_claims = {
-        name
-        for name, claim in found.items()
-        if claim.evidence in {Evidence.LOCK, Evidence.BRACKET} and not claim.certain
-    }
-    first = first_schema(seen.search_path or "")
-    fitting = {name for name in open_claims if sources[name].table.schema == first}
-    if len(fitting) != 1 or len({found[name].evidence for name in open_claims}) > 1:
-        return found
-    return {name: claim for name, claim in found.items() if name not in open_claims - fitting}
-
-
-def first_schema(search_path: str) -> str | None:
-    """The first entry of a search_path as the server understands it; None if there is none."""
-    text = search_path.strip()
-    if text.startswith('"'):
-        name, closing, _ = text[1:].replace('""', "\0").partition('"')
-        return name.replace("\0", '"') if closing else None
-    return text.partition(",")[0].strip().lower() or None
 
 
 def as_certain(claim: Claim) -> Claim:

@@ -16,7 +16,6 @@ from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey, Watched
 
 SOON_AFTER = timedelta(microseconds=1)
@@ -33,7 +32,7 @@ def watched(state: State) -> frozenset[Watched]:
             waiting = [row for row in state.rows.get(source.name, ()) if not row.matched]
             ran = [segment for row in waiting for segment in candidates_of(state, row)]
             found.update(Watched(segment.session, by_lock=False) for segment in ran if not segment.ended)
-        if proof_of(source).is_timed and source.place is Place.OTHER_SESSION:
+        if proof_of(source).asks_who_left(source):
             there = (segment.session for segment in state.pool.of_source(source.name) if not segment.ended)
             found.update(Watched(session, by_lock=False) for session in there)
         if proof_of(source).has_siblings or source.outlives_session:
@@ -80,7 +79,7 @@ def claim_ends(state: State, due: ClaimEnds) -> None:
         return
     if not state.sources[due.source].outlives_session or not segment.claims[due.source].reads:
         see_other(state, segment, due.source, segment.time + state.sources[due.source].grace)
-    state.expire(segment, due.source, tool=False, late=True)
+    state.expire(segment, due.source, late=True)
 
 
 def overdue(state: State, row: WaitingRow) -> None:

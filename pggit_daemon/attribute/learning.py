@@ -11,10 +11,9 @@ from datetime import datetime
 from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
 from pggit_daemon.attribute.claims import Group, as_certain
 from pggit_daemon.attribute.deadlines import CallbackEnds
-from pggit_daemon.attribute.proofs import proof_of
+from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
-from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, SessionKey
 
@@ -74,7 +73,7 @@ def see_other(state: State, segment: OpenSegment, source: str, now: datetime) ->
     One that used the tool's tables and has ended may have been the tool's, which failed.
     """
     claim = segment.claims.get(source)
-    if claim is None or claim.evidence is Evidence.LOCK or (claim.reads and segment.ended):
+    if claim is None or not PROOFS[claim.evidence].is_writers or (claim.reads and segment.ended):
         return
     looks = Profile(segment.user, segment.application, None)
     state.known.sessions.of(source).see_foreign(segment.session, looks, now)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.attribute.learning import learn, see_other, show_own
-from pggit_daemon.attribute.proofs import Beside, Candidates, Match, Nothing, Wait, proof_of
+from pggit_daemon.attribute.proofs import Beside, Candidates, Match, Nothing, Wait, may_be_of, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
 from pggit_daemon.attribute.proofs.window import window_of
@@ -22,7 +22,6 @@ from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.unlocked import close_unlocked, unlocked_before
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import Profile, SessionKey
 
 MOST_CANDIDATES = 64
@@ -51,7 +50,7 @@ def give_up(state: State, row: WaitingRow) -> None:
     """
     candidates = candidates_of(state, row)
     several = len({segment.session for segment in candidates}) > 1
-    looks_only = several and state.sources[row.source].place is Place.OTHER_SESSION
+    looks_only = several and state.sources[row.source].runs_elsewhere
     if looks_only:
         # At least one of them is not the tool's, and looks like it.
         for segment in candidates:
@@ -61,8 +60,7 @@ def give_up(state: State, row: WaitingRow) -> None:
     for segment in candidates:
         for source, claim in list(segment.claims.items()):
             if source == row.source:
-                sure = claim.evidence is Evidence.LOCK and not claim.weak and not looks_only
-                state.expire(segment, source, tool=sure)
+                state.expire(segment, source)
             elif not claim.certain:
                 segment.claims[source] = replace(claim, weak=True)
                 state.changed.segments[segment.place] = segment
@@ -78,7 +76,7 @@ def candidates_of(state: State, row: WaitingRow) -> list[OpenSegment]:
         segment
         for _, segments in state.pool.sessions_of(row.source)
         for segment in segments.values()
-        if segment.stands_before(row.lsn, row.commit_lsn) and row.may_stand_in(segment)
+        if may_be_of(segment, row)
     ]
 
 
@@ -166,7 +164,7 @@ def _candidates(state: State, row: WaitingRow) -> Candidates:
         fitting = [
             segment
             for segment in segments.values()
-            if segment.stands_before(row.lsn, row.commit_lsn)
+            if may_be_of(segment, row)
             and proof.may_take(row, segment)
             and segment.statements[segment.taken].lsn > waiting
             and (row.since is None or segment.first >= row.since)
@@ -202,8 +200,7 @@ def _take(state: State, row: WaitingRow, found: Match) -> None:
         state.taken(segment)
     row.match(found.evidence)
     _ran(state, row, shared=False)
-    # Where each migration has a session of its own, one says nothing of the next.
-    if found.proven and source.place is not Place.OTHER_SESSION:
+    if found.proven and not source.runs_elsewhere:
         learn(state, row.source, group, found.session, row.time)
 
 

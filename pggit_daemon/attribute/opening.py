@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 
 from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
 from pggit_daemon.attribute.callbacks import possible_callback
-from pggit_daemon.attribute.claims import Claim, Group, Seen, as_certain, by_search_path
+from pggit_daemon.attribute.claims import Claim, Group, Seen, as_certain
 from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.learning import outlived, recognise, show_own
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
+from pggit_daemon.attribute.search_path import by_search_path
 from pggit_daemon.attribute.segment import OpenSegment, Statement
 from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.unlocked import see_unlocked
-from pggit_daemon.model.changeset import Changeset, Ddl, Evidence, RecordedSegment
+from pggit_daemon.model.changeset import Changeset, Ddl, RecordedSegment
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.tools.source import Source
 
@@ -158,15 +158,15 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
             _await(state, segment)
         state.update_attribution(segment)
     for found in claims.values():
-        if found.evidence is Evidence.LOCK and isinstance(found.group, SessionKey):
-            _lock_seen(state, found.source, found.group, seen)
+        holder = PROOFS[found.evidence].holder(found)
+        if holder is not None:
+            _lock_seen(state, found.source, holder, seen)
 
 
 def _see_foreign(state: State, seen: Seen, claims: Mapping[str, Claim]) -> None:
     """Sessions that a source knows by their looks alone: others that look so make it doubt."""
     for one in state.sources.values():
-        by_looks = proof_of(one).is_writers and state.known.may_write(one.name, seen)
-        if one.name not in claims and (by_looks or one.place is Place.OTHER_SESSION):
+        if one.name not in claims and proof_of(one).doubts(one, seen, state.known):
             state.known.sessions.of(one.name).see_foreign(seen.session.key, seen.session.profile, seen.time)
             state.changed.tools[one.name] = None
 
@@ -194,13 +194,16 @@ def _await(state: State, segment: OpenSegment) -> None:
 
 def _is_outdated(state: State, found: Claim, seen: Seen) -> bool:
     """Whether the lock was seen in other hands after the transaction began: it was open over the end of a run."""
-    return found.evidence is Evidence.LOCK and state.known.sessions.of(found.source).held_later(found.group, seen.first)
+    holder = PROOFS[found.evidence].holder(found)
+    return holder is not None and state.known.sessions.of(found.source).held_later(holder, seen.first)
 
 
 def _is_strangers(state: State, found: Claim, seen: Seen) -> bool:
     """Whether the tool wrote elsewhere while this transaction was open, though it works on one connection."""
-    tool = state.known.sessions.of(found.source)
-    if found.evidence is not Evidence.BRACKET or found.certain or not tool.wrote_within(seen.first, seen.commit):
+    source = state.sources[found.source]
+    if found.certain or not proof_of(source).works_alone(source):
+        return False
+    if not state.known.sessions.of(found.source).wrote_within(seen.first, seen.commit):
         return False
     estrange(state, found.source, found.group, seen.session.key)
     return True
@@ -222,5 +225,5 @@ def _lock_seen(state: State, source: str, holder: SessionKey, seen: Seen) -> Non
     for group in state.pool.runs_of(source):
         for segment in state.pool.of_run(source, group) if group != holder else ():
             if segment.last < seen.first and not state.wanted(segment, source):
-                state.expire(segment, source, tool=not segment.claims[source].weak)
+                state.expire(segment, source)
     recognise(state, source, holder)

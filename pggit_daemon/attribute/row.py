@@ -64,13 +64,6 @@ class WaitingRow:
         """The session that wrote the row, where an integrated table named it."""
         return self.event.session if isinstance(self.event, HistoryRowEvent) else None
 
-    def may_stand_in(self, segment: OpenSegment) -> bool:
-        """Whether the row stands in the bracket by which its source claims the segment, if it is by one."""
-        claim = segment.claims.get(self.source)
-        if claim is None or claim.evidence is not Evidence.BRACKET or self.bracket is None:
-            return True
-        return claim.group == self.bracket
-
     @property
     def since(self) -> LSN | None:
         """What it takes lies after this place."""

@@ -12,10 +12,10 @@ from pggit_daemon.attribute.attribution import attribution
 from pggit_daemon.attribute.deadlines import Deadlines
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.pool import Pool
+from pggit_daemon.attribute.proofs import PROOFS, may_be_of
 from pggit_daemon.attribute.recent import Recent
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment, Place
-from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.decision import Attribution, Link
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
@@ -122,31 +122,25 @@ class State:
                 return False
             if before is not None and row.lsn >= before:
                 continue
-            if segment.stands_before(row.lsn, row.commit_lsn) and row.may_stand_in(segment):
+            if may_be_of(segment, row):
                 return True
         return False
 
     def expire_unless_wanted(self, segment: OpenSegment, source: str) -> None:
         """End the source's claim, but not while a row that waits may take it up."""
         if source in segment.claims and not self.wanted(segment, source):
-            found = segment.claims[source]
-            self.expire(segment, source, tool=found.evidence is Evidence.LOCK and not found.weak)
+            self.expire(segment, source)
 
     def needs(self, segment: OpenSegment) -> bool:
         """Whether an undecoded row has taken something of it."""
         return any(part[0] is segment for rows in self.undecoded.values() for row in rows for part in row.parts)
 
-    def expire(self, segment: OpenSegment, source: str, *, tool: bool, late: bool = False) -> None:
-        """No row of the source can come in time any more.
-
-        `tool`: it ran under the tool's lock or in its session, so it is the tool's, unless a session is known to be the
-        tool's by its looks alone. `late`: but a row may come late.
-        """
+    def expire(self, segment: OpenSegment, source: str, *, late: bool = False) -> None:
+        """No row of the source can come in time any more; `late`: but one may come late."""
         claim = segment.claims.get(source)
         if claim is None:
             return
-        tool = tool and not self.sources[source].is_known_by_looks
-        if ((claim.certain and claim.evidence is not Evidence.WINDOW) or tool) and segment.tool is None:
+        if segment.tool is None and PROOFS[claim.evidence].leaves_to_tool(claim, self.sources[source]):
             segment.left_to(source)
         if late and len(segment.claims) == 1:
             for forgotten in self.recent.add(segment, claim):

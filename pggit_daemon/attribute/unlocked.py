@@ -10,18 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pggit_daemon.attribute.claims import Claim, Seen, locks_of
+from pggit_daemon.attribute.claims import Claim, Seen
 from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Unlocked
 from pggit_daemon.attribute.state import State
-from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import Place
-from pggit_daemon.tools.source import Source
-
-_BY_LOCK = {Evidence.LOCK, Evidence.BRACKET}
 
 
 def see_unlocked(state: State, seen: Seen, claims: Mapping[str, Claim], last: OpenSegment) -> None:
@@ -31,7 +26,8 @@ def see_unlocked(state: State, seen: Seen, claims: Mapping[str, Claim], last: Op
         tool = state.known.sessions.of(source.name)
         if source.name not in seen.used and session not in tool.unlocked:
             continue
-        if _says_nothing(state, source, seen) or not state.known.may_write(source.name, seen):
+        may_be = proof_of(source).may_go_without(source, seen, state.known)
+        if not may_be or not state.known.may_write(source.name, seen):
             continue
         tool.see_unlocked(session, Unlocked(last.application, last.last, seen.time))
         state.changed.tools[source.name] = None
@@ -58,13 +54,3 @@ def close_unlocked(state: State, source: str, before: LSN) -> None:
     for session in [session for session, one in known.items() if one.last < before]:
         del known[session]
         state.changed.tools[source] = None
-
-
-def _says_nothing(state: State, source: Source, seen: Seen) -> bool:
-    """Whether the tool is at work as it should be; or is known by no lock, or not by its use of the table."""
-    return (
-        proof_of(source).evidence not in _BY_LOCK
-        or source.place is Place.OTHER_SESSION
-        or bool(locks_of(seen.locks, source.advisory_keys))
-        or source.bracket_table in state.known.brackets
-    )

@@ -35,6 +35,11 @@ class Place(StrEnum):
     OTHER_SESSION = "other_session"  # before the row, by a session that may have ended by then
     BETWEEN = "between"  # between the row that says begun and the one that says ended
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether a session that runs DDL is not the one that writes its row, and may have ended by then."""
+        return self is Place.OTHER_SESSION
+
 
 @dataclass(frozen=True, slots=True)
 class InTransaction:

@@ -52,10 +52,17 @@ class Source:
         return self.preset.place
 
     @property
+    def runs_elsewhere(self) -> bool:
+        """Whether its DDL runs in other sessions than the one that writes its rows, so that one tells nothing of the
+        next.
+        """
+        return self.place.is_elsewhere
+
+    @property
     def outlives_session(self) -> bool:
         """Whether a row may come of DDL whose session has ended."""
         trusted = any(isinstance(proof, InWindow) and proof.trusted for proof in self.proofs)
-        return trusted or self.place is Place.OTHER_SESSION
+        return trusted or self.runs_elsewhere
 
     @property
     def moves_one_row(self) -> bool:
@@ -96,7 +103,7 @@ class Source:
     @property
     def shows_itself(self) -> bool:
         """Whether, beside its sibling's lock, the session that runs its DDL uses the history table itself, too."""
-        return self.is_known_by_looks and self.place is not Place.OTHER_SESSION
+        return self.is_known_by_looks and not self.runs_elsewhere
 
     @property
     def is_company(self) -> bool:
@@ -107,7 +114,7 @@ class Source:
     def is_run_by_children(self) -> bool:
         """Whether a session for each migration runs its DDL, while another holds its lock, and ends before its row."""
         by_lock_row = self.preset.lock_row is not None
-        return self.place is Place.OTHER_SESSION and (self.is_known_by_looks or by_lock_row)
+        return self.runs_elsewhere and (self.is_known_by_looks or by_lock_row)
 
     @cached_property
     def tables(self) -> tuple[TableName, ...]:

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from pggit_daemon.attribute.claims import Claim, Seen, first_schema
+from pggit_daemon.attribute.claims import Claim, Seen
 from pggit_daemon.attribute.known import Bracket, Known
 from pggit_daemon.attribute.opening import claims_on
+from pggit_daemon.attribute.search_path import first_schema
 from pggit_daemon.attribute.sessions import KnownSessions
 from pggit_daemon.config.model import Source as Section
 from pggit_daemon.config.sources import configured_source

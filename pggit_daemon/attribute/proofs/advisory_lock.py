@@ -22,6 +22,7 @@ from pggit_daemon.attribute.proofs.base import (
     Match,
     Nothing,
     Others,
+    Proof,
     Wait,
     are_together,
     claimed_elsewhere,
@@ -32,7 +33,6 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import HeldLock, Session, SessionKey, Watched
 from pggit_daemon.tools.hints import SessionHints
 from pggit_daemon.tools.source import Source
@@ -41,11 +41,10 @@ AFTER_DROP = timedelta(seconds=5)
 """How long a session that dropped the tool's tables is taken for the tool's, which then drops its schemas."""
 
 
-class AdvisoryLockProof:
+class AdvisoryLockProof(Proof):
     evidence = Evidence.LOCK
+    by_lock = True
     has_siblings = True
-    is_timed = False
-    is_writers = False
 
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
         session = seen.session
@@ -56,7 +55,7 @@ class AdvisoryLockProof:
             hints = source.preset.session
             if source.holds_lock_itself or hints.excludes(session) or lock.holder.pid == session.key.pid:
                 continue
-            if source.place is Place.OTHER_SESSION:
+            if source.runs_elsewhere:
                 if _is_child(lock, session, hints) and not _is_between(lock, seen):
                     return claim_of_child(source, Evidence.LOCK, lock.holder, lock.since, seen=seen, known=known)
                 continue
@@ -80,12 +79,15 @@ class AdvisoryLockProof:
         holders = [lock.holder for lock in locks_of(seen.locks, source.advisory_keys)]
         return seen.session.key in holders or (housekeeper.dropped and seen.time - housekeeper.seen <= AFTER_DROP)
 
+    def may_go_without(self, source: Source, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
+        return not source.runs_elsewhere and not locks_of(seen.locks, source.advisory_keys)
+
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
         """A tool writes each row after its statements: none follows the last row of the row's transaction."""
         return segment.last < row.last
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
-        if source.place is Place.OTHER_SESSION:
+        if source.runs_elsewhere:
             return match_child(row, source, candidates, Evidence.LOCK, beside.known)
         strong = {
             session: segments
@@ -112,8 +114,16 @@ class AdvisoryLockProof:
                 return Match(session, tuple(segments), Evidence.LOCK, proven=False)
         return Wait(f"{len(strong)} sessions ran DDL under the lock")
 
+    def holder(self, claim: Claim) -> SessionKey | None:
+        return claim.group if isinstance(claim.group, SessionKey) else None
+
+    def leaves_to_tool(self, claim: Claim, source: Source) -> bool:
+        """What ran under the lock is, unless its session is known by no more than its looks."""
+        return claim.certain or not (claim.weak or source.is_known_by_looks)
+
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
-        return Watched(claim.group, by_lock=True) if isinstance(claim.group, SessionKey) else None
+        holder = self.holder(claim)
+        return Watched(holder, by_lock=True) if holder is not None else None
 
     def _weak(self, row: WaitingRow, candidates: Candidates) -> Found:
         """Scripts may name themselves or act as another user: then only the row's place tells."""

@@ -66,37 +66,80 @@ class Beside:
 
 
 class Proof(Protocol):
-    """How DDL outside of a row's own transaction is known as a tool's.
+    """How DDL outside of a row's own transaction is known as a tool's. What is answered here is so of most proofs.
 
-    `is_timed`: its claims end with the source's grace. `is_writers`: the session that writes the rows runs the DDL.
+    `by_lock`: the tool holds a lock while its DDL runs. `is_timed`: its claims end with the source's grace.
+    `is_writers`: the session that writes the rows runs the DDL, so it is known by what it does and how it looks.
     `has_siblings`: the tool keeps a connection that others of its connections are known by.
     """
 
     evidence: Evidence
-    has_siblings: bool
-    is_timed: bool
-    is_writers: bool
+    by_lock: bool = False
+    has_siblings: bool = False
+    is_timed: bool = False
+    is_writers: bool = False
+
+    # -- a session's DDL
 
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
         """The source's claim on what this session ran, if it may have one."""
 
-    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:
+    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002
         """The claim as it is once its session was seen to use the tool's tables, which people may do, too."""
+        return claim
 
-    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:
+    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002
         """Whether a run that is known by `group` goes on where this was seen."""
+        return False
 
-    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:
+    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
         """Whether a session that worked on the tool's own tables is the tool's still."""
+        return False
 
-    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
-        """Whether the segment may be the row's at all."""
+    def doubts(self, source: Source, seen: Seen, known: Known) -> bool:
+        """Whether a session on which the source has no claim makes it doubt others that look so."""
+        return source.runs_elsewhere or (self.is_writers and known.may_write(source.name, seen))
+
+    def may_go_without(self, source: Source, seen: Seen, known: Known) -> bool:  # noqa: ARG002
+        """Whether what this session ran may be a migration's although the lock, by which it would be known, is free."""
+        return False
+
+    def works_alone(self, source: Source) -> bool:  # noqa: ARG002
+        """Whether the tool works on one connection from beginning to end: who has a transaction open while the tool
+        writes in another is not the tool.
+        """
+        return False
+
+    # -- a claim
+
+    def holder(self, claim: Claim) -> SessionKey | None:  # noqa: ARG002
+        """The session in whose hands the claim's transaction saw the tool's lock, where the claim rests on that."""
+        return None
+
+    def is_of_run(self, claim: Claim, row: WaitingRow) -> bool:  # noqa: ARG002
+        """Whether a row may be of the run in which the claim's DDL ran."""
+        return True
+
+    def leaves_to_tool(self, claim: Claim, source: Source) -> bool:  # noqa: ARG002
+        """Whether the claim's DDL is the tool's also where no row takes it."""
+        return claim.certain
+
+    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
+        """Whose end would mean that the claim's row cannot come; None where only time and rows can tell."""
+        return None
+
+    def asks_who_left(self, source: Source) -> bool:  # noqa: ARG002
+        """Whether a row asks which sessions had ended before it, though their end ends no claim."""
+        return False
+
+    # -- a row
+
+    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
+        """Whether a segment that the source claims and that stands before the row may be the row's."""
+        return True
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         """Which of the candidates the row's statements are."""
-
-    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:
-        """Whose end would mean that the claim's row cannot come; None where only time and rows can tell."""
 
 
 def after_commit(row: WaitingRow, source: Source, candidates: Candidates, evidence: Evidence) -> Found:

@@ -21,6 +21,7 @@ from pggit_daemon.attribute.proofs.base import (
     Candidates,
     Found,
     Match,
+    Proof,
     Wait,
     after_commit,
     are_together,
@@ -33,15 +34,13 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
 
-class LockRowProof:
+class LockRowProof(Proof):
     evidence = Evidence.BRACKET
-    has_siblings = False
-    is_timed = False
+    by_lock = True
     is_writers = True
 
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:
@@ -55,7 +54,7 @@ class LockRowProof:
             return None
         if _is_another(source, session.key, bracket, known):
             return None
-        if source.place is Place.OTHER_SESSION:
+        if source.runs_elsewhere:
             # Each migration has a session of its own, which does not touch the history table.
             since = bracket.wrote or bracket.at
             return claim_of_child(source, Evidence.BRACKET, bracket.opened, since, seen=seen, known=known)
@@ -75,11 +74,18 @@ class LockRowProof:
     def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
         return _bracket(source, known) is not None
 
-    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:
-        return row.may_stand_in(segment)
+    def may_go_without(self, source: Source, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
+        return not source.runs_elsewhere and _bracket(source, known) is None
+
+    def works_alone(self, source: Source) -> bool:
+        return not source.runs_elsewhere
+
+    def is_of_run(self, claim: Claim, row: WaitingRow) -> bool:
+        """Where the row stands in a bracket, what ran in the same."""
+        return row.bracket is None or claim.group == row.bracket
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
-        if source.place is Place.OTHER_SESSION:
+        if source.runs_elsewhere:
             return match_child(row, source, candidates, Evidence.BRACKET, beside.known)
         found = after_commit(row, source, _likely(source, candidates), Evidence.BRACKET)
         if not isinstance(found, Match) or is_certain(found.segments, source.name):
@@ -113,7 +119,7 @@ def _is_another(source: Source, session: SessionKey, bracket: Bracket, known: Kn
 
     Where each migration has a session of its own, that one begins after the lock was taken.
     """
-    of_run = bracket.at is None or _began_after(session, bracket.at) == (source.place is Place.OTHER_SESSION)
+    of_run = bracket.at is None or _began_after(session, bracket.at) == source.runs_elsewhere
     return not of_run or known.sessions.of(source.name).is_stranger(session, bracket.opened)
 
 

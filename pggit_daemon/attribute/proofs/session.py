@@ -11,7 +11,6 @@ from pggit_daemon.attribute.proofs.base import Candidates, Match, Proof
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.proof import Place
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.tools.source import Source
 
@@ -19,7 +18,7 @@ from pggit_daemon.tools.source import Source
 def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candidates) -> Candidates:
     """Only what the row's writer may have run."""
     writer = row.writer
-    if writer is None or (proof.is_writers and source.place is Place.OTHER_SESSION):
+    if writer is None or (proof.is_writers and source.runs_elsewhere):
         return candidates
     return {
         session: segments
@@ -30,7 +29,7 @@ def of_writer(row: WaitingRow, source: Source, proof: Proof, candidates: Candida
 
 def by_writer(row: WaitingRow, source: Source, candidates: Candidates) -> Match | None:
     """What the writer ran itself, where nobody else is left."""
-    if row.writer is None or source.place is Place.OTHER_SESSION or candidates.keys() != {row.writer}:
+    if row.writer is None or source.runs_elsewhere or candidates.keys() != {row.writer}:
         return None
     return Match(row.writer, tuple(candidates[row.writer]), Evidence.SESSION, proven=True)
 

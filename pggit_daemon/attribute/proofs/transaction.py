@@ -7,47 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pggit_daemon.attribute.claims import Claim, Group, Seen
+from pggit_daemon.attribute.claims import Claim, Seen
 from pggit_daemon.attribute.known import Known
-from pggit_daemon.attribute.proofs.base import Beside, Candidates, Found, Nothing
+from pggit_daemon.attribute.proofs.base import Beside, Candidates, Found, Nothing, Proof
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
-from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.proof import InTransaction, Takes
-from pggit_daemon.model.session import Watched
 from pggit_daemon.tools.source import Source
 
 
-class TransactionProof:
+class TransactionProof(Proof):
     """For sources whose rows share a transaction with their DDL: nothing outside of it is theirs."""
 
     evidence = Evidence.TRANSACTION
-    has_siblings = False
-    is_timed = False
-    is_writers = False
 
     def claim(self, source: Source, seen: Seen, known: Known) -> Claim | None:  # noqa: ARG002  # the protocol
         return None
-
-    def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002
-        return claim
-
-    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002
-        return False
-
-    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
-        return False
 
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
         return False
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:  # noqa: ARG002
         return Nothing()
-
-    def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
-        return None
 
 
 def taker(rows: Sequence[WaitingRow], statement: LSN, sources: Mapping[str, Source]) -> WaitingRow | None:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from pggit_daemon.attribute.claims import Claim, Group, Seen
+from pggit_daemon.attribute.claims import Claim, Seen
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.proofs.base import (
     Beside,
@@ -29,6 +29,7 @@ from pggit_daemon.attribute.proofs.base import (
     Found,
     Match,
     Nothing,
+    Proof,
     Wait,
     after_commit,
     is_proven,
@@ -38,7 +39,7 @@ from pggit_daemon.attribute.proofs.base import (
 )
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
-from pggit_daemon.attribute.sessions import Housekeeper, ToolSessions, lasted
+from pggit_daemon.attribute.sessions import ToolSessions, lasted
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.proof import InWindow
 from pggit_daemon.model.session import HeldLock, SessionKey, Watched
@@ -52,9 +53,8 @@ POOL_KEEPS = timedelta(seconds=10)
 """How long pools keep a session that does nothing (Sequelize's default)."""
 
 
-class WindowProof:
+class WindowProof(Proof):
     evidence = Evidence.WINDOW
-    has_siblings = False
     is_timed = True
     is_writers = True
 
@@ -80,14 +80,13 @@ class WindowProof:
     def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002  # the protocol
         return claim if claim.reads or source.is_company else replace(claim, certain=True, weak=False, reads=True)
 
-    def goes_on(self, source: Source, group: Group, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
+    def leaves_to_tool(self, claim: Claim, source: Source) -> bool:  # noqa: ARG002
+        """Its sessions run other DDL, too: it is nobody's."""
         return False
 
-    def keeps_house(self, source: Source, housekeeper: Housekeeper, seen: Seen, known: Known) -> bool:  # noqa: ARG002
-        return False
-
-    def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002
-        return True
+    def asks_who_left(self, source: Source) -> bool:
+        """Where pools give sessions up: a run that failed had left, and its DDL is not the next row's."""
+        return source.runs_elsewhere
 
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         window, recent = window_of(source), _near(row, candidates, source, source.grace)
