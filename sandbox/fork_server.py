@@ -1,9 +1,10 @@
 """Processes of pggit-daemon without the half second of imports: forked from one that has imported everything.
 
-The presets that come with the package are read there, too.
+What every start makes anew is made there, too: presets, commands, patterns.
 
 In: arguments, environment and standard streams. Out: a process like `subprocess.Popen`'s, with its own pid, signals
-and exit code, that ends as every interpreter does. The server is one for each process that asks, and ends with it.
+and exit code. It ends as an interpreter does, but leaves its memory to the kernel. The server is one for each process
+that asks, and ends with it.
 Called by `daemon.py` and the tests; `python -m sandbox.fork_server FD` is the server itself.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import faulthandler
 import functools
 import gc
 import importlib
@@ -24,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -205,21 +207,52 @@ def _import_all() -> None:
             importlib.import_module(module.name)
 
 
+def _make_what_is_always_the_same() -> None:
+    """The presets, what a registry makes of them, the commands with their options, and what draws their tables."""
+    import typer.main  # noqa: PLC0415
+    import typer.rich_utils  # noqa: PLC0415
+
+    from pggit_daemon.cli.main import app  # noqa: PLC0415
+    from pggit_daemon.tools.preset import packaged  # noqa: PLC0415
+    from pggit_daemon.tools.registry import Registry  # noqa: PLC0415
+
+    Registry(dict(packaged()))  # compiles patterns, which `re` keeps
+    typer.main.get_command = functools.cache(typer.main.get_command)  # called anew whenever a program begins
+    typer.main.get_command(app)
+
+
+def _end_at_once(main: Callable[[], None]) -> None:
+    """Run the program and end as an interpreter does, but leave the memory to the kernel.
+
+    Taking hundreds of modules apart is most of what a short command costs, and copies every page that is shared.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as exc:
+        code = exc.code
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # what the interpreter calls first
+    atexit._run_exitfuncs()  # noqa: SLF001
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
 def _main() -> None:
     # Imported here: whoever asks the server needs none of it.
     from pggit_daemon.cli.main import main  # noqa: PLC0415
-    from pggit_daemon.tools.preset import packaged  # noqa: PLC0415
 
     _import_all()
-    packaged()
+    _make_what_is_always_the_same()
     gc.collect()
     gc.freeze()  # the children share these pages
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         arguments = _serve(connection)
     if arguments is not None:
+        faulthandler.enable()  # a child that the kernel ends by SIGSEGV says where it was, in its log
         sys.modules["__main__"].__package__ = ""  # the program's name in its messages is the first argument's
         sys.argv = ["pggit-daemon", *arguments]
-        main()
+        _end_at_once(main)
 
 
 if __name__ == "__main__":
