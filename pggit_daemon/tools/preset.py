@@ -260,7 +260,7 @@ def custom(
         key=key or columns.version,
         proof=(
             TransactionProof(by="transaction"),
-            *((WindowProof(by="window", gap_seconds=UNKNOWN_SESSION, trusted=True),) if window else ()),
+            *((WindowProof(by="window", gap_seconds=UNKNOWN_SESSION, trusted=True, apart=True),) if window else ()),
         ),
         session=session.model_copy(update={"never": ()}),
         migration=columns,

@@ -112,6 +112,21 @@ def test_the_row_may_come_after_the_session_of_its_ddl_has_ended(wal: Wal) -> No
     assert follower.taken == {one: 'own ["1"]'}
 
 
+def test_a_row_may_come_later_also_where_earlier_ones_shared_their_transaction(wal: Wal) -> None:
+    """Plain migrations of Django share theirs, those with foreign keys do not; each run is a new session."""
+    tx = wal.begin(TOOL)
+    one = tx.create("app.a")
+    tx.insert(TABLE, id=1)
+    tx.commit()
+    wal.sleep(20)
+    second = who(200, "deployer")
+    two = ddl(wal, "app.b", second)
+    row(wal, 2, second)
+    follower = Follower(source(ddl="after")).feed(*wal.transactions).finish(wal)
+    assert follower.taken == {one: 'own ["1"]', two: 'own ["2"]'}
+    assert set(follower.links.values()) == {"transaction", "window"}
+
+
 def test_an_unknown_session_must_have_ended_its_ddl_right_before_the_row(wal: Wal) -> None:
     """A hand's DDL, and seconds later a migration that only changed data."""
     hand = ddl(wal, "app.hand")

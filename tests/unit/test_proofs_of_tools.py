@@ -32,6 +32,18 @@ def test_django_writes_its_row_with_the_ddl_or_right_after_it() -> None:
     assert scene.linked(follower) == scene.mine, "with a hand that looks otherwise"
 
 
+def test_django_before_3_2_defers_foreign_keys_to_behind_the_row() -> None:
+    """The row of migration 2 stands in its transaction, the deferred SQL behind it: it is no later migration's."""
+    scene = django()
+    tx = scene.wal.begin(TOOL)
+    scene.ddl(tx, "shop 0001")
+    tx.insert(scene.table, **django_row(1, "0001"))
+    scene.ddl(tx, "shop 0001", "ALTER TABLE")
+    tx.commit()
+    scene.row(TOOL, **django_row(2, "0002"))
+    assert scene.linked(scene.follow()) == scene.mine
+
+
 def test_a_session_that_used_the_history_table_is_told_from_one_of_the_same_look() -> None:
     scene = django()
     scene.run(HAND, None)
