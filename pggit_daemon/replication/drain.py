@@ -34,40 +34,39 @@ class Haul:
 
 
 def drain(get: Get, haul: Haul, marks: Marks | None, warnings: list[str]) -> bool:
-    """Move complete messages into the haul, up to its limits; whether more may come.
+    """Move complete messages into the haul, up to its limits and one more; whether more may come.
 
     What `warnings` gains while a message is got came right before it. Whatever `get` raises is raised when all
     before it are in the haul.
     """
     place, begins, commits = (marks.at, marks.begin, marks.commit) if marks else (sys.maxsize, 0, 0)
-    begin: memoryview | None = None
-    last: tuple[memoryview, memoryview] | None = None
-    empties, messages, total = 0, 0, 0
-    frames, size = haul.frames, 1
-
-    def settle() -> None:
-        """Put what was held back into its place."""
-        nonlocal begin, last, empties
-        if last is not None:
-            frames.append(protocol.passed(empties, *last))
-        if begin is not None:
-            frames.append(bytes(begin))
-        begin, last, empties = None, None, 0
-
+    begin = last_begin = last_commit = _NONE
+    empties, messages, total, size = 0, 0, 0, 1
+    frames = haul.frames
     try:
         size, data = get(1)
         while size > 0:
             messages += 1
             total += size
             # Keepalives are shorter than that.
-            kind = data[place] if size > place else None
-            if kind == begins and begin is None and not warnings:
+            if size > place and data[place] == begins and not warnings:
+                # Nearly always its commit comes next: one turn of the loop takes both.
                 begin = data
-            elif kind == commits and begin is not None and not warnings:
-                last, begin = (begin, data), None
-                empties += 1
+                size, data = get(1)
+                if size > place and data[place] == commits and not warnings:
+                    last_begin, last_commit, begin = begin, data, _NONE
+                    empties += 1
+                    messages += 1
+                    total += size
+                elif size > 0:
+                    _settle(frames, empties, last_begin, last_commit, begin)
+                    begin, empties = _NONE, 0
+                    continue
+                else:
+                    break
             else:
-                settle()
+                _settle(frames, empties, last_begin, last_commit, begin)
+                empties = 0
                 frames.extend(map(protocol.warning, warnings))
                 warnings.clear()
                 frames.append(bytes(data) if size <= protocol.MOST else protocol.shortened(data))
@@ -76,7 +75,18 @@ def drain(get: Get, haul: Haul, marks: Marks | None, warnings: list[str]) -> boo
                 break
             size, data = get(1)
     finally:
-        settle()
+        _settle(frames, empties, last_begin, last_commit, begin)
         haul.messages += messages
         haul.size += total
     return size >= 0
+
+
+_NONE = memoryview(b"")
+
+
+def _settle(frames: list[bytes], empties: int, begin: memoryview, commit: memoryview, last: memoryview) -> None:
+    """Put what was held back into its place: transactions with nothing in them, and a begin that no commit followed."""
+    if empties:
+        frames.append(protocol.passed(empties, begin, commit))
+    if last:
+        frames.append(bytes(last))
