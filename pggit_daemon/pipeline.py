@@ -38,6 +38,7 @@ from pggit_daemon.replication.feed import Feed
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.memory import Memory
 from pggit_daemon.store.poison import blamed, place
+from pggit_daemon.store.timing import Timing
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.versioning.plan import Step, closing, plan, recorded
@@ -45,17 +46,6 @@ from pggit_daemon.versioning.recording import Recording
 from pggit_daemon.versioning.segments import segments
 
 log = structlog.get_logger(__name__)
-
-REST = 1.0
-"""Seconds between transactions that store nothing but how far the stream was read, and wait for the server's disk."""
-
-BUSY = 60.0
-"""Seconds after its beginning, and after something of ours, in which a stream is not idle."""
-
-SHORTEST_IDLE_REST = 60.0
-LONGEST_IDLE_REST = 600.0
-MOST_UNSTORED = 64 << 20
-"""The same of an idle stream, the shortest where more bytes were read meanwhile: the slot keeps so much more WAL."""
 
 
 class TablesChangedError(Exception):
@@ -110,13 +100,13 @@ class Pipeline:
         self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
         self._asked: LSN | None = None
         self._is_ahead = False  # whether something is stored that may not be on the server's disk yet
-        self._advanced_at = 0.0
-        self._busy_until = asyncio.get_running_loop().time() + BUSY
+        self._now = asyncio.get_running_loop().time
+        self._timing = Timing(self._now())
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing of ours has come for a while, and nothing is pending."""
-        return asyncio.get_running_loop().time() > self._busy_until and not self._correlator.needs_looking
+        return self._timing.is_idle(self._now()) and not self._correlator.needs_looking
 
     async def run(self, stop: asyncio.Event, beat: Callable[[Batch, int], None]) -> None:
         """Handle batches until told to stop; the transaction in hand is finished."""
@@ -124,8 +114,9 @@ class Pipeline:
         batches = self._feed.batches()
         try:
             async for batch in batches:
-                await self._handle(batch)
-                beat(batch, self._correlator.waiting)
+                if await self._take_all(batch, stop):
+                    await self._handle(batch)
+                    beat(batch, self._correlator.waiting)
                 if stop.is_set():
                     await self._leave()
                     return
@@ -138,14 +129,20 @@ class Pipeline:
         await stop.wait()
         self._feed.interrupt()
 
-    async def _handle(self, batch: Batch) -> None:
+    async def _take_all(self, batch: Batch, stop: asyncio.Event) -> bool:
+        """Record a batch and store it, piece by piece where that takes long; False when told to stop before its end."""
         if batch.transactions or batch.messages:
-            self._busy_until = asyncio.get_running_loop().time() + BUSY
+            self._timing.came(self._now())
         if batch.transactions:
             self._store.expect()
             await self._surroundings.ask_who_may_write()
         items: list[Transaction | Message] = [*batch.transactions, *batch.messages]
         for item in sorted(items, key=place):
+            if self._timing.is_due(self._now()):
+                await self._store_recorded()
+                self._timing.stored(self._now())
+                if stop.is_set():
+                    return False
             if place(item) in self._state.poison:
                 self._scheduler.skipped()
                 continue
@@ -155,6 +152,10 @@ class Pipeline:
                     await self._store_recorded()
                     self._suspects -= 1
         await self._store_recorded()
+        return True
+
+    async def _handle(self, batch: Batch) -> None:
+        """With all of it stored: what else is due now, and acknowledge."""
         if self._correlator.needs_looking:
             if self._correlator.undecoded():
                 await self._memory.have(Part.LEDGERS)
@@ -179,9 +180,10 @@ class Pipeline:
         progress = self._state.progress
         asked = self._asked is not None or batch.reply_requested or self._feed.is_standby
         if self._is_ahead or progress.bound is None or batch.received > progress.bound:
-            if not asked and self._rests(batch.received.value - progress.end.value):
+            idle = self.is_idle and not self._is_ahead
+            if not asked and self._timing.rests(self._now(), batch.received.value - progress.end.value, idle=idle):
                 return
-            self._advanced_at = asyncio.get_running_loop().time()
+            self._timing.advanced(self._now())
             self._state.progress = replace(progress, end=max(progress.end, batch.received)).reserving
             durable = await self._store.apply([], self._state.progress, progress.commit, brief=self.is_idle)
             self._feed.acknowledge(durable)
@@ -189,16 +191,6 @@ class Pipeline:
         self._feed.acknowledge_idle(batch, soon=asked)
         if self._asked is not None and batch.received > self._asked:
             self._asked = None
-
-    def _rests(self, read: int) -> bool:
-        """Whether to store only later how far was read, `read` bytes more: each such transaction is WAL itself.
-
-        Where many databases are idle, those of the others alone would never let it end.
-        """
-        rested = asyncio.get_running_loop().time() - self._advanced_at
-        if self._is_ahead or not self.is_idle:
-            return rested < REST
-        return rested < (SHORTEST_IDLE_REST if read > MOST_UNSTORED else LONGEST_IDLE_REST)
 
     async def _leave(self) -> None:
         """Remember exactly what was acknowledged, before the stream ends."""

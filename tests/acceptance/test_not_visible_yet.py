@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -110,3 +110,34 @@ def test_a_table_is_compared_when_it_shows_what_the_stream_has_brought(waiting: 
         seen = "SELECT meaning FROM pggit_daemon.history_event WHERE operation <> 'insert' AND operation <> 'baseline'"
         assert conn.execute(seen).fetchall() == []
     assert waiting.events()[-1] == "tagged reconcile 1"
+
+
+def test_what_takes_long_is_stored_piece_by_piece(waiting: Scene) -> None:
+    """Transactions that overlap are read again, a second each while a commit cannot be seen: none waits for the last.
+
+    All of them come to the daemon at once. One that is told to stop meanwhile ends between two, and repeats none.
+    """
+    assert waiting.daemon is not None
+    names = [f"t{number}" for number in range(8)]
+    with invisible(waiting, "CREATE TABLE a (id int)"), ExitStack() as sessions:
+        overlapping = [sessions.enter_context(psycopg.connect(waiting.dsn)) for _name in names]
+        for conn, name in zip(overlapping, names, strict=True):
+            conn.execute(f"CREATE TABLE {name} (id int)".encode())
+        for conn in overlapping:
+            conn.commit()
+        waiting.daemon.wait_for(lambda: is_recorded(waiting.dsn, "public.t3"), "at the fourth")
+        assert not is_recorded(waiting.dsn, "public.t7")
+        waiting.daemon.stop()
+        assert not is_recorded(waiting.dsn, "public.t7")
+    waiting.daemon.start()
+    waiting.daemon.wait_ready()
+    waiting.check()
+    made = waiting.commits()
+    assert [sum(f"public.{name}" in one for one in made) for name in names] == [1] * len(names)
+
+
+def is_recorded(dsn: str, table: str) -> bool:
+    """Whether there is a commit of it by now, without waiting for the daemon."""
+    with psycopg.connect(dsn) as conn:
+        found = conn.execute("SELECT FROM pggit_daemon.object_version WHERE identity = %s", [table]).fetchall()
+    return bool(found)
