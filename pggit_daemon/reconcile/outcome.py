@@ -1,12 +1,13 @@
 """What a comparison of everything came to, and the commit that makes the record true.
 
 In: what differs for certain, and the recorded schema. Out: an `Outcome`, a step with a `snapshot` commit, the row that
-is remembered of it. Pure; called by `verification.py`.
+is remembered of it. Pure but for the clock of `Limits`, which tests give; called by `verification.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -18,6 +19,13 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.versioning.plan import Commit, Step, make_commit
 from pggit_daemon.versioning.schema import Schema
+
+FIRST_REFUSED = 3600.0
+"""Seconds for which an object is left out once it was refused, and each time twice as long as the time before: each
+refusal makes the stream begin again."""
+
+LONGEST_REFUSED = 86400.0
+"""The longest of these. What made the server refuse (a constraint of somebody's, an encoding) may be mended by then."""
 
 NAMED = 3
 """Objects that the message of a snapshot names."""
@@ -59,23 +67,37 @@ class Outcome:
     refused: tuple[Difference, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """What an object was that was refused, for how many seconds it is left out, and until when."""
+
+    digest: bytes | None
+    key: ObjectKey | None
+    seconds: float
+    until: float
+
+
 @dataclass(slots=True)
 class Limits:
     """What snapshots must do without, as the server refused to store them.
 
     Of what differs only `most` objects become a commit at a time, half as many after each refusal, until the one is
-    found that is at fault: it is left out for as long as it differs in the same way. Once a comparison of everything
-    finds nothing else that differs, as many as there are may be tried together again.
+    found that is at fault: it is left out while it differs in the same way, and tried again once in a while, alone. Once
+    a comparison of everything finds nothing else that differs, as many as there are may be tried together again.
     """
 
     most: int | None = None
-    _left_out: dict[ObjectId, tuple[bytes | None, ObjectKey | None]] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _left_out: dict[ObjectId, _LeftOut] = field(default_factory=dict)
 
     def refused(self, commit: Commit) -> None:
         """A snapshot with these changes was refused."""
         if len(commit.changes) == 1:
             (change,) = commit.changes
-            self._left_out[change.oid] = (change.digest, change.key)
+            before = self._left_out.get(change.oid)
+            again = before is not None and (before.digest, before.key) == (change.digest, change.key)
+            seconds = min(2 * before.seconds, LONGEST_REFUSED) if before is not None and again else FIRST_REFUSED
+            self._left_out[change.oid] = _LeftOut(change.digest, change.key, seconds, self.clock() + seconds)
         self.most = max(1, len(commit.changes) // 2)
 
     def compared(self, differing: Iterable[ObjectId], *, only: Iterable[ObjectId] | None = None) -> None:
@@ -89,15 +111,20 @@ class Limits:
 
     def within(self, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
         """Those that may be tried together."""
-        return differences[: self.most]
+        again = [one for one in differences if self._was_refused(one)]
+        if not again:
+            return differences[: self.most]
+        others = tuple(one for one in differences if one not in again)
+        return others[: self.most] or differences[:1]
 
     def without(self, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
         """Those that may be tried at all."""
-        return tuple(
-            one
-            for one in differences
-            if one.oid not in self._left_out or self._left_out[one.oid] != (one.digest, one.now)
-        )
+        now = self.clock()
+        return tuple(one for one in differences if not self._was_refused(one) or self._left_out[one.oid].until <= now)
+
+    def _was_refused(self, one: Difference) -> bool:
+        left = self._left_out.get(one.oid)
+        return left is not None and (left.digest, left.key) == (one.digest, one.now)
 
 
 def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:

@@ -27,7 +27,7 @@ LOGGED = 20
 """Differences of one comparison that get a line in the log; the commit has all of them."""
 
 REFUSED = "the server refused to store it, see store_refused"
-REFUSED_HINT = "it is tried again once it is otherwise, or the daemon starts anew"
+REFUSED_HINT = "it is tried again once it is otherwise, or the daemon starts anew, and otherwise once in 1 to 24 hours"
 
 FORGED_PAUSE = 60.0
 """Seconds between lines about messages that are none of ours."""

@@ -51,6 +51,24 @@ def test_it_is_tried_again_once_it_differs_in_another_way() -> None:
     assert limits.without((_differs(0, "y"),)) == (_differs(0, "y"),)
 
 
+def test_it_is_tried_again_once_in_a_while_and_alone() -> None:
+    """After an hour, two, four, at most a day; and never with others, which it would hinder."""
+    now = 0.0
+    limits = Limits(clock=lambda: now)
+    bad, fine = _differs(0), _differs(1)
+    limits.refused(_snapshot(bad))
+    waits = []
+    for _refusal in range(8):
+        began = now
+        while not limits.without((bad,)):
+            now += 600
+        waits.append((now - began) / 3600)
+        assert limits.within(limits.without((bad, fine))) == (fine,)
+        assert limits.within(limits.without((bad,))) == (bad,)
+        limits.refused(_snapshot(bad))
+    assert waits == [1, 2, 4, 8, 16, 24, 24, 24]
+
+
 def test_what_was_compared_and_is_fine_is_forgotten() -> None:
     """A watch says it of what it looked at, a comparison of everything of all; what still differs stays left out."""
     found = (_differs(0),)
