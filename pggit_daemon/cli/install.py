@@ -90,6 +90,8 @@ def init(
 def _done(report: InstallReport) -> str:
     if not report.changed:
         return "nothing to do"
+    if not (report.steps or report.repeatable):
+        return f"schema version {report.to_version} as before; rights are granted"
     if report.from_version == report.to_version:
         return f"schema version {report.to_version} as before; its functions and views are renewed"
     over = "" if report.from_version is None else f" over version {report.from_version}"

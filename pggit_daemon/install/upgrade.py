@@ -25,10 +25,12 @@ from pggit_daemon.install.state import (
     restored_steps,
     run_file,
 )
-from pggit_daemon.sql import digest, repeatable, steps
+from pggit_daemon.sql import digest, load_queries, repeatable, steps
 
 if TYPE_CHECKING:
     import psycopg
+
+_queries = load_queries("install_rights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class InstallReport:
     """What an installation did.
 
     `from_version` is None on a database without us; `steps` and `repeatable` are the files that ran;
+    `granted`: somebody has rights now who had them not, or fewer;
     `notes` are statements that a DBA should still run, each with its reason as a comment.
     """
 
@@ -43,11 +46,12 @@ class InstallReport:
     to_version: int
     steps: tuple[str, ...]
     repeatable: tuple[str, ...]
+    granted: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.steps or self.repeatable)
+        return bool(self.steps or self.repeatable or self.granted)
 
 
 def install(
@@ -67,6 +71,7 @@ def install(
     with exclusive(conn):
         before = installed_version(conn)
         work = _open_work(conn, grants)
+        rights = _rights(conn, grants)
         for part in statements(work):
             run_file(conn, part.name, part.text)
         return InstallReport(
@@ -74,8 +79,15 @@ def install(
             to_version=steps()[-1].number,
             steps=tuple(file.name for file in work.steps),
             repeatable=tuple(file.name for file in work.repeatable),
+            granted=_rights(conn, grants) != rights,
             notes=still_to_do(conn, daemon_role, plugin),
         )
+
+
+def _rights(conn: psycopg.Connection[Any], grants: Grants) -> object:
+    """Return what is another value once something was granted."""
+    roles = [*grants.migrators, *([grants.daemon_role] if grants.daemon_role is not None else [])]
+    return conn.execute(_queries["given"].encode(), {"roles": roles}).fetchall()
 
 
 def plan(

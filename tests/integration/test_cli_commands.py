@@ -184,6 +184,11 @@ def test_init_and_uninstall(database: str, tmp_path: Path) -> None:
     assert first["changed"]
     assert not run("init", "--json", dsn=database).json["changed"]
     assert "nothing to do" in run("init", dsn=database).out
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("DROP ROLE IF EXISTS only_granted; CREATE ROLE only_granted")
+    granting = ("init", "--migrator", "only_granted")
+    assert "as before; rights are granted" in run(*granting, dsn=database).out
+    assert "nothing to do" in run(*granting, dsn=database).out
     assert run("log", "--json", dsn=database).json["commits"] == []
     slot = f"cli_{Path(tmp_path).name}".lower().replace("-", "_")[:60]
     config = tmp_path / "c.toml"

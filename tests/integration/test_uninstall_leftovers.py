@@ -93,6 +93,24 @@ def test_roles_that_another_database_needs_are_one_line(conn: Connection, server
         server.drop_database("other")
 
 
+def test_the_last_of_two_databases_of_one_owner_drops_all_roles(conn: Connection, server: Cluster) -> None:
+    """The owner was made a migrator by the first init already; ann is needed where init was told of her."""
+    conn.execute("CREATE ROLE owner_of_two; CREATE ROLE ann; ALTER DATABASE app OWNER TO owner_of_two")
+    server.create_database("other")
+    try:
+        with psycopg.connect(server.dsn("other"), autocommit=True) as other:
+            other.execute("ALTER DATABASE other OWNER TO owner_of_two")
+            install(conn, migrators=("ann",))
+            install(other, migrators=("ann",))
+            assert "needed in other" in uninstall(conn).stays[0].what
+            assert uninstall(other).stays == ()
+            assert conn.execute(ROLES).fetchone() == (None,)
+    finally:
+        server.drop_database("other")
+        conn.execute("ALTER DATABASE app OWNER TO postgres")
+        conn.execute("DROP ROLE owner_of_two; DROP ROLE ann")
+
+
 def test_what_rests_on_ours_is_named_once(conn: Connection) -> None:
     """Neither the row types of a view nor the columns of a table are objects to their owner."""
     install(conn)

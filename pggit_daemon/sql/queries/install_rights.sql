@@ -1,7 +1,8 @@
 -- Statements of the installer: who may what.
 
 -- name: permit_migrators
--- Who records migrations: the database's owner, and the roles given to init. Superusers may anyway.
+-- Who records migrations: the database's owner, and the roles given to init. Superusers may anyway. The members are the
+-- whole server's, and each database remembers whom it needs as one, whichever of them made it one.
 DO $permit$
 DECLARE
     migrator name;
@@ -14,8 +15,13 @@ BEGIN
     LOOP
         IF NOT pg_has_role(migrator, 'pggit_migrator', 'MEMBER') THEN
             EXECUTE format('GRANT pggit_migrator TO %I', migrator);
-            INSERT INTO pggit_daemon.object_added (type, identity) VALUES ('migrator', migrator) ON CONFLICT DO NOTHING;
         END IF;
+        INSERT INTO pggit_daemon.object_added (type, identity)
+        SELECT 'migrator', migrator
+          FROM pg_catalog.pg_auth_members AS m
+         WHERE m.roleid = 'pggit_migrator'::regrole AND m.member = (SELECT r.oid FROM pg_catalog.pg_roles AS r
+                                                                     WHERE r.rolname = migrator)
+            ON CONFLICT DO NOTHING;
     END LOOP;
 END $permit$;
 
@@ -109,3 +115,21 @@ END $permit$;
 
 -- name: may_read_all_data
 SELECT pg_catalog.pg_has_role(%(role)s, 'pg_read_all_data', 'MEMBER');
+
+-- name: given
+-- What an installation may give: a digest that is another one where it has given something.
+SELECT pg_catalog.md5(pg_catalog.concat_ws(E'\n',
+           (SELECT pg_catalog.string_agg(c.oid || ' ' || c.relacl::text, ',' ORDER BY c.oid)
+              FROM pg_catalog.pg_class AS c
+             WHERE c.relnamespace IN (to_regnamespace('pggit'), to_regnamespace('pggit_daemon'))),
+           (SELECT pg_catalog.string_agg(p.oid || ' ' || p.proacl::text, ',' ORDER BY p.oid)
+              FROM pg_catalog.pg_proc AS p
+             WHERE p.pronamespace IN (to_regnamespace('pggit'), to_regnamespace('pggit_daemon'))),
+           (SELECT pg_catalog.string_agg(n.nspacl::text, ',' ORDER BY n.nspname)
+              FROM pg_catalog.pg_namespace AS n WHERE n.nspname IN ('pggit', 'pggit_daemon')),
+           (SELECT pg_catalog.string_agg(m.roleid || ' ' || m.member, ',' ORDER BY m.roleid, m.member)
+              FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS r ON r.oid = m.member
+             WHERE r.rolname = ANY (%(roles)s)
+                OR r.oid = (SELECT d.datdba FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())),
+           (SELECT pg_catalog.string_agg(r.rolcanlogin || ' ' || r.rolreplication, ',' ORDER BY r.oid)
+              FROM pg_catalog.pg_roles AS r WHERE r.rolname = ANY (%(roles)s))));

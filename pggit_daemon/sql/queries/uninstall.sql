@@ -68,9 +68,12 @@ SELECT format('COMMENT ON %s IS %L', now.what, o.definition)
 SELECT NOT EXISTS (SELECT FROM pggit_daemon.object_before o WHERE o.type = 'usage');
 
 -- name: roles_of_ours
--- The roles of the contract that exist and those that we made (ours), with their members.
+-- The roles of the contract that exist and those that we made (ours), with their members; this database's owner, whom
+-- init makes one, needs it no more.
 SELECT r.rolname, coalesce(shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%', false) AS ours,
-       ARRAY(SELECT pg_get_userbyid(m.member)::text FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid) AS members
+       ARRAY(SELECT pg_get_userbyid(m.member)::text FROM pg_catalog.pg_auth_members m
+              WHERE m.roleid = r.oid AND m.member <> (SELECT d.datdba FROM pg_catalog.pg_database d
+                                                       WHERE d.datname = current_database())) AS members
   FROM pg_catalog.pg_roles r WHERE r.rolname IN ('pggit_reader', 'pggit_migrator')
     OR shobj_description(r.oid, 'pg_authid') LIKE 'made by pggit-daemon%'
  ORDER BY 1;
