@@ -82,8 +82,8 @@ class Limits:
     """What snapshots must do without, as the server refused to store them.
 
     Of what differs only `most` objects become a commit at a time, half as many after each refusal, until the one is
-    found that is at fault: it is left out while it differs in the same way, and tried again once in a while, alone. Once
-    a comparison of everything finds nothing else that differs, as many as there are may be tried together again.
+    found that is at fault: it is left out while it differs in the same way, and tried again once in a while, alone.
+    Once a comparison of everything finds nothing else that differs, as many as there are may be tried together again.
     """
 
     most: int | None = None
