@@ -32,6 +32,7 @@ from pggit_daemon.model.progress import Progress
 from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statements
 from pggit_daemon.reconcile.definitions import DefinitionRefresh
+from pggit_daemon.reconcile.looks import Looks
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.reconcile.surroundings import Surroundings
 from pggit_daemon.replication.feed import Feed
@@ -98,6 +99,7 @@ class Pipeline:
             link, scheduler.visibility, scheduler.suspect, is_standby=lambda: feed.is_standby
         )
         self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
+        self._looks = Looks(link, self._correlator, feed.request_reply)
         self._asked: LSN | None = None
         self._is_ahead = False  # whether something is stored that may not be on the server's disk yet
         self._now = asyncio.get_running_loop().time
@@ -123,6 +125,7 @@ class Pipeline:
         finally:
             stopping.cancel()
             self._surroundings.close()
+            self._looks.close()
             await batches.aclose()
 
     async def _interrupt(self, stop: asyncio.Event) -> None:
@@ -156,6 +159,8 @@ class Pipeline:
 
     async def _handle(self, batch: Batch) -> None:
         """With all of it stored: what else is due now, and acknowledge."""
+        if await self._looks.look():
+            await self._store_recorded()
         if self._correlator.needs_looking:
             if self._correlator.undecoded():
                 await self._memory.have(Part.LEDGERS)

@@ -22,6 +22,7 @@ from pggit_daemon.attribute.incoming import close_before, decided_at_once, rows_
 from pggit_daemon.attribute.insert_only import resolve_insert_only
 from pggit_daemon.attribute.known import Known, Writers
 from pggit_daemon.attribute.learning import outlived
+from pggit_daemon.attribute.looking import Wanted, looked_at, wanted
 from pggit_daemon.attribute.matching import match_rows
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
 from pggit_daemon.attribute.settling import report, settle
@@ -34,6 +35,7 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.session import Watched
+from pggit_daemon.model.sighting import Look
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.source import Source
 
@@ -82,6 +84,14 @@ class Correlator:
     def watched(self) -> frozenset[Watched]:
         """The sessions whose end would decide something: lock holders, and those that ran what is pending."""
         return watched(self._state)
+
+    def to_look_at(self) -> Wanted:
+        """The sessions of which it must be seen what they do. Where nobody depends on that, this costs nothing."""
+        return wanted(self._state)
+
+    def looked_at(self, look: Look) -> None:
+        """Take what a look at sessions showed."""
+        looked_at(self._state, look)
 
     def undecoded(self) -> frozenset[str]:
         """The sources whose table must be compared to know what their rows were.

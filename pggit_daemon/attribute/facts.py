@@ -113,6 +113,7 @@ def _restore(state: State, segment: OpenSegment) -> None:
     if not segment.is_open:
         return
     state.pool.add(segment)
+    state.keep_in_sight(segment)
     for claim in segment.claims.values():
         if PROOFS[claim.evidence].is_timed:
             state.deadlines.add(segment.time + state.sources[claim.source].grace, ClaimEnds(segment, claim.source))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pggit_daemon.attribute.claims import Seen
+from pggit_daemon.attribute.presence import Sightings
 from pggit_daemon.attribute.sessions import KnownSessions
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import TableName
@@ -37,6 +38,7 @@ class Known:
     brackets: dict[TableName, Bracket] = field(default_factory=dict)
     sessions: KnownSessions = field(default_factory=KnownSessions)
     writers: Writers = field(default_factory=dict)
+    sightings: Sightings = field(default_factory=Sightings)
 
     def may_write(self, source: str, seen: Seen) -> bool:
         """Whether the session's roles have a right of their own on the history table; a superuser has no more."""

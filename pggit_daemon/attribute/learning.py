@@ -61,6 +61,7 @@ def show_own(state: State, source: str, session: SessionKey, now: datetime, *, w
                 better = as_certain(claim) if sure else proof.shown(claim, state.sources[name], state.known)
                 if better != claim and not (claim.certain and not claim.reads):
                     segment.claims[name] = better
+                    state.keep_in_sight(segment)
                     state.mark_dirty(segment)
                     state.update_attribution(segment)
             elif name not in own and not claim.certain:

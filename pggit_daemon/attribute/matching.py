@@ -133,8 +133,9 @@ def _match(state: State, row: WaitingRow) -> bool:
             return True
         _match_late(state, row)
     elif isinstance(found, Wait):
-        row.note = found.note
-        state.changed.rows[row.source, row.lsn] = row
+        if row.note != found.note:
+            row.note = found.note
+            state.changed.rows[row.source, row.lsn] = row
         return False
     close(state, row.source, row)
     settle(state, row)

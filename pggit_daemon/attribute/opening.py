@@ -155,6 +155,7 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
             _unclaimed(state, segment, owner)
         if segment.is_open:
             state.pool.add(segment)
+            state.keep_in_sight(segment)
             _await(state, segment)
         state.update_attribution(segment)
     for found in claims.values():

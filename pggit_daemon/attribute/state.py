@@ -46,7 +46,7 @@ class State:
 
     `insert_only` are history tables of which only inserts are streamed; `behind` has the inserted row behind a segment
     that may be of a change that was not streamed. `dirty` are the sources whose rows must be matched anew. `undecided`
-    are segments that only an undecoded row still needs.
+    are segments that only an undecoded row still needs, `in_sight` those whose session's activity may decide a claim.
     """
 
     sources: Mapping[str, Source]
@@ -59,6 +59,7 @@ class State:
     rows: dict[str, list[WaitingRow]] = field(default_factory=dict)
     undecoded: dict[str, list[WaitingRow]] = field(default_factory=dict)
     undecided: dict[Place, OpenSegment] = field(default_factory=dict)
+    in_sight: dict[Place, OpenSegment] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     fresh: list[WaitingRow] = field(default_factory=list)
     attributions: dict[str, Attribution] = field(default_factory=dict)
@@ -80,6 +81,12 @@ class State:
         rows = (row.commit_lsn for row in self.waiting())
         brackets = (bracket.opened for bracket in self.known.brackets.values())
         return max((*segments, *rows, *brackets), default=LSN(0))
+
+    def keep_in_sight(self, segment: OpenSegment) -> None:
+        """Have its session looked at where that may decide one of its claims."""
+        claims = ((PROOFS[one.evidence], one, self.sources[one.source]) for one in segment.claims.values())
+        if any(proof.depends_on_presence(one, source) for proof, one, source in claims):
+            self.in_sight[segment.place] = segment
 
     def mark_dirty(self, segment: OpenSegment) -> None:
         """Have the waiting rows of the sources that claim it matched anew."""

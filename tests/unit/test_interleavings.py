@@ -2,8 +2,9 @@
 
 The tools are any two, of every model and proof, also two of one shape; each migration has its row in the transaction of
 its DDL, after it, or runs no DDL. One hand is another user's, one is of the tools' own user, without a name, from the
-same address; sometimes they read a tool's history table first. The server lets sessions take turns at every step;
-hypothesis says whose turn it is.
+same address; sometimes they read a tool's history table first, also as the first of the tool's look that do. They need
+longer for a statement than `NEAR`, as people do. The server lets sessions take turns at every step; hypothesis says
+whose turn it is, and how late the daemon looks at who is at work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, note
@@ -18,8 +20,8 @@ from hypothesis import strategies as st
 
 from pggit_daemon.model.transaction import RowChange
 from tests.examples import examples
-from tests.unit.build import Follower, Wal, Who, who
-from tests.unit.tools_at_work import CONFIGURED, GRACE, KITS, Run, Script, Truth, by_hand, kit_of, linked
+from tests.unit.build import SOON, Follower, Wal, who
+from tests.unit.tools_at_work import CONFIGURED, KITS, Run, Script, Truth, by_hand, kit_of, linked
 
 SCHEMAS = ("one", "two")
 LONG_AGO = "2026-02-20T00:00:00+00:00"
@@ -31,9 +33,10 @@ class Scene:
     def __init__(self) -> None:
         self.wal, self.truth = Wal(), Truth()
         self.tools: list[Run] = []
+        self.late = SOON
 
     def follower(self) -> Follower:
-        return Follower(*(tool.source for tool in self.tools))
+        return Follower(*(tool.source for tool in self.tools), wal=self.wal, late=self.late)
 
     def add(self, name: str, *, integrated: bool = False) -> Run:
         schema = SCHEMAS[len(self.tools)]
@@ -50,22 +53,12 @@ class Scene:
         for script in early:
             for _ in script:
                 pass
-        if any(map(any, reads)):
-            self._readers_before(same, other)
         known = (None, *(tool.table for tool in self.tools))
         tables = [[known[number] for number in chosen] for chosen in reads]
         return [
             by_hand(self.wal, self.truth, same, list(mine), tables[0]),
             by_hand(self.wal, self.truth, other, list(others), tables[1]),
         ]
-
-    def _readers_before(self, *hands: Who) -> None:
-        """Where people of the tool's look read its table and run DDL, others did so a while ago."""
-        for number, (tool, hand) in enumerate(itertools.product(self.tools, hands)):
-            one = who(920 + number, hand.profile.application_name, hand.profile.user, LONG_AGO)
-            for _ in by_hand(self.wal, self.truth, one, [0], [tool.table]):
-                pass
-        self.wal.sleep(GRACE.total_seconds() + 1)
 
     def __repr__(self) -> str:
         lines = []
@@ -98,7 +91,8 @@ def scenes(draw: st.DrawFn, *, integrated: bool = False) -> Scene:
         tool = scene.add(name, integrated=integrated and not kit_of(name).child)
         migration = st.tuples(st.sampled_from(tool.kit.modes), st.integers(1, 3), lasts)
         scripts.append(tool.play(draw(st.lists(st.lists(migration, min_size=1, max_size=3), min_size=1, max_size=2))))
-    pauses = st.lists(st.sampled_from([0, 0.5, 4]), max_size=3)
+    scene.late = timedelta(seconds=draw(st.sampled_from([0.005, 0.005, 0.05, 0.3, 2])))
+    pauses = st.lists(st.sampled_from([0.3, 0.5, 4]), max_size=3)
     reads = st.lists(st.integers(0, len(scene.tools)), max_size=3) if draw(st.booleans()) else st.just([])
     scripts += scene.hands(draw(pauses), draw(pauses), [draw(reads), draw(reads)])
     turns = itertools.chain(draw(st.lists(st.integers(0, 7), max_size=150)), itertools.count())

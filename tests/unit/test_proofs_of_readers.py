@@ -142,7 +142,11 @@ def test_a_reader_of_the_tools_look_makes_others_of_that_look_doubtful() -> None
     late, tool = who(907, "", "app"), who(107, "", "app")
     scene.look(late)
     scene.run(late, None)
-    scene.row(tool, **laravel_row(3))
+    tx = scene.wal.begin(tool)
+    tx.insert(scene.table, **laravel_row(3))
+    began = scene.wal.now
+    tx.commit()
+    scene.wal.did(late, began, "idle", None)
     follower = scene.follow()
     assert wrong(scene, follower) == {}
     assert "others of app" in (follower.reported[-1].note or "")

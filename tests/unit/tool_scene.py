@@ -75,7 +75,7 @@ class Scene:
 
     def follow(self, *gone: Who) -> Follower:
         """All of it; the sessions that have ended by then are gone as soon as they are looked at."""
-        follower = Follower(self.source)
+        follower = Follower(self.source, wal=self.wal)
         for transaction in self.wal.transactions:
             follower.feed(transaction)
             if gone and {one.session for one in follower.correlator.watched()} & {one.key for one in gone}:

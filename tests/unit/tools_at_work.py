@@ -317,6 +317,7 @@ class Run:
             moment = (self.wal.now - timedelta(seconds=1)).isoformat()
             main = who(self.pid + 10 * number, self.kit.program, "app", moment)
             yield from self.run(main, plan)
+            self.wal.leave(main)
 
     def run(self, main: Who, plan: list[tuple[str, int, float]]) -> Script:
         self._moved(main, self.kit.lock)
@@ -389,6 +390,7 @@ def by_hand(
         tx.commit()
         wal.sleep(pause)
         yield
+    wal.leave(session)
 
 
 def linked(follower: Follower) -> dict[int, tuple[str, str]]:

@@ -132,6 +132,10 @@ class Proof(Protocol):
         """Whether a row asks which sessions had ended before it, though their end ends no claim."""
         return False
 
+    def depends_on_presence(self, claim: Claim, source: Source) -> bool:  # noqa: ARG002
+        """Whether where the claim's session was when a row was written decides if that takes its DDL."""
+        return False
+
     # -- a row
 
     def may_take(self, row: WaitingRow, segment: OpenSegment) -> bool:  # noqa: ARG002

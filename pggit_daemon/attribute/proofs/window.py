@@ -23,6 +23,7 @@ from datetime import timedelta
 
 from pggit_daemon.attribute.claims import Claim, Seen
 from pggit_daemon.attribute.known import Known
+from pggit_daemon.attribute.presence import Presence
 from pggit_daemon.attribute.proofs.base import (
     Beside,
     Candidates,
@@ -73,6 +74,7 @@ class WindowProof(Proof):
             return Claim(source.name, Evidence.WINDOW, None, certain=True)
         fits, free = _looks_like_one(source, seen, tool), seen.alone or not tool.shares or window_of(source).apart
         if reads:
+            free = free or not source.outlives_session  # then it must have been at work when the row was written
             # Kept also where it does not fit: so a row that finds nothing else says that it may have run this.
             return Claim(source.name, Evidence.WINDOW, None, certain=fits and free, weak=not fits, reads=True)
         return Claim(source.name, Evidence.WINDOW, None) if fits and free else None
@@ -99,7 +101,7 @@ class WindowProof(Proof):
             there = {session: some for session, some in readers.items() if not _had_left(row, some)}
             if not there:
                 return Wait(f"the session that ran DDL just before it had ended by then: {named(readers)}")
-            found = after_commit(row, source, there, Evidence.WINDOW)
+            found = self._of_readers(row, source, there, beside.known)
             return unless_others_work(found, row, beside.known)
         unknown = _near(row, candidates, source, window.gap)
         if not unknown:
@@ -110,6 +112,24 @@ class WindowProof(Proof):
         if not isinstance(found, Match) or (window.trusted and not _reads(found.segments, source.name)):
             return unless_weak(found, source)
         return Wait(f"nothing shows that DDL just before it ran in the tool's session: {named(unknown)}")
+
+    def _of_readers(self, row: WaitingRow, source: Source, readers: Candidates, known: Known) -> Found:
+        """Where the row's own session runs the DDL, only one that was at work when the row was committed."""
+        if source.outlives_session:
+            return after_commit(row, source, readers, Evidence.WINDOW)
+        seen = {session: known.sightings.of(session, row.time, some[-1].time) for session, some in readers.items()}
+        there = {session: some for session, some in readers.items() if seen[session] is not Presence.ABSENT}
+        if not there:
+            return Wait(f"the session that ran DDL just before it did nothing when it was written: {named(readers)}")
+        found = after_commit(row, source, there, Evidence.WINDOW)
+        if isinstance(found, Match) and seen[found.session] is not Presence.PRESENT:
+            return Wait(
+                f"the session that ran DDL just before it was not seen at work when it was written: {named(there)}"
+            )
+        return found
+
+    def depends_on_presence(self, claim: Claim, source: Source) -> bool:
+        return claim.reads and claim.certain and not source.outlives_session
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
         return Watched(segment.session, by_lock=False)

@@ -12,6 +12,18 @@ SELECT pg_catalog.set_config('lock_timeout', '1s', true),
                                      AND (p.roles = '{public}' OR current_user = ANY (p.roles))) > 0
               AND count(*) FILTER (WHERE p.permissive = 'RESTRICTIVE') = 0) THEN 'on' ELSE 'off' END, true);
 
+-- name: activity
+-- What these sessions do, by number and start of their processes, between two moments of the server's clock. The start is
+-- NULL where our role may not see the session.
+SELECT statement_timestamp() AS began, seen.pids, seen.starts, seen.states, seen.queries, seen.changes, seen.transactions,
+       clock_timestamp() AS ended
+FROM (SELECT coalesce(array_agg(activity.pid), '{}') AS pids, coalesce(array_agg(activity.backend_start), '{}') AS starts,
+             coalesce(array_agg(activity.state), '{}') AS states, coalesce(array_agg(activity.query_start), '{}') AS queries,
+             coalesce(array_agg(activity.state_change), '{}') AS changes,
+             coalesce(array_agg(activity.xact_start), '{}') AS transactions
+      FROM unnest(%(pids)s::integer[]) AS wanted (pid)
+      CROSS JOIN LATERAL pg_catalog.pg_stat_get_activity(wanted.pid) AS activity) AS seen;
+
 -- name: put_source_state
 -- Whether a source's table could be read, for status and metrics.
 UPDATE pggit_daemon.source SET state = %(state)s, detail = %(detail)s, present = %(state)s <> 'missing'

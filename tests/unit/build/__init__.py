@@ -1,7 +1,7 @@
 """Builders for the tests of the pure core: a log in the making, tools at work in it, and what leads it through."""
 
 from tests.unit.build.flyway import FLYWAY_COLUMNS, FSH, Flyway, flyway_key, flyway_row, flyway_source
-from tests.unit.build.follower import PRESETS, Follower
+from tests.unit.build.follower import PRESETS, SOON, Follower
 from tests.unit.build.liquibase import (
     LOCK_COLUMNS,
     LOG,
@@ -22,6 +22,7 @@ __all__ = [
     "LOG_COLUMNS",
     "LOG_LOCK",
     "PRESETS",
+    "SOON",
     "START",
     "Flyway",
     "Follower",

@@ -12,6 +12,7 @@ from pggit_daemon.model.decision import Attribution, Link, Outcome
 from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.sighting import Look
 from pggit_daemon.model.transaction import TableName, Transaction
 from pggit_daemon.tools.preset import Preset, packaged
 from pggit_daemon.tools.registry import Registry
@@ -23,13 +24,16 @@ from tests.unit.build.stored import Stored
 from tests.unit.build.wal import START, Wal
 
 PRESETS: dict[str, Preset] = dict(packaged())
+SOON = timedelta(milliseconds=5)
+LOOKS = timedelta(milliseconds=50)
 
 
 class Follower:
     """Leads transactions through reader, recording and attribution, like the pipeline.
 
     `live`: each transaction is stored by itself. `restart` loses all but the stored. `insert_only`: of
-    these tables only inserts are streamed.
+    these tables only inserts are streamed. `wal` shows what sessions do, to looks that come so `late` after a
+    transaction; without it nobody looks.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class Follower:
         presets: dict[str, Preset] | None = None,
         live: bool = True,
         insert_only: frozenset[TableName] = frozenset(),
+        wal: Wal | None = None,
+        late: timedelta = SOON,
     ) -> None:
         self.insert_only = insert_only
         self.registry = Registry(presets if presets is not None else PRESETS, sources)
@@ -48,6 +54,8 @@ class Follower:
         self.changesets: list[Changeset] = []
         self.seen: list[Transaction] = []
         self.live = live
+        self.wal, self.late = wal, late
+        self.clock = START
         self._load()
 
     def _load(self) -> None:
@@ -80,6 +88,9 @@ class Follower:
         return self
 
     def _handle(self, transaction: Transaction) -> None:
+        arrived = max(self.clock, transaction.commit_time + self.late)
+        self._look_until(arrived)
+        self.clock = arrived
         self.correlator.tick(transaction.commit_time)
         changeset = self.reader.read(transaction)
         if isinstance(changeset, NewTables):
@@ -89,6 +100,20 @@ class Follower:
         if changeset.items:
             self.record(changeset)
         if self.live:
+            self.store()
+        self._look_at(at_once=True)
+
+    def _look_until(self, moment: datetime) -> None:
+        """Look again and again, as the daemon does while somebody is asked about."""
+        while self.clock + LOOKS <= moment and self.wal is not None and self.correlator.to_look_at().sessions:
+            self.clock += LOOKS
+            self._look_at(at_once=False)
+
+    def _look_at(self, *, at_once: bool) -> None:
+        wanted = self.correlator.to_look_at()
+        if self.wal is not None and wanted.sessions and (wanted.at_once or not at_once):
+            found = {one: self.wal.seen(one, self.clock) for one in wanted.sessions}
+            self.correlator.looked_at(Look(self.clock, self.clock, found))
             self.store()
 
     def record(self, changeset: Changeset) -> None:
@@ -159,6 +184,7 @@ class Follower:
     def finish(self, wal: Wal) -> Follower:
         """Let an hour pass, and all sessions end; whatever was pending is decided then."""
         self.compare(wal)
+        self._look_until(max(self.clock, wal.now) + timedelta(minutes=1))
         self.tick(wal.now + timedelta(hours=1))
         self.gone()
         self.tick(wal.now + timedelta(hours=2))

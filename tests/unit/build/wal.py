@@ -18,6 +18,7 @@ from zlib import crc32
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, SessionKey
+from pggit_daemon.model.sighting import Activity
 from pggit_daemon.model.transaction import Change, Row, RowChange, RowOp, TableName, Transaction, UndecodableChange
 
 JDBC = "PostgreSQL JDBC Driver"
@@ -103,6 +104,7 @@ class Tx:
     changes: list[Change] = field(default_factory=list)
     introduced: bool = False
     leaves: dict[TableName, Number] = field(default_factory=dict)
+    began: datetime | None = None
 
     def ddl(self, tag: str, *objects: dict[str, Any], path: str | None = None, truth: object = None) -> int:
         """Run a statement; its event's id. `truth` is kept for the test."""
@@ -117,13 +119,16 @@ class Tx:
         self.read(table)
         if op is RowOp.INSERT or table in self.wal.lock_tables:
             self.wal.wrote.setdefault(self.session.key, {})[table] = self.wal.now
+        began = self.wal.now
         lsn = self.wal.next_lsn()
         self.changes.append(RowChange(lsn, op, table, new or {}, identity or {}))
+        self.does(began)
         return lsn
 
     def read(self, table: TableName) -> None:
         """Look at a history table."""
         self.wal.used.setdefault(self.session.key, {})[table] = self.wal.now
+        self.wal.did(self.session, self.wal.now, "idle", None)
 
     def insert(self, table: TableName, **row: Any) -> LSN:
         return self.row(table, RowOp.INSERT, row)
@@ -131,7 +136,9 @@ class Tx:
     def undecodable(self, table: TableName, number: Number | None = None) -> LSN:
         """A change that the plugin does not show; `number`: what the table's only row is from now on."""
         self.read(table)
+        began = self.wal.now
         lsn = self.wal.next_lsn()
+        self.does(began)
         if number is not None:
             self.leaves[table] = number
         self.changes.append(UndecodableChange(lsn, f'{table.schema}"."{table.table}'))
@@ -139,6 +146,12 @@ class Tx:
 
     def commit(self) -> Transaction:
         return self.wal.commit(self)
+
+    def does(self, began: datetime) -> None:
+        """Its session has run a statement of it since then."""
+        if self.began is None:
+            self.began = began
+        self.wal.did(self.session, began, "idle in transaction", self.began)
 
 
 @dataclass(slots=True)
@@ -149,6 +162,7 @@ class Wal:
     `numbers`: what tables of one row held after which commit, and the transaction that left it so.
     `names`: the sources' names, where they are not their tables'. `since`: when the transaction began that a lock's
     holder has open. `locked`: the tables that such a lock is on. `connected`: who is there; None: nobody asked.
+    `doing`: what each session did since when; None: it had ended.
     """
 
     transactions: list[Transaction] = field(default_factory=list)
@@ -162,6 +176,7 @@ class Wal:
     locked: dict[tuple[int, int], TableName] = field(default_factory=dict)
     connected: list[Who] | None = None
     numbers: dict[TableName, list[tuple[LSN, Number, int]]] = field(default_factory=dict)
+    doing: dict[SessionKey, list[tuple[datetime, Activity | None]]] = field(default_factory=dict)
     now: datetime = START
     _lsn: int = 0x1000
     _xid: int = 700
@@ -199,7 +214,9 @@ class Wal:
             "failure": None,
         }
         tx.introduced = True
+        began = self.now
         tx.changes.append(RowChange(self.next_lsn(), RowOp.INSERT, OUTBOX, row, {}))
+        tx.does(began)
         return self._event
 
     def _seen(self, session: Who) -> list[dict[str, Any]]:
@@ -246,13 +263,29 @@ class Wal:
         ]
 
     def commit(self, tx: Tx) -> Transaction:
-        lsn = self.next_lsn()
+        began, lsn = self.now, self.next_lsn()
         for table, row in tx.leaves.items():
             self.numbers.setdefault(table, []).append((lsn, row, tx.xid))
         done = Transaction(tx.xid, lsn, self.next_lsn(), self.now, tuple(tx.changes))
+        self.did(tx.session, began, "idle", None)
         if tx.changes:
             self.transactions.append(done)
         return done
+
+    def did(self, session: Who, began: datetime, state: str, xact_start: datetime | None) -> None:
+        """The session has run a statement from then until now, and is in this state since."""
+        done = self.doing.setdefault(session.key, [])
+        done.append((began, Activity("active", began, began, xact_start or began)))
+        done.append((self.now, Activity(state, began, self.now, xact_start)))
+
+    def leave(self, session: Who) -> None:
+        """The session ends."""
+        self.doing.setdefault(session.key, []).append((self.now, None))
+
+    def seen(self, session: SessionKey, moment: datetime) -> Activity | None:
+        """What a look at it shows then; one that has done nothing yet idles."""
+        done = [one for since, one in self.doing.get(session, ()) if since <= moment]
+        return done[-1] if done else Activity("idle", START - timedelta(hours=1), START - timedelta(hours=1))
 
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

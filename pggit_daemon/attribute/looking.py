@@ -1,0 +1,78 @@
+"""Which sessions are to be looked at, and what a look at them decides.
+
+In: claims that a session's activity decides about, rows that wait for it, looks. Out: the sessions that are wanted now,
+and rows that a look has decided. Called by `correlator.py`; pure, over the state of attribution.
+
+Looks begin with the claim and go on for as long as a row may still come that takes it up, or waits to be decided. What
+is not looked at in time stays unknown; that a row then has no link is all that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pggit_daemon.attribute.matching import match_rows
+from pggit_daemon.attribute.presence import Presence
+from pggit_daemon.attribute.proofs import PROOFS
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.state import State
+from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.sighting import Look
+
+LOOK_FOR = timedelta(seconds=5)
+"""How long after DDL, and after a row, its session is looked at: as long as the gaps of the tools' windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`at_once`: something new must be known of one of them."""
+
+    sessions: frozenset[SessionKey]
+    at_once: bool
+
+
+NOBODY = Wanted(frozenset(), at_once=False)
+
+
+def wanted(state: State) -> Wanted:
+    """The sessions to be looked at now."""
+    if not state.in_sight:
+        return NOBODY
+    seen = state.known.sightings
+    sessions, at_once = set(), False
+    for segment in list(state.in_sight.values()):
+        if not _is_asked_about(state, segment):
+            del state.in_sight[segment.place]
+        elif not seen.has_gone(segment.session):
+            moments = [segment.time, *(row.time for row in _undecided(state, segment))]
+            if seen.now is None or seen.now <= max(moments) + LOOK_FOR:
+                sessions.add(segment.session)
+                at_once = at_once or not all(seen.was_seen_since(segment.session, moment) for moment in moments)
+    seen.keep({segment.session for segment in state.in_sight.values()})
+    return Wanted(frozenset(sessions), at_once)
+
+
+def looked_at(state: State, look: Look) -> None:
+    """Take in what a look showed."""
+    state.known.sightings.add(look)
+    for segment in state.in_sight.values():
+        if segment.session in look.found:
+            state.mark_dirty(segment)
+    match_rows(state)
+
+
+def _is_asked_about(state: State, segment: OpenSegment) -> bool:
+    claims = segment.claims.values() if segment.is_free else ()
+    return any(PROOFS[one.evidence].depends_on_presence(one, state.sources[one.source]) for one in claims)
+
+
+def _undecided(state: State, segment: OpenSegment) -> Iterator[WaitingRow]:
+    """The rows that wait to know where the session was then."""
+    for source in segment.claims:
+        for row in state.rows.get(source, ()):
+            where = state.known.sightings.of(segment.session, row.time, segment.time)
+            if where is Presence.NOT_SEEN and segment.stands_before(row.lsn, row.commit_lsn):
+                yield row

@@ -1,0 +1,128 @@
+"""Whether a session was at work in the moment in which a history row was committed, as its writer must have been.
+
+In: what looks at the session showed, and when the row and the session's own DDL were committed; all by the server's
+clock. Out: present, absent, unknown, or not known yet. Pure; asked by the proofs.
+
+PostgreSQL tells of a backend when its newest statement began, and since when it idles. The row's commit lies within the
+statement that committed it, so a session that had been idle since before the row, or had ended, certainly did not
+write it. One that ran a statement just then probably did; a look comes no nearer to a proof. Where the session has
+gone on or has ended meanwhile, the look came too late: then it counts only if it was at work shortly before the row and
+again shortly after it, or gone by then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.sighting import Activity, Look, Sighting
+
+NEAR = timedelta(seconds=0.25)
+"""The longest pause around a row in which a session still counts as at work.
+
+Tools write their row, and go on or end, within some milliseconds of their DDL, and a look comes 5 to 10 ms later, on a
+loaded machine up to 250 ms. People need longer between two statements.
+"""
+
+LONGEST = timedelta(seconds=1)
+"""The longest statement that may have written a row: what runs longer says nothing of a moment."""
+
+KEPT = 256
+"""Sightings of one session that differ."""
+
+
+class Presence(Enum):
+    PRESENT = auto()
+    ABSENT = auto()
+    UNKNOWN = auto()
+    NOT_SEEN = auto()  # no look since the row has told it: a later one may
+
+
+def presence(seen: Iterable[Sighting], row: datetime, ran: datetime) -> Presence:
+    """Where the session was when the row was committed; `ran`: when its last DDL before that was.
+
+    `seen` is in the order of the looks.
+    """
+    at_work, spanning = ran, None
+    for one in seen:
+        now, after = one.activity, one.began >= row
+        told: Presence | None = None
+        if now is None:
+            told = Presence.ABSENT if one.ended < row else _so_near(at_work, spanning, one.ended)
+        elif now.query_start is None or now.state_change is None:
+            told = Presence.UNKNOWN if after else None
+        elif now.query_start > row:
+            told = _went_on(now, now.query_start, row, at_work, spanning)
+        elif now.is_running:
+            spanning = now.query_start if after else None
+            at_work = max(at_work, now.query_start, min(one.began, row))
+        elif now.state_change >= row:
+            told = _ran_then(now, now.query_start, now.state_change)
+        else:
+            told = Presence.ABSENT if after else None
+            at_work = max(at_work, now.state_change)
+        if told is not None:
+            return told
+    return Presence.NOT_SEEN
+
+
+def _went_on(now: Activity, began: datetime, row: datetime, at_work: datetime, spanning: datetime | None) -> Presence:
+    """A newer statement hides which one it ran then. A transaction that was open over the row did not commit it."""
+    if now.xact_start is not None and now.xact_start <= row:
+        return Presence.ABSENT
+    return _so_near(at_work, spanning, min(began, now.xact_start or began))
+
+
+def _ran_then(now: Activity, began: datetime, ended: datetime) -> Presence:
+    """It ran a statement just then. One after which its transaction is still open has committed nothing."""
+    if now.state != "idle":
+        return Presence.ABSENT
+    return Presence.PRESENT if ended - began <= LONGEST else Presence.UNKNOWN
+
+
+def _so_near(at_work: datetime, spanning: datetime | None, again: datetime) -> Presence:
+    """At work before the row, and again after it, or gone then; `spanning`: since when it ran a statement meanwhile."""
+    longest = again - at_work <= NEAR if spanning is None else again - spanning <= LONGEST
+    return Presence.PRESENT if longest else Presence.UNKNOWN
+
+
+@dataclass(slots=True)
+class Sightings:
+    """What looks have shown of the sessions that are asked about. `now`: when the last one ended.
+
+    Nothing of it outlives the process: who starts again has not seen anything.
+    """
+
+    now: datetime | None = None
+    _seen: dict[SessionKey, deque[Sighting]] = field(default_factory=dict)
+
+    def add(self, look: Look) -> None:
+        """Take in a look."""
+        self.now = look.ended
+        for session, activity in look.found.items():
+            seen = self._seen.setdefault(session, deque(maxlen=KEPT))
+            if seen and seen[-1].activity == activity and activity is not None:
+                seen.pop()  # the later look says as much of every row
+            seen.append(Sighting(look.began, look.ended, activity))
+
+    def of(self, session: SessionKey, row: datetime, ran: datetime) -> Presence:
+        """Where the session was when a row was committed; `ran`: when its last DDL before that was."""
+        return presence(self._seen.get(session, ()), row, ran)
+
+    def has_gone(self, session: SessionKey) -> bool:
+        seen = self._seen.get(session)
+        return seen is not None and seen[-1].activity is None
+
+    def was_seen_since(self, session: SessionKey, moment: datetime) -> bool:
+        """Whether a look that began then or later showed it."""
+        seen = self._seen.get(session)
+        return seen is not None and seen[-1].began >= moment
+
+    def keep(self, sessions: Collection[SessionKey]) -> None:
+        """Forget all others."""
+        for session in self._seen.keys() - set(sessions):
+            del self._seen[session]

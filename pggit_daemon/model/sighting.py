@@ -1,0 +1,49 @@
+"""What looks at sessions showed of them: who was at work when. All times are the server's.
+
+In: nothing; values made by `reconcile/looks.py`. Out: read by `attribute/presence.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pggit_daemon.model.session import SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A backend as pg_stat_activity shows it: when its newest statement began, when it became active or idle, and when
+    the transaction began that it has open.
+
+    `state` is None where that is not to be seen: it is not tracked, or our role may not see it.
+    """
+
+    state: str | None = None
+    query_start: datetime | None = None
+    state_change: datetime | None = None
+    xact_start: datetime | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a statement is under way."""
+        return self.state in {"active", "fastpath function call"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One session, looked at between two moments. `activity` is None where it had ended."""
+
+    began: datetime
+    ended: datetime
+    activity: Activity | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Some sessions, looked at once; None of those that had ended."""
+
+    began: datetime
+    ended: datetime
+    found: Mapping[SessionKey, Activity | None]

@@ -1,0 +1,82 @@
+"""Looks at sessions: whether they are at work, idle or gone, right after their DDL and after the row that may be its.
+
+In: the correlator, which says whom it asks about; a connection on demand. Out: what was seen, given to the correlator.
+Called by `pipeline.py` after each batch, with everything stored; it asks for nothing where nobody is asked about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+import psycopg
+
+from pggit_daemon.attribute.correlator import Correlator
+from pggit_daemon.db.connections import translated
+from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.sighting import Activity, Look
+from pggit_daemon.sql import load_queries
+
+_QUERY = load_queries("reconcile")["activity"]
+
+INTERVAL = 0.05
+"""Seconds between looks at the same sessions."""
+
+
+class Looks:
+    """`ask` has the server say how far it is, so that a quiet stream moves on and somebody looks again."""
+
+    def __init__(self, link: OnDemand, correlator: Correlator, ask: Callable[[], None]) -> None:
+        self._link = link
+        self._correlator = correlator
+        self._ask = ask
+        self._looked_at = 0.0
+        self._asking: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def look(self) -> bool:
+        """Look at those that are asked about, unless that was done a moment ago; whether it was."""
+        wanted = self._correlator.to_look_at()
+        if not wanted.sessions:
+            return False
+        now = asyncio.get_running_loop().time()
+        is_due = wanted.at_once or now - self._looked_at >= INTERVAL
+        if is_due:
+            async with self._link.use() as conn:
+                found = await activity(conn, wanted.sessions)
+            self._looked_at = now
+            self._correlator.looked_at(found)
+        self._ask_in(INTERVAL)
+        return is_due
+
+    def _ask_in(self, delay: float) -> None:
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().call_later(delay, self._asks)
+
+    def _asks(self) -> None:
+        self._asking = None
+        self._ask()
+
+
+async def activity(conn: psycopg.AsyncConnection[Any], sessions: Collection[SessionKey]) -> Look:
+    """What these sessions do. One whose process has come again as another session has ended."""
+    try:
+        cursor = await conn.execute(_QUERY, {"pids": sorted({one.pid for one in sessions})})
+        [(began, *columns, ended)] = await cursor.fetchall()
+    except psycopg.Error as exc:
+        raise translated(exc) from exc
+    found: dict[SessionKey, Activity | None] = dict.fromkeys(sessions)
+    hidden = set()
+    for pid, start, *shown in zip(*columns, strict=True):
+        if start is None:
+            hidden.add(pid)
+        elif SessionKey.of(pid, start) in found:
+            found[SessionKey.of(pid, start)] = Activity(*shown)
+    found.update((one, Activity()) for one in sessions if one.pid in hidden)
+    return Look(began, ended, found)
