@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pggit_daemon.model.transaction import RowOp, TableName
-from tests.unit.build import Who, who
+from tests.unit.build import Follower, Who, who
 from tests.unit.test_proofs_of_tools import django, django_row, goose, goose_row, goose_runs
 from tests.unit.tool_scene import HAND, TOOL, Scene, wrong
 
@@ -170,3 +171,103 @@ def test_a_reader_inside_a_lock_row_is_not_the_tools_for_reading() -> None:
     follower = scene.follow()
     assert scene.linked(follower) == {}
     assert follower.reported[-1].note
+
+
+def goes_back(scene: Scene, session: Who) -> None:
+    """A session that has only read the table drops an index outside of a transaction, and its row says so."""
+    goose_runs(scene, 1)
+    scene.wal.sleep(3600)
+    scene.look(session)
+    scene.run(session, "2", "DROP INDEX")
+
+
+def test_an_ordinary_statement_outside_of_a_transaction_is_of_the_session_that_wrote_the_row() -> None:
+    """Also where all rows so far shared their DDL's transaction; whether it idles, is gone or goes on by then."""
+    for ends in ("idle", "gone", "on"):
+        scene, session = goose(), who(107, "", "app")
+        goes_back(scene, session)
+        scene.row(session, **goose_row(2))
+        if ends == "gone":
+            scene.wal.leave(session)
+        elif ends == "on":
+            scene.look(session)
+        assert scene.linked(scene.follow()) == scene.mine, ends
+
+
+def test_whom_nobody_saw_in_time_is_linked_to_nothing_and_the_finding_says_so() -> None:
+    """The daemon is two seconds behind, and the session is gone by then."""
+    scene, session = goose(), who(107, "", "app")
+    goes_back(scene, session)
+    scene.row(session, **goose_row(2))
+    scene.wal.leave(session)
+    late = Follower(scene.source, wal=scene.wal, late=timedelta(seconds=2)).feed(*scene.wal.transactions)
+    late.finish(scene.wal)
+    assert len(scene.linked(late)) == 1, "what shared its row's transaction"
+    assert "was not seen at work" in (late.reported[-1].note or "")
+
+
+def test_a_daemon_that_is_behind_still_sees_who_idles_since_the_row() -> None:
+    scene, session = goose(), who(107, "", "app")
+    goes_back(scene, session)
+    scene.row(session, **goose_row(2))
+    late = Follower(scene.source, wal=scene.wal, late=timedelta(seconds=20)).feed(*scene.wal.transactions)
+    assert scene.linked(late.finish(scene.wal)) == scene.mine
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["gone", "idle"])
+def test_a_hand_that_read_the_table_right_before_a_migration_of_data_is_not_it(leaves: bool) -> None:  # noqa: FBT001
+    """The first session of the tool's look in an hour, 100 ms before the row: looks show that it did not write it."""
+    scene = laravel()
+    scene.look(TOOL)
+    scene.run(TOOL, "m1")
+    scene.row(TOOL, **laravel_row(1))
+    scene.wal.sleep(3600)
+    scene.look(HAND)
+    scene.run(HAND, None)
+    if leaves:
+        scene.wal.leave(HAND)
+    scene.wal.sleep(0.1)
+    scene.row(TOOL, **laravel_row(2))
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+    assert "did nothing when it was written: pid 900" in (follower.reported[-1].note or "")
+
+
+def test_a_hand_that_idles_is_no_rival_of_the_tool() -> None:
+    """Both have read the table and run DDL; one of them was at work when the row was written."""
+    scene = laravel()
+    scene.look(TOOL)
+    scene.run(TOOL, "m1")
+    scene.row(TOOL, **laravel_row(1))
+    scene.wal.sleep(3600)
+    other = who(907, "", "app")
+    for session, migration in ((HAND, None), (other, "m2")):
+        scene.look(session)
+        scene.run(session, migration)
+    scene.row(other, **laravel_row(2))
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+def test_nobody_is_looked_at_where_nothing_depends_on_it() -> None:
+    """What wrote rows, what looks otherwise, and what is older than the gap."""
+    scene = laravel()
+    scene.look(TOOL)
+    scene.run(TOOL, "m1")
+    follower = Follower(scene.source, wal=scene.wal).feed(*scene.wal.transactions)
+    assert follower.correlator.to_look_at().sessions == {TOOL.key}
+    scene.wal.sleep(0.01)  # until what was seen is over
+    scene.row(TOOL, **laravel_row(1))
+    follower.feed(scene.wal.transactions[-1])
+    assert not follower.correlator.to_look_at().sessions, "its row is linked"
+    scene.run(TOOL, "m2")
+    scene.look(GUI)
+    scene.run(GUI, None)
+    follower.feed(*scene.wal.transactions[-2:])
+    assert not follower.correlator.to_look_at().sessions, "one has written, the other is none of the tool's"
+    other = who(907, "", "app")
+    scene.look(other)
+    scene.run(other, None)
+    follower.feed(scene.wal.transactions[-1])
+    assert follower.correlator.to_look_at().sessions == {other.key}
+    follower.finish(scene.wal)
+    assert not follower.correlator.to_look_at().sessions
