@@ -27,7 +27,6 @@ from pggit_daemon.model.changeset import (
 from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
-from pggit_daemon.model.proof import AdvisoryLock, LockRow
 from pggit_daemon.model.transaction import (
     Change,
     RowChange,
@@ -164,8 +163,8 @@ class Reader:
             return None
         source = self._registry.sources[item.housekeeping]
         drops = any(change.op is ObjectOp.DROP for change in item.event.objects)
-        works_alone = any(isinstance(proof, AdvisoryLock | LockRow) for proof in source.proofs)
-        return source.name if drops and works_alone and not source.preset.session.rule_out(item.event.session) else None
+        may_be = source.holds_lock and not source.preset.session.rule_out(item.event.session)
+        return source.name if drops and may_be else None
 
     def _made(self, tables: Iterable[TableName]) -> str | None:
         """The tool whose history table is among these that were made, if it is one tool's."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from pggit_daemon.model.transaction import TableName
 
@@ -41,16 +42,34 @@ class Place(StrEnum):
         return self is Place.OTHER_SESSION
 
 
+class Offered:
+    """`is_lock`: the tool holds a lock while its DDL runs. `reaches_out`: DDL outside of the row's own transaction may
+    be its. `outlives_session`: also where its session has ended before the row.
+    """
+
+    __slots__ = ()
+    is_lock: ClassVar[bool] = False
+    reaches_out: ClassVar[bool] = True
+
+    @property
+    def outlives_session(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
-class InTransaction:
+class InTransaction(Offered):
     """Row and DDL share a transaction."""
+
+    reaches_out = False
 
     takes: Takes = Takes.ALL
 
 
 @dataclass(frozen=True, slots=True)
-class AdvisoryLock:
+class AdvisoryLock(Offered):
     """The tool holds this lock while its DDL runs; the numbers are those of pg_locks."""
+
+    is_lock = True
 
     classid: int
     objid: int
@@ -59,14 +78,16 @@ class AdvisoryLock:
 
 
 @dataclass(frozen=True, slots=True)
-class LockRow:
+class LockRow(Offered):
     """The tool's lock row is taken while its DDL runs. None: it has no lock table, or several may be it."""
+
+    is_lock = True
 
     table: TableName | None
 
 
 @dataclass(frozen=True, slots=True)
-class InWindow:
+class InWindow(Offered):
     """The DDL stands between two rows, in a session that is known to have used the history table.
 
     `trusted`: also in another one, at most `gap` before its row. `apart`: rows follow DDL as a matter of
@@ -76,6 +97,10 @@ class InWindow:
     gap: timedelta | None = None
     trusted: bool = False
     apart: bool = False
+
+    @property
+    def outlives_session(self) -> bool:
+        return self.trusted
 
 
 Proof = InTransaction | AdvisoryLock | LockRow | InWindow

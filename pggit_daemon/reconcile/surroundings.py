@@ -15,7 +15,6 @@ from pggit_daemon.db.catalog import Probe
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.changeset import Ddl, Item
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import InTransaction
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.tools.registry import Registry
 
@@ -97,7 +96,7 @@ class Surroundings:
         self._writers_due = asyncio.get_running_loop().time() + WRITERS_INTERVAL
         histories = self._registry.histories
         # What takes only DDL of a row's own transaction claims nobody's.
-        if any(source.offers is not InTransaction for source in histories):
+        if any(source.offers.reaches_out for source in histories):
             tables = {source.name: source.table for source in histories}
             async with self._link.use() as conn:
                 self._correlator.set_writers(await catalog.writers(conn, tables))

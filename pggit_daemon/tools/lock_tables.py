@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from pggit_daemon.model.row_text import as_text
 from pggit_daemon.model.transaction import RowChange, TableName
 from pggit_daemon.tools.candidates import Candidates
-from pggit_daemon.tools.preset import LockRowProof, Preset
+from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.proof_rules import LockRowProof
 from pggit_daemon.tools.rules import matches
 from pggit_daemon.tools.seen import Seen
 from pggit_daemon.tools.source import Source

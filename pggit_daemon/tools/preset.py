@@ -10,18 +10,26 @@ from __future__ import annotations
 
 import re
 import tomllib
-from datetime import timedelta
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pggit_daemon.model.meaning import Meaning
-from pggit_daemon.model.proof import Holder, Place, Takes
+from pggit_daemon.model.proof import Place
 from pggit_daemon.model.row_text import TextRow, integer
 from pggit_daemon.tools.hints import SessionHints
-from pggit_daemon.tools.keys import KeyFormula
+from pggit_daemon.tools.proof_rules import (
+    AdvisoryProof,
+    Company,
+    Data,
+    LockRowProof,
+    ProofRule,
+    TransactionProof,
+    WindowProof,
+    of_kind,
+)
 from pggit_daemon.tools.rules import Patterns, Rule, matches
 from pggit_daemon.tools.table import TableRule
 
@@ -32,69 +40,7 @@ UNKNOWN_SESSION = 2.0
 """Seconds before its row that the DDL of a configured tool may have ended in a session that nothing shows to be its."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TransactionProof(_Model):
-    by: Literal["transaction"]
-    takes: Takes = Takes.ALL
-
-
-class AdvisoryProof(_Model):
-    by: Literal["advisory_lock"]
-    key: KeyFormula
-    holder: Holder
-
-
-class LockMove(_Model):
-    """A change of the lock table that takes or gives back the lock."""
-
-    on: tuple[Literal["insert", "update", "delete", "truncate"], ...]
-    when: Patterns = {}
-
-
-class LockRowProof(_Model):
-    """`names`: the lock table's, with {table} for the history table's; the only one of its looks in the
-    schema also counts.
-    """
-
-    by: Literal["lock_row"]
-    names: tuple[str, ...]
-    table: TableRule
-    open: tuple[LockMove, ...]
-    close: tuple[LockMove, ...]
-
-
-class Company(_Model):
-    """So many connections that the tool opens one after the other: the first has `lock_table` by LOCK TABLE in a
-    transaction while another one runs scripts. {table} is the history table's name.
-    """
-
-    lock_table: str
-    sessions: Annotated[int, Field(ge=2)]
-
-
-class WindowProof(_Model):
-    """`trusted`: DDL of a session that nothing shows to be the tool's counts, too, where no other may be it.
-    `apart`: rows also follow DDL that could have shared their transaction, whatever earlier ones did.
-    """
-
-    by: Literal["window"]
-    company: Company | None = None
-    gap_seconds: Annotated[float, Field(gt=0)] | None = None
-    trusted: bool = False
-    apart: bool = False
-
-    @property
-    def gap(self) -> timedelta | None:
-        return timedelta(seconds=self.gap_seconds) if self.gap_seconds is not None else None
-
-
-ProofRule = Annotated[TransactionProof | AdvisoryProof | LockRowProof | WindowProof, Field(discriminator="by")]
-
-
-class OwnObjects(_Model):
+class OwnObjects(Data):
     """What else the tool makes for itself.
 
     `tables` and `types` stand in the history table's schema; {table} is its name. `first` are names that nobody else
@@ -107,7 +53,7 @@ class OwnObjects(_Model):
     first: tuple[str, ...] = ()
 
 
-class MigrationColumns(_Model):
+class MigrationColumns(Data):
     """Which column holds what. `version` may be several columns, joined by `joined`.
 
     `number`: a pattern whose group holds the digits of the migration's number inside its version. `chain`: the column
@@ -142,17 +88,17 @@ class MigrationColumns(_Model):
         return frozenset(name for name in (*one, *more, *self.version) if name is not None)
 
 
-class StateColumns(_Model):
+class StateColumns(Data):
     """Of the model `state`: the column that holds the number, the numbers that mean none, and how an
     unfinished state looks.
     """
 
     number: str
     none: tuple[str, ...] = ("0",)
-    begun: Patterns = {}
+    begun: Patterns = Field(default_factory=dict)
 
 
-class Preset(_Model):
+class Preset(Data):
     """How one tool keeps its history. `rank`: of several presets that fit a table, the one of the highest
     rank has it.
     """
@@ -207,17 +153,17 @@ class Preset(_Model):
 
     @property
     def lock_row(self) -> LockRowProof | None:
-        return next((proof for proof in self.proof if isinstance(proof, LockRowProof)), None)
+        return next(of_kind(self.proof, LockRowProof), None)
 
     @property
     def company(self) -> Company | None:
         """The connections among which the one that runs its scripts is known, if it has any."""
-        return next((proof.company for proof in self.proof if isinstance(proof, WindowProof)), None)
+        return next((proof.company for proof in of_kind(self.proof, WindowProof)), None)
 
     @property
     def advisories(self) -> tuple[AdvisoryProof, ...]:
         """Its advisory locks; several where the key depends on how the tool is called."""
-        return tuple(proof for proof in self.proof if isinstance(proof, AdvisoryProof))
+        return tuple(of_kind(self.proof, AdvisoryProof))
 
     def version_of(self, row: TextRow) -> str | None:
         """The tool's own name of the migration in a row; None where a part of it is null."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from pggit_daemon.model.proof import AdvisoryLock, Holder, InTransaction, InWindow, LockRow, Place, Proof
+from pggit_daemon.model.proof import Holder, InTransaction, Place, Proof
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.tools.hints import SessionHints
-from pggit_daemon.tools.preset import AdvisoryProof, LockRowProof, Preset, ProofRule, TransactionProof
+from pggit_daemon.tools.preset import Preset
+from pggit_daemon.tools.proof_rules import Followed
 
 DEFAULT_GRACE = timedelta(seconds=30)
 
@@ -61,8 +62,7 @@ class Source:
     @property
     def outlives_session(self) -> bool:
         """Whether a row may come of DDL whose session has ended."""
-        trusted = any(isinstance(proof, InWindow) and proof.trusted for proof in self.proofs)
-        return trusted or self.runs_elsewhere
+        return self.runs_elsewhere or any(proof.outlives_session for proof in self.proofs)
 
     @property
     def moves_one_row(self) -> bool:
@@ -77,12 +77,18 @@ class Source:
     @cached_property
     def proofs(self) -> tuple[Proof, ...]:
         """By what its DDL is known, the strongest first."""
-        return tuple(self._proof(rule) for rule in self.preset.proof)
+        followed = Followed(self.database, self.table, self.bracket_table)
+        return tuple(rule.of(followed) for rule in self.preset.proof)
 
     @cached_property
     def offers(self) -> type[Proof]:
         """The strongest proof of DDL outside of a row's own transaction; `InTransaction` where it has none."""
-        return next((type(one) for one in self.proofs if not isinstance(one, InTransaction)), InTransaction)
+        return next((type(one) for one in self.proofs if one.reaches_out), InTransaction)
+
+    @property
+    def holds_lock(self) -> bool:
+        """Whether the tool holds a lock while its DDL runs."""
+        return any(proof.is_lock for proof in self.proofs)
 
     @cached_property
     def advisory_keys(self) -> frozenset[tuple[int, int]]:
@@ -129,12 +135,3 @@ class Source:
     @cached_property
     def _also(self) -> frozenset[TableName]:
         return self.parts | self.former
-
-    def _proof(self, rule: ProofRule) -> Proof:
-        if isinstance(rule, TransactionProof):
-            return InTransaction(rule.takes)
-        if isinstance(rule, AdvisoryProof):
-            return AdvisoryLock(*rule.key.of_table(self.database, self.table), holder=rule.holder)
-        if isinstance(rule, LockRowProof):
-            return LockRow(self.bracket_table)
-        return InWindow(rule.gap, trusted=rule.trusted, apart=rule.apart)

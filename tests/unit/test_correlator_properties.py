@@ -14,7 +14,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from pggit_daemon.model.transaction import RowChange, TableName
-from pggit_daemon.tools.preset import TransactionProof
+from pggit_daemon.tools.proof_rules import TransactionProof
 from pggit_daemon.tools.source import Source
 from tests.examples import examples
 from tests.unit.build import (
