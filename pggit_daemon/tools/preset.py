@@ -16,6 +16,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from pggit_daemon.model.history_model import HistoryModel
 from pggit_daemon.model.meaning import Meaning
 from pggit_daemon.model.proof import Place
 from pggit_daemon.model.row_text import TextRow, integer
@@ -104,7 +105,7 @@ class Preset(Data):
     """
 
     tool: str
-    model: Literal["rows", "head", "state", "events"] = "rows"
+    model: HistoryModel = HistoryModel.ROWS
     table: TableRule
     key: tuple[str, ...]
     same_row: tuple[str, ...] = ()
@@ -135,7 +136,7 @@ class Preset(Data):
         known = self.table.columns.keys() | self.table.optional.keys()
         if unknown := sorted(used - known):
             raise ValueError(f"{self.tool}: not a column of its table: {', '.join(unknown)}")
-        if (self.model == "state") != (self.state is not None):
+        if self.model.is_number != (self.state is not None):
             raise ValueError(f"{self.tool}: model state and section [state] go together")
         if self.migration.number is not None and re.compile(self.migration.number).groups != 1:
             raise ValueError(f"{self.tool}: migration.number: allowed: a pattern with one group")

@@ -272,7 +272,7 @@ class Registry:
     def _know_better(self, source: Source, fitting: tuple[str, ...]) -> bool:
         """A configured table may be a known tool's whose rows are not one migration each."""
         stem = fitting[0] if len(fitting) == 1 else None
-        if stem is None or source.preset_name == stem or self._presets[stem].model == "rows":
+        if stem is None or source.preset_name == stem or self._presets[stem].model.has_row_each:
             return False
         self.sources[source.name] = as_known(source, stem, self._presets[stem], self._database)
         return True

@@ -67,7 +67,7 @@ class Source:
     @property
     def moves_one_row(self) -> bool:
         """Whether its table has one row and no key, so that the plugin shows no step of it."""
-        return self.preset.model in {"state", "head"} and not self.preset.key
+        return self.preset.model.moves_rows and not self.preset.key
 
     @property
     def makers_migrate(self) -> bool:

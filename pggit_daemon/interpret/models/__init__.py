@@ -5,8 +5,13 @@ from pggit_daemon.interpret.models.events import Events
 from pggit_daemon.interpret.models.head import Head
 from pggit_daemon.interpret.models.rows import Rows
 from pggit_daemon.interpret.models.state import State
+from pggit_daemon.model.history_model import HistoryModel
 
-MODELS: dict[str, type[Model]] = {"rows": Rows, "head": Head, "state": State, "events": Events}
-"""By the word that presets have for it."""
+MODELS: dict[HistoryModel, type[Model]] = {
+    HistoryModel.ROWS: Rows,
+    HistoryModel.HEAD: Head,
+    HistoryModel.STATE: State,
+    HistoryModel.EVENTS: Events,
+}
 
 __all__ = ["MODELS", "Model"]
