@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pggit_daemon.attribute.learning import learn, see_other, show_own
-from pggit_daemon.attribute.proofs import Beside, Candidates, Match, Nothing, Wait, may_be_of, proof_of
+from pggit_daemon.attribute.proofs import PROOFS, Beside, Candidates, Match, Nothing, Wait, may_be_of, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
-from pggit_daemon.attribute.proofs.window import window_of
 from pggit_daemon.attribute.recent import Late
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
@@ -226,7 +225,7 @@ def _match_late(state: State, row: WaitingRow) -> None:
         return
     for lates in found.values():
         claim = lates[-1].claim
-        if claim.reads or (not claim.certain and not window_of(source).trusted):
+        if not PROOFS[claim.evidence].takes_late(claim, source):
             row.match(None, "nothing shows that the DDL before this late row ran in the tool's session")
             return
         for late in lates:

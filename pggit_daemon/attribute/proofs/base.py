@@ -120,6 +120,10 @@ class Proof(Protocol):
         """Whether a row may be of the run in which the claim's DDL ran."""
         return True
 
+    def takes_late(self, claim: Claim, source: Source) -> bool:  # noqa: ARG002
+        """Whether the claim's DDL may still be a row's that comes after the grace."""
+        return claim.certain and not claim.reads
+
     def leaves_to_tool(self, claim: Claim, source: Source) -> bool:  # noqa: ARG002
         """Whether the claim's DDL is the tool's also where no row takes it."""
         return claim.certain

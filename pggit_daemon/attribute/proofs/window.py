@@ -82,6 +82,9 @@ class WindowProof(Proof):
     def shown(self, claim: Claim, source: Source, known: Known) -> Claim:  # noqa: ARG002  # the protocol
         return claim if claim.reads or source.is_company else replace(claim, certain=True, weak=False, reads=True)
 
+    def takes_late(self, claim: Claim, source: Source) -> bool:
+        return not claim.reads and (claim.certain or window_of(source).trusted)
+
     def leaves_to_tool(self, claim: Claim, source: Source) -> bool:  # noqa: ARG002
         """Its sessions run other DDL, too: it is nobody's."""
         return False
