@@ -130,6 +130,7 @@ def row_state(row: WaitingRow) -> dict[str, Any]:
         "blind": row.blind,
         "parts": [[str(part.place[0]), part.place[1], begin, end] for part, begin, end in row.parts],
         "event": _event(row.event) if isinstance(row.event, HistoryRowEvent) else None,
+        "writer": session_state(row.writer) if row.writer is not None else None,
     }
 
 
@@ -152,7 +153,9 @@ def _event(event: HistoryRowEvent) -> dict[str, Any]:
 
 def loaded_row(one: Stored, segments: Mapping[Place, OpenSegment]) -> WaitingRow:
     source, lsn = one["source"], LSN.parse(one["lsn"])
-    event = _loaded_event(one["event"], source, lsn) if one["event"] is not None else UndecodableRow(source, lsn)
+    writer = loaded_session(one["writer"]) if one.get("writer") is not None else None
+    undecodable = UndecodableRow(source, lsn, writer)
+    event = _loaded_event(one["event"], source, lsn) if one["event"] is not None else undecodable
     return WaitingRow(
         event,
         source,

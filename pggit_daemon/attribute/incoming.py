@@ -99,7 +99,7 @@ def take_own(state: State, rows: Sequence[WaitingRow], free: Sequence[OpenSegmen
 def _see_writer(state: State, row: WaitingRow) -> None:
     """Whether the source's table is integrated, as its newest row says."""
     tool, named = state.known.sessions.of(row.source), row.writer is not None
-    if isinstance(row.event, HistoryRowEvent) and tool.named != named:
+    if (named or isinstance(row.event, HistoryRowEvent)) and tool.named != named:
         tool.named = named
         state.changed.tools[row.source] = None
 

@@ -62,7 +62,7 @@ class WaitingRow:
     @property
     def writer(self) -> SessionKey | None:
         """The session that wrote the row, where an integrated table named it."""
-        return self.event.session if isinstance(self.event, HistoryRowEvent) else None
+        return self.event.session if self.event is not None else None
 
     @property
     def since(self) -> LSN | None:

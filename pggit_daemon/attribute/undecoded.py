@@ -110,7 +110,7 @@ def _many(rows: Sequence[WaitingRow], changes: Sequence[HistoryChange]) -> Seque
 
 
 def _fill(row: WaitingRow, change: HistoryChange | None) -> None:
-    row.event = None if change is None else HistoryRowEvent((replace(change, lsn=row.lsn),))
+    row.event = None if change is None else HistoryRowEvent((replace(change, lsn=row.lsn),), session=row.writer)
     if row.parts and (change is None or not change.ran_ddl):
         row.let_go()
 
@@ -118,7 +118,8 @@ def _fill(row: WaitingRow, change: HistoryChange | None) -> None:
 def _append(row: WaitingRow, rest: Sequence[HistoryChange]) -> None:
     """Record what could not be told apart with the last of the rows, before its own meaning."""
     own = row.event.changes if isinstance(row.event, HistoryRowEvent) else ()
-    row.event = HistoryRowEvent((*(replace(change, lsn=row.lsn) for change in rest), *own))
+    changes = (*(replace(change, lsn=row.lsn) for change in rest), *own)
+    row.event = HistoryRowEvent(changes, session=row.writer)
     if not own:
         row.let_go()
         row.evidence, row.note = None, AMBIGUOUS

@@ -27,6 +27,7 @@ from pggit_daemon.model.changeset import (
 from pggit_daemon.model.ddl_event import OUTBOX, DdlEvent, parse_event
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectOp
+from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import (
     Change,
     RowChange,
@@ -205,10 +206,16 @@ class Reader:
             if change.lsn in self._written:
                 yield AlreadyStored(source.name, change.lsn)
         fresh = [change for change in run if change.lsn not in self._written]
-        # The trigger names the partitioned table where a row was written to a partition.
-        writer = next((session for table, session in self._writers.items() if source.holds(table)), None)
+        writer = self._writer(source)
         for changes in self._ledger(source.name).read_run(fresh):
             yield HistoryRowEvent(changes, session=writer, since=changes[-1].since)
+
+    def _writer(self, source: Source) -> SessionKey | None:
+        """Who wrote the rows of the transaction, where the table's trigger says so.
+
+        It names the partitioned table where a row was written to a partition.
+        """
+        return next((session for table, session in self._writers.items() if source.holds(table)), None)
 
     def _lock_row(self, change: RowChange) -> Iterator[Item]:
         opens = self._registry.locks.move(change)
@@ -227,8 +234,10 @@ class Reader:
     def _undecodable(self, change: UndecodableChange) -> Iterator[Item]:
         for source in self._registry.sources.values():
             if any(change.is_of(table) for table in (source.table, *source.parts, *source.former)):
-                written = change.lsn in self._written
-                yield AlreadyStored(source.name, change.lsn) if written else UndecodableRow(source.name, change.lsn)
+                if change.lsn in self._written:
+                    yield AlreadyStored(source.name, change.lsn)
+                else:
+                    yield UndecodableRow(source.name, change.lsn, self._writer(source))
 
     def _ledger(self, source: str) -> Ledger:
         if source not in self._ledgers:

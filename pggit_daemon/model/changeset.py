@@ -86,11 +86,13 @@ class HistoryRowEvent:
 class UndecodableRow:
     """A change of a history table that decoding cannot show, as the table has no replica identity.
 
-    It has its place in the stream; what it was is found by comparing the table with the ledger.
+    It has its place in the stream; what it was is found by comparing the table with the ledger. `session` is the one
+    that wrote it, where an integrated table named it.
     """
 
     source: str
     lsn: LSN
+    session: SessionKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from tests.acceptance.scenes import Scene
 
 LARAVEL = "CREATE TABLE public.migrations (id serial PRIMARY KEY, migration varchar(255) NOT NULL, batch int NOT NULL)"
 TERN = "CREATE TABLE public.schema_version (version int NOT NULL)"
+SEQUEL = "CREATE TABLE public.schema_info (version int NOT NULL DEFAULT 0)"
 TRIGGERS = "SELECT string_agg(tgname, ',' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = %s::regclass"
 IDENTITY = "SELECT relreplident::text FROM pg_class WHERE oid = %s::regclass"
 
@@ -90,3 +91,30 @@ def test_what_is_no_history_table_is_refused(scene: Scene, table: str, error: ty
     run(scene, "CREATE VIEW public.a_view AS SELECT 1 AS one")
     with pytest.raises(error):
         run(scene, f"SELECT pggit.integrate({table})")
+
+
+def test_an_identity_that_was_set_back_is_a_finding_and_the_writer_still_counts(unfollowed: Scene) -> None:
+    """Two sessions of one look ran what no transaction tells apart; the table's row does not show who wrote it."""
+    scene = unfollowed
+    scene.follow(grace_seconds=5)
+    run(scene, SEQUEL, "INSERT INTO schema_info VALUES (0)", "SELECT pggit.integrate('schema_info'::regclass)")
+    run(scene, "CREATE TABLE m0 (id int)", "ALTER TABLE schema_info REPLICA IDENTITY DEFAULT")
+    with (
+        psycopg.connect(scene.dsn, autocommit=True) as tool,
+        psycopg.connect(scene.dsn, autocommit=True) as hand,
+    ):
+        hand.execute("CREATE INDEX CONCURRENTLY by_hand ON m0 (id)")
+        tool.execute("CREATE INDEX CONCURRENTLY of_the_tool ON m0 (id)")
+        tool.execute("UPDATE schema_info SET version = 1")
+        scene.caught_up()
+    linked = (
+        "SELECT string_agg(m.version || ' ' || m.evidence || ' ' || ch.object_name, ',')"
+        " FROM pggit.external_migrations AS m JOIN pggit.commit_changes AS ch ON ch.commit_id = m.pggit_commit_id"
+        " WHERE m.tool_name = 'sequel'"
+    )
+    assert scene.value(linked) == "1 session public.of_the_tool"
+    found = "SELECT message FROM pggit.validate_migrations('sequel') WHERE status = 'no_identity'"
+    message = str(scene.value(found))
+    assert message.endswith("SELECT pggit.integrate('public.schema_info')")
+    run(scene, message.rpartition(": ")[2])
+    assert scene.value(found) is None

@@ -14,11 +14,18 @@ from pggit_daemon.tools.source import Source
 from tests.unit.build import JDBC, PRESETS, Follower, Tx, Wal, Who, flyway_row, who
 from tests.unit.tool_scene import HAND, TOOL, Scene, wrong
 
+SEQUEL = TableName("public", "schema_info")
+
 
 def named(scene: Scene, tx: Tx, op: RowOp = RowOp.INSERT, **row: Any) -> None:
     """A row as the trigger of an integrated table leaves it: with the session that wrote it."""
     new, old = ({}, row) if op is RowOp.DELETE else (row, {})
     tx.changes.append(RowChange(scene.wal.next_lsn(), op, scene.table, new, old))
+    name(scene, tx)
+
+
+def name(scene: Scene, tx: Tx) -> None:
+    """What the trigger writes."""
     told: Row = {
         "id": len(scene.wal.transactions) + 1,
         "action": "session",
@@ -109,3 +116,25 @@ def test_two_tools_under_the_lock_of_one_have_what_their_writers_ran() -> None:
     follower = Follower(*sources).feed(*wal.transactions).finish(wal)
     assert scene.linked(follower) == scene.mine
     assert list(follower.links.values()) == ["none", "session"]
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["in one go", "with a restart"])
+def test_a_row_that_decoding_does_not_show_has_its_writer_all_the_same(*, restart: bool) -> None:
+    """Somebody set the replica identity of an integrated table back. Of two sessions of one look one wrote the row."""
+    scene = Scene("sequel-integers", SEQUEL)
+    tx = scene.wal.begin(TOOL)
+    named(scene, tx, version="0")
+    tx.commit()
+    scene.run(HAND, None, "CREATE INDEX CONCURRENTLY")
+    scene.run(TOOL, "1", "CREATE INDEX CONCURRENTLY")
+    scene.run(HAND, None, "CREATE INDEX CONCURRENTLY")
+    tx = scene.wal.begin(TOOL)
+    tx.undecodable(SEQUEL, {"version": "1"})
+    name(scene, tx)
+    tx.commit()
+    follower = Follower(scene.source).feed(*scene.wal.transactions)
+    if restart:
+        follower.restart()
+    follower.finish(scene.wal)
+    assert scene.linked(follower) == scene.mine
+    assert [link.evidence for link in follower.reported][-1:] == ["session"]

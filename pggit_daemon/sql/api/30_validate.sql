@@ -202,6 +202,14 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     WHERE a.kind = 'bracket' AND a.state ->> 'abandoned' = 'true'
       AND (wanted IS NULL OR wanted IN (s.tool_name, s.name))
     UNION ALL
+    -- What the log does not show of a table is found by comparing, which may not tell one change from another.
+    SELECT NULL, 'no_identity',
+           format('The replica identity of %s was set back, so the stream shows no UPDATE or DELETE of it. '
+                  'It has one again after: SELECT pggit.integrate(%L)', b.parts, b.history::text),
+           b.tool_name, b.source, NULL, NULL, NULL
+    FROM pggit_daemon.identities_set_back() AS b
+    WHERE wanted IS NULL OR wanted IN (b.tool_name, b.source)
+    UNION ALL
     SELECT NULL, 'drift',
            format('%s commit%s outside migrations since the last one, the newest by %s: %s', count(*),
                   CASE WHEN count(*) > 1 THEN 's' END, (array_agg(b.author ORDER BY b.id DESC))[1],
@@ -289,4 +297,4 @@ CREATE OR REPLACE FUNCTION pggit.validate_migrations(tool_name text DEFAULT NULL
 $$;
 
 COMMENT ON FUNCTION pggit.validate_migrations(text) IS
-    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, abandoned_lock; only without a tool: drift, history_gap, deleted_commit, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';
+    'What is wrong with the migrations of all tools, or of one tool or source: gap, failed, unlinked, out_of_order, checksum_changed, missing, started, orphan, abandoned_lock, no_identity; only without a tool: drift, history_gap, deleted_commit, quarantined; and pending. No rows: all is well. acknowledge_finding() takes the last column.';

@@ -18,13 +18,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.give_identities(history regclass) RETURN
 DECLARE
     part regclass;
 BEGIN
-    FOR part IN
-        SELECT c.oid::regclass
-          FROM (SELECT history AS relid UNION SELECT p.relid FROM pg_partition_tree(history) AS p) AS all_parts
-          JOIN pg_class AS c ON c.oid = all_parts.relid
-         WHERE c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
-               SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary)
-    LOOP
+    FOR part IN SELECT bare FROM pggit_daemon.without_identity(history) AS bare LOOP
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', part);
     END LOOP;
 END $$;
