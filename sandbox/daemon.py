@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 READY_TIMEOUT = 60.0  # seconds; a baseline of a big catalog on a busy machine
-CAUGHT_UP_TIMEOUT = 60.0  # seconds; more than the grace time of a source
+CAUGHT_UP_TIMEOUT = 60.0  # seconds without any progress of the slots; more than the grace time of a source
 WAIT_TIMEOUT = 60.0  # seconds; all this waits for takes one or two on a quiet machine
 STOP_TIMEOUT = 30.0  # seconds; the daemon itself promises 10
 
@@ -136,7 +137,8 @@ class Daemon:
     ) -> None:
         """Wait until everything that is committed now is stored and acknowledged, whosever it is.
 
-        Of all slots of the database, or of one; looked for in this session (autocommit), or one of its own.
+        Of all slots of the database, or of one; looked for in this session (autocommit), or one of its own. How long
+        a backlog takes tells of the machine: DaemonFailed only when nothing was acknowledged for `timeout` seconds.
         """
         with nullcontext(session) if session is not None else psycopg.connect(self.dsn, autocommit=True) as conn:
             # A message outside of transactions is inserted and not yet written; the ping's commit writes it.
@@ -144,12 +146,18 @@ class Daemon:
             # A commit of its own, so that the stream has something to bring even where nothing else happened.
             conn.execute("SELECT pggit_daemon.ping('', true)")
             acknowledged = (
-                "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn) FROM pg_replication_slots"
+                "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn), max(confirmed_flush_lsn)::text"
+                " FROM pg_replication_slots"
                 " WHERE database = current_database() AND slot_name = coalesce(%s, slot_name)"
             )
-            self.wait_for(
-                lambda: conn.execute(acknowledged, [target, slot]).fetchone() == (True,), f"at {target}", timeout
-            )
+
+            def look() -> tuple[Any, ...]:
+                return conn.execute(acknowledged, [target, slot]).fetchone() or (None, None)
+
+            seen = look()
+            while seen[0] is not True:
+                self.wait_for(partial(_is_other, look, seen), f"at {target}", timeout)
+                seen = look()
 
     def wait_decided(self, timeout: float = CAUGHT_UP_TIMEOUT, *, slot: str | None = None) -> None:
         """Wait until everything that is committed now is stored, and known whose it is."""
@@ -209,6 +217,10 @@ def pggit(*arguments: str, cold: bool = False) -> subprocess.CompletedProcess[st
         return fork_server.run(arguments)
     command = [sys.executable, "-m", "pggit_daemon", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+def _is_other(look: Callable[[], object], seen: object) -> bool:
+    return look() != seen
 
 
 def _start_cold(arguments: list[str], *, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 GATE = 4242
 """The advisory lock at which the first migration of each tool waits until all of them are there."""
 
-GATE_TIMEOUT = 60.0  # seconds for the tools' Java processes to start and to come to the gate
+GATE_TIMEOUT = 240.0  # seconds; some Java processes start, each several seconds of a processor that others use too
 JDBC = "PostgreSQL JDBC Driver"
 
 

@@ -202,7 +202,7 @@ def test_one_database_that_fails_does_not_disturb_the_other(two: dict[str, str],
             user.execute("CREATE TABLE waits (id int)")
             with psycopg.connect(two["proc_a"], autocommit=True) as conn:
                 conn.execute("CREATE TABLE goes_on (id int)")
-            daemon.wait_caught_up(timeout=15, slot="proc_a")
+            daemon.wait_caught_up(slot="proc_a")
             assert commits(two["proc_a"])[-1].changed == ("table public.goes_on",)
             assert states(daemon)["nowhere"] == "failed"
         daemon.dsn = two["proc_b"]
