@@ -14,8 +14,9 @@ from pggit_daemon.cli.history import SourceOption, ToolOption
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_diff, print_json, print_text
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.query import records
-from pggit_daemon.query.compare import between, changes_of
+from pggit_daemon.query.compare import Comparison, between, changes_of
 from pggit_daemon.query.connect import connection
 from pggit_daemon.query.diff import unified
 from pggit_daemon.query.references import FORMS
@@ -50,10 +51,17 @@ def diff(
         sys.stderr.write(f"note: {note}\n")
     if not found.changes:
         said = f"no difference between {found.labels[0]} and {found.labels[1]}"
-        print_text(said if b is not None else "no schema change")
+        print_text(said if b is not None else _nothing(found))
     for change in found.changes:
         print_text(f"{change.operation.value} {change.label}")
         print_diff([*unified(change, *found.short), ""])
+
+
+def _nothing(found: Comparison) -> str:
+    """Of one migration that changed nothing, or of which nothing is known as it was there before the first commit."""
+    if found.after.kind == CommitKind.BASELINE:
+        return f"what it changed is not recorded: the history begins with {found.after.label}"
+    return "no schema change"
 
 
 def export(

@@ -251,11 +251,7 @@ def _migration(conn: Connection, reference: MigrationRef, tool: str | None, sour
         "source": source,
     }
     with conn.cursor(row_factory=class_row(Migration)) as cursor:
-        rows = cursor.execute(load_queries("cli")["migrations"], parameters).fetchall()
-    # A tool's version text may look like another migration's id: the id counts. A version is that of the migration; the
-    # rollback of it is named by its own id.
-    by_id = [row for row in rows if row.migration_id == reference.migration_id]
-    candidates = by_id or [row for row in rows if row.rollback_of is None] or rows
+        candidates = cursor.execute(load_queries("cli")["migrations"], parameters).fetchall()
     if len(candidates) > 1:
         names = Counter(row.reference for row in candidates)
         listed = "; ".join(

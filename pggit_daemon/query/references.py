@@ -9,6 +9,7 @@ In: one word. Out: what it can mean, in the order in which to look. Pure; `recor
     12              a migration by id, whatever its tool; where there is none, the commit with that id
     0012            likewise, but by the tool's own version before any number: no id is written with zeros before it
     1.2             a migration by the tool's own version, whatever its tool, where the word means nothing else
+    shop.0001_a     likewise, as the tool prints a version of several columns (Django); at last by the migration's name
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from dataclasses import dataclass
 
 from pggit_daemon.errors import ConfigError
 
-FORMS = "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id or version"
+FORMS = (
+    "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id, version or name"
+)
 _PADDED = r"-?0[0-9]+"
 _MAX_BIGINT = 2**63 - 1
 _MAX_INTEGER = 2**31 - 1

@@ -190,6 +190,47 @@ def test_a_number_with_zeros_before_it_is_a_version_first(recorded: str) -> None
     assert "several migrations are called 1; say which: flyway:1; liquibase:1" in run("show", "1", dsn=recorded).err
 
 
+def test_a_migration_is_found_as_its_tool_prints_it_and_at_last_by_its_name(recorded: str) -> None:
+    """Django keeps app and name, and prints them as one word with a dot. A name that several have names none."""
+    insert = (
+        "INSERT INTO pggit.external_migrations (tool_name, source, migration_id, version, migration_name, success)"
+        " VALUES (%s, %s, %s, %s, %s, true)"
+    )
+    with psycopg.connect(recorded, autocommit=True, options="-c session_replication_role=replica") as conn:
+        for number, app in enumerate(("core", "shop"), 1):
+            version = f"{app} 0001_initial"
+            conn.execute(insert, ["django", "public.django_migrations", 10**18 + number, version, "0001_initial"])
+            conn.execute(insert, ["dated", "public.dated", 20260101 + number, str(20260101 + number), f"only in {app}"])
+    for word in ("core.0001_initial", "core 0001_initial", "django:core.0001_initial"):
+        found = run("show", word, "--json", dsn=recorded).json["migration"]
+        assert (found["version"], "called_by" in found) == ("core 0001_initial", False)
+    assert run("show", "only in shop", "--json", dsn=recorded).json["migration"]["version"] == "20260103"
+    several = run("show", "0001_initial", dsn=recorded)
+    assert several.code == 2
+    assert "several migrations are called 0001_initial; say which: django:" in several.err
+    with psycopg.connect(recorded) as conn:
+        for function in ("analyze_migration_impact", "migration_diff"):
+            for word in ("core.0001_initial", "core 0001_initial", "only in shop", "20260103", "1.2", "2"):
+                conn.execute(f"SELECT * FROM pggit.{function}(%s::text)".encode(), [word])
+            with pytest.raises(psycopg.errors.AmbiguousFunction, match="django core 0001_initial"), conn.transaction():
+                conn.execute(f"SELECT * FROM pggit.{function}('0001_initial')".encode())
+            with (
+                pytest.raises(psycopg.errors.UndefinedObject, match='"none" is not recorded for dated'),
+                conn.transaction(),
+            ):
+                conn.execute(f"SELECT * FROM pggit.{function}('none', 'dated')".encode())
+        by_version = conn.execute("SELECT * FROM pggit.analyze_migration_impact('1.2')").fetchall()
+        assert by_version
+        assert by_version == conn.execute("SELECT * FROM pggit.analyze_migration_impact(2)").fetchall()
+        assert by_version == conn.execute("SELECT * FROM pggit.analyze_migration_impact('2')").fetchall()
+
+
+def test_diff_of_a_migration_before_the_first_commit_says_so(recorded: str) -> None:
+    """What it changed is not known, which is another thing than that it changed nothing."""
+    said = run("diff", "liquibase:1", dsn=recorded).out
+    assert said.startswith("what it changed is not recorded: the history begins with commit 1 ")
+
+
 def test_log_names_a_migration_that_changed_nothing_beside_the_one_whose_message_it_is(recorded: str) -> None:
     link_parts(recorded)
     with psycopg.connect(recorded) as conn:

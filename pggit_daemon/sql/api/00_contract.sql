@@ -35,6 +35,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
          'acknowledged_at timestamp with time zone)', 'reader'),
         ('analyze_migration_impact', 'migration_id bigint, tool_name text DEFAULT NULL::text',
          'TABLE(object_type text, object_name text, operation text, impact_level text, tool text, source text)', 'reader'),
+        ('analyze_migration_impact', 'migration text, tool_name text DEFAULT NULL::text',
+         'TABLE(object_type text, object_name text, operation text, impact_level text, tool text, source text)', 'reader'),
         ('export_migration_schema', 'migration_id bigint, output_path text DEFAULT NULL::text, tool_name text DEFAULT NULL::text',
          'text', 'reader'),
         ('schema_at', 'commit text', 'text', 'reader'),
@@ -44,6 +46,9 @@ CREATE OR REPLACE FUNCTION pggit_daemon.contract()
         ('diff', 'from_commit integer, to_commit integer',
          'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text)', 'reader'),
         ('migration_diff', 'migration_id bigint, tool_name text DEFAULT NULL::text',
+         'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text, '
+         'tool text, source text)', 'reader'),
+        ('migration_diff', 'migration text, tool_name text DEFAULT NULL::text',
          'TABLE(object_type text, object_name text, old_name text, operation text, impact_level text, changes text, '
          'tool text, source text)', 'reader'),
         ('object_history', 'object_name text',

@@ -65,5 +65,14 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE OR REPLACE FUNCTION pggit.analyze_migration_impact(migration text, tool_name text DEFAULT NULL)
+    RETURNS TABLE (object_type text, object_name text, operation text, impact_level text, tool text, source text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT impact.* FROM pggit_daemon.find_migrations($1, $2) AS m
+    CROSS JOIN LATERAL pggit.analyze_migration_impact(m.migration_id, m.source) AS impact
+$$;
+
+COMMENT ON FUNCTION pggit.analyze_migration_impact(text, text) IS
+    'The same of a migration that is named by its tool''s own version, or by its name where only one has it.';
 COMMENT ON FUNCTION pggit.analyze_migration_impact(bigint, text) IS
     'The objects that a migration changed (all its parts together), each with its operation and impact: high destroys data or access or rewrites a table, medium changes structure, low adds or describes. Constraints and owned sequences are part of their table. Where several tools have the id, all of them answer.';

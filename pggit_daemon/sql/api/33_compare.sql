@@ -150,6 +150,16 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE OR REPLACE FUNCTION pggit.migration_diff(migration text, tool_name text DEFAULT NULL)
+    RETURNS TABLE (object_type text, object_name text, old_name text, operation text, impact_level text, changes text,
+                   tool text, source text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT diff.* FROM pggit_daemon.find_migrations($1, $2) AS m
+    CROSS JOIN LATERAL pggit.migration_diff(m.migration_id, m.source) AS diff
+$$;
+
+COMMENT ON FUNCTION pggit.migration_diff(text, text) IS
+    'The same of a migration that is named by its tool''s own version, or by its name where only one has it.';
 COMMENT ON FUNCTION pggit.migration_diff(bigint, text) IS
     'The objects that a migration changed (all its commits together, and nobody else''s), each as a unified diff of its definition.';
 

@@ -60,7 +60,8 @@ ORDER BY c.id DESC
 LIMIT %(limit)s::bigint;
 
 -- name: migrations
--- Migrations of an id or of a tool's own version, with the commit each is linked to.
+-- The migrations that an id or a word names best, with the commit each is linked to. A version may look like the id of
+-- another: the id counts. A version is that of the migration; the rollback of it is named by its own id.
 SELECT m.tool_name AS tool,
        m.source,
        m.migration_id,
@@ -78,11 +79,17 @@ SELECT m.tool_name AS tool,
        m.pggit_commit_id AS commit_id,
        CASE WHEN m.pggit_commit_id IS NULL
             THEN pggit_daemon.why_unlinked(m.source, m.migration_id, m.source_lsn) END AS why_unlinked
-FROM pggit.external_migrations AS m
-WHERE (m.migration_id = %(migration_id)s::bigint OR m.version = %(version)s::text)
-  AND (%(tool)s::text IS NULL OR m.tool_name = %(tool)s::text)
-  AND (%(source)s::text IS NULL OR m.source = %(source)s::text)
-ORDER BY m.migration_id = %(migration_id)s::bigint DESC NULLS LAST, m.tool_name, m.source, m.migration_id;
+FROM (
+    SELECT named.*, rank() OVER (ORDER BY named.called_by, named.called_by > 0 AND named.rollback_of IS NOT NULL) AS place
+    FROM (SELECT e.*, CASE WHEN e.migration_id = %(migration_id)s::bigint THEN 0
+                           ELSE pggit_daemon.called_by(%(version)s::text, e.version, e.migration_name) END AS called_by
+          FROM pggit.external_migrations AS e
+          WHERE (%(tool)s::text IS NULL OR e.tool_name = %(tool)s::text)
+            AND (%(source)s::text IS NULL OR e.source = %(source)s::text)) AS named
+    WHERE named.called_by IS NOT NULL
+) AS m
+WHERE m.place = 1
+ORDER BY m.tool_name, m.source, m.migration_id;
 
 -- name: known_names
 -- The tools and the sources that migrations are recorded of.
