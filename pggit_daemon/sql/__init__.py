@@ -20,6 +20,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pggit_daemon.sql.from_presets import filled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,8 +59,12 @@ def steps() -> tuple[SqlFile, ...]:
 
 
 def repeatable() -> tuple[SqlFile, ...]:
-    """Return the files that may run again at any time, in the order in which they must run."""
-    return tuple(file for folder in REPEATABLE for file in _folder(folder))
+    """Return the files that may run again at any time, in the order in which they must run.
+
+    The names of tools' tables in them are those of the packaged presets.
+    """
+    files = (file for folder in REPEATABLE for file in _folder(folder))
+    return tuple(SqlFile(file.name, filled(file.text)) for file in files)
 
 
 def digest(sql_files: tuple[SqlFile, ...]) -> str:

@@ -1,12 +1,13 @@
 """What the capture looks for: locks that tools hold, their application names, the columns of their history tables.
 
-In: the presets, and the tables that are followed. Out: the parameters of the store's `put_tools`. Pure. Called by
-`init`, which knows no table yet, and by the daemon.
+In: the presets, and the tables that are followed. Out: the parameters of the store's `put_tools`, and the names that
+stand in the capture itself. Pure. Called by `init`, which knows no table yet, by `sql/` and by the daemon.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pggit_daemon.model.proof import Holder
@@ -57,7 +58,26 @@ def capture_settings(
 
 
 def usual_histories() -> frozenset[str]:
-    """Usual names of the history tables of tools with an advisory lock; `locking_histories` in SQL says the same."""
+    """Usual names of the history tables of tools with an advisory lock, as the capture knows them before the daemon."""
     return frozenset(
         preset.table.name for _stem, preset in packaged() if preset.advisories and preset.table.name is not None
     )
+
+
+@cache
+def names_in_capture() -> dict[str, frozenset[str]]:
+    """The lists of names that stand in the capture's functions, by the word that stands for each in their text.
+
+    `locking_histories` and `locking_columns`: of history tables of tools with an advisory lock, their usual names and
+    the columns that nobody else has. `locked_tables`: regular expressions for the tables that tools lock by LOCK TABLE.
+    """
+    presets = [preset for _stem, preset in packaged()]
+    return {
+        "locking_histories": usual_histories(),
+        "locking_columns": frozenset(
+            column for preset in presets if preset.advisories for column in preset.table.distinctive
+        ),
+        "locked_tables": frozenset(
+            f"{preset.company.lock_table.removeprefix('{table}')}$" for preset in presets if preset.company is not None
+        ),
+    }

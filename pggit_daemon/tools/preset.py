@@ -129,6 +129,7 @@ class Preset(Data):
         used = {
             *self.key,
             *self.same_row,
+            *self.table.distinctive,
             *state,
             *self.migration.used,
             *(name for rule in rules for name in rule.used),

@@ -20,7 +20,8 @@ class TableRule(BaseModel):
 
     `columns` must be there, `optional` may be; others only with `more`. A type is the server's name of it without
     length, several are separated by `|`, `*` is any. `key`: the primary key; None: not looked at. `names` and
-    `schemas` are shell patterns. `beside` must stand in the same schema, `without` must not.
+    `schemas` are shell patterns. `beside` must stand in the same schema, `without` must not. `distinctive`: columns
+    that nobody else's tables have, by which the capture knows the table whatever it is called.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class TableRule(BaseModel):
     not_null: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    distinctive: tuple[str, ...] = ()
 
     def fits(self, table: TableName, shape: Shape, beside: Collection[str] = ()) -> bool:
         """Whether a table of this name and shape, with these others in its schema, is one."""

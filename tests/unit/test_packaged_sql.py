@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
 import pggit_daemon.sql
 from pggit_daemon.sql import repeatable, steps
+from pggit_daemon.tools.capture_settings import names_in_capture
 
 RELEASED = {"0002_private_tables.sql"}  # has two other letters in comments, and is never edited again
 
@@ -22,3 +24,11 @@ def test_every_file_is_ascii() -> None:
 def test_what_init_sends_is_ascii() -> None:
     """Released steps too."""
     assert [file.name for file in (*steps(), *repeatable()) if not file.text.isascii()] == []
+
+
+def test_each_list_of_names_is_filled_in() -> None:
+    """A word in a file that stands for a list is one that the presets answer, and each of those stands somewhere."""
+    texts = [path.read_text("utf-8") for path in Path(str(files(pggit_daemon.sql))).rglob("*.sql")]
+    words = {word for text in texts for word in re.findall(r"'\{([a-z_]+)\}'", text)}
+    assert words == set(names_in_capture())
+    assert [file.name for file in repeatable() for word in words if "'{" + word + "}'" in file.text] == []

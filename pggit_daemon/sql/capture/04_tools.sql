@@ -17,9 +17,9 @@ BEGIN
        AND (l.pid = pg_backend_pid()
             OR EXISTS (SELECT FROM pggit_daemon.tool_lock t
                         WHERE t.classid = l.classid AND (t.objid = 0 OR t.objid = l.objid)))
-        -- As the presets name them (tests/unit/test_capture_settings.py).
+        -- The ends of names that presets have for such tables.
         OR l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()
-       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = l.relation AND c.relkind = 'r' AND c.relname LIKE '%\_lock');
+       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = l.relation AND c.relkind = 'r' AND c.relname ~ ANY ('{locked_tables}'));
     IF NOT is_any THEN
         RETURN '[]';
     END IF;
@@ -45,17 +45,17 @@ BEGIN
                        AND l.relation = ANY (lock_tables)));
 END $$;
 
--- The default names of the history tables of tools that hold an advisory lock: as the presets say
--- (tests/unit/test_capture_settings.py).
+-- The default names of the history tables of tools that hold an advisory lock. The list in braces is filled in from the presets
+-- by who installs (`sql/from_presets.py`), here as in all files of this folder.
 CREATE OR REPLACE FUNCTION pggit_daemon.locking_histories() RETURNS name[]
     LANGUAGE sql IMMUTABLE AS $$
-    SELECT '{_prisma_migrations,events,flyway_schema_history,migrations,pgmigrations,schema_migrations,schema_version}'::name[]
+    SELECT '{locking_histories}'::name[]
 $$;
 
--- Columns that only such a tool's history table has, whatever a team calls the table (tests/unit/test_capture_settings.py).
+-- Columns that only such a tool's history table has, whatever a team calls the table.
 CREATE OR REPLACE FUNCTION pggit_daemon.locking_columns() RETURNS name[]
     LANGUAGE sql IMMUTABLE AS $$
-    SELECT '{applied_steps_count,dirty,installed_rank,previous_hash}'::name[]
+    SELECT '{locking_columns}'::name[]
 $$;
 
 -- How an event's objects show such a table. Immutable, so that a plan has it ready.
