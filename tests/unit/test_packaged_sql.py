@@ -29,6 +29,6 @@ def test_what_init_sends_is_ascii() -> None:
 def test_each_list_of_names_is_filled_in() -> None:
     """A word in a file that stands for a list is one that the presets answer, and each of those stands somewhere."""
     texts = [path.read_text("utf-8") for path in Path(str(files(pggit_daemon.sql))).rglob("*.sql")]
-    words = {word for text in texts for word in re.findall(r"'\{([a-z_]+)\}'", text)}
+    words = {word for text in texts for word in re.findall(r"'\{([a-z]+_[a-z_]+)\}'", text)}
     assert words == set(names_in_capture())
     assert [file.name for file in repeatable() for word in words if "'{" + word + "}'" in file.text] == []
