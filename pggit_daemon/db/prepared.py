@@ -28,7 +28,7 @@ class Prepared:
     name: str
     query: str
 
-    async def run(self, conn: psycopg.AsyncConnection[Any], *parameters: bytes) -> Sequence[str | None]:
+    async def run(self, conn: psycopg.AsyncConnection[Any], *parameters: bytes | None) -> Sequence[str | None]:
         """Run it; psycopg's errors, as from a cursor."""
         known = _prepared.setdefault(conn, set())
         if self.name not in known:
@@ -41,7 +41,9 @@ class Prepared:
         return [value.decode() if value is not None else None for value in found]
 
 
-async def _answer(conn: psycopg.AsyncConnection[Any], name: bytes, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+async def _answer(
+    conn: psycopg.AsyncConnection[Any], name: bytes, parameters: Sequence[bytes | None]
+) -> pq.abc.PGresult:
     """Send it and wait for all that the server says; the first result, or the one that is an error."""
     guard = conn.guard if isinstance(conn, WatchedConnection) else None
     conn.pgconn.send_query_prepared(name, parameters)

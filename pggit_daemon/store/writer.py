@@ -7,18 +7,19 @@ What is written ahead (`put`) is visible at once and on the server's disk with t
 is flushed in its order, so a call that is durable makes all before it durable. A server that dies in between has lost
 results and the progress that was stored with them, and sends the same transactions again.
 
-The plan goes to the server as one JSON document to one prepared function (sql/store/90_store.sql). The connection is in
-autocommit, so the call is a transaction of its own: a commit, or a backlog of many, costs one round trip, and all of it
-is stored or none. A plan too large for that (a transaction of thousands of tables) goes in pieces, within one
-transaction, so that no more than a piece of it is in memory as a document.
+The plan goes to the server as one JSON document to one prepared function (sql/store/90_store.sql); that of one commit
+or one row as its values, to another that writes the same (`store/usual.py`). The connection is in autocommit, so the
+call is a transaction of its own: a commit, or a backlog of many, costs one round trip, and all of it is stored or none.
+A plan too large for that (a transaction of thousands of tables) goes in pieces, within one transaction, so that no more
+than a piece of it is in memory as a document.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import psycopg
@@ -31,24 +32,27 @@ from pggit_daemon.model.progress import Progress
 from pggit_daemon.store.poison import OF_VALUES
 from pggit_daemon.store.statement import Statement
 from pggit_daemon.store.statements import statements
+from pggit_daemon.store.usual import CALL, MOST, usual
 from pggit_daemon.versioning.plan import Step
 
 OUTBOXES = ("handled_events", "handled_requests")
 """The operations that take handled rows out of an outbox."""
 
-STORE = Prepared(
-    "pggit_daemon_store",
-    "SELECT pggit_daemon.store($1::jsonb, $2::boolean),"
-    " CASE WHEN pg_catalog.current_setting('synchronous_standby_names') <> '' AND pggit_daemon.may_be_standby()"
-    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END",
+DOCUMENT = "pggit_daemon.store($1::jsonb, $2::boolean)"
+
+DURABLE = (
+    "CASE WHEN pg_catalog.current_setting('synchronous_standby_names') <> '' AND pggit_daemon.may_be_standby()"
+    " THEN pg_catalog.set_config('synchronous_commit', 'local', true) END"
 )
 """Waits for the server's disk and for its standbys, but for none that may be ourselves."""
 
-STORE_AHEAD = Prepared(
-    "pggit_daemon_store_ahead",
-    "SELECT pggit_daemon.store($1::jsonb, $2::boolean), pg_catalog.set_config('synchronous_commit', 'off', true)",
-)
-"""The same without waiting for the server's disk: what counts is the setting at the end of the transaction."""
+AHEAD = "pg_catalog.set_config('synchronous_commit', 'off', true)"
+"""Does not wait for the server's disk: what counts is the setting at the end of the transaction."""
+
+STORE = Prepared("pggit_daemon_store", f"SELECT {DOCUMENT}, {DURABLE}")
+STORE_AHEAD = Prepared("pggit_daemon_store_ahead", f"SELECT {DOCUMENT}, {AHEAD}")
+USUAL = Prepared("pggit_daemon_usual", f"SELECT {CALL}, {DURABLE}")
+USUAL_AHEAD = Prepared("pggit_daemon_usual_ahead", f"SELECT {CALL}, {AHEAD}")
 
 NOTHING: Mapping[str, Any] = {"handled_events": [], "handled_requests": [], "gone": [], "parked": False}
 """What the call says by NULL."""
@@ -60,7 +64,7 @@ MOST_DUE = 100
 """Statements that may stay in the outbox handled: who looks for later ones there reads them again."""
 
 PROGRESS_MOVED = "PGD01"
-"""What `store_advance` raises where another daemon has stored meanwhile."""
+"""What `advance` raises where another daemon has stored meanwhile."""
 
 REFUSED = frozenset({"22", "23", "54"})
 """Classes of SQLSTATE that come of the values themselves, so that the same plan would be refused again."""
@@ -115,19 +119,17 @@ class Store:
     async def run(self, writes: Iterable[Statement], *, brief: bool = False, ahead: bool = False) -> None:
         """Run operations in one transaction; `brief`: the next will be long in coming; `ahead` of the server's disk."""
         handled: dict[str, set[int]] = {operation: set() for operation in OUTBOXES}
-        pieces = _pieces(writes, handled)
-        query = STORE_AHEAD if ahead else STORE
         try:
-            first, second = next(pieces), next(pieces, None)
+            plan = list(islice(writes := iter(writes), MOST + 1))
+            values = None if self.parked else usual(plan, _JSON.encode)
             async with self._link.use(brief=brief) as conn:
-                if second is None:
-                    answers = [await _alone(conn, query, first, carefully=self.parked)]
+                answers = await _usual(conn, values, ahead=ahead) if values is not None else None
+                if answers is None:
+                    pieces = _pieces(chain(plan, writes), handled)
+                    carefully = self.parked or values is not None
+                    answers = await _documents(conn, pieces, ahead=ahead, carefully=carefully)
                 else:
-                    async with conn.transaction():
-                        answers = [
-                            await _answer(conn, query, piece, carefully=True)
-                            for piece in chain([first, second], pieces)
-                        ]
+                    _note_handled(plan, handled)
         except psycopg.Error as exc:
             raise _translated(exc) from exc
         except OF_VALUES as exc:
@@ -160,23 +162,40 @@ class Store:
         )
 
 
-async def _alone(
-    conn: psycopg.AsyncConnection[Any], query: Prepared, piece: str, *, carefully: bool
-) -> Mapping[str, Any]:
-    """One piece, which is a transaction; carefully, too, where somebody holds a row or a table."""
+Answers = list[Mapping[str, Any]]
+
+
+async def _usual(conn: psycopg.AsyncConnection[Any], values: Sequence[bytes | None], *, ahead: bool) -> Answers | None:
+    """A usual plan; None where somebody holds a row or a table: it is to be stored carefully, as a document."""
     try:
-        return await _answer(conn, query, piece, carefully=carefully)
+        return [_read(await (USUAL_AHEAD if ahead else USUAL).run(conn, *values))]
+    except psycopg.errors.LockNotAvailable:
+        return None
+
+
+async def _documents(
+    conn: psycopg.AsyncConnection[Any], pieces: Iterator[str], *, ahead: bool, carefully: bool
+) -> Answers:
+    """One document, which is a transaction, or several in one; carefully, too, where somebody holds a row or table."""
+    query = STORE_AHEAD if ahead else STORE
+
+    async def stored(piece: str, *, carefully: bool) -> Mapping[str, Any]:
+        return _read(await query.run(conn, piece.encode(), b"t" if carefully else b"f"))
+
+    first, second = next(pieces), next(pieces, None)
+    if second is not None:
+        async with conn.transaction():
+            return [await stored(piece, carefully=True) for piece in chain([first, second], pieces)]
+    try:
+        return [await stored(first, carefully=carefully)]
     except psycopg.errors.LockNotAvailable:
         if carefully:
             raise
-        return await _answer(conn, query, piece, carefully=True)
+        return [await stored(first, carefully=True)]
 
 
-async def _answer(
-    conn: psycopg.AsyncConnection[Any], query: Prepared, piece: str, *, carefully: bool
-) -> Mapping[str, Any]:
-    answer, *_ = await query.run(conn, piece.encode(), b"t" if carefully else b"f")
-    return json.loads(answer) if answer is not None else NOTHING
+def _read(row: Sequence[str | None]) -> Mapping[str, Any]:
+    return json.loads(row[0]) if row[0] is not None else NOTHING
 
 
 def _removing_later(writes: Iterable[Statement], due: set[int]) -> Iterator[Statement]:
@@ -199,8 +218,7 @@ def _pieces(writes: Iterable[Statement], handled: Mapping[str, set[int]]) -> Ite
     parts: list[str] = []
     size = 0
     for operation, values in writes:
-        if operation in handled:
-            handled[operation].update(values["ids"])
+        _note_handled([(operation, values)], handled)
         text = _JSON.encode((operation, values))
         if parts and size + len(text) > PIECE:
             yield f"[{','.join(parts)}]"
@@ -208,6 +226,12 @@ def _pieces(writes: Iterable[Statement], handled: Mapping[str, set[int]]) -> Ite
         parts.append(text)
         size += len(text)
     yield f"[{','.join(parts)}]"
+
+
+def _note_handled(plan: Iterable[Statement], handled: Mapping[str, set[int]]) -> None:
+    for operation, values in plan:
+        if operation in handled:
+            handled[operation].update(values["ids"])
 
 
 def _translated(exc: psycopg.Error) -> StoreError:
@@ -230,4 +254,4 @@ def _spelt(value: object) -> object:
     raise TypeError(f"a plan cannot hold a {type(value).__name__}")
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, default=_spelt)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_spelt)

@@ -43,8 +43,9 @@ def main() -> None:
 
 async def _measure(dsn: str, commits: int) -> None:
     wal = Wal()
+    flyway = Flyway(wal, who(1), who(2))
     for number in range(2 * commits + WARM_UP):
-        Flyway(wal, who(1), who(2)).migrate(f"public.t{number}")
+        flyway.migrate(f"public.t{number}")
     steps = Follower(flyway_source()).feed(*wal.transactions).steps
     conn = await connect(dsn, "bench")
     await conn.execute(STORING)

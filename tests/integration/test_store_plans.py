@@ -7,6 +7,7 @@ were nearly empty. Counted are the rows that it had to look at, those of foreign
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from pggit_daemon.db import session
 from pggit_daemon.db.connections import STORING
+from pggit_daemon.store.usual import CALL, usual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,13 +99,13 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
     blob = (n + 100_000).to_bytes(32)
     made = {"hash": f"{n + 100_000:064x}", "parent": commit, "message": "m", "author": "a", "time": NOW}
     made |= {"tree_hash": "t", "metadata": {}, "kind": "out_of_band", "lsn": lsn, "xid": n, "changed": 1}
-    versions = [[["table", "new", f"new.{t}{n}", 1259, n + 100_000, blob, "x", None, ["schema new"]]] for t in "tu"]
-    other = {"type": ["table"], "identity": [f"app.t{n + 1}"]}
+    versions = [[["table", "new", f"new.{t}{n}", 1259, n + 100_000, blob, "x", None, ["schema new"]]] for t in "tuv"]
+    other, gone = ({"type": ["table"], "identity": [f"app.t{n + more}"]} for more in (1, 2))
     yield "insert_commit", {**made, "ended": other, "begun": versions[0]}
     yield "move_versions", keys | {"classid": [1259], "objid": [n]}
     yield "close_versions", keys | {"hash": commit}
     yield "open_versions", {"hash": commit, "begun": versions[1]}
-    row = {
+    seen = {
         "row_key": str(n),
         "new": {},
         "row_migration_id": n,
@@ -111,7 +113,7 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
         "operation": "insert",
         "made": True,
     }
-    yield "record_migration", migration | row | {"hash": commit, "part": False, "occurred_at": NOW}
+    yield "record_migration", migration | seen | {"hash": commit, "part": False, "occurred_at": NOW}
     for commit_is in at:
         yield "put_migration", migration | commit_is
         yield "link_known", migration | commit_is | {"anywhere": True, "records": True}
@@ -161,6 +163,16 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
         "advance",
         {"slot": "s", "commit_lsn": lsn, "end_lsn": lsn, "head": None, "context": "{}", "before": f"0/{4 * 16:X}"},
     )
+    of_number = {"migration_id": n + 100_000, "row_key": f"{n} again", "hash": f"{n + 200_000:064x}", "part": False}
+    yield (
+        "usual",
+        {
+            "insert_commit": {**made, "hash": of_number["hash"], "ended": gone, "begun": versions[2]},
+            "record_migration": migration | seen | of_number | {"occurred_at": NOW},
+            "settle_conflicts": keys,
+            "advance": {"slot": "s", "commit_lsn": lsn, "end_lsn": lsn, "context": "{}", "before": lsn},
+        },
+    )
 
 
 def fill(dsn: str, rows: int) -> None:
@@ -203,10 +215,18 @@ def test_no_statement_looks_through_the_history(installed_database: str, mode: s
 
 
 def store(conn: psycopg.Connection[Any], operation: str, values: dict[str, Any]) -> None:
-    plan = json.dumps(
-        [[operation, values]], default=lambda value: value.hex() if isinstance(value, bytes) else str(value)
-    )
-    conn.execute("SELECT pggit_daemon.store(%s::jsonb)", [plan], prepare=True)
+    if operation == "usual":
+        parameters = usual(list(values.items()), encoded)
+        assert parameters is not None
+        call = "SELECT " + re.sub(r"\$\d+", "%s", CALL)
+        given = [one.decode() if one is not None else None for one in parameters]
+        conn.execute(call.encode(), given, prepare=True)
+    else:
+        conn.execute("SELECT pggit_daemon.store(%s::jsonb)", [encoded([[operation, values]])], prepare=True)
+
+
+def encoded(value: object) -> str:
+    return json.dumps(value, default=lambda one: one.hex() if isinstance(one, bytes) else str(one))
 
 
 def _looks(conn: psycopg.Connection[Any]) -> dict[str, int]:

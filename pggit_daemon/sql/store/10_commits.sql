@@ -13,30 +13,41 @@
 -- A commit, with the objects whose versions it ends and begins; returns its id. A statement costs more than a row, so what
 -- every commit writes is written by two. A function is called by an assignment, as PERFORM is one more statement; and no
 -- volatile function is among the columns, or the server would compute all of them twice.
-CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS integer
+CREATE OR REPLACE FUNCTION pggit_daemon.insert_commit(
+    new_hash text, new_parent text, new_message text, new_author text, new_time timestamptz, new_tree text,
+    new_metadata jsonb, new_kind text, new_lsn pg_lsn, new_xid bigint, new_changed integer, new_summary text,
+    new_ended jsonb, new_begun jsonb) RETURNS integer
     LANGUAGE plpgsql AS $$
 DECLARE
     made integer;
     done text;      -- what void is as text
 BEGIN
     WITH branch AS (
-        UPDATE pggit.branches AS b SET head_commit_hash = p ->> 'hash' WHERE b.name = 'main' RETURNING b.id)
+        UPDATE pggit.branches AS b SET head_commit_hash = new_hash WHERE b.name = 'main' RETURNING b.id)
     INSERT INTO pggit.commits (
         hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
         metadata, kind, source_lsn, source_xid, occurred_at, objects_changed, summary)
-    SELECT p ->> 'hash', branch.id, p ->> 'parent', p ->> 'message', p ->> 'author',
-           (p ->> 'time')::timestamptz AT TIME ZONE 'UTC', 'pggit-daemon', statement_timestamp() AT TIME ZONE 'UTC',
-           p ->> 'tree_hash', p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint,
-           (p ->> 'time')::timestamptz, (p ->> 'changed')::integer, p ->> 'summary'
+    SELECT new_hash, branch.id, new_parent, new_message, new_author, new_time AT TIME ZONE 'UTC', 'pggit-daemon',
+           statement_timestamp() AT TIME ZONE 'UTC', new_tree, new_metadata, new_kind, new_lsn, new_xid, new_time,
+           new_changed, new_summary
     FROM branch
     RETURNING id INTO made;
-    IF p -> 'ended' IS NOT NULL THEN
-        done := pggit_daemon.end_versions(p -> 'ended', made);
+    IF new_ended IS NOT NULL THEN
+        done := pggit_daemon.end_versions(new_ended, made);
     END IF;
-    IF p -> 'begun' IS NOT NULL THEN
-        done := pggit_daemon.begin_versions(p -> 'begun', made);
+    IF new_begun IS NOT NULL THEN
+        done := pggit_daemon.begin_versions(new_begun, made);
     END IF;
     RETURN made;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_insert_commit(p jsonb) RETURNS integer
+    LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN pggit_daemon.insert_commit(
+        p ->> 'hash', p ->> 'parent', p ->> 'message', p ->> 'author', (p ->> 'time')::timestamptz, p ->> 'tree_hash',
+        p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, (p ->> 'changed')::integer,
+        p ->> 'summary', p -> 'ended', p -> 'begun');
 END $$;
 
 -- The commit that a plan means: the one that `store` found already (`commit_id`), that of this hash, or the newest of the

@@ -54,22 +54,32 @@ BEGIN
 END $$;
 
 -- The guard makes a second daemon, or a batch that was stored already, fail instead of storing twice.
-CREATE OR REPLACE FUNCTION pggit_daemon.store_advance(p jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION pggit_daemon.advance(
+    to_slot text, to_commit pg_lsn, to_end pg_lsn, to_head text, to_context jsonb, to_bound pg_lsn, from_commit pg_lsn)
+    RETURNS void
     LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit_daemon.progress AS known
-    SET slot_name = p ->> 'slot', commit_lsn = (p ->> 'commit_lsn')::pg_lsn, end_lsn = (p ->> 'end_lsn')::pg_lsn,
-        head = p ->> 'head', context = (p ->> 'context')::jsonb, updated_at = clock_timestamp(),
-        bound_lsn = (p ->> 'bound')::pg_lsn, starts = 0
-    WHERE known.singleton AND known.commit_lsn = (p ->> 'before')::pg_lsn;
+    SET slot_name = to_slot, commit_lsn = to_commit, end_lsn = to_end, head = to_head, context = to_context,
+        updated_at = clock_timestamp(), bound_lsn = to_bound, starts = 0
+    WHERE known.singleton AND known.commit_lsn = from_commit;
     IF FOUND THEN
         RETURN;
     END IF;
     INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context, bound_lsn)
-    VALUES (p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb,
-            (p ->> 'bound')::pg_lsn)
+    VALUES (to_slot, to_commit, to_end, to_head, to_context, to_bound)
     ON CONFLICT (singleton) DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another daemon has stored progress meanwhile' USING ERRCODE = 'PGD01';
     END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION pggit_daemon.store_advance(p jsonb) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    done text;      -- what void is as text
+BEGIN
+    done := pggit_daemon.advance(
+        p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb,
+        (p ->> 'bound')::pg_lsn, (p ->> 'before')::pg_lsn);
 END $$;
