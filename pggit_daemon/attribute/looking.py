@@ -28,31 +28,38 @@ LOOK_FOR = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`at_once`: something new must be known of one of them."""
+    """`users` are theirs, `tables` the names of the history tables that their DDL may be about.
 
-    sessions: frozenset[SessionKey]
-    at_once: bool
+    `at_once`: something new must be known of one of them.
+    """
 
-
-NOBODY = Wanted(frozenset(), at_once=False)
+    sessions: frozenset[SessionKey] = frozenset()
+    users: frozenset[str] = frozenset()
+    tables: frozenset[str] = frozenset()
+    at_once: bool = False
 
 
 def wanted(state: State) -> Wanted:
     """The sessions to be looked at now."""
     if not state.in_sight:
-        return NOBODY
+        return Wanted()
     seen = state.known.sightings
-    sessions, at_once = set(), False
+    asked, at_once = [], False
     for segment in list(state.in_sight.values()):
         if not _is_asked_about(state, segment):
             del state.in_sight[segment.place]
         elif not seen.has_gone(segment.session):
             moments = [segment.time, *(row.time for row in _undecided(state, segment))]
             if seen.now is None or seen.now <= max(moments) + LOOK_FOR:
-                sessions.add(segment.session)
+                asked.append(segment)
                 at_once = at_once or not all(seen.was_seen_since(segment.session, moment) for moment in moments)
     seen.keep({segment.session for segment in state.in_sight.values()})
-    return Wanted(frozenset(sessions), at_once)
+    return Wanted(
+        frozenset(segment.session for segment in asked),
+        frozenset(segment.user for segment in asked),
+        frozenset(state.sources[name].table.table for segment in asked for name in segment.claims),
+        at_once=at_once,
+    )
 
 
 def looked_at(state: State, look: Look) -> None:

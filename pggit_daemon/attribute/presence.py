@@ -5,9 +5,9 @@ clock. Out: present, absent, unknown, or not known yet. Pure; asked by the proof
 
 PostgreSQL tells of a backend when its newest statement began, and since when it idles. The row's commit lies within the
 statement that committed it, so a session that had been idle since before the row, or had ended, certainly did not
-write it. One that ran a statement just then probably did; a look comes no nearer to a proof. Where the session has
-gone on or has ended meanwhile, the look came too late: then it counts only if it was at work shortly before the row and
-again shortly after it, or gone by then.
+write it. One that ran a statement just then which can write a row did; a look comes no nearer to a proof. Where the
+session has gone on or has ended meanwhile, the look came too late: then it counts only if it was at work shortly before
+the row and again shortly after it, or gone by then, and nobody else of its look may have been at work in that moment.
 """
 
 from __future__ import annotations
@@ -34,10 +34,14 @@ LONGEST = timedelta(seconds=1)
 KEPT = 256
 """Sightings of one session that differ."""
 
+REMEMBERED = timedelta(minutes=1)
+"""How long a session that ended may be a rival still: longer than rows wait."""
+
 
 class Presence(Enum):
-    PRESENT = auto()
-    ABSENT = auto()
+    PRESENT = auto()  # ran a statement just then that can write a row
+    NEAR = auto()  # was at work around that moment, and may have written it
+    ABSENT = auto()  # certainly did not
     UNKNOWN = auto()
     NOT_SEEN = auto()  # no look since the row has told it: a later one may
 
@@ -58,6 +62,7 @@ def presence(seen: Iterable[Sighting], row: datetime, ran: datetime) -> Presence
         elif now.query_start > row:
             told = _went_on(now, now.query_start, row, at_work, spanning)
         elif now.is_running:
+            told = Presence.ABSENT if after and not now.writes else None
             spanning = now.query_start if after else None
             at_work = max(at_work, now.query_start, min(one.began, row))
         elif now.state_change >= row:
@@ -79,39 +84,56 @@ def _went_on(now: Activity, began: datetime, row: datetime, at_work: datetime, s
 
 def _ran_then(now: Activity, began: datetime, ended: datetime) -> Presence:
     """It ran a statement just then. One after which its transaction is still open has committed nothing."""
-    if now.state != "idle":
+    if now.state != "idle" or not now.writes:
         return Presence.ABSENT
     return Presence.PRESENT if ended - began <= LONGEST else Presence.UNKNOWN
 
 
 def _so_near(at_work: datetime, spanning: datetime | None, again: datetime) -> Presence:
     """At work before the row, and again after it, or gone then; `spanning`: since when it ran a statement meanwhile."""
-    longest = again - at_work <= NEAR if spanning is None else again - spanning <= LONGEST
-    return Presence.PRESENT if longest else Presence.UNKNOWN
+    if spanning is not None:
+        return Presence.PRESENT if again - spanning <= LONGEST else Presence.UNKNOWN
+    return Presence.NEAR if again - at_work <= NEAR else Presence.UNKNOWN
 
 
 @dataclass(slots=True)
 class Sightings:
-    """What looks have shown of the sessions that are asked about. `now`: when the last one ended.
+    """What looks have shown of the sessions that are asked about, and of others that look so. `now`: when the last one
+    ended.
 
     Nothing of it outlives the process: who starts again has not seen anything.
     """
 
     now: datetime | None = None
     _seen: dict[SessionKey, deque[Sighting]] = field(default_factory=dict)
+    _looks: dict[SessionKey, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, look: Look) -> None:
-        """Take in a look."""
+        """Take in a look. Of others that it does not show any more it shows that they have ended."""
         self.now = look.ended
-        for session, activity in look.found.items():
+        found = dict(look.found)
+        for session, (looks, activity) in look.others.items():
+            self._looks[session] = looks
+            found[session] = activity
+        found.update((one, None) for one in self._looks if one not in found and not self.has_gone(one))
+        for session, activity_ in found.items():
             seen = self._seen.setdefault(session, deque(maxlen=KEPT))
-            if seen and seen[-1].activity == activity and activity is not None:
+            if seen and seen[-1].activity == activity_ and activity_ is not None:
                 seen.pop()  # the later look says as much of every row
-            seen.append(Sighting(look.began, look.ended, activity))
+            seen.append(Sighting(look.began, look.ended, activity_))
 
     def of(self, session: SessionKey, row: datetime, ran: datetime) -> Presence:
         """Where the session was when a row was committed; `ran`: when its last DDL before that was."""
         return presence(self._seen.get(session, ()), row, ran)
+
+    def has_rival(self, session: SessionKey, looks: tuple[str, str], row: datetime, where: Presence) -> bool:
+        """Whether another session of this user and application_name may have committed the row as well as this one."""
+        for other, its in self._looks.items():
+            if other != session and its == looks and not _began_after(other, row):
+                found = presence(self._seen.get(other, ()), row, row)
+                if found is Presence.PRESENT or (where is Presence.NEAR and found is not Presence.ABSENT):
+                    return True
+        return False
 
     def has_gone(self, session: SessionKey) -> bool:
         seen = self._seen.get(session)
@@ -123,6 +145,19 @@ class Sightings:
         return seen is not None and seen[-1].began >= moment
 
     def keep(self, sessions: Collection[SessionKey]) -> None:
-        """Forget all others."""
-        for session in self._seen.keys() - set(sessions):
+        """Forget all others, but who looks so while any is asked about, and who did and ended lately."""
+        wanted = set(sessions)
+        for session in [one for one in self._looks if not wanted or self._ended_long_ago(one)]:
+            del self._looks[session]
+        for session in self._seen.keys() - wanted - self._looks.keys():
             del self._seen[session]
+
+    def _ended_long_ago(self, session: SessionKey) -> bool:
+        return self.has_gone(session) and self.now is not None and self.now - self._seen[session][-1].ended > REMEMBERED
+
+
+def _began_after(session: SessionKey, moment: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(session.started) > moment
+    except (ValueError, TypeError):
+        return False

@@ -6,7 +6,7 @@ In: nothing; values made by `reconcile/looks.py`. Out: read by `attribute/presen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pggit_daemon.model.session import SessionKey
@@ -15,7 +15,8 @@ from pggit_daemon.model.session import SessionKey
 @dataclass(frozen=True, slots=True)
 class Activity:
     """A backend as pg_stat_activity shows it: when its newest statement began, when it became active or idle, and when
-    the transaction began that it has open.
+    the transaction began that it has open. `writes`: whether that statement may have committed a row of one of the
+    history tables that were asked about, by its text.
 
     `state` is None where that is not to be seen: it is not tracked, or our role may not see it.
     """
@@ -24,6 +25,7 @@ class Activity:
     query_start: datetime | None = None
     state_change: datetime | None = None
     xact_start: datetime | None = None
+    writes: bool = True
 
     @property
     def is_running(self) -> bool:
@@ -42,8 +44,12 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Some sessions, looked at once; None of those that had ended."""
+    """Some sessions, looked at once; None of those that had ended.
+
+    `others` are all others of the same users in the database, with user and application_name.
+    """
 
     began: datetime
     ended: datetime
     found: Mapping[SessionKey, Activity | None]
+    others: Mapping[SessionKey, tuple[tuple[str, str], Activity]] = field(default_factory=dict)

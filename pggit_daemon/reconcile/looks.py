@@ -7,12 +7,14 @@ Called by `pipeline.py` after each batch, with everything stored; it asks for no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from pggit_daemon.attribute.correlator import Correlator
+from pggit_daemon.attribute.looking import Wanted
 from pggit_daemon.db.connections import translated
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.session import SessionKey
@@ -49,7 +51,7 @@ class Looks:
         is_due = wanted.at_once or now - self._looked_at >= INTERVAL
         if is_due:
             async with self._link.use() as conn:
-                found = await activity(conn, wanted.sessions)
+                found = await activity(conn, wanted)
             self._looked_at = now
             self._correlator.looked_at(found)
         self._ask_in(INTERVAL)
@@ -64,19 +66,35 @@ class Looks:
         self._ask()
 
 
-async def activity(conn: psycopg.AsyncConnection[Any], sessions: Collection[SessionKey]) -> Look:
-    """What these sessions do. One whose process has come again as another session has ended."""
+async def activity(conn: psycopg.AsyncConnection[Any], wanted: Wanted) -> Look:
+    """What these sessions do, and others of their users. One whose process has come again as another has ended."""
+    values = {
+        "pids": sorted({one.pid for one in wanted.sessions}),
+        "users": sorted(wanted.users),
+        "tables": sorted(table.lower() for table in wanted.tables),
+    }
     try:
-        cursor = await conn.execute(_QUERY, {"pids": sorted({one.pid for one in sessions})})
-        [(began, *columns, ended)] = await cursor.fetchall()
+        cursor = await conn.execute(_QUERY, values)
+        [(began, rows, ended)] = await cursor.fetchall()
     except psycopg.Error as exc:
         raise translated(exc) from exc
-    found: dict[SessionKey, Activity | None] = dict.fromkeys(sessions)
+    found: dict[SessionKey, Activity | None] = dict.fromkeys(wanted.sessions)
+    others = {}
     hidden = set()
-    for pid, start, *shown in zip(*columns, strict=True):
+    for pid, start, user, application, state, *moments, writes in rows:
+        statement, changed, transaction = map(_moment, moments)
         if start is None:
             hidden.add(pid)
-        elif SessionKey.of(pid, start) in found:
-            found[SessionKey.of(pid, start)] = Activity(*shown)
-    found.update((one, Activity()) for one in sessions if one.pid in hidden)
-    return Look(began, ended, found)
+            continue
+        session = SessionKey.of(pid, start)
+        shown = Activity(state, statement, changed, transaction, writes)
+        if session in found:
+            found[session] = shown
+        else:
+            others[session] = ((user, application), shown)
+    found.update((one, Activity()) for one in wanted.sessions if one.pid in hidden)
+    return Look(began, ended, found, others)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None

@@ -106,7 +106,7 @@ def scenes(draw: st.DrawFn, *, integrated: bool = False) -> Scene:
 def check(scene: Scene, done: Follower) -> None:
     found = linked(done)
     wrong = {number: to for number, to in found.items() if not _same(scene.truth.owner[number], to)}
-    assert not wrong, "no link is wrong"
+    assert not wrong, wrong
     missing = [number for number, proven in scene.truth.proven.items() if proven and number not in found]
     assert not missing, "what is proven is linked"
     assert "pending" not in done.kinds, "everything is decided in the end"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -56,6 +56,8 @@ def told(*sightings: Sighting, ran: float = ROW - 5) -> str:
         pytest.param(
             "ABSENT", [seen(10_005, idle(9999, 10_001, "idle in transaction", 9990))], id="but did not commit"
         ),
+        pytest.param("ABSENT", [seen(10_005, replace(idle(9999, 10_001), writes=False))], id="ran what writes no row"),
+        pytest.param("ABSENT", [seen(10_005, replace(active(9999), writes=False))], id="runs what writes no row"),
         pytest.param("UNKNOWN", [seen(12_000, idle(9999, 11_100))], id="ran a long one"),
         pytest.param("NOT_SEEN", [seen(10_005, active(9999))], id="still runs it"),
         pytest.param("PRESENT", [seen(10_005, active(9999)), seen(10_055, idle(9999, 10_007))], id="has ended it"),
@@ -65,14 +67,14 @@ def told(*sightings: Sighting, ran: float = ROW - 5) -> str:
         pytest.param(
             "ABSENT", [seen(10_005, active(9999, 9)), seen(10_055, active(10_050, 9))], id="and did not commit"
         ),
-        pytest.param("PRESENT", [seen(10_005, idle(10_003, 10_004))], id="went on at once"),
-        pytest.param("PRESENT", [seen(10_005, active(10_003))], id="goes on at once"),
-        pytest.param("PRESENT", [seen(11_000, idle(10_900, 10_990, "idle in transaction", 10_003))], id="in one since"),
+        pytest.param("NEAR", [seen(10_005, idle(10_003, 10_004))], id="went on at once"),
+        pytest.param("NEAR", [seen(10_005, active(10_003))], id="goes on at once"),
+        pytest.param("NEAR", [seen(11_000, idle(10_900, 10_990, "idle in transaction", 10_003))], id="in one since"),
         pytest.param("UNKNOWN", [seen(10_300, active(10_290))], id="went on, when is not known"),
         pytest.param("ABSENT", [seen(10_005, active(10_003, 9990))], id="its transaction was open then"),
-        pytest.param("PRESENT", [seen(10_010, None)], id="gone at once"),
+        pytest.param("NEAR", [seen(10_010, None)], id="gone at once"),
         pytest.param("UNKNOWN", [seen(10_300, None)], id="gone, when is not known"),
-        pytest.param("PRESENT", [seen(9999, None, took=3)], id="gone while the row was committed"),
+        pytest.param("NEAR", [seen(9999, None, took=3)], id="gone while the row was committed"),
         pytest.param("UNKNOWN", [seen(10_005, Activity())], id="hidden"),
         pytest.param("UNKNOWN", [seen(10_005, Activity("disabled"))], id="not tracked"),
         pytest.param("PRESENT", [seen(9990, Activity()), seen(10_005, idle(9999, 10_001))], id="hidden before"),
@@ -87,7 +89,7 @@ def test_what_looks_tell(where: str, looks: list[Sighting]) -> None:
 def test_a_look_before_shows_that_it_was_at_work_since_its_ddl(last: Activity) -> None:
     """The DDL was committed 2 s before: too long before for a session that is gone now."""
     assert told(seen(10_010, None), ran=8000) == "UNKNOWN"
-    assert told(seen(9950, last), seen(10_010, None), ran=8000) == "PRESENT"
+    assert told(seen(9950, last), seen(10_010, None), ran=8000) == "NEAR"
 
 
 def test_an_idle_look_just_before_says_nothing_of_being_at_work() -> None:
@@ -96,7 +98,7 @@ def test_an_idle_look_just_before_says_nothing_of_being_at_work() -> None:
 
 def test_the_pause_is_measured_to_the_microsecond() -> None:
     near = NEAR / timedelta(milliseconds=1)
-    assert told(seen(ROW - 5 + near, None)) == "PRESENT"
+    assert told(seen(ROW - 5 + near, None)) == "NEAR"
     assert told(seen(ROW - 5 + near + 0.001, None)) == "UNKNOWN"
     assert told(seen(20_000, idle(ROW, ROW + LONGEST / timedelta(milliseconds=1) + 0.001))) == "UNKNOWN"
 
@@ -144,6 +146,8 @@ def test_a_writer_is_never_absent_and_who_idles_is_never_seen_at_work(life: Life
         assert found is not Presence.ABSENT
     before = max([ended for _, ended in life.statements if ended <= row], default=0)
     if not worked and row - before > NEAR / timedelta(milliseconds=1):
+        assert found not in {Presence.PRESENT, Presence.NEAR}
+    if not worked:
         assert found is not Presence.PRESENT
     if any(look >= row and not isinstance(life.seen(look), Activity) for look in looks) and not took:
         assert found is not Presence.NOT_SEEN
@@ -157,7 +161,9 @@ def test_keeping_only_what_differs_decides_nothing_else(life: Life, looks: list[
         kept.add(Look(at(look), at(look), {ME: life.seen(look)}))
     whole = presence([seen(look, life.seen(look)) for look in sorted(looks)], at(row), at(ran))
     one = kept.of(ME, at(row), at(ran))
-    assert one is whole or {one, whole} <= {Presence.UNKNOWN, Presence.PRESENT}, "but how long it was active before"
+    assert one is whole or {one, whole} <= {Presence.UNKNOWN, Presence.NEAR, Presence.PRESENT}, (
+        "but how long it was active before"
+    )
 
 
 def test_what_is_kept_is_bounded_and_forgotten() -> None:
@@ -169,3 +175,47 @@ def test_what_is_kept_is_bounded_and_forgotten() -> None:
     kept.keep(())
     assert not kept.was_seen_since(ME, at(10))
     assert not kept.has_gone(ME)
+
+
+OTHER = SessionKey(2, "2026-02-01T00:00:00+00:00")
+LATER = SessionKey(3, "2026-03-01T00:00:10.001+00:00")
+LOOKS = ("app", "")
+
+
+@pytest.mark.parametrize(
+    ("rival", "near", "other"),
+    [
+        pytest.param(False, False, idle(9980, 9990), id="idles since before"),
+        pytest.param(True, True, idle(9999, 10_001), id="ran a statement just then"),
+        pytest.param(False, False, replace(idle(9999, 10_001), writes=False), id="ran what writes no row"),
+        pytest.param(False, True, active(10_005), id="has gone on"),
+        pytest.param(False, True, active(9000), id="still runs one"),
+        pytest.param(False, True, None, id="is gone"),
+        pytest.param(False, True, Activity(), id="is hidden"),
+    ],
+)
+def test_who_looks_so_and_may_have_written_it_is_a_rival(rival: bool, near: bool, other: Activity | None) -> None:  # noqa: FBT001
+    """More of one who was only near than of one who was seen to run a statement just then."""
+    for looks, key, counts in ((LOOKS, OTHER, True), (("dba", ""), OTHER, False), (LOOKS, LATER, False)):
+        kept = Sightings()
+        kept.add(Look(at(9000), at(9000), {ME: active(9000)}, {key: (looks, idle(8000, 8001))}))
+        others = {key: (looks, other)} if other is not None else {}
+        kept.add(Look(at(10_010), at(10_010), {ME: active(10_009)}, others))
+        assert kept.has_rival(ME, LOOKS, at(ROW), Presence.PRESENT) == (rival and counts)
+        assert kept.has_rival(ME, LOOKS, at(ROW), Presence.NEAR) == (near and counts)
+
+
+def test_others_are_forgotten_with_the_last_who_is_asked_about_and_a_while_after_their_end() -> None:
+    kept = Sightings()
+    kept.add(Look(at(1), at(1), {ME: active(1)}, {OTHER: (LOOKS, active(1))}))
+    kept.keep([ME])
+    assert kept.was_seen_since(OTHER, at(0))
+    kept.add(Look(at(2), at(2), {ME: active(1)}))
+    kept.keep([ME])
+    assert kept.has_gone(OTHER)
+    kept.add(Look(at(100_000), at(100_000), {ME: active(1)}))
+    kept.keep([ME])
+    assert not kept.has_gone(OTHER)
+    kept.add(Look(at(100_001), at(100_001), {ME: active(1)}, {OTHER: (LOOKS, active(1))}))
+    kept.keep(())
+    assert not kept.was_seen_since(OTHER, at(0))

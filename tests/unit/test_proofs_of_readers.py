@@ -140,7 +140,7 @@ def test_a_reader_of_the_tools_look_makes_others_of_that_look_doubtful() -> None
     scene.run(TOOL, "m2")
     scene.row(TOOL, **laravel_row(2))
     scene.wal.sleep(60)
-    late, tool = who(907, "", "app"), who(107, "", "app")
+    late, tool = who(907, "", "app"), who(107, "", "ops")
     scene.look(late)
     scene.run(late, None)
     tx = scene.wal.begin(tool)

@@ -125,11 +125,16 @@ class WindowProof(Proof):
         if not there:
             return Wait(f"the session that ran DDL just before it did nothing when it was written: {named(readers)}")
         found = after_commit(row, source, there, Evidence.WINDOW)
-        if isinstance(found, Match) and seen[found.session] is not Presence.PRESENT:
-            return Wait(
-                f"the session that ran DDL just before it was not seen at work when it was written: {named(there)}"
-            )
-        return found
+        if not isinstance(found, Match):
+            return found
+        where, last = seen[found.session], found.segments[-1]
+        if where not in {Presence.PRESENT, Presence.NEAR}:
+            why = "was not seen at work when it was written"
+        elif known.sightings.has_rival(found.session, (last.user, last.application), row.time, where):
+            why = "was not the only one that looks so and may have written it"
+        else:
+            return found
+        return Wait(f"the session that ran DDL just before it {why}: {named(there)}")
 
     def depends_on_presence(self, claim: Claim, source: Source) -> bool:
         return claim.reads and claim.certain and not source.outlives_session

@@ -13,16 +13,25 @@ SELECT pg_catalog.set_config('lock_timeout', '1s', true),
               AND count(*) FILTER (WHERE p.permissive = 'RESTRICTIVE') = 0) THEN 'on' ELSE 'off' END, true);
 
 -- name: activity
--- What these sessions do, by number and start of their processes, between two moments of the server's clock. The start is
--- NULL where our role may not see the session.
-SELECT statement_timestamp() AS began, seen.pids, seen.starts, seen.states, seen.queries, seen.changes, seen.transactions,
-       clock_timestamp() AS ended
-FROM (SELECT coalesce(array_agg(activity.pid), '{}') AS pids, coalesce(array_agg(activity.backend_start), '{}') AS starts,
-             coalesce(array_agg(activity.state), '{}') AS states, coalesce(array_agg(activity.query_start), '{}') AS queries,
-             coalesce(array_agg(activity.state_change), '{}') AS changes,
-             coalesce(array_agg(activity.xact_start), '{}') AS transactions
-      FROM unnest(%(pids)s::integer[]) AS wanted (pid)
-      CROSS JOIN LATERAL pg_catalog.pg_stat_get_activity(wanted.pid) AS activity) AS seen;
+-- What these sessions do, and all others of these users in the database, between two moments of the server's clock. The
+-- last column: whether the statement may have committed a row of one of these tables: it ends a transaction, runs others,
+-- or names such a table; a long text is cut. The start is NULL where our role may not see the session.
+SELECT statement_timestamp() AS began, seen.sessions, clock_timestamp() AS ended
+FROM (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(
+               activity.pid, activity.backend_start, role.rolname, coalesce(activity.application_name, ''), activity.state,
+               activity.query_start, activity.state_change, activity.xact_start,
+               activity.query IS NULL
+               OR octet_length(activity.query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 1
+               OR activity.query ~* '\m(commit|end|execute|call|do)\M'
+               OR EXISTS (SELECT FROM unnest(%(tables)s::text[]) AS history (name)
+                          WHERE strpos(lower(activity.query), history.name) > 0))), '[]') AS sessions
+    FROM pg_catalog.pg_stat_get_activity(NULL) AS activity
+    JOIN pg_catalog.pg_roles AS role ON role.oid = activity.usesysid
+    WHERE activity.pid = ANY (%(pids)s::integer[])
+       OR (role.rolname = ANY (%(users)s::text[])
+           AND activity.datid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+) AS seen;
 
 -- name: put_source_state
 -- Whether a source's table could be read, for status and metrics.

@@ -113,7 +113,9 @@ class Follower:
         wanted = self.correlator.to_look_at()
         if self.wal is not None and wanted.sessions and (wanted.at_once or not at_once):
             found = {one: self.wal.seen(one, self.clock) for one in wanted.sessions}
-            self.correlator.looked_at(Look(self.clock, self.clock, found))
+            others = self.wal.others(wanted.users, self.clock)
+            others = {one: shown for one, shown in others.items() if one not in found}
+            self.correlator.looked_at(Look(self.clock, self.clock, found, others))
             self.store()
 
     def record(self, changeset: Changeset) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -177,6 +177,7 @@ class Wal:
     connected: list[Who] | None = None
     numbers: dict[TableName, list[tuple[LSN, Number, int]]] = field(default_factory=dict)
     doing: dict[SessionKey, list[tuple[datetime, Activity | None]]] = field(default_factory=dict)
+    people: dict[SessionKey, Who] = field(default_factory=dict)
     now: datetime = START
     _lsn: int = 0x1000
     _xid: int = 700
@@ -274,6 +275,7 @@ class Wal:
 
     def did(self, session: Who, began: datetime, state: str, xact_start: datetime | None) -> None:
         """The session has run a statement from then until now, and is in this state since."""
+        self.people[session.key] = session
         done = self.doing.setdefault(session.key, [])
         done.append((began, Activity("active", began, began, xact_start or began)))
         done.append((self.now, Activity(state, began, self.now, xact_start)))
@@ -286,6 +288,15 @@ class Wal:
         """What a look at it shows then; one that has done nothing yet idles."""
         done = [one for since, one in self.doing.get(session, ()) if since <= moment]
         return done[-1] if done else Activity("idle", START - timedelta(hours=1), START - timedelta(hours=1))
+
+    def others(self, users: Collection[str], moment: datetime) -> dict[SessionKey, tuple[tuple[str, str], Activity]]:
+        """What a look shows of all sessions of these users that have done anything."""
+        found = {}
+        for one in self.people.values():
+            shown = self.seen(one.key, moment)
+            if one.profile.user in users and shown is not None and self.doing[one.key][0][0] <= moment:
+                found[one.key] = ((one.profile.user, one.profile.application_name), shown)
+        return found
 
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
