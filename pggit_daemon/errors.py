@@ -28,6 +28,8 @@ from __future__ import annotations
 
 RESTORED = "database {} was restored from a dump of the schema alone: what init leaves in the tables is not there"
 REPAIR = "pggit-daemon init, as a superuser, repairs it"
+NOT_LOGICAL = "logical decoding needs wal_level = logical, the server runs with {}"
+SET_LOGICAL = "ALTER SYSTEM SET wal_level = 'logical'; and restart the server"
 COUNTED = "synchronous_standby_names counts the daemon as a standby: everybody's commits may wait for it"
 NAME_STANDBYS = "ALTER SYSTEM SET synchronous_standby_names = '<your standbys by name>'; SELECT pg_reload_conf();"
 

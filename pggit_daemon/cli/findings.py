@@ -51,9 +51,10 @@ def findings(
         print_text("none")
     elif acknowledged:
         columns = ("finding", "message", "reason", "acknowledged_by", "acknowledged_at")
-        print_table(("finding", "message", "reason", "by", "at"), [[row[key] for key in columns] for row in rows])
+        headers = ("finding", "message", "reason", "by", "at")
+        print_table(headers, [[row[key] for key in columns] for row in rows], whole=("finding",))
     else:
-        print_table(("finding", "message"), [(row["finding"], row["message"]) for row in rows])
+        print_table(("finding", "message"), [(row["finding"], row["message"]) for row in rows], whole=("finding",))
 
 
 def acknowledge(

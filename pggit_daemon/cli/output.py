@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from rich.console import JustifyMethod
 
@@ -54,20 +54,26 @@ def print_json(document: object) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n")
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print rows under headers, numbers to the right; each row as names and values where the terminal is too narrow."""
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, whole: Collection[str] = ()
+) -> None:
+    """Print rows under headers, numbers to the right; each row as names and values where the terminal is too narrow.
+
+    `whole`: headers of columns that are not folded, as what stands there is copied into another command.
+    """
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     listed = [list(row) for row in rows]
     least = len(_MARGIN)
     for index, header in enumerate(headers):
         cells = [row[index] for row in listed]
         numeric = bool(cells) and all(isinstance(cell, int | float | None) for cell in cells)
+        unbroken = numeric or header in whole
         longest = max((len(shown(cell)) for cell in cells), default=0)
         # A number or a heading that is broken in two reads as another, so only text is folded.
-        narrow = max(len(header), longest if numeric else min(longest, _FOLDED))
+        narrow = max(len(header), longest if unbroken else min(longest, _FOLDED))
         least += narrow + len(_GAP)
         justify: JustifyMethod = "right" if numeric else "left"
-        table.add_column(header, justify=justify, overflow="fold", no_wrap=numeric, min_width=narrow)
+        table.add_column(header, justify=justify, overflow="fold", no_wrap=unbroken, min_width=narrow)
     if listed and least - len(_GAP) > width():
         for row in listed:
             print_text("")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose, choose_database
 from pggit_daemon.cli.output import moment, print_json, print_pairs, print_table, print_text, shown, size
-from pggit_daemon.errors import COUNTED, NAME_STANDBYS, PggitDaemonError
+from pggit_daemon.errors import COUNTED, NAME_STANDBYS, NOT_LOGICAL, SET_LOGICAL, PggitDaemonError
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.query.connect import connection
@@ -119,6 +119,8 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
                 for s in document["sources"]
             ],
         )
+    if document["wal_level"] != "logical":
+        print_text(f"{NOT_LOGICAL.format(document['wal_level'])}\n  hint: {SET_LOGICAL}")
     if slot is not None and slot["is_standby"]:
         print_text(f"{COUNTED}\n  hint: {NAME_STANDBYS}")
     for source in document["sources"]:

@@ -13,6 +13,8 @@ from psycopg import errors as pg
 from psycopg.sql import Identifier
 
 from pggit_daemon.errors import (
+    NOT_LOGICAL,
+    SET_LOGICAL,
     PggitDaemonError,
     PluginRefused,
     PrerequisiteError,
@@ -99,10 +101,7 @@ def _missing(
         # A role that may replicate is refused for the plugin only, also where it may not see the server's list.
         lacks = _not_allowed(message, needs.plugin_libraries, plugin)
     elif isinstance(exc, pg.ObjectNotInPrerequisiteState) and needs.wal_level != "logical":
-        lacks = PrerequisiteError(
-            f"logical decoding needs wal_level = logical, the server runs with {needs.wal_level}",
-            hint="ALTER SYSTEM SET wal_level = 'logical'; and restart the server",
-        )
+        lacks = PrerequisiteError(NOT_LOGICAL.format(needs.wal_level), hint=SET_LOGICAL)
     elif isinstance(exc, pg.ConfigurationLimitExceeded):
         lacks = _no_slot(needs)
     elif isinstance(exc, pg.TooManyConnections):

@@ -164,8 +164,13 @@ class Process:
         return server
 
     async def _signs_of_life(self) -> None:
-        """Turn with the loop, and tell systemd: READY once, WATCHDOG while the loop turns, a line of status."""
+        """Turn with the loop, and tell systemd: READY once, WATCHDOG while the loop turns, a line of status.
+
+        In the log, `daemon_started` is READY (a database may have been found unable to begin), and `daemon_ready` the
+        first moment in which all of them are followed.
+        """
         interval = self._notifier.watchdog_interval_seconds
+        logged_ready = False
         logged_at, logged = -1e9, ""
         while True:
             self._health.turned()
@@ -173,7 +178,10 @@ class Process:
             if not self._told_ready and self._health.started().ok:
                 self._told_ready = True
                 self._notifier.ready()
-                log.info("daemon_ready", not_ready=list(self._health.ready().failing))
+                log.info("daemon_started", not_ready=list(self._health.ready().failing))
+            if not logged_ready and self._health.ready().ok:
+                logged_ready = True
+                log.info("daemon_ready")
             now = self._loop.time()
             if interval is not None and now - logged_at >= interval - _TICK_SECONDS:
                 self._notifier.alive()

@@ -120,7 +120,14 @@ def test_wal_level_is_not_logical(tmp_path: Path) -> None:
     with Cluster.start({"wal_level": "replica"}) as cluster:
         cluster.create_database("app")
         assert pggit("init", "--dsn", cluster.dsn("app")).returncode == 0
-        with failing(cluster.dsn("app"), tmp_path) as (_daemon, said):
+        told = pggit("status", "--dsn", cluster.dsn("app")).stdout
+        assert "logical decoding needs wal_level = logical, the server runs with replica" in told
+        assert "hint: ALTER SYSTEM SET wal_level = 'logical'; and restart the server" in told
+        with failing(cluster.dsn("app"), tmp_path) as (daemon, said):
+            daemon.wait_for(lambda: "daemon_started" in daemon.log_tail(), "started")
+            [started] = [event for event in daemon.events() if event["event"] == "daemon_started"]
+            assert started["not_ready"]
+            assert "daemon_ready" not in daemon.log_tail()
             assert "the server runs with replica" in said["error"]
             assert "ALTER SYSTEM SET wal_level = 'logical'" in said["hint"]
 

@@ -33,6 +33,19 @@ def test_numbers_and_headings_stay_whole_at_every_width(
         assert word in out.split(), word
 
 
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+def test_what_is_copied_into_another_command_is_not_folded(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: it stands in one piece, also where it is longer than a line."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    name = "conflict:checksum_changed:public.flyway_schema_history:20260101120000"
+    print_table(
+        ("finding", "message"), [(name, "the checksum is another one than when it was applied")], whole=("finding",)
+    )
+    assert name in capsys.readouterr().out
+
+
 def test_a_text_is_folded_while_the_table_still_fits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,6 +153,7 @@ SELECT pggit_daemon.export_tree(%(commit)s::integer) AS script;
 SELECT jsonb_build_object(
     'database', current_database(),
     'server_version', current_setting('server_version'),
+    'wal_level', current_setting('wal_level'),
     'progress', (
         SELECT jsonb_build_object('slot', p.slot_name, 'commit_lsn', p.commit_lsn, 'end_lsn', p.end_lsn,
                                   'updated_at', p.updated_at)
