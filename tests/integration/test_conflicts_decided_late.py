@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -82,6 +83,21 @@ def test_what_a_later_migration_settled_is_no_conflict_late(installed_database: 
     history = [Change("migration"), Change("out_of_band", 1, known=0), Change("migration", 2)]
     run(installed_database, list(stored("public.t", history)))
     assert conflicts(installed_database, "public.t") == []
+
+
+def test_a_conflict_is_listed_by_the_name_that_the_object_has_now(installed_database: str) -> None:
+    """Promise: through several renames; and not by that of an object that got its number after it was dropped."""
+    run(installed_database, list(stored("public.t", [Change("migration"), Change("out_of_band", 1)])))
+    named = ["public.t", "public.u", "public.v", None, "public.other"]
+    for number, (before, after) in enumerate(pairwise(named)):
+        commit = {**COMMIT, "hash": f"rename {number}", "kind": "out_of_band", "lsn": f"0/{number + 64:X}"}
+        ended = {"ended": {"type": ["table"], "identity": [before]}} if before is not None else {}
+        version = ["table", "public", after, 1259, 99, BLOBS[1], "b", None, []]
+        begun = {"begun": [version]} if after is not None else {}
+        run(installed_database, [("insert_commit", {**commit, **ended, **begun})])
+        with psycopg.connect(installed_database) as conn:
+            [(listed,)] = conn.execute("SELECT object_identifier FROM pggit.list_conflicts()").fetchall()
+        assert listed == (after if number < 2 else "public.t")
 
 
 def test_the_first_change_by_hand_has_the_conflict(installed_database: str) -> None:
