@@ -111,7 +111,7 @@ async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncC
     try:
         check_encoding(conn)
         pins = session.settings(conn.info.server_version, lock_timeout=LOCK_TIMEOUT, time_zone="UTC" if utc else None)
-        await conn.execute(f"{session.statements(pins)}; {session.DURABLE}".encode())
+        await conn.execute(f"{session.statements(pins)}; {session.DURABLE}; {session.UNCHECKED}".encode())
     except psycopg.Error as exc:
         await conn.close()
         raise translated(exc) from exc

@@ -74,6 +74,14 @@ DURABLE = (
     " WHERE pg_catalog.current_setting('synchronous_commit') = 'off'"
 )
 
+# plpgsql_check in a passive mode takes functions of ours for wrong. Superusers alone may set this; `init` does for the
+# daemon's role.
+UNCHECKED = (
+    "SELECT pg_catalog.set_config('plpgsql_check.mode', 'disabled', false) FROM pg_catalog.pg_roles AS r"
+    " WHERE r.rolname = current_user AND r.rolsuper"
+    " AND pg_catalog.current_setting('plpgsql_check.mode', true) IS NOT NULL"
+)
+
 
 def settings(server_version: int, *, lock_timeout: str, time_zone: str | None = "UTC") -> Mapping[str, str]:
     """Return the settings of a session; without `time_zone` it stays the server's.

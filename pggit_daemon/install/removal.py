@@ -155,8 +155,8 @@ def _restore(conn: psycopg.Connection[Any]) -> tuple[str, ...]:
 
 
 def _take_back_grants(conn: psycopg.Connection[Any], *, had_pggit: bool) -> None:
-    """Comments of ours on what stays, and rights on it."""
-    for (statement,) in rows(conn, _queries["comments_changed"]):
+    """Comments of ours on what stays, and rights on it; a setting of the daemon's role."""
+    for (statement,) in (*rows(conn, _queries["comments_changed"]), *rows(conn, _queries["unchecked"])):
         conn.execute(statement.encode())
     for role, _ours, _members in rows(conn, _queries["roles_of_ours"]):
         for what in ("ALL TABLES IN SCHEMA pggit", "ALL ROUTINES IN SCHEMA pggit", "SCHEMA pggit"):

@@ -114,7 +114,7 @@ def _pin(conn: Connection) -> None:
             hint="connect to PostgreSQL itself, as the daemon must for its replication slot",
         )
     pins = session.settings(conn.info.server_version, lock_timeout="0")
-    conn.execute(f"{session.statements(pins)}; {session.DURABLE}".encode())
+    conn.execute(f"{session.statements(pins)}; {session.DURABLE}; {session.UNCHECKED}".encode())
 
 
 def translate(error: psycopg.Error) -> PggitDaemonError:

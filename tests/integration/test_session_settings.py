@@ -243,6 +243,24 @@ def test_settings_of_the_server(tmp_path: Path) -> None:
         assert follow_migrations(tmp_path, {"app": server.dsn("app")}, ROLE) == {}
 
 
+async def test_plpgsql_check_leaves_our_sessions_alone(database: str) -> None:
+    """Promise: in its passive modes, which superusers alone may change; whoever else logs in is checked as before."""
+    name = conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(database, autocommit=True) as conn:
+        # Without the library it is a setting like any other.
+        conn.execute(f"ALTER DATABASE {name} SET plpgsql_check.mode = 'every_start'".encode())
+    assert pggit("init", "--dsn", database, "--role", "unchecked").returncode == 0
+    for dsn in (database, make_conninfo(database, user="unchecked")):
+        async with await connect(dsn, "store") as ours:
+            assert await (await ours.execute("SHOW plpgsql_check.mode")).fetchone() == ("disabled",)
+    with psycopg.connect(database, autocommit=True) as conn:
+        assert conn.execute("SHOW plpgsql_check.mode").fetchone() == ("every_start",)
+        conn.execute("COMMENT ON ROLE unchecked IS 'it was there before init'")
+        assert pggit("uninstall", "--yes", "--dsn", database).returncode == 0
+        assert conn.execute("SELECT FROM pg_db_role_setting WHERE setrole = 'unchecked'::regrole").fetchall() == []
+        conn.execute("DROP ROLE unchecked")
+
+
 async def test_every_pin_holds(database: str) -> None:
     """What the list says is what the session has, for the reader and for the store."""
     for utc in (True, False):

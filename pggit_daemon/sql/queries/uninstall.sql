@@ -108,6 +108,18 @@ SELECT r.rolname::text, r.rolreplication AND NOT r.rolsuper,
    AND coalesce(shobj_description(r.oid, 'pg_authid'), '') NOT LIKE 'made by pggit-daemon%'
  ORDER BY 1;
 
+-- name: unchecked
+-- Takes back what keeps plpgsql_check from the functions that the daemon's roles call.
+SELECT format('ALTER ROLE %I IN DATABASE %I RESET plpgsql_check.mode', r.rolname, d.datname)
+  FROM pg_catalog.pg_class c
+ CROSS JOIN LATERAL aclexplode(c.relacl) a
+  JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+  JOIN pg_catalog.pg_database d ON d.datname = current_database()
+  JOIN pg_catalog.pg_db_role_setting s ON s.setrole = r.oid AND s.setdatabase = d.oid
+ WHERE c.oid = to_regclass('pggit_daemon.progress') AND a.privilege_type = 'INSERT' AND a.grantee <> c.relowner
+   AND 'plpgsql_check.mode=disabled' = ANY (s.setconfig)
+ ORDER BY 1;
+
 -- name: full_identities
 -- Tables that were followed or integrated, and their partitions, whose rows are written whole into the WAL.
 SELECT format('%I.%I', n.nspname, c.relname)
