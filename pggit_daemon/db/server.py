@@ -23,8 +23,9 @@ from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.sql import load_queries
 
-KEPT = 3.0
-"""Seconds for which the connection stays open: longer than the pauses of who asks often, shorter than the others'."""
+KEPT = 30.0
+"""Seconds for which the connection stays open: longer than idle databases rest between two looks, so that it is one
+session for all of them instead of one for each look (720 an hour, which log_connections shows)."""
 
 PATIENCE = 2.0
 """Seconds for which an answer is waited for."""

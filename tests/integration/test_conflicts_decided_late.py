@@ -92,7 +92,7 @@ def test_a_conflict_is_listed_by_the_name_that_the_object_has_now(installed_data
     for number, (before, after) in enumerate(pairwise(named)):
         commit = {**COMMIT, "hash": f"rename {number}", "kind": "out_of_band", "lsn": f"0/{number + 64:X}"}
         ended = {"ended": {"type": ["table"], "identity": [before]}} if before is not None else {}
-        version = ["table", "public", after, 1259, 99, BLOBS[1], "b", None, []]
+        version: list[Any] = ["table", "public", after, 1259, 99, BLOBS[1], "b", None, []]
         begun = {"begun": [version]} if after is not None else {}
         run(installed_database, [("insert_commit", {**commit, **ended, **begun})])
         with psycopg.connect(installed_database) as conn:

@@ -13,16 +13,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pggit_daemon import pipeline
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.db import activity, guard
+from pggit_daemon.db import activity, guard, server
 from pggit_daemon.db.server import Server, Servers
 from pggit_daemon.install import install
 from pggit_daemon.reconcile import scheduler
 from pggit_daemon.replication import feed
 from pggit_daemon.runtime import pulse, worker
 from pggit_daemon.runtime.worker import Database
-from pggit_daemon.store import memory
+from pggit_daemon.store import memory, timing
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import Health, State
 from sandbox.recorded import Commit, commits
@@ -43,7 +42,7 @@ def idle(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
         install(conn, daemon_role=ROLE)
         conn.execute(TABLE)
         conn.execute(f"GRANT SELECT ON applied TO {ROLE}".encode())
-    monkeypatch.setattr(pipeline, "BUSY", 0.0)
+    monkeypatch.setattr(timing, "BUSY", 0.0)
     monkeypatch.setattr(memory, "KEPT", 0.0)
     monkeypatch.setattr(activity, "QUIET", 0.5)
     monkeypatch.setattr(activity, "MAX_AGE", 0.0)
@@ -109,6 +108,12 @@ def test_which_databases_share_their_looks() -> None:
     assert servers.of("host=a port=2 dbname=x") is not one
     several = "host=a,b dbname=x"
     assert servers.of(several) is not servers.of(several)
+
+
+def test_the_server_is_asked_in_one_session() -> None:
+    """Promise: an idle database's looks follow one another sooner than the connection of the last one is closed."""
+    config = DatabaseConfig.model_validate({"name": "app", "dsn": "", "slot": "app"})
+    assert min(config.watch_interval_seconds, config.metrics_interval_seconds) * 2 <= server.KEPT
 
 
 async def test_nothing_but_the_stream_is_open(idle: str) -> None:
@@ -183,8 +188,8 @@ async def test_what_a_silent_server_writes_is_let_go(idle: str, plugin: str, mon
     monkeypatch.setattr(feed, "SPAN", 0.0)
     monkeypatch.setattr(feed, "BUSY", -1)
     monkeypatch.setattr(pulse, "IDLE_PULSE", 0.5)
-    monkeypatch.setattr(pipeline, "SHORTEST_IDLE_REST", 0.5)
-    monkeypatch.setattr(pipeline, "LONGEST_IDLE_REST", 0.5)
+    monkeypatch.setattr(timing, "SHORTEST_IDLE_REST", 0.5)
+    monkeypatch.setattr(timing, "LONGEST_IDLE_REST", 0.5)
     await run(idle, "CREATE TABLE other (v text)")
     async with followed(idle, plugin=plugin, watch_interval_seconds=60):
         await until(lambda: silenced(idle))
