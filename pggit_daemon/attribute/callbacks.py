@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from pggit_daemon.attribute.claims import Seen
-from pggit_daemon.attribute.proofs import proof_of
 from pggit_daemon.attribute.search_path import first_schema
 from pggit_daemon.tools.source import Source
 
@@ -29,8 +28,7 @@ def possible_callback(seen: Seen, sources: Iterable[Source]) -> frozenset[str]:
     return frozenset(
         source.name
         for source in sources
-        if proof_of(source).has_siblings
-        and not source.is_run_by_children
+        if source.preset.session.callbacks
         and source.preset.session.usual_application_name == session.profile.application_name
         and not source.preset.session.rule_out(session)
         and path in {None, source.table.schema}

@@ -28,7 +28,9 @@ def capture_settings(
     for source in sources:
         tables.setdefault(source.preset_name, []).append(source.table)
     locks: set[tuple[int, int, int]] = set()
-    applications = set()  # of tools that run DDL on several connections
+    # Of tools that run DDL on several connections.
+    hints = [preset.session for preset in presets.values()]
+    applications = {one.usual_application_name for one in hints if one.callbacks and one.usual_application_name}
     for stem, preset, advisory in (
         (stem, one, advisory) for stem, one in presets.items() for advisory in one.advisories
     ):
@@ -40,8 +42,6 @@ def capture_settings(
         elif database is not None or "{database}" not in advisory.key.of:
             usual = TableName("public", preset.table.name or "")
             locks |= {advisory.key.of_table(database or "", one) for one in (*tables.get(stem, ()), usual)}
-        if advisory.holder is Holder.EITHER and preset.session.usual_application_name is not None:
-            applications.add(preset.session.usual_application_name)
     # A tool that runs each script in a session of its own: that is known by having no sibling.
     applications |= {one.preset.session.usual_application_name or "" for one in sources if one.is_run_by_children}
     shapes = {

@@ -14,7 +14,8 @@ PEOPLE = ("psql", "pgAdmin *", "DBeaver *", "DataGrip *")
 
 class SessionHints(BaseModel):
     """`usual_application_name` is that of the sessions which run DDL, `row_application_name` of those that write the
-    rows or hold the lock, where that is another. `never` are programs of people.
+    rows or hold the lock, where that is another. `never` are programs of people. `callbacks`: it also runs DDL on a new
+    connection beside the one that holds its lock, which other sessions are recorded for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,6 +23,7 @@ class SessionHints(BaseModel):
     usual_application_name: str | None = None
     row_application_name: str | None = None
     never: tuple[str, ...] = PEOPLE
+    callbacks: bool = False
     user: str | None = None
     application_name: str | None = None
 
