@@ -38,7 +38,7 @@ class Frames:
 
     def __init__(self, conn: psycopg.AsyncConnection[object], guard: Guard) -> None:
         self._guard = guard
-        self._copy = Copy(conn, guard, self._finish)
+        self._copy = Copy(conn, guard, self._fail)
         self._loop = asyncio.get_running_loop()
         self._pace = Pace()
         self._done: asyncio.Future[None] | None = None
@@ -92,10 +92,13 @@ class Frames:
 
     async def end(self) -> None:
         """End the stream, and wait a moment until the server has let go of the slot."""
-        if self._copy.is_open:
-            with suppress(psycopg.Error, StreamError, TimeoutError):
-                async with asyncio.timeout(GOODBYE):
-                    await self._say_goodbye()
+        try:
+            if self._copy.is_open:
+                with suppress(psycopg.Error, StreamError, TimeoutError):
+                    async with asyncio.timeout(GOODBYE):
+                        await self._say_goodbye()
+        finally:
+            self._stop_listening()
         self._copy.stop()
 
     async def _say_goodbye(self) -> None:
@@ -104,6 +107,7 @@ class Frames:
         while self._copy.failure is None:
             with suppress(StreamError):
                 await self.read(_nobody, GOODBYE)
+        self._stop_listening()
         while not self._copy.has_ended():
             readable = asyncio.Event()
             self._listen(readable.set)
@@ -116,7 +120,10 @@ class Frames:
 
     def _look(self) -> None:
         """Take what has come, and wait for more where nobody must see it yet."""
-        if self._done is None or self._done.done():
+        if self._done is None:
+            self._stop_listening()  # nobody reads: the socket would report the same again and again
+            return
+        if self._done.done():
             return
         try:
             self._take_what_came()
@@ -159,12 +166,16 @@ class Frames:
         self._next_look = self._loop.call_later(seconds, self._look)
 
     def _rest(self) -> None:
-        """Look no more until the next `read`."""
+        """Look no more until the next `read`. The socket is listened to until something comes: most reads follow soon."""
         for handle in (self._next_look, self._deadline):
             if handle is not None:
                 handle.cancel()
         self._next_look = self._deadline = None
+
+    def _fail(self) -> None:
+        """The stream has failed: libpq may have closed the socket."""
         self._stop_listening()
+        self._finish()
 
     def _finish(self) -> None:
         if self._done is not None and not self._done.done():
