@@ -185,8 +185,8 @@ class Pipeline:
         progress = self._state.progress
         asked = self._asked is not None or batch.reply_requested or self._feed.is_standby
         if self._is_ahead or progress.bound is None or batch.received > progress.bound:
-            idle = self.is_idle and not self._is_ahead
-            if not asked and self._timing.rests(self._now(), batch.received.value - progress.end.value, idle=idle):
+            read = batch.received.value - progress.end.value
+            if not asked and self._timing.rests(self._now(), read, idle=self.is_idle, ahead=self._is_ahead):
                 return
             self._timing.advanced(self._now())
             self._state.progress = replace(progress, end=max(progress.end, batch.received)).reserving

@@ -14,6 +14,9 @@ more often than anybody can see, and a slow one (some transactions take a second
 REST = 1.0
 """Seconds between transactions that store nothing but how far the stream was read, and wait for the server's disk."""
 
+OTHERS_REST = 5.0
+"""The same where nothing of ours waits for it; as above where more than `MOST_UNSTORED` was read."""
+
 BUSY = 60.0
 """Seconds after its beginning, and after something of ours, in which a stream is not idle."""
 
@@ -51,12 +54,13 @@ class Timing:
         """Whether to store what is recorded although more is at hand."""
         return now - self._stored_at >= WITHIN
 
-    def rests(self, now: float, read: int, *, idle: bool) -> bool:
+    def rests(self, now: float, read: int, *, idle: bool, ahead: bool) -> bool:
         """Whether to store only later how far was read, `read` bytes more: each such transaction is WAL itself.
 
-        Where many databases are idle, those of the others alone would never let it end.
+        `ahead`: something is stored that may not be on the server's disk yet. Where many databases are idle, those of the others alone would never let it end.
         """
         rested = now - self._advanced_at
-        if not idle:
-            return rested < REST
-        return rested < (SHORTEST_IDLE_REST if read > MOST_UNSTORED else LONGEST_IDLE_REST)
+        much = read > MOST_UNSTORED
+        if ahead or not idle:
+            return rested < (REST if ahead or much else OTHERS_REST)
+        return rested < (SHORTEST_IDLE_REST if much else LONGEST_IDLE_REST)

@@ -200,6 +200,40 @@ async def test_what_a_silent_server_writes_is_let_go(idle: str, plugin: str, mon
         assert silenced(idle)
 
 
+async def test_only_what_is_ours_is_acknowledged_soon(idle: str, plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: WAL of others alone is stored as read only now and then; a commit of ours waits for none of that."""
+    monkeypatch.setattr(timing, "BUSY", 3600.0)
+    monkeypatch.setattr(timing, "OTHERS_REST", 1e9)
+    monkeypatch.setattr(feed, "BUSY", 1 << 40)
+    await run(idle, "CREATE TABLE other (v text)")
+    async with followed(idle, plugin=plugin):
+        await run(idle, "CREATE TABLE public.first (id integer)")
+        written = wal_end(idle)
+        await until(lambda: is_acknowledged(idle, written))
+        before = stored_end(idle)
+        await run(idle, "INSERT INTO other SELECT repeat('x', 100) FROM generate_series(1, 30000)")
+        await until(lambda: is_received(idle, wal_end(idle)))
+        assert stored_end(idle) == before
+        await run(idle, "CREATE TABLE public.second (id integer)")
+        written = wal_end(idle)
+        await until(lambda: is_acknowledged(idle, written))
+
+
+def stored_end(dsn: str) -> str:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        (end,) = conn.execute("SELECT end_lsn::text FROM pggit_daemon.progress").fetchone() or ("",)
+        return str(end)
+
+
+def is_received(dsn: str, position: str) -> bool:
+    query = (
+        "SELECT write_lsn >= %s::pg_lsn FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid"
+        " WHERE database = current_database()"
+    )
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return conn.execute(query, [position]).fetchone() == (True,)
+
+
 def silenced(dsn: str) -> bool:
     """Whether the last status of the stream was one that keeps the server silent."""
     query = (
