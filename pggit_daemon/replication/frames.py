@@ -166,7 +166,7 @@ class Frames:
         self._next_look = self._loop.call_later(seconds, self._look)
 
     def _rest(self) -> None:
-        """Look no more until the next `read`. The socket is listened to until something comes: most reads follow soon."""
+        """Look no more until the next `read`; the socket is listened to until something comes, as most follow soon."""
         for handle in (self._next_look, self._deadline):
             if handle is not None:
                 handle.cancel()
