@@ -57,7 +57,8 @@ class Timing:
     def rests(self, now: float, read: int, *, idle: bool, ahead: bool) -> bool:
         """Whether to store only later how far was read, `read` bytes more: each such transaction is WAL itself.
 
-        `ahead`: something is stored that may not be on the server's disk yet. Where many databases are idle, those of the others alone would never let it end.
+        `ahead`: something is stored that may not be on the server's disk yet. Where many databases are idle, the
+        transactions of the others alone would never let it end.
         """
         rested = now - self._advanced_at
         much = read > MOST_UNSTORED
