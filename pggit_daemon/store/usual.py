@@ -37,7 +37,7 @@ PROGRESS = ("slot", "commit_lsn", "end_lsn", "head", "context", "bound", "before
 PARAMETERS = len(COMMIT) + len(ROW) + len(PROGRESS) + 1
 CALL = f"pggit_daemon.store_usual({', '.join(f'${number}' for number in range(1, PARAMETERS + 1))})"
 
-OF_OBJECTS = frozenset({"settle_conflicts", "out_of_band_conflicts", "undone_conflicts", "tree_conflicts"})
+APART = frozenset({"settle_conflicts", "out_of_band_conflicts", "undone_conflicts", "tree_conflicts", "handled_events"})
 """Operations that neither read nor write what a row of a history table writes."""
 
 
@@ -56,7 +56,7 @@ def usual(plan: Sequence[Statement], encode: Callable[[object], str]) -> list[by
             if commit or row or others or values["changed"] > MOST_CHANGES:
                 return None
             commit = values
-        elif operation == "record_migration" and not row and all(name in OF_OBJECTS for name, _ in others):
+        elif operation == "record_migration" and not row and all(name in APART for name, _ in others):
             row = values
         elif operation in {"record_migration", "advance"}:
             return None
@@ -66,18 +66,18 @@ def usual(plan: Sequence[Statement], encode: Callable[[object], str]) -> list[by
         return None
     progress = plan[-1][1]
     parts = chain(map(commit.get, COMMIT), map(row.get, ROW), map(progress.get, PROGRESS), [others or None])
-    return [_parameter(value, encode) for value in parts]
+    found = [
+        None if value is None else value.encode() if isinstance(value, str) else _parameter(value, encode)
+        for value in parts
+    ]
+    if b"\0" in b"".join(filter(None, found)):
+        raise ValueError("a text holds NUL, where it would end on its way to the server")
+    return found
 
 
 def _parameter(value: object, encode: Callable[[object], str]) -> bytes | None:
     """As the server reads it: text as it is, what has parts as JSON."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("a text holds NUL, where it would end on its way to the server")
-        return value.encode()
-    if isinstance(value, bool):
+    if value is True or value is False:
         return b"t" if value else b"f"
     if isinstance(value, int):
         return str(value).encode()

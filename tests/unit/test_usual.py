@@ -14,6 +14,7 @@ MADE: Plan = [("insert_commit", {"hash": "c", "changed": 1, "metadata": {"a": [1
 SEEN: Plan = [("record_migration", {"source": "s", "made": True, "migration_id": 7})]
 SETTLED: Plan = [("settle_conflicts", {"type": []})]
 LINKED: Plan = [("link_row", {})]
+HANDLED: Plan = [("handled_events", {"ids": [1]})]
 KNOWN: Plan = [("remember", {})]
 END: Plan = [("advance", {"slot": "s"})]
 
@@ -29,6 +30,7 @@ def parameters(plan: Plan) -> list[bytes | None] | None:
         (SEEN + END, True),
         (MADE + SEEN + END, True),
         (MADE + SETTLED + SEEN + KNOWN + END, True),
+        (MADE + HANDLED + SEEN + END, True),
         (MADE + LINKED + END, True),
         (SEEN + LINKED + END, True),
         (MADE + LINKED + SEEN + END, False),
