@@ -1,6 +1,6 @@
 """Runs the scripts of `kinds/` on a server, with the event triggers on, and keeps what came of each statement.
 
-In: the kinds of one script. Out: for each step the complaints (none: all as promised), and the database itself.
+In: the kinds of one script. Out: for each step the complaints (none: all as promised).
 Called by `test_kinds.py`; a database is run once, however many tests ask for its cells.
 """
 
@@ -39,30 +39,29 @@ CATALOG = """
 
 
 @dataclass
-class KindRun:
-    """What came of one script."""
+class Complaints:
+    """What was not as promised in one script, by the id of the step in this process."""
 
-    dsn: str
-    complaints: dict[int, list[str]] = field(default_factory=dict)  # by id of the step
+    of_step: dict[int, list[str]] = field(default_factory=dict)
 
     def of(self, kind: Kind, verb: str) -> list[str]:
-        return [line for step in kind.cell(verb) for line in self.complaints[id(step)]]
+        return [line for step in kind.cell(verb) for line in self.of_step[id(step)]]
 
     def preparing(self, kinds: list[Kind]) -> list[str]:
-        return [line for kind in kinds for step in kind.steps if not step.verb for line in self.complaints[id(step)]]
+        return [line for kind in kinds for step in kind.steps if not step.verb for line in self.of_step[id(step)]]
 
 
-def run_kinds(dsn: str, kinds: list[Kind]) -> KindRun:
+def run_kinds(dsn: str, kinds: list[Kind]) -> Complaints:
     """Run all steps in their order."""
-    run = KindRun(dsn)
+    said = Complaints()
     session = _Session(dsn)
     try:
         for kind in kinds:
             for step in kind.steps:
-                run.complaints[id(step)] = list(session.step(step))
+                said.of_step[id(step)] = list(session.step(step))
     finally:
         session.captured.close()
-    return run
+    return said
 
 
 class _Session:

@@ -7,19 +7,21 @@ its database restores into an empty one, and pg_dump says the same of both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.describe_oracle import Side, assert_same
-from tests.integration.kind_run import drop_subscriptions, restored_copy, roles, run_kinds, whole_dump
+from tests.integration.describe_oracle import Side, difference
+from tests.integration.kind_run import Complaints, drop_subscriptions, restored_copy, roles, run_kinds, whole_dump
 from tests.integration.kind_table import PAGE, VERBS, Kind, page_with, read_scripts, table
+from tests.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox.databases import Databases
-    from tests.integration.kind_run import KindRun
 
 KINDS = read_scripts()
 SCRIPTS = {name: [kind for kind in KINDS if kind.script == name] for name in dict.fromkeys(k.script for k in KINDS)}
@@ -31,49 +33,75 @@ CELLS = [
 ]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a script: what its steps broke, and how the restored export differs from the original."""
+
+    said: Complaints
+    differs: list[str]
+
+
 @pytest.fixture(scope="module")
-def outcome(cluster: Databases, installed_template: str) -> Iterator[Callable[[str], KindRun]]:
-    """What came of a script, by its name; it is run when it is first asked for."""
-    runs: dict[str, KindRun] = {}
-    databases: list[str] = []
+def outcome(
+    cluster: Databases, installed_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Outcome]:
+    """What came of a script, by its name; it is run when it is first asked for, by one worker for all."""
+    read: dict[str, Outcome] = {}
 
-    def of(script: str) -> KindRun:
-        if script not in runs:
-            name = f"kinds_{len(databases)}"
-            cluster.create_database(name, installed_template)
-            databases.append(name)
-            runs[script] = run_kinds(cluster.dsn(name), SCRIPTS[script])
-        return runs[script]
+    def of(script: str) -> Outcome:
+        if script not in read:
+            steps = [step for kind in SCRIPTS[script] for step in kind.steps]
 
-    with roles(cluster):
-        yield of
-        for name in databases:
-            drop_subscriptions(cluster.dsn(name))
-            cluster.drop_database(name)
+            def make() -> dict[str, list[Any]]:
+                with roles(cluster), _database(cluster, installed_template) as dsn:
+                    said = run_kinds(dsn, SCRIPTS[script]).of_step
+                    return {"said": [said[id(step)] for step in steps], "differs": _differences(cluster, dsn)}
 
+            made = once(tmp_path_factory, f"kinds_{script}", make)
+            said = {id(step): lines for step, lines in zip(steps, made["said"], strict=True)}
+            read[script] = Outcome(Complaints(said), made["differs"])
+        return read[script]
 
-@pytest.mark.parametrize(("kind", "verb"), CELLS)
-def test_the_outbox_says_what_became_of_it(outcome: Callable[[str], KindRun], kind: Kind, verb: str) -> None:
-    """The object stands in the outbox under its key, and all events together are the catalog."""
-    assert outcome(kind.script).of(kind, verb) == []
+    return of
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_the_export_restores_into_an_empty_database(
-    outcome: Callable[[str], KindRun], cluster: Databases, script: str
-) -> None:
-    """An empty one has no schema of ours; pg_dump and our own snapshot cannot tell the copy from the original."""
-    run = outcome(script)
-    assert run.preparing(SCRIPTS[script]) == []
+@contextmanager
+def _database(cluster: Databases, template: str) -> Iterator[str]:
+    cluster.create_database("kinds", template)
+    dsn = cluster.dsn("kinds")
+    try:
+        yield dsn
+    finally:
+        drop_subscriptions(dsn)
+        cluster.drop_database("kinds")
+
+
+def _differences(cluster: Databases, original: str) -> list[str]:
+    """Where pg_dump, our snapshot or our export tell the restored copy from the original."""
     copy = cluster.dsn("kinds_copy")
     try:
-        restored_copy(cluster, run.dsn, "kinds_copy")
-        assert_same(whole_dump(run.dsn), whole_dump(copy))
-        assert_same(Side(run.dsn).snapshot(), Side(copy).snapshot())
-        assert_same(Side(run.dsn).export(), Side(copy).export())
+        restored_copy(cluster, original, "kinds_copy")
+        pairs = [(whole_dump(original), whole_dump(copy))]
+        pairs += [(getattr(Side(original), what)(), getattr(Side(copy), what)()) for what in ("snapshot", "export")]
+        return [line for left, right in pairs for line in difference(left, right)]
+    except AssertionError as exc:  # it does not restore at all
+        return [str(exc)]
     finally:
         drop_subscriptions(copy)
         cluster.drop_database("kinds_copy")
+
+
+@pytest.mark.parametrize(("kind", "verb"), CELLS)
+def test_the_outbox_says_what_became_of_it(outcome: Callable[[str], Outcome], kind: Kind, verb: str) -> None:
+    """The object stands in the outbox under its key, and all events together are the catalog."""
+    assert outcome(kind.script).said.of(kind, verb) == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_export_restores_into_an_empty_database(outcome: Callable[[str], Outcome], script: str) -> None:
+    """An empty one has no schema of ours; pg_dump and our own snapshot cannot tell the copy from the original."""
+    assert outcome(script).said.preparing(SCRIPTS[script]) == []
+    assert outcome(script).differs == []
 
 
 def test_each_cell_is_a_test_or_has_a_reason() -> None:
