@@ -94,6 +94,7 @@ class Pipeline:
         self._memory = Memory(state, registry, link)
         self._recording = Recording()
         self._head = state.progress.head
+        self._chain = state.progress.chain
         self._scheduler = scheduler
         self._refresh = DefinitionRefresh(
             link, scheduler.visibility, scheduler.suspect, is_standby=lambda: feed.is_standby
@@ -271,8 +272,11 @@ class Pipeline:
         for segment in segments(changeset):
             own.update(event.event_id for event in segment.events)
             await self._memory.have(Part.SCHEMA)
-            step = plan(await self._refresh.completed(segment, handled), self._state.schema, self._head)
-            self._head = step.commit.hash if step.commit is not None else self._head
+            completed = await self._refresh.completed(segment, handled)
+            step = plan(completed, self._state.record, self._head, self._chain)
+            if step.commit is not None:
+                self._head = step.commit.hash
+                self._chain = step.commit.hash if step.commit.chained else self._chain
             steps.append(step)
             done.append(recorded(segment, step))
         self._correlator.feed(changeset, done, before)
@@ -291,7 +295,7 @@ class Pipeline:
         progress = state.progress
         if recording.changesets:
             last = recording.changesets[-1]
-            progress = Progress(last.commit_lsn, last.end_lsn, self._head, progress.remembered)
+            progress = Progress(last.commit_lsn, last.end_lsn, self._head, progress.remembered, chain=self._chain)
         progress = progress.reserving
         await self._store.put(recording.steps, progress, state.progress.commit)
         state.progress = progress

@@ -14,7 +14,7 @@ from functools import cached_property
 from pggit_daemon.model.ddl_event import DdlEvent
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
-from pggit_daemon.model.objects import ObjectKey
+from pggit_daemon.model.objects import ObjectEvent, ObjectKey
 from pggit_daemon.model.session import Session, SessionKey
 from pggit_daemon.model.transaction import TableName, Unreadable
 
@@ -151,6 +151,7 @@ class Segment:
     """A run of consecutive statements of one transaction: what becomes one commit, if it changes an object.
 
     `housekeeping` is the source whose own tables they are about; `part_of` the migration that the SQL API has open.
+    `reread`: objects as the catalog had them when the segment was handled, where its events cannot tell.
     """
 
     changeset: Changeset
@@ -158,6 +159,7 @@ class Segment:
     events: tuple[DdlEvent, ...]
     housekeeping: str | None = None
     part_of: HistoryRowEvent | None = None
+    reread: tuple[ObjectEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

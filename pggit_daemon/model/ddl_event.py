@@ -105,6 +105,7 @@ def parse_object(item: Mapping[str, Any]) -> ObjectEvent:
         blob=blob,
         shape=_shape(item),
         reason=item.get("reason"),
+        digest=_optional(item.get("sha256")),
     )
 
 

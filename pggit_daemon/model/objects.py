@@ -45,7 +45,8 @@ class Blob:
 class ObjectEvent:
     """What a statement made of one object. `blob` is there for SET, `key` for DROP too; `shape` for tables.
 
-    What was dropped is known by its `oid`: its key may name the type in the server's way, not in ours.
+    What was dropped is known by its `oid`: its key may name the type in the server's way, not in ours. `digest` stands
+    for a definition that was too large for the event.
     """
 
     op: ObjectOp
@@ -55,3 +56,4 @@ class ObjectEvent:
     blob: Blob | None
     shape: Shape | None = None
     reason: int | None = None
+    digest: str | None = None

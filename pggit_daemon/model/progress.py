@@ -18,7 +18,8 @@ class Progress:
     """How far the results go: `commit` is the last transaction's commit record, `end` what may be acknowledged.
 
     `bound`: nothing beyond it was ever acknowledged, so what a slot has confirmed beyond it was never read. None where
-    an older version wrote the progress, which kept to no bound.
+    an older version wrote the progress, which kept to no bound. `head` is the newest commit, `chain` the newest that
+    later hashes cover.
     """
 
     commit: LSN
@@ -26,6 +27,7 @@ class Progress:
     head: str | None
     remembered: str
     bound: LSN | None = None
+    chain: str | None = None
 
     @property
     def reserving(self) -> Progress:

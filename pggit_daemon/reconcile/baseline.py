@@ -36,7 +36,7 @@ from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.source import Source
 from pggit_daemon.versioning.plan import Step, make_commit
-from pggit_daemon.versioning.schema import ObjectChange, Schema
+from pggit_daemon.versioning.record import Applied, Record
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +71,8 @@ async def begin(
     if created.snapshot_name is None:
         raise RuntimeError("a slot made with an exported snapshot has its name")
     found = await read_snapshot(conn, created.snapshot_name, [source.table for source in registry.histories])
-    schema = before.schema if before is not None else Schema()
-    changes = schema.replaced(found.objects, keeping=found.unread)
+    record = before.record if before is not None else Record()
+    applied = record.begin(found.objects, keeping=found.unread)
     ledgers = before.ledgers if before is not None else {}
     evidence = Evidence.BASELINE if before is None else Evidence.SNAPSHOT
     at = created.consistent_point
@@ -85,10 +85,10 @@ async def begin(
     links += _requested(before.api if before is not None else Api(), found.requests, at, evidence)
     head = before.progress.head if before is not None else None
     events = found.outbox if before is None else ()
-    step = _step(created, schema, changes, links, head, events=events, gap=before is not None)
+    step = _step(created, record, applied, links, head, events=events, gap=before is not None)
     step = replace(step, requests=tuple(int(str(row["id"])) for row in found.requests))
     newest = step.commit.hash if step.commit is not None else head
-    progress = Progress(at, at, newest, "{}").reserving
+    progress = Progress(at, at, newest, "{}", chain=newest).reserving
     await store.run(source_statements(registry))
     await store.apply([step], progress, before.progress.commit if before is not None else ZERO)
     return Begun(len(found.objects), len(links), len(found.unread))
@@ -150,8 +150,8 @@ def _requested(api: Api, rows: Iterable[Row], at: LSN, evidence: Evidence) -> li
 
 def _step(
     created: CreatedSlot,
-    schema: Schema,
-    changes: tuple[ObjectChange, ...],
+    record: Record,
+    applied: Applied,
     links: list[Link],
     head: str | None,
     *,
@@ -167,14 +167,14 @@ def _step(
     )
     commit = make_commit(
         kind=kind,
-        tree_hash=schema.tree.hash,
+        tree_hash=record.logged.tree.hash,
         parent=head,
         message=said,
         author="pggit-daemon",
         time=time,
         lsn=created.consistent_point,
         xid=None,
-        metadata={"slot": created.name, "objects": len(schema.keys), "migrations": len(links)},
-        changes=changes,
+        metadata={"slot": created.name, "objects": len(record.recorded.keys), "migrations": len(links)},
+        changes=applied.changes,
     )
-    return Step(commit, tuple(links), (), tuple(events), time, None, created.consistent_point)
+    return Step(commit, tuple(links), (), tuple(events), time, None, created.consistent_point, told=applied.told)

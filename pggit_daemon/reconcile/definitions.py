@@ -1,6 +1,7 @@
 """Re-reads definitions that the trigger deferred or captured under a stale snapshot.
 
-In: a segment. Out: the same with its events completed. Called by `pipeline.py`.
+In: a segment. Out: the same with what was read again beside its events. Called by `pipeline.py`. Hashes do not cover
+what is read here (`versioning/record.py`).
 
 Two cases: what the capture deferred (locked by others, or too many objects at once), and what concurrent transactions
 described with each other's old names (`reconcile/concurrent_ddl.py`). Both are read as they are now. That is as they
@@ -22,7 +23,7 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.db.on_demand import Connection, OnDemand
 from pggit_daemon.model.changeset import Segment
-from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectOp
+from pggit_daemon.model.objects import ObjectId, ObjectOp
 from pggit_daemon.reconcile.concurrent_ddl import ConcurrentDdl, as_found
 from pggit_daemon.reconcile.later_statements import Handled, LaterStatements
 from pggit_daemon.reconcile.visibility import Visibility
@@ -60,14 +61,14 @@ class DefinitionRefresh:
         if not deferred and not outdated:
             return segment
         if is_news and not self._wanted(deferred, outdated):
-            return _with(segment, ())
+            return segment
         began = time.monotonic()
         async with self._link.use() as conn:
             await self._seen_by_others(conn)
             there = await self._look(conn, handled)
             if there is None:
                 self._left_over()
-                return _with(segment, ())
+                return segment
             if outdated and not own <= there:
                 # Its rows have gone from the outbox: it was handled before, and the outbox does not tell what was
                 # committed since. The comparison finds what is to be found.
@@ -75,7 +76,7 @@ class DefinitionRefresh:
                 outdated = frozenset()
             wanted = self._wanted(deferred, outdated)
             if not wanted:
-                return _with(segment, ())
+                return segment
             found, unreadable = await catalog.read_again(conn, wanted)
             complete = await self._look(conn, handled) is not None
         log.info(
@@ -89,9 +90,10 @@ class DefinitionRefresh:
         if unreadable or not complete:
             self._left_over()
         if not complete:
-            return _with(segment, ())
+            return segment
         gone = (oid for oid in outdated if oid in wanted and oid not in unreadable and oid not in self._later)
-        return _with(segment, as_found(sorted(gone), (item for item in found if item.oid not in self._later)))
+        reread = as_found(sorted(gone), (item for item in found if item.oid not in self._later))
+        return replace(segment, reread=reread)
 
     def _wanted(self, deferred: Mapping[ObjectId, bool], outdated: Iterable[ObjectId]) -> dict[ObjectId, bool]:
         """What is to be read: not what a later statement names."""
@@ -109,13 +111,3 @@ class DefinitionRefresh:
             if await self._visibility.is_complete(conn) or self._is_standby():
                 return
             await asyncio.sleep(pause)
-
-
-def _with(segment: Segment, objects: tuple[ObjectEvent, ...]) -> Segment:
-    """The segment without what was deferred, and with these objects at its end."""
-    events = [
-        replace(event, objects=tuple(item for item in event.objects if item.op is not ObjectOp.DEFERRED))
-        for event in segment.events
-    ]
-    events[-1] = replace(events[-1], objects=(*events[-1].objects, *objects))
-    return replace(segment, events=tuple(events))

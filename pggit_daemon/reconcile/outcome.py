@@ -18,7 +18,7 @@ from pggit_daemon.model.differences import Difference
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.versioning.plan import Commit, Step, make_commit
-from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.record import Record
 
 FIRST_REFUSED = 3600.0
 """Seconds for which an object is left out once it was refused, and each time twice as long as the time before: each
@@ -127,10 +127,14 @@ class Limits:
         return left is not None and (left.digest, left.key) == (one.digest, one.now)
 
 
-def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
-    """The commit of what was found; none where objects only have other ids in the catalog now. `schema` moves on."""
+def snapshot_step(outcome: Outcome, record: Record, head: str | None) -> Step:
+    """The commit of what was found; none where objects only have other ids in the catalog now. `record` moves on.
+
+    When it is found depends on us, not on the WAL: so what the WAL says stays, and no later hash covers this commit.
+    """
     events = [one.event() for one in outcome.differences]
-    changes = schema.apply(sorted(events, key=lambda event: event.op is not ObjectOp.DROP))
+    applied = record.find(sorted(events, key=lambda event: event.op is not ObjectOp.DROP))
+    changes = applied.changes
     commit = None
     if changes:
         named = [
@@ -139,7 +143,7 @@ def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
         more = f", and {len(named) - NAMED} more" if len(named) > NAMED else ""
         commit = make_commit(
             kind=CommitKind.SNAPSHOT,
-            tree_hash=schema.tree.hash,
+            tree_hash=record.recorded.tree.hash,
             parent=head,
             message=f"snapshot: not as the events said: {', '.join(named[:NAMED])}{more}",
             author="pggit-daemon",
@@ -148,6 +152,7 @@ def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
             xid=None,
             metadata={"evidence": "snapshot", "found_by": outcome.cause.value, "compared": outcome.objects},
             changes=changes,
+            chained=False,
         )
     return Step(
         commit,
@@ -157,7 +162,8 @@ def snapshot_step(outcome: Outcome, schema: Schema, head: str | None) -> Step:
         outcome.counters.at,
         None,
         outcome.position,
-        moved=schema.take_moved(),
+        moved=record.recorded.take_moved(),
+        told=applied.told,
         unexplained=not outcome.cause.explains,
     )
 

@@ -265,7 +265,7 @@ class Verification:
                 self.suspect(outcome.cause)  # the rest comes with the next comparison
             kept = tried
             planned.append(replace(outcome, differences=kept, position=stored))
-            return snapshot_step(planned[0], self._state.schema, self._state.progress.head) if kept else None
+            return snapshot_step(planned[0], self._state.record, self._state.progress.head) if kept else None
 
         step = await self._barrier.offer(plan, *([Part.SCHEMA] if outcome.differences else []))
         commit = step.commit if step is not None else None
@@ -284,7 +284,7 @@ class Verification:
 
     def _leaves(self, oids: Iterable[ObjectId]) -> dict[ObjectId, object]:
         """What is recorded of these objects now."""
-        schema = self._state.schema
+        schema = self._state.record.recorded
         keys = {oid: schema.keys.get(oid) for oid in oids}
         return {oid: (key, schema.tree.get(key) if key is not None else None) for oid, key in keys.items()}
 

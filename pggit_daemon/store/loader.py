@@ -30,7 +30,7 @@ from pggit_daemon.tools.discovery import Discovery
 from pggit_daemon.tools.preset import Preset
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.tools.source import Source
-from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.record import Record
 from pggit_daemon.versioning.tree import Leaf
 
 _QUERIES = load_queries("load")
@@ -44,7 +44,7 @@ class State:
     """
 
     progress: Progress
-    schema: Schema
+    record: Record
     ledgers: dict[str, Ledger]
     api: Api
     secret: str
@@ -58,8 +58,10 @@ async def load_progress(conn: psycopg.AsyncConnection[Any]) -> Progress | None:
     found = await _fetch(conn, "progress")
     if not found:
         return None
-    _, commit, end, head, remembered, bound = found[0]
-    return Progress(LSN.parse(commit), LSN.parse(end), head, remembered, LSN.parse(bound) if bound else None)
+    _, commit, end, head, remembered, bound, chain = found[0]
+    return Progress(
+        LSN.parse(commit), LSN.parse(end), head, remembered, LSN.parse(bound) if bound else None, chain=chain or head
+    )
 
 
 async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, registry: Registry) -> State:
@@ -71,12 +73,16 @@ async def load_state(conn: psycopg.AsyncConnection[Any], progress: Progress, reg
 
 
 async def fill_schema(conn: psycopg.AsyncConnection[Any], state: State) -> None:
-    """The tree of the newest commit, as stored."""
+    """The tree of the newest commit, as stored, and what the WAL says otherwise."""
     leaves = {
         ObjectKey(kind, schema, identity): Leaf(ObjectId(classid, objid), bytes(blob))
         for kind, schema, identity, classid, objid, blob in await _fetch(conn, "leaves")
     }
-    state.schema.replace(Schema.load(leaves))
+    logged = {
+        ObjectKey(kind, schema, identity): None if blob is None else Leaf(ObjectId(classid, objid), bytes(blob))
+        for kind, schema, identity, classid, objid, blob in await _fetch(conn, "logged")
+    }
+    state.record.replace(Record.load(leaves, logged))
 
 
 async def fill_ledgers(conn: psycopg.AsyncConnection[Any], state: State, registry: Registry) -> None:
@@ -95,7 +101,7 @@ async def load_open(conn: psycopg.AsyncConnection[Any], progress: Progress) -> S
     poison = frozenset([LSN.parse(lsn) for (lsn,) in await _fetch(conn, "poison")])
     facts = tuple(Fact(kind, key, state) for kind, key, state in await _fetch(conn, "facts"))
     written = frozenset(map(LSN.parse, json.loads(progress.remembered).get("written", ())))
-    return State(progress, Schema(), {}, api, secret, poison, facts, written)
+    return State(progress, Record(), {}, api, secret, poison, facts, written)
 
 
 def _run(row: tuple[Any, ...]) -> OpenRun:

@@ -13,7 +13,7 @@ from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.part import Part
 from pggit_daemon.store.loader import State, fill_ledgers, fill_schema
 from pggit_daemon.tools.registry import Registry
-from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.record import Record
 
 KEPT = 900.0
 """Seconds for which they stay in memory unused. Whoever comes after that waits some 20 ms for each 1,000 objects."""
@@ -48,6 +48,6 @@ class Memory:
     def forget(self) -> None:
         """Let go of what was not used for long. To be called when everything is stored."""
         if self._there and asyncio.get_running_loop().time() - self._used_at >= KEPT:
-            self._state.schema.replace(Schema())
+            self._state.record.replace(Record())
             self._state.ledgers.clear()
             self._there.clear()

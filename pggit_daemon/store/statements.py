@@ -18,6 +18,7 @@ from pggit_daemon.model.objects import ObjectKey
 from pggit_daemon.store.migrations import link_statements, linked_commits
 from pggit_daemon.store.statement import Statement
 from pggit_daemon.versioning.plan import Commit, Step
+from pggit_daemon.versioning.record import Told
 from pggit_daemon.versioning.schema import ObjectChange
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ def statements(step: Step) -> Iterator[Statement]:
         yield from linked_commits(step.part_of, step)
         # A migration that the SQL API began remembers the newest of its parts until it ends.
         yield "mark_part", {"source": change.source, "row_key": change.row_key, "last_part": str(step.lsn)}
+    for some in _batched(step.told, AT_ONCE):
+        yield "put_logged", {"names": [_told(one) for one in some]}
     for attribution in step.attributions:
         yield from _attributed(attribution)
     for unreadable in step.unreadable:
@@ -75,6 +78,7 @@ def _commit(commit: Commit) -> Iterator[Statement]:
             "author": commit.author,
             "time": commit.time.astimezone(UTC),
             "tree_hash": commit.tree_hash,
+            **({"recorded_tree": commit.recorded_tree} if commit.recorded_tree is not None else {}),
             "metadata": commit.metadata,
             "kind": commit.kind.value,
             "lsn": str(commit.lsn),
@@ -94,6 +98,13 @@ def _begun(key: ObjectKey, change: ObjectChange) -> list[Any]:
     oid, blob = change.oid, change.blob
     version = [key.type, key.schema, key.identity, oid.classid, oid.objid, change.digest]
     return [*version, blob.definition, blob.later, blob.depends] if blob is not None else version
+
+
+def _told(told: Told) -> list[Any]:
+    """A name, as `store_put_logged` reads it."""
+    key, leaf = told.key, told.leaf
+    named = [key.type, key.schema, key.identity, told.apart]
+    return [*named, leaf.oid.classid, leaf.oid.objid, leaf.blob] if leaf is not None else [*named, None, None, None]
 
 
 def _conflicts(commit: Commit, *, unexplained: bool) -> Iterator[Statement]:

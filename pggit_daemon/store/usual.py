@@ -24,14 +24,14 @@ MOST_CHANGES = 50
 
 COMMIT = (
     *("hash", "parent", "message", "author", "time", "tree_hash", "metadata", "kind", "lsn", "xid", "changed"),
-    *("summary", "ended", "begun"),
+    *("summary", "recorded_tree", "ended", "begun"),
 )
 ROW = (
     *("migration_id", "tool", "source", "name", "checksum", "applied_at", "applied_by", "execution_ms", "success"),
     *("error_message", "version", "sequence", "status", "evidence", "rollback_of", "lsn", "part", "made", "detail"),
     *("row_key", "row_migration_id", "new", "old", "meaning", "operation", "xid", "occurred_at", "hash"),
 )
-PROGRESS = ("slot", "commit_lsn", "end_lsn", "head", "context", "bound", "before")
+PROGRESS = ("slot", "commit_lsn", "end_lsn", "head", "context", "bound", "chain", "before")
 """The parameters of an operation, in the order of the function's."""
 
 PARAMETERS = len(COMMIT) + len(ROW) + len(PROGRESS) + 1

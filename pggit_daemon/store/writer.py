@@ -156,6 +156,7 @@ class Store:
                 "end_lsn": str(progress.end),
                 "bound": str(progress.bound) if progress.bound is not None else None,
                 "head": progress.head,
+                "chain": progress.chain if progress.chain != progress.head else None,
                 "context": progress.remembered,
                 "before": str(before),
             },

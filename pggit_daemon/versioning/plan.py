@@ -3,9 +3,10 @@
 In: the segments of a changeset, the recorded schema, the hash of the newest commit; then what attribution says of them.
 Out: `Step`s: commits, and what goes with them. Pure but for the schema that moves; called by `pipeline.py`.
 
-A commit's hash covers its content alone: tree, parent, author, time, position in the source, summary of its statements.
-The same transactions over the same parent give the same hash, however often and by whomever they are read, and whosever
-they turn out to be.
+A commit's hash covers its content alone: tree, parent, author, time, position in the source, summary of its statements;
+and of these only what the WAL says (`record.py`). So the same transactions give the same hash, however often, when and
+by whomever they are read, and whosever they turn out to be. What one reading finds besides (snapshots, statements that
+the WAL alone does not show to change anything) is a commit, too, and no parent that later hashes cover.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,14 +25,17 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectEvent, ObjectId, ObjectKey
 from pggit_daemon.model.transaction import Unreadable
 from pggit_daemon.versioning.message import author, metadata, of_ours, statements, summary
-from pggit_daemon.versioning.schema import ObjectChange, Schema
+from pggit_daemon.versioning.record import Record, Told
+from pggit_daemon.versioning.schema import ObjectChange
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A commit as it will stand in `pggit.commits`, with the objects it changes.
 
-    `summary` is what its statements did, `message` what is shown: whose they are may be part of that.
+    `summary` is what its statements did, `message` what is shown: whose they are may be part of that. `parent` is the
+    commit before, `chained` whether later hashes cover this one. `recorded_tree`: of the schema as recorded, where that
+    is not as the WAL says.
     """
 
     hash: str
@@ -46,6 +50,8 @@ class Commit:
     metadata: dict[str, Any]
     changes: tuple[ObjectChange, ...]
     summary: str = ""
+    chained: bool = True
+    recorded_tree: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class Step:
 
     `moved` are objects that are what they were, under another id of the catalog's. `unexplained`: no recorded statement
     explains the commit's changes, so they are a conflict. `part_of`: the migration that the commit is a part of, while
-    its row is to come. `attributions` are of commits that were stored before.
+    its row is to come. `attributions` are of commits that were stored before. `told`: what the WAL says otherwise than
+    is recorded.
     """
 
     commit: Commit | None
@@ -70,19 +77,22 @@ class Step:
     unexplained: bool = False
     attributions: tuple[Attribution, ...] = ()
     facts: tuple[Fact, ...] = ()
+    told: tuple[Told, ...] = ()
 
 
-def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
-    """Plan one segment over the commit `head`; `schema` moves on."""
-    whole = of_ours(segment.events, schema)
-    changes = schema.apply(objects_of(segment.events))
+def plan(segment: Segment, record: Record, head: str | None, chain: str | None) -> Step:
+    """Plan one segment over the commit `head`; `record` moves on. `chain` is the newest commit that hashes cover."""
+    whole = of_ours(segment.events, record.logged)
     changeset = segment.changeset
+    place = f"{changeset.commit_lsn} {segment.ordinal}"
+    applied = record.apply(tuple(objects_of(segment.events)), segment.reread, place)
+    changes, logged, known = applied.changes, record.logged.tree, record.recorded.tree
     commit = None
-    if changes:
+    if changes or applied.is_logged:
         commit = make_commit(
             kind=CommitKind.PENDING,
-            tree_hash=schema.tree.hash,
-            parent=head,
+            tree_hash=logged.hash if applied.is_logged else known.hash,
+            parent=chain if applied.is_logged else head,
             message=summary(whole),
             author=author(segment),
             time=changeset.commit_time,
@@ -91,7 +101,11 @@ def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
             xid=changeset.xid,
             metadata=metadata(segment, whole),
             changes=changes,
+            chained=applied.is_logged,
         )
+        if logged is not known or head != chain:
+            other = known.hash if known.hash != commit.tree_hash else None
+            commit = replace(commit, parent=head, recorded_tree=other)
     part = None
     if segment.part_of is not None and commit is not None:
         part = Link(segment.part_of, Evidence.SESSION, commits=(LinkedCommit(commit.hash, part=True),), recorded=True)
@@ -104,7 +118,8 @@ def plan(segment: Segment, schema: Schema, head: str | None) -> Step:
         xid=changeset.xid,
         lsn=changeset.commit_lsn,
         part_of=part,
-        moved=schema.take_moved(),
+        moved=record.recorded.take_moved(),
+        told=applied.told,
     )
 
 
@@ -119,8 +134,17 @@ def recorded(segment: Segment, step: Step) -> RecordedSegment:
         segment,
         step.commit.hash if step.commit is not None else None,
         step.commit.summary if step.commit is not None else summary(statements(segment.events)),
-        tuple(tuple(dict.fromkeys(_changed(event, by_oid, keys))) for event in segment.events),
+        tuple(tuple(dict.fromkeys(_changed(objects, by_oid, keys))) for objects in _objects_by_event(segment)),
     )
+
+
+def _objects_by_event(segment: Segment) -> list[tuple[ObjectEvent, ...]]:
+    """What each statement names; what was read besides, and none names, is the last one's."""
+    found = [event.objects for event in segment.events]
+    if segment.reread:
+        named = {item.oid for objects in found for item in objects}
+        found[-1] = (*found[-1], *(item for item in segment.reread if item.oid not in named))
+    return found
 
 
 def closing(changeset: Changeset) -> Step:
@@ -155,18 +179,19 @@ def make_commit(
     metadata: dict[str, Any],
     changes: tuple[ObjectChange, ...],
     ordinal: int = 0,
+    chained: bool = True,
 ) -> Commit:
     """A commit with its hash. Its first message is its summary; another one may be shown later."""
     said = [tree_hash, parent, author, time.astimezone(UTC).isoformat(), str(lsn), ordinal, message]
     digest = hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
-    return Commit(digest, parent, tree_hash, kind, message, author, time, lsn, xid, metadata, changes, message)
+    return Commit(digest, parent, tree_hash, kind, message, author, time, lsn, xid, metadata, changes, message, chained)
 
 
 def _changed(
-    event: DdlEvent, by_oid: dict[ObjectId, ObjectKey], keys: dict[ObjectKey, ObjectKey]
+    objects: Iterable[ObjectEvent], by_oid: dict[ObjectId, ObjectKey], keys: dict[ObjectKey, ObjectKey]
 ) -> Iterator[ObjectKey]:
     """Those of the commit's objects that a statement touched."""
-    for item in event.objects:
+    for item in objects:
         key = by_oid.get(item.oid)
         if key is None and item.key is not None:
             key = keys.get(item.key)

@@ -16,6 +16,9 @@ from enum import StrEnum
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
 from pggit_daemon.versioning.tree import Leaf, Tree, blob_hash
 
+UNREAD = "unread"
+"""In place of a type: of this object only the address is known; see `record.py`."""
+
 
 class Operation(StrEnum):
     CREATED = "created"
@@ -64,8 +67,9 @@ class Schema:
 
     def name_of(self, event: ObjectEvent) -> ObjectKey | None:
         """The name that what was dropped has in the record; None for what is no object of ours."""
-        if event.oid in self.keys:
-            return self.keys[event.oid]
+        key = self.keys.get(event.oid)
+        if key is not None:
+            return key if key.type != UNREAD else event.key
         return event.key if event.key is not None and self.tree.get(event.key) is not None else None
 
     def apply(self, events: Iterable[ObjectEvent]) -> tuple[ObjectChange, ...]:

@@ -25,6 +25,7 @@ RESULTS = (
     "pggit.conflicts",
     "pggit_daemon.blob",
     "pggit_daemon.object_version",
+    "pggit_daemon.logged_otherwise",
     "pggit_daemon.source",
     "pggit_daemon.source_row",
     "pggit_daemon.link",

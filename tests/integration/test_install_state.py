@@ -176,7 +176,8 @@ OLDER = """
     ALTER TABLE pggit_daemon.source DROP COLUMN objid, DROP COLUMN number_order;
     ALTER TABLE pggit_daemon.ddl_event DROP COLUMN IF EXISTS used_histories;
     ALTER TABLE pggit_daemon.history_event DROP COLUMN note;
-    ALTER TABLE pggit_daemon.progress DROP COLUMN starts;
+    ALTER TABLE pggit_daemon.progress DROP COLUMN starts, DROP COLUMN chain;
+    DROP TABLE pggit_daemon.logged_otherwise;
 """
 
 

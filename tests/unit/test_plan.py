@@ -48,7 +48,7 @@ def test_a_migration_is_recorded_at_once_and_linked_when_its_row_comes() -> None
     assert ddl.commit is not None
     assert (ddl.commit.kind, ddl.commit.parent, ddl.commit.author) == (CommitKind.PENDING, None, "deploy")
     assert (ddl.commit.message, ddl.commit.summary) == ("pending: CREATE TABLE public.a", "CREATE TABLE public.a")
-    assert ddl.commit.tree_hash == follower.stored.schema.tree.hash
+    assert ddl.commit.tree_hash == follower.stored.record.logged.tree.hash
     assert names(ddl) == ["insert_commit", "handled_events"]
     assert names(row) == ["record_migration", "attribute_commit", "decided_migration", "forget", "remember"]
     values = dict(statements(row))

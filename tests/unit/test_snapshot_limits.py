@@ -10,7 +10,7 @@ from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import Blob, ObjectId, ObjectKey
 from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome, snapshot_step
 from pggit_daemon.versioning.plan import Commit
-from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.record import Record
 from pggit_daemon.versioning.tree import blob_hash
 
 
@@ -23,7 +23,7 @@ def _differs(number: int, definition: str = "x") -> Difference:
 def _snapshot(*differences: Difference) -> Commit:
     counters = ChangeCounters(None, 0, "w", 1, asked=False, at=datetime(2026, 1, 1, tzinfo=UTC))
     outcome = Outcome(Cause.TIMER, counters, len(differences), differences, (), 0.0, LSN(1))
-    commit = snapshot_step(outcome, Schema(), None).commit
+    commit = snapshot_step(outcome, Record(), None).commit
     assert commit is not None
     return commit
 

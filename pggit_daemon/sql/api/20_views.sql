@@ -57,7 +57,7 @@ SELECT m.migration_id,
        m.applied_by,
        m.checksum,
        CASE WHEN m.evidence = 'none' OR NOT link.made THEN 'no schema change' ELSE commit.message END AS commit_message,
-       commit.tree_hash AS tree_id,
+       coalesce(commit.recorded_tree, commit.tree_hash) AS tree_id,
        m.execution_time,
        m.success,
        m.error_message,
@@ -86,7 +86,7 @@ COMMENT ON COLUMN pggit.migration_history.applied_at IS 'When it was committed.'
 COMMENT ON COLUMN pggit.migration_history.applied_by IS 'Who applied it, by the tool''s own word: Flyway''s installed_by, the changeset''s author.';
 COMMENT ON COLUMN pggit.migration_history.checksum IS 'The tool''s checksum.';
 COMMENT ON COLUMN pggit.migration_history.commit_message IS 'The message of its commit; no schema change, where it ran no DDL.';
-COMMENT ON COLUMN pggit.migration_history.tree_id IS 'The hash of the whole schema after it.';
+COMMENT ON COLUMN pggit.migration_history.tree_id IS 'The hash of the whole schema after it, as it is recorded.';
 COMMENT ON COLUMN pggit.migration_history.execution_time IS 'How long it ran.';
 COMMENT ON COLUMN pggit.migration_history.success IS 'False: it failed.';
 COMMENT ON COLUMN pggit.migration_history.error_message IS 'Why it failed.';
@@ -98,6 +98,6 @@ COMMENT ON COLUMN pggit.migration_history.sequence IS 'The tool''s own order.';
 COMMENT ON COLUMN pggit.migration_history.rollback_of IS 'For a rollback: the migration that it undid.';
 COMMENT ON COLUMN pggit.migration_history.commit_id IS 'The commit it is linked to (its last one); NULL = not linked.';
 COMMENT ON COLUMN pggit.migration_history.commit_hash IS 'The hash of that commit.';
-COMMENT ON COLUMN pggit.migration_history.tree_hash IS 'The same as tree_id.';
+COMMENT ON COLUMN pggit.migration_history.tree_hash IS 'The same of the schema as the WAL says, which the commit''s hash covers: tree_id but for definitions that were read from the catalog.';
 COMMENT ON COLUMN pggit.migration_history.parent IS 'The hash of the commit before.';
 COMMENT ON COLUMN pggit.migration_history.objects_changed IS 'How many objects its commit changed, the last one where it has several; analyze_migration_impact counts all.';

@@ -4,7 +4,8 @@ COMMENT ON SCHEMA pggit IS 'The history of this database''s schema, and the migr
 COMMENT ON TABLE pggit.branches IS 'Lines of history; the daemon writes main.';
 COMMENT ON TABLE pggit.commits IS 'One row per change of the schema, in the order of the WAL.';
 COMMENT ON COLUMN pggit.commits.kind IS 'pending (a tool may still claim it), baseline, migration, tool, out_of_band, rollback, snapshot or gap; NULL: not the daemon''s.';
-COMMENT ON COLUMN pggit.commits.tree_hash IS 'The hash of the whole schema after the commit.';
+COMMENT ON COLUMN pggit.commits.tree_hash IS 'The hash of the whole schema after the commit, as the WAL says; the commit''s hash covers it.';
+COMMENT ON COLUMN pggit.commits.recorded_tree IS 'The same of the schema as recorded, where a definition was read from the catalog; NULL: tree_hash is.';
 COMMENT ON COLUMN pggit.commits.metadata IS 'Who (user, application_name, client address), from which transaction, by what evidence.';
 COMMENT ON COLUMN pggit.commits.source_lsn IS 'Where in the WAL the transaction committed.';
 COMMENT ON COLUMN pggit.commits.source_xid IS 'The transaction.';

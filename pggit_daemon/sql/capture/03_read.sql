@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION pggit_daemon.deferred_element(of_class oid, of_object
 $$;
 
 -- The same without definitions above 1 MB: such an event would reach the daemon as one message, which may be too large for it.
--- The daemon reads them from the catalog; of what is left to it the event tells the hash.
+-- The daemon reads them from the catalog; of what is left to it the event tells the hash: of all that it would have said.
 CREATE OR REPLACE FUNCTION pggit_daemon.without_large(objects jsonb) RETURNS jsonb
     LANGUAGE plpgsql AS $$
 BEGIN
@@ -18,7 +18,7 @@ BEGIN
         SELECT jsonb_agg(CASE WHEN octet_length(o.element ->> 'definition') <= 1048576 IS NOT FALSE THEN o.element
                               ELSE pggit_daemon.deferred_element((o.element ->> 'classid')::oid, (o.element ->> 'objid')::oid,
                                                                  (o.element ->> 'direct')::boolean, 'too_large')
-                                   || jsonb_build_object('sha256', encode(sha256(convert_to(o.element ->> 'definition',
+                                   || jsonb_build_object('sha256', encode(sha256(convert_to((o.element - 'direct')::text,
                                                                                             getdatabaseencoding())), 'hex')) END
                          ORDER BY o.place)
           FROM jsonb_array_elements(objects) WITH ORDINALITY AS o (element, place));

@@ -1,7 +1,7 @@
 -- What the daemon reads when it starts on a database.
 
 -- name: progress
-SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text, bound_lsn::text FROM pggit_daemon.progress;
+SELECT slot_name, commit_lsn::text, end_lsn::text, head, context::text, bound_lsn::text, chain FROM pggit_daemon.progress;
 
 -- name: installation
 -- Whether the rows that init leaves are there: a dump of the schema alone brings tables and event triggers without them.
@@ -19,6 +19,10 @@ SELECT key FROM pggit_daemon.secret;
 -- The tree of the newest commit.
 SELECT type, schema_name, identity, classid::bigint, objid::bigint, blob
 FROM pggit_daemon.object_version WHERE to_commit IS NULL;
+
+-- name: logged
+-- What the WAL says of names, where it is not how the objects are recorded.
+SELECT type, schema_name, identity, classid::bigint, objid::bigint, blob FROM pggit_daemon.logged_otherwise;
 
 -- name: sources
 SELECT name, preset, schema_name, table_name, lock_table, origin, objid::bigint FROM pggit_daemon.source;

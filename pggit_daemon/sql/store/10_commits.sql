@@ -16,7 +16,7 @@
 CREATE OR REPLACE FUNCTION pggit_daemon.insert_commit(
     new_hash text, new_parent text, new_message text, new_author text, new_time timestamptz, new_tree text,
     new_metadata jsonb, new_kind text, new_lsn pg_lsn, new_xid bigint, new_changed integer, new_summary text,
-    new_ended jsonb, new_begun jsonb) RETURNS integer
+    new_recorded_tree text, new_ended jsonb, new_begun jsonb) RETURNS integer
     LANGUAGE plpgsql AS $$
 DECLARE
     made integer;
@@ -26,10 +26,10 @@ BEGIN
         UPDATE pggit.branches AS b SET head_commit_hash = new_hash WHERE b.name = 'main' RETURNING b.id)
     INSERT INTO pggit.commits (
         hash, branch_id, parent_commit_hash, message, author, authored_at, committer, committed_at, tree_hash,
-        metadata, kind, source_lsn, source_xid, occurred_at, objects_changed, summary)
+        metadata, kind, source_lsn, source_xid, occurred_at, objects_changed, summary, recorded_tree)
     SELECT new_hash, branch.id, new_parent, new_message, new_author, new_time AT TIME ZONE 'UTC', 'pggit-daemon',
            statement_timestamp() AT TIME ZONE 'UTC', new_tree, new_metadata, new_kind, new_lsn, new_xid, new_time,
-           new_changed, new_summary
+           new_changed, new_summary, new_recorded_tree
     FROM branch
     RETURNING id INTO made;
     IF new_ended IS NOT NULL THEN
@@ -47,7 +47,7 @@ BEGIN
     RETURN pggit_daemon.insert_commit(
         p ->> 'hash', p ->> 'parent', p ->> 'message', p ->> 'author', (p ->> 'time')::timestamptz, p ->> 'tree_hash',
         p -> 'metadata', p ->> 'kind', (p ->> 'lsn')::pg_lsn, (p ->> 'xid')::bigint, (p ->> 'changed')::integer,
-        p ->> 'summary', p -> 'ended', p -> 'begun');
+        p ->> 'summary', p ->> 'recorded_tree', p -> 'ended', p -> 'begun');
 END $$;
 
 -- The commit that a plan means: the one that `store` found already (`commit_id`), that of this hash, or the newest of the
@@ -131,4 +131,23 @@ BEGIN
     SET classid = moved.classid::oid, objid = moved.objid::oid
     FROM moved
     WHERE version.id = moved.id AND version.id = ANY (ARRAY(SELECT moved.id FROM moved));
+END $$;
+
+-- What the WAL says of some names, each an array: type, schema, identity, whether that is not how the object is recorded, and
+-- then classid, objid and SHA-256 of the definition, or nulls where the WAL knows no such object.
+CREATE OR REPLACE FUNCTION pggit_daemon.store_put_logged(p jsonb) RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM pggit_daemon.logged_otherwise AS logged WHERE logged.id = ANY (ARRAY(
+        SELECT known.id
+        FROM jsonb_array_elements(p -> 'names') AS o
+        CROSS JOIN LATERAL (
+            SELECT l.id FROM pggit_daemon.logged_otherwise AS l
+            WHERE hashtextextended(l.identity, 0) = hashtextextended(o.value ->> 2, 0)
+              AND l.type = o.value ->> 0 AND l.identity = o.value ->> 2
+              AND l.schema_name IS NOT DISTINCT FROM o.value ->> 1 OFFSET 0) AS known));
+    INSERT INTO pggit_daemon.logged_otherwise (type, schema_name, identity, classid, objid, blob)
+    SELECT o.value ->> 0, o.value ->> 1, o.value ->> 2, (o.value ->> 4)::oid, (o.value ->> 5)::oid, decode(o.value ->> 6, 'hex')
+    FROM jsonb_array_elements(p -> 'names') AS o
+    WHERE (o.value ->> 3)::boolean;
 END $$;

@@ -55,19 +55,19 @@ END $$;
 
 -- The guard makes a second daemon, or a batch that was stored already, fail instead of storing twice.
 CREATE OR REPLACE FUNCTION pggit_daemon.advance(
-    to_slot text, to_commit pg_lsn, to_end pg_lsn, to_head text, to_context jsonb, to_bound pg_lsn, from_commit pg_lsn)
-    RETURNS void
+    to_slot text, to_commit pg_lsn, to_end pg_lsn, to_head text, to_context jsonb, to_bound pg_lsn, to_chain text,
+    from_commit pg_lsn) RETURNS void
     LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE pggit_daemon.progress AS known
     SET slot_name = to_slot, commit_lsn = to_commit, end_lsn = to_end, head = to_head, context = to_context,
-        updated_at = clock_timestamp(), bound_lsn = to_bound, starts = 0
+        updated_at = clock_timestamp(), bound_lsn = to_bound, starts = 0, chain = to_chain
     WHERE known.singleton AND known.commit_lsn = from_commit;
     IF FOUND THEN
         RETURN;
     END IF;
-    INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context, bound_lsn)
-    VALUES (to_slot, to_commit, to_end, to_head, to_context, to_bound)
+    INSERT INTO pggit_daemon.progress (slot_name, commit_lsn, end_lsn, head, context, bound_lsn, chain)
+    VALUES (to_slot, to_commit, to_end, to_head, to_context, to_bound, to_chain)
     ON CONFLICT (singleton) DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another daemon has stored progress meanwhile' USING ERRCODE = 'PGD01';
@@ -81,5 +81,5 @@ DECLARE
 BEGIN
     done := pggit_daemon.advance(
         p ->> 'slot', (p ->> 'commit_lsn')::pg_lsn, (p ->> 'end_lsn')::pg_lsn, p ->> 'head', (p ->> 'context')::jsonb,
-        (p ->> 'bound')::pg_lsn, (p ->> 'before')::pg_lsn);
+        (p ->> 'bound')::pg_lsn, p ->> 'chain', (p ->> 'before')::pg_lsn);
 END $$;

@@ -67,6 +67,7 @@ BEGIN
             WHEN 'tree_conflicts' THEN pggit_daemon.store_tree_conflicts(p)::text
             WHEN 'checksum_conflict' THEN pggit_daemon.store_checksum_conflict(p)::text
             WHEN 'move_versions' THEN pggit_daemon.store_move_versions(p)::text
+            WHEN 'put_logged' THEN pggit_daemon.store_put_logged(p)::text
             WHEN 'put_run' THEN pggit_daemon.store_put_run(p)::text
             WHEN 'mark_part' THEN pggit_daemon.store_mark_part(p)::text
             WHEN 'abandon' THEN pggit_daemon.store_abandon(p)::text

@@ -121,8 +121,10 @@ class Follower:
     def record(self, changeset: Changeset) -> None:
         before, steps, done = self.stored.head, [], []
         for segment in segments(changeset):
-            step = plan(segment, self.stored.schema, self.stored.head)
-            self.stored.head = step.commit.hash if step.commit is not None else self.stored.head
+            step = plan(segment, self.stored.record, self.stored.head, self.stored.chain)
+            if step.commit is not None:
+                self.stored.head = step.commit.hash
+                self.stored.chain = step.commit.hash if step.commit.chained else self.stored.chain
             steps.append(step)
             done.append(recorded(segment, step))
         self.correlator.feed(changeset, done, before)

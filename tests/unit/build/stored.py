@@ -12,7 +12,7 @@ from pggit_daemon.model.decision import Fact
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.store.statements import statements
 from pggit_daemon.versioning.plan import Step
-from pggit_daemon.versioning.schema import Schema
+from pggit_daemon.versioning.record import Record
 
 NOT_READ = frozenset(
     {
@@ -50,7 +50,8 @@ class Stored:
     linked: dict[tuple[str, int], tuple[str | None, str | None]] = field(default_factory=dict)
     commit: LSN = ZERO
     head: str | None = None
-    schema: Schema = field(default_factory=Schema)
+    chain: str | None = None
+    record: Record = field(default_factory=Record)
 
     def take(self, steps: Iterable[Step]) -> None:
         for step in steps:
