@@ -99,7 +99,7 @@ def plan(segment: Segment, record: Record, head: str | None, chain: str | None) 
             lsn=changeset.commit_lsn,
             ordinal=segment.ordinal,
             xid=changeset.xid,
-            metadata=metadata(segment, whole),
+            metadata=metadata(segment, whole) | ({} if applied.is_logged else {"only_recorded": True}),
             changes=changes,
             chained=applied.is_logged,
         )

@@ -16,6 +16,7 @@ import psycopg
 from tests.acceptance.harness import Daemon
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RESULTS = (
@@ -79,8 +80,13 @@ class Tape:
             _copy_slot(conn, SLOT, base)
         return cls(dsn, base, save(dsn))
 
-    def again(self, state: Saved, folder: Path) -> dict[str, list[Any]]:
-        """Put the results back to `state`, let a daemon read the rest from a copy of the slot, return all of it."""
+    def again(
+        self, state: Saved, folder: Path, *, pieces: Callable[[Daemon], None] | None = None
+    ) -> dict[str, list[Any]]:
+        """Put the results back to `state`, let a daemon read the rest from a copy of the slot, return all of it.
+
+        `pieces` gets the daemon running, and leaves it running after it was ended and started at some moments.
+        """
         number = next(_numbers)
         slot = f"{SLOT}_again_{number}"
         with psycopg.connect(self.dsn, autocommit=True) as conn:
@@ -88,7 +94,14 @@ class Tape:
             put_back(conn, state, slot)
         config = folder / f"again_{number}.toml"
         config.write_text(f'[[database]]\nname = "again"\nslot = "{slot}"\ndsn = "{self.dsn}"\n')
-        with Daemon(self.dsn, folder, ["--config", str(config)], name=f"again_{number}") as daemon:
+        daemon = Daemon(self.dsn, folder, ["--config", str(config)], name=f"again_{number}")
+        if pieces is not None:
+            daemon.start()
+            try:
+                pieces(daemon)
+            finally:
+                daemon.kill()
+        with daemon:
             daemon.wait_decided(slot=slot)
         return everything(self.dsn)
 

@@ -224,6 +224,7 @@ def test_what_the_wal_alone_does_not_show_to_change_anything_is_a_commit_and_no_
     assert undone is not None
     assert later is not None
     assert [commit.chained for commit in reading.commits] == [True, False, True]
+    assert ["only_recorded" in commit.metadata for commit in reading.commits] == [False, True, False]
     assert [commit.parent for commit in reading.commits] == [None, f"snapshot over {first.hash}", undone.hash]
     plain = Reading()
     for place, said in enumerate(([made(1, "a")], [made(1, "a")], [made(2, "b")]), start=1):
