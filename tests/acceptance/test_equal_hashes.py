@@ -28,7 +28,7 @@ BEFORE = """
     CREATE TABLE t (a int); CREATE TABLE locked (a int); CREATE TABLE owned (a int);
     CREATE VIEW v AS SELECT t.a FROM t JOIN locked USING (a);
     CREATE VIEW w AS SELECT t.a AS b FROM t JOIN locked USING (a);
-    CREATE SCHEMA many; CREATE SCHEMA s; CREATE TABLE s.first (a int);
+    CREATE SCHEMA many; CREATE SCHEMA s; CREATE TABLE s.first (a int); CREATE TABLE s.second (a int);
     DO $$ BEGIN FOR i IN 1..520 LOOP EXECUTE format('CREATE TABLE many.t%s ()', i); END LOOP; END $$
 """
 LARGE = "CREATE OR REPLACE FUNCTION large() RETURNS text LANGUAGE sql AS $$ SELECT '{}' $$"
@@ -114,13 +114,14 @@ def work(dsn: str, conn: Connection, daemon: Daemon, roles: tuple[str, str]) -> 
         conn.execute(LARGE.format(text).encode())
     conn.execute("ALTER FUNCTION large() RENAME TO big")
     with psycopg.connect(dsn) as beside:
-        beside.execute("CREATE TABLE s.t (a int)")
+        # Described as s.first, which by then is r.first; and the same once more, where nothing follows.
+        beside.execute("ALTER TABLE s.first ADD COLUMN b int")
         conn.execute("ALTER SCHEMA s RENAME TO r")
         beside.commit()
-        beside.execute("CREATE VIEW r.stale AS SELECT a FROM r.t")
+        conn.execute("ALTER TABLE r.first ADD COLUMN later int")
+        beside.execute("ALTER TABLE r.second ADD COLUMN b int")
         conn.execute("ALTER SCHEMA r RENAME TO q")
         beside.commit()
-        conn.execute("ALTER TABLE q.t ADD COLUMN later int")
         beside.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         beside.execute("SELECT 1")
         conn.execute("CREATE TABLE unseen (a int)")

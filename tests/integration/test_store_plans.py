@@ -63,6 +63,8 @@ FILL = """
                                        waits)
     SELECT lpad(n::text, 32, '0')::uuid, 'open', n, now(), 'u', now(), 'x', false, false
     FROM generate_series(1, %(rows)s) AS n;
+    INSERT INTO pggit_daemon.logged_otherwise (type, schema_name, identity)
+    SELECT 'table', 'app', 'app.t' || n FROM generate_series(1, %(rows)s) AS n;
     INSERT INTO pggit_daemon.request (id, recorded_at, action, pid, backend_start, user_name, arguments)
     OVERRIDING SYSTEM VALUE
     SELECT n, now(), 'link', 1, now(), 'u', '{}' FROM generate_series(1, %(rows)s) AS n;
@@ -72,6 +74,7 @@ EMPTY = """
     DELETE FROM pggit_daemon.request; DELETE FROM pggit_daemon.ddl_event; DELETE FROM pggit.deployments;
     DELETE FROM pggit_daemon.quarantine; DELETE FROM pggit.conflicts; DELETE FROM pggit_daemon.source_row;
     DELETE FROM pggit_daemon.history_event; DELETE FROM pggit_daemon.link; DELETE FROM pggit.external_migrations;
+    DELETE FROM pggit_daemon.logged_otherwise;
     DELETE FROM pggit_daemon.object_version; DELETE FROM pggit.commits; DELETE FROM pggit_daemon.blob;
 """
 LOOKS = """
@@ -104,6 +107,7 @@ def statements(n: int) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: PLR0915
     yield "insert_commit", {**made, "ended": other, "begun": versions[0]}
     yield "move_versions", keys | {"classid": [1259], "objid": [n]}
     yield "close_versions", keys | {"hash": commit}
+    yield "put_logged", {"names": [["table", "app", f"app.t{n}", True, 1259, n, blob]]}
     yield "open_versions", {"hash": commit, "begun": versions[1]}
     seen = {
         "row_key": str(n),
