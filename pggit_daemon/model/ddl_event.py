@@ -22,6 +22,9 @@ from pggit_daemon.model.transaction import RowChange, TableName
 
 OUTBOX = TableName("pggit_daemon", "ddl_event")
 
+MOST_SIBLINGS = 16
+"""Siblings that the capture names, the youngest: there may be more where it names so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class DdlEvent:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pggit_daemon.model.ddl_event import MOST_SIBLINGS
 from pggit_daemon.model.transaction import RowOp, TableName
 from tests.unit.build import Who, who
 from tests.unit.build.follower import Follower
@@ -185,6 +186,19 @@ def test_marv_is_known_by_its_three_connections(others: int) -> None:
     follower = scene.follow()
     assert wrong(scene, follower) == {}
     assert scene.linked(follower) == ({} if others else scene.mine)
+
+
+def test_nobody_is_of_marvs_company_where_not_all_of_its_look_are_named() -> None:
+    """The capture names the youngest siblings; a hand among marv's own is one too many, whoever came after them."""
+    scene = Scene("marv", TableName("public", "migrations"))
+    scene.wal.connected = []
+    writer, _runner = marv(scene, others=1)
+    hand = scene.wal.connected[-1]
+    for number in range(MOST_SIBLINGS - 1):
+        connect(scene, 910 + number, "")
+    scene.run(hand, None)
+    scene.row(writer, **marv_row(1))
+    assert scene.linked(scene.follow()) == {}
 
 
 @pytest.mark.parametrize("use", ["reads before", "reads between", "writes"])

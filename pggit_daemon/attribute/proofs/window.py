@@ -42,6 +42,7 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import ToolSessions, lasted
 from pggit_daemon.model.changeset import Evidence
+from pggit_daemon.model.ddl_event import MOST_SIBLINGS
 from pggit_daemon.model.proof import InWindow
 from pggit_daemon.model.session import HeldLock, SessionKey, Watched
 from pggit_daemon.tools.source import Source
@@ -217,9 +218,16 @@ def is_of_company(source: Source, seen: Seen) -> bool:
     name = (source.table.schema, company.lock_table.replace("{table}", source.table.table))
     for lock in seen.locks:
         if lock.table == name and lock.since is not None and lock.profile == seen.session.profile:
+            if len(siblings) >= MOST_SIBLINGS and not any(_is_older(one, lock) for one in siblings):
+                return False  # there may be more that began so: only the youngest are named
             opened = {lock.holder, *(one for one in (*siblings, seen.session.key) if _within(one, lock))}
             return seen.session.key in opened and len(opened) == company.sessions
     return False
+
+
+def _is_older(session: SessionKey, lock: HeldLock) -> bool:
+    """Whether it began before the session that holds the lock."""
+    return lock.since is not None and lasted(session, lock.since) > lasted(lock.holder, lock.since)
 
 
 def _within(session: SessionKey, lock: HeldLock) -> bool:

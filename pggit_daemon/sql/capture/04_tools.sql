@@ -86,7 +86,8 @@ END $$;
 
 -- The other sessions with the same user, program and address, if a tool's sessions look so, or another session holds a
 -- tool's lock: a tool may run its callbacks on a connection of their own, which is recognized by its siblings; and a program
--- that a tool starts for each script, by having none. The youngest 16; NULL for everybody else.
+-- that a tool starts for each script, by having none. The youngest 16 (MOST_SIBLINGS in the daemon, which knows
+-- that there may be more then); NULL for everybody else.
 CREATE OR REPLACE FUNCTION pggit_daemon.sibling_sessions(locks jsonb) RETURNS jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from pggit_daemon.model.ddl_event import OUTBOX
+from pggit_daemon.model.ddl_event import MOST_SIBLINGS, OUTBOX
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import Profile, SessionKey
 from pggit_daemon.model.sighting import Activity
@@ -239,11 +239,12 @@ class Wal:
         ]
 
     def _siblings(self, session: Who) -> list[dict[str, Any]]:
+        """The youngest, as the capture names them; those in `connected` came one after the other."""
         return [
             {"pid": one.key.pid, "backend_start": one.key.started}
             for one in self.connected or ()
             if one.profile == session.profile and one.key != session.key
-        ]
+        ][: -MOST_SIBLINGS - 1 : -1]
 
     def _histories(self, tx: Tx) -> list[Any]:
         wrote = [{"wrote": name} for name in self.counted(self.wrote, tx.session)]
