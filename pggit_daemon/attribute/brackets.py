@@ -9,7 +9,10 @@ from __future__ import annotations
 from pggit_daemon.attribute.known import Bracket
 from pggit_daemon.attribute.matching import candidates_of, give_up, match_rows
 from pggit_daemon.attribute.opening import estrange
+from pggit_daemon.attribute.presence import Presence
 from pggit_daemon.attribute.proofs import proof_of
+from pggit_daemon.attribute.row import WaitingRow
+from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.changeset import BracketMove, Changeset
 from pggit_daemon.model.lsn import LSN
@@ -58,11 +61,7 @@ def bracket_closed(state: State, table: TableName, *, dropping: bool) -> None:
             state.dirty.add(source.name)
     match_rows(state)
     for source in _bracketed(state, table):
-        for row in list(state.rows.get(source.name, ())):
-            mine = all(set(segment.claims) == {source.name} for segment in candidates_of(state, row))
-            if mine and not row.matched and not source.is_run_by_children:
-                give_up(state, row)
-                match_rows(state)
+        give_up_ended(state, source)
         for session in state.known.sessions.housekeepers_of(source.name):
             for segment in state.pool.of_session(session):
                 segment.left_to(source.name, orphan=not dropping)
@@ -70,6 +69,23 @@ def bracket_closed(state: State, table: TableName, *, dropping: bool) -> None:
             state.changed.housekeepers[session] = None
         for segment in state.pool.of_source(source.name):
             state.expire_unless_wanted(segment, source.name)
+
+
+def give_up_ended(state: State, source: Source) -> None:
+    """Rows whose bracket has closed, of which nothing will tell any more what they took, nor a look at a session."""
+    for row in list(state.rows.get(source.name, ())):
+        found = candidates_of(state, row) if row.ended and not row.matched and not source.is_run_by_children else None
+        if found is None or any(set(segment.claims) != {source.name} for segment in found):
+            continue
+        if not any(_is_unseen(state, row, segment) for segment in found):
+            give_up(state, row)
+            match_rows(state)
+
+
+def _is_unseen(state: State, row: WaitingRow, segment: OpenSegment) -> bool:
+    """Whether a look will tell where the session was when the row was committed."""
+    where = state.known.sightings.of(segment.session, row.time, segment.time)
+    return segment.place in state.in_sight and where is Presence.NOT_SEEN
 
 
 def abandoned_by(state: State, session: SessionKey, up_to: LSN) -> None:

@@ -11,19 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
+from pggit_daemon.attribute.brackets import give_up_ended
 from pggit_daemon.attribute.matching import match_rows
-from pggit_daemon.attribute.presence import Presence
+from pggit_daemon.attribute.presence import LOOK_FOR, Presence
 from pggit_daemon.attribute.proofs import PROOFS
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Look
-
-LOOK_FOR = timedelta(seconds=5)
-"""How long after DDL, and after a row, its session is looked at: as long as the gaps of the tools' windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +66,8 @@ def looked_at(state: State, look: Look) -> None:
         if segment.session in look.found:
             state.mark_dirty(segment)
     match_rows(state)
+    for source in [state.sources[name] for name in state.rows]:
+        give_up_ended(state, source)
 
 
 def _is_asked_about(state: State, segment: OpenSegment) -> bool:

@@ -31,6 +31,9 @@ loaded machine up to 250 ms. People need longer between two statements.
 LONGEST = timedelta(seconds=1)
 """The longest statement that may have written a row: what runs longer says nothing of a moment."""
 
+LOOK_FOR = timedelta(seconds=5)
+"""How long after DDL, and after a row, its session is looked at: as long as the gaps of the tools' windows."""
+
 KEPT = 256
 """Sightings of one session that differ."""
 
@@ -124,7 +127,9 @@ class Sightings:
 
     def of(self, session: SessionKey, row: datetime, ran: datetime) -> Presence:
         """Where the session was when a row was committed; `ran`: when its last DDL before that was."""
-        return presence(self._seen.get(session, ()), row, ran)
+        found = presence(self._seen.get(session, ()), row, ran)
+        is_over = self.now is not None and self.now > row + LOOK_FOR
+        return Presence.UNKNOWN if found is Presence.NOT_SEEN and is_over else found
 
     def has_rival(self, session: SessionKey, looks: tuple[str, str], row: datetime, where: Presence) -> bool:
         """Whether another session of this user and application_name may have committed the row as well as this one."""

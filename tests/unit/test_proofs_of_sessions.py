@@ -191,3 +191,45 @@ def test_sqitch_row_of_data_alone_takes_no_ddl_of_a_session_that_is_there_still(
     assert scene.linked(follower) == scene.mine
     scene.unlock()
     assert scene.linked(follower.finish(scene.wal)) == scene.mine
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_hands_index_inside_rails_lock_is_not_its_if_the_hand_idled_at_the_row(reads: bool) -> None:  # noqa: FBT001
+    """It looks exactly like Rails, and is the only one that runs DDL; Rails' migration only changes data."""
+    scene, tool, hand = rails()
+    scene.look(tool)
+    if reads:
+        scene.look(hand)
+    scene.run(hand, None, "CREATE INDEX CONCURRENTLY")
+    scene.wal.sleep(0.01)
+    scene.row(tool, version="20260301000003")
+    scene.unlock()
+    follower = scene.follow()
+    assert scene.linked(follower) == {}
+    assert "did nothing when it was written: pid 901" in (follower.reported[-1].note or "")
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("mine", [True, False])
+def test_who_is_alone_inside_knex_lock_row_is_not_it_if_it_idled_at_the_row(mine: bool, leaves: bool) -> None:  # noqa: FBT001
+    """A hand that began with the tool runs DDL inside its lock; the row is of a migration of data, or of its own."""
+    scene = Scene("knex", TableName("public", "knex_migrations"), TableName("public", "knex_migrations_lock"))
+    assert scene.bracket is not None
+    tx = scene.wal.begin(TOOL)
+    tx.row(scene.bracket, RowOp.UPDATE, {"index": 1, "is_locked": 1})
+    tx.commit()
+    scene.wal.sleep(2)  # what it did to its tables is forgotten
+    runner = TOOL if mine else HAND
+    scene.run(runner, "1_m.js" if mine else None)
+    if leaves and not mine:
+        scene.wal.sleep(0.3)
+        scene.wal.leave(HAND)
+    scene.wal.sleep(0.1)
+    scene.row(TOOL, id=1, name="1_m.js", batch=1, migration_time="2026-03-01 10:00:00+00")
+    scene.wal.sleep(0.1)
+    tx = scene.wal.begin(TOOL)
+    tx.row(scene.bracket, RowOp.UPDATE, {"index": 1, "is_locked": 0})
+    tx.commit()
+    follower = scene.follow()
+    assert scene.linked(follower) == scene.mine
+    assert mine or "did nothing when it was written: pid 900" in (follower.reported[-1].note or "")

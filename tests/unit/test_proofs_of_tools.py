@@ -51,6 +51,7 @@ def test_a_session_that_used_the_history_table_is_told_from_one_of_the_same_look
     scene.run(TOOL, "shop 0001")
     scene.run(HAND, None)
     scene.row(TOOL, **django_row(1, "0001"))
+    scene.wal.sleep(0.01)  # until it was seen who was at work
     scene.run(HAND, None)
     scene.row(TOOL, **django_row(2, "0002"))
     assert scene.linked(scene.follow()) == scene.mine

@@ -27,6 +27,7 @@ from pggit_daemon.attribute.proofs.base import (
     are_together,
     claimed_elsewhere,
     is_certain,
+    unless_absent,
 )
 from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
 from pggit_daemon.attribute.row import WaitingRow
@@ -89,6 +90,10 @@ class AdvisoryLockProof(Proof):
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         if source.runs_elsewhere:
             return match_child(row, source, candidates, Evidence.LOCK, beside.known)
+        there = unless_absent(row, source, candidates, beside.known) if source.shows_itself else candidates
+        return there if isinstance(there, Wait) else self._under_lock(row, source, there, beside)
+
+    def _under_lock(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         strong = {
             session: segments
             for session, segments in candidates.items()
@@ -113,6 +118,10 @@ class AdvisoryLockProof(Proof):
             if not claimed_elsewhere(segments, source.name):
                 return Match(session, tuple(segments), Evidence.LOCK, proven=False)
         return Wait(f"{len(strong)} sessions ran DDL under the lock")
+
+    def depends_on_presence(self, claim: Claim, source: Source) -> bool:
+        """Beside a sibling's lock, of a tool whose own session writes its rows."""
+        return source.shows_itself and not claim.certain
 
     def holder(self, claim: Claim) -> SessionKey | None:
         return claim.group if isinstance(claim.group, SessionKey) else None

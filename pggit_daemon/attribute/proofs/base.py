@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Known
+from pggit_daemon.attribute.presence import Presence
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
@@ -170,6 +171,17 @@ def after_commit(row: WaitingRow, source: Source, candidates: Candidates, eviden
         return Wait(f"{len(sure)} sessions ran DDL that may be this row's: {named(sure)}")
     session, segments = next(iter(chosen.items()))
     return Match(session, tuple(segments), evidence, proven=True)
+
+
+def unless_absent(row: WaitingRow, source: Source, candidates: Candidates, known: Known) -> Candidates | Wait:
+    """Without those that certainly did not write the row, where its own session runs the DDL and none is certain."""
+    if any(is_certain(segments, source.name) for segments in candidates.values()):
+        return candidates
+    where = {session: known.sightings.of(session, row.time, some[-1].time) for session, some in candidates.items()}
+    if Presence.NOT_SEEN in where.values() and not row.overdue:
+        return Wait("it was not seen yet whether the session that ran DDL before it was at work when it was written")
+    there = {session: some for session, some in candidates.items() if where[session] is not Presence.ABSENT}
+    return there or Wait(f"the session that ran DDL before it did nothing when it was written: {named(candidates)}")
 
 
 def unless_weak(found: Found, source: Source) -> Found:

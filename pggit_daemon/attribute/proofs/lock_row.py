@@ -26,6 +26,7 @@ from pggit_daemon.attribute.proofs.base import (
     after_commit,
     are_together,
     is_certain,
+    unless_absent,
     unless_others_work,
     unless_weak,
 )
@@ -87,12 +88,19 @@ class LockRowProof(Proof):
     def match(self, row: WaitingRow, source: Source, candidates: Candidates, beside: Beside) -> Found:
         if source.runs_elsewhere:
             return match_child(row, source, candidates, Evidence.BRACKET, beside.known)
-        found = after_commit(row, source, _likely(source, candidates), Evidence.BRACKET)
+        there = unless_absent(row, source, candidates, beside.known)
+        if isinstance(there, Wait):
+            return there
+        found = after_commit(row, source, _likely(source, there), Evidence.BRACKET)
         if not isinstance(found, Match) or is_certain(found.segments, source.name):
             return found
         if not (row.ended or row.overdue):
             return Wait("its session may still show itself before the lock is given back")
         return unless_others_work(unless_weak(found, source), row, beside.known)
+
+    def depends_on_presence(self, claim: Claim, source: Source) -> bool:
+        """One on which nothing but its place in the bracket speaks for its session."""
+        return not claim.certain and not source.runs_elsewhere
 
     def watched(self, claim: Claim, segment: OpenSegment) -> Watched | None:  # noqa: ARG002
         return Watched(segment.session, by_lock=False)

@@ -12,7 +12,7 @@ from pggit_daemon.model.decision import Attribution, Link, Outcome
 from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.session import SessionKey
-from pggit_daemon.model.sighting import Look
+from pggit_daemon.model.sighting import Activity, Look
 from pggit_daemon.model.transaction import TableName, Transaction
 from pggit_daemon.tools.preset import Preset, packaged
 from pggit_daemon.tools.registry import Registry
@@ -33,7 +33,7 @@ class Follower:
 
     `live`: each transaction is stored by itself. `restart` loses all but the stored. `insert_only`: of
     these tables only inserts are streamed. `wal` shows what sessions do, to looks that come so `late` after a
-    transaction; without it nobody looks.
+    transaction; without it nothing is to be seen of them.
     """
 
     def __init__(
@@ -111,9 +111,12 @@ class Follower:
 
     def _look_at(self, *, at_once: bool) -> None:
         wanted = self.correlator.to_look_at()
-        if self.wal is not None and wanted.sessions and (wanted.at_once or not at_once):
-            found = {one: self.wal.seen(one, self.clock) for one in wanted.sessions}
-            others = self.wal.others(wanted.users, self.clock)
+        if wanted.sessions and (wanted.at_once or not at_once):
+            found: dict[SessionKey, Activity | None] = {one: Activity() for one in wanted.sessions}
+            others = {}
+            if self.wal is not None:
+                found = {one: self.wal.seen(one, self.clock) for one in wanted.sessions}
+                others = self.wal.others(wanted.users, self.clock)
             others = {one: shown for one, shown in others.items() if one not in found}
             self.correlator.looked_at(Look(self.clock, self.clock, found, others))
             self.store()

@@ -27,6 +27,9 @@ Number = dict[str, str | None]
 """The row of a table that has only one."""
 
 TABLE_CLASS = 1259
+TICK = timedelta(milliseconds=0.1)
+"""What begins after something else begins so much later."""
+
 STATISTICS_AFTER = timedelta(seconds=1)
 
 
@@ -278,8 +281,9 @@ class Wal:
         """The session has run a statement from then until now, and is in this state since."""
         self.people[session.key] = session
         done = self.doing.setdefault(session.key, [])
+        began, ended = began + TICK, max(self.now, began + 2 * TICK)
         done.append((began, Activity("active", began, began, xact_start or began)))
-        done.append((self.now, Activity(state, began, self.now, xact_start)))
+        done.append((ended, Activity(state, began, ended, xact_start)))
 
     def leave(self, session: Who) -> None:
         """The session ends."""
