@@ -6,8 +6,8 @@ In: the values. Out: the states of facts, and the values again. Called by `facts
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pggit_daemon.attribute.claims import Group
@@ -18,6 +18,9 @@ from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.transaction import TableName
 
 Stored = Mapping[str, Any]
+
+FOREIGN_STORED = 4
+"""Sessions of a look that are remembered over a restart, the shortest: they are written with each statement."""
 
 
 def table_key(table: TableName) -> str:
@@ -60,7 +63,9 @@ def tool_state(tool: ToolSessions) -> dict[str, Any]:
         "holders": [[session_state(who), str(held.first), held.seen.isoformat()] for who, held in tool.holders.items()],
         "marks": [str(mark) for mark in tool.marks],
         "strangers": [[session_state(who), group_state(group)] for who, group in tool.strangers.items()],
-        "foreign": [[*look, others.seen.isoformat()] for look, others in tool.foreign.items()],
+        "foreign": [
+            [*look, others.seen.isoformat(), _shortest(others.lasted)] for look, others in tool.foreign.items()
+        ],
         "looks": [list(look) for look in tool.looks],
         "unlocked": [
             [session_state(who), one.application, str(one.last), one.seen.isoformat()]
@@ -84,14 +89,25 @@ def loaded_tool(one: Stored) -> ToolSessions:
     tool.marks.extend(LSN.parse(mark) for mark in one["marks"])
     for who, group in one["strangers"]:
         tool.strangers[loaded_session(who)] = loaded_group(group)
-    for user, application, seen in one.get("foreign", ()):
-        tool.foreign[user, application] = Foreign(datetime.fromisoformat(seen))
+    for user, application, seen, *sessions in one.get("foreign", ()):
+        tool.foreign[user, application] = Foreign(datetime.fromisoformat(seen), _lasted(*sessions))
     tool.looks.update(((user, application), None) for user, application in one.get("looks", ()))
     for who, application, last, seen in one.get("unlocked", ()):
         tool.unlocked[loaded_session(who)] = Unlocked(application, LSN.parse(last), datetime.fromisoformat(seen))
     tool.shares = one.get("shares")
     tool.named = one.get("named", False)
     return tool
+
+
+def _shortest(sessions: Mapping[SessionKey, timedelta]) -> list[list[Any]]:
+    """Those that decide something: how short the shortest was, and whether there was another than a certain one."""
+    found = sorted(sessions.items(), key=lambda item: item[1])[:FOREIGN_STORED]
+    return [[session_state(who), took.total_seconds()] for who, took in found]
+
+
+def _lasted(sessions: Iterable[tuple[list[Any], float]] = (([0, ""], 0.0),)) -> dict[SessionKey, timedelta]:
+    """How long each lasted. An earlier version did not store who it was: somebody, as briefly as can be."""
+    return {loaded_session(who): timedelta(seconds=took) for who, took in sessions}
 
 
 def session_state(session: SessionKey) -> list[Any]:
