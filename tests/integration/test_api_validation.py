@@ -150,7 +150,9 @@ def test_a_changed_checksum_counts_while_its_conflict_is_open(conn: Connection) 
         assert _found(conn) == []
 
 
-def test_ddl_without_a_row_counts_until_its_source_goes_on(conn: Connection) -> None:
+@pytest.mark.parametrize("seen", ["next", "o"])
+def test_ddl_without_a_row_counts_until_its_source_goes_on(conn: Connection, seen: str) -> None:
+    """Also where the next row made no commit, as its DDL is there already, and is linked to this one."""
     with conn.transaction(force_rollback=True):
         conn.execute(
             "INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)"
@@ -162,7 +164,8 @@ def test_ddl_without_a_row_counts_until_its_source_goes_on(conn: Connection) -> 
         conn.execute("INSERT INTO pggit.commits (hash, branch_id, kind) VALUES ('next', 1, 'migration')")
         conn.execute(
             "INSERT INTO pggit.external_migrations (tool_name, source, migration_id, pggit_commit_id)"
-            " SELECT 'flyway', 's', 1, id FROM pggit.commits WHERE hash = 'next'"
+            " SELECT 'flyway', 's', 1, id FROM pggit.commits WHERE hash = %s",
+            [seen],
         )
         assert _found(conn) == []
 

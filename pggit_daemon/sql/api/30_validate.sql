@@ -183,14 +183,15 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
     JOIN m ON m.source || ' ' || m.migration_id = c.object_identifier
     WHERE c.conflict_type = 'checksum_changed' AND c.status = 'unresolved'
     UNION ALL
-    -- A tool's DDL that no row came for, unless that source has gone on since.
+    -- A tool's DDL that no row came for, unless that source has gone on since: a row that made no commit is linked to the
+    -- one that it saw, which may be this.
     SELECT NULL, 'orphan', format('DDL that a run of %s left without a migration, commit %s: %s', c.metadata ->> 'source', c.id, c.message),
            s.tool_name, c.metadata ->> 'source', NULL, c.id, c.id::text
     FROM pggit.commits AS c
     LEFT JOIN pggit_daemon.source AS s ON s.name = c.metadata ->> 'source'
     WHERE c.kind = 'tool' AND c.metadata ->> 'orphan' = 'true'
       AND (wanted IS NULL OR wanted IN (s.tool_name, c.metadata ->> 'source'))
-      AND NOT EXISTS (SELECT FROM m WHERE m.source = c.metadata ->> 'source' AND m.pggit_commit_id > c.id)
+      AND NOT EXISTS (SELECT FROM m WHERE m.source = c.metadata ->> 'source' AND m.pggit_commit_id >= c.id)
     UNION ALL
     -- A run that crashed has left its tool's lock behind: the next run will not begin.
     SELECT NULL, 'abandoned_lock',
