@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
-from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds, RowOverdue
+from pggit_daemon.attribute.deadlines import RowOverdue
 from pggit_daemon.attribute.encoding import (
     claim_state,
     loaded_claim,
@@ -32,7 +31,6 @@ from pggit_daemon.attribute.encoding_known import (
     table_key,
     tool_state,
 )
-from pggit_daemon.attribute.proofs import PROOFS
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import Changed, State
 from pggit_daemon.model.decision import Fact
@@ -114,8 +112,4 @@ def _restore(state: State, segment: OpenSegment) -> None:
         return
     state.pool.add(segment)
     state.keep_in_sight(segment)
-    for claim in segment.claims.values():
-        if PROOFS[claim.evidence].is_timed:
-            state.deadlines.add(segment.time + state.sources[claim.source].grace, ClaimEnds(segment, claim.source))
-    if segment.callback_of:
-        state.deadlines.add(segment.time + CALLBACK_GRACE, CallbackEnds(segment))
+    state.await_ends(segment)

@@ -15,7 +15,7 @@ from pggit_daemon.attribute.proofs import PROOFS, proof_of
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.session import Profile, SessionKey
+from pggit_daemon.model.session import SessionKey
 
 
 def recognise(state: State, source: str, session: SessionKey) -> None:
@@ -76,8 +76,12 @@ def see_other(state: State, segment: OpenSegment, source: str, now: datetime) ->
     claim = segment.claims.get(source)
     if claim is None or not PROOFS[claim.evidence].is_writers or (claim.reads and segment.ended):
         return
-    looks = Profile(segment.user, segment.application, None)
-    state.known.sessions.of(source).see_foreign(segment.session, looks, now)
+    see_foreign(state, segment, source, now)
+
+
+def see_foreign(state: State, segment: OpenSegment, source: str, now: datetime) -> None:
+    """What the session ran is not the tool's, so its looks show nothing for a while."""
+    state.known.sessions.of(source).see_foreign(segment.session, segment.looks, now)
     state.changed.tools[source] = None
 
 
@@ -87,7 +91,5 @@ def outlived(state: State, session: SessionKey, since: LSN) -> None:
         for source in [name for name in segment.claims if state.sources[name].is_run_by_children]:
             rows = (row for row in state.rows.get(source, ()) if not row.matched and row.commit_lsn <= since)
             if any(segment.stands_before(row.lsn, row.commit_lsn) for row in rows):
-                looks = Profile(segment.user, segment.application, None)
-                state.known.sessions.of(source).see_foreign(segment.session, looks, segment.time)
-                state.changed.tools[source] = None
+                see_foreign(state, segment, source, segment.time)
                 state.drop_claim(segment, source)

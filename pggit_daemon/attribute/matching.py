@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pggit_daemon.attribute.learning import learn, see_other, show_own
+from pggit_daemon.attribute.learning import learn, see_foreign, see_other, show_own
 from pggit_daemon.attribute.proofs import PROOFS, Beside, Candidates, Match, Nothing, Wait, may_be_of, proof_of
 from pggit_daemon.attribute.proofs.advisory_lock import row_inside
 from pggit_daemon.attribute.proofs.session import by_writer, of_writer
@@ -21,7 +21,7 @@ from pggit_daemon.attribute.state import State
 from pggit_daemon.attribute.unlocked import close_unlocked, unlocked_before
 from pggit_daemon.model.changeset import Evidence, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.session import Profile, SessionKey
+from pggit_daemon.model.session import SessionKey
 
 MOST_CANDIDATES = 64
 """Sessions that are looked at for one row: among so many nobody can say whose it is."""
@@ -53,9 +53,7 @@ def give_up(state: State, row: WaitingRow) -> None:
     if looks_only:
         # At least one of them is not the tool's, and looks like it.
         for segment in candidates:
-            profile = Profile(segment.user, segment.application, None)
-            state.known.sessions.of(row.source).see_foreign(segment.session, profile, segment.time)
-        state.changed.tools[row.source] = None
+            see_foreign(state, segment, row.source, segment.time)
     for segment in candidates:
         for source, claim in list(segment.claims.items()):
             if source == row.source:

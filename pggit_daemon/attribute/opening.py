@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
 from pggit_daemon.attribute.callbacks import possible_callback
 from pggit_daemon.attribute.claims import Claim, Group, Seen, as_certain
-from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.learning import outlived, recognise, show_own
 from pggit_daemon.attribute.proofs import PROOFS, proof_of
@@ -156,7 +154,7 @@ def claim(state: State, seen: Seen, segments: Sequence[OpenSegment]) -> None:
         if segment.is_open:
             state.pool.add(segment)
             state.keep_in_sight(segment)
-            _await(state, segment)
+            state.await_ends(segment)
         state.update_attribution(segment)
     for found in claims.values():
         holder = PROOFS[found.evidence].holder(found)
@@ -182,15 +180,6 @@ def _unclaimed(state: State, segment: OpenSegment, owner: str | None) -> None:
             segment.left_to(source, orphan=False)
             return
     segment.callback_of = segment.may_call_back
-
-
-def _await(state: State, segment: OpenSegment) -> None:
-    for found in segment.claims.values():
-        if PROOFS[found.evidence].is_timed:
-            grace = state.sources[found.source].grace
-            state.deadlines.add(segment.time + grace, ClaimEnds(segment, found.source))
-    if segment.callback_of:
-        state.deadlines.add(segment.time + CALLBACK_GRACE, CallbackEnds(segment))
 
 
 def _is_outdated(state: State, found: Claim, seen: Seen) -> bool:

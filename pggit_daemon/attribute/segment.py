@@ -15,7 +15,7 @@ from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.objects import ObjectKey
-from pggit_daemon.model.session import SessionKey
+from pggit_daemon.model.session import Profile, SessionKey
 
 Place = tuple[LSN, int]
 """Where a segment stands: its transaction's commit, and its number within that."""
@@ -86,6 +86,11 @@ class OpenSegment:
     def last(self) -> LSN:
         """Where its last statement stands."""
         return self.statements[-1].lsn
+
+    @property
+    def looks(self) -> Profile:
+        """How its session looks, but for where it comes from."""
+        return Profile(self.user, self.application, None)
 
     @property
     def is_free(self) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pggit_daemon.attribute.attribution import attribution
-from pggit_daemon.attribute.deadlines import Deadlines
+from pggit_daemon.attribute.callbacks import GRACE as CALLBACK_GRACE
+from pggit_daemon.attribute.deadlines import CallbackEnds, ClaimEnds, Deadlines
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.pool import Pool
 from pggit_daemon.attribute.proofs import PROOFS, may_be_of
@@ -87,6 +88,14 @@ class State:
         claims = ((PROOFS[one.evidence], one, self.sources[one.source]) for one in segment.claims.values())
         if any(proof.depends_on_presence(one, source) for proof, one, source in claims):
             self.in_sight[segment.place] = segment
+
+    def await_ends(self, segment: OpenSegment) -> None:
+        """Set the deadlines of what somebody may claim for a while."""
+        for claim in segment.claims.values():
+            if PROOFS[claim.evidence].is_timed:
+                self.deadlines.add(segment.time + self.sources[claim.source].grace, ClaimEnds(segment, claim.source))
+        if segment.callback_of:
+            self.deadlines.add(segment.time + CALLBACK_GRACE, CallbackEnds(segment))
 
     def mark_dirty(self, segment: OpenSegment) -> None:
         """Have the waiting rows of the sources that claim it matched anew."""

@@ -43,12 +43,26 @@ URGES = 5  # requests in a row for a reply that we cannot give
 URGE_PAUSE = 0.1  # seconds between the answers to them
 
 
-class SwollenError(Exception):
+class RenewalError(Exception):
+    """The stream had better be another. `reason`: why, for the log; `after`: what it has passed that makes it so."""
+
+    reason = "it had better be another"
+
+    def __init__(self, after: str | None = None) -> None:
+        super().__init__(self.reason if after is None else f"{self.reason}, after {after}")
+        self.after = after
+
+
+class SwollenError(RenewalError):
     """A record that was too large is behind us, and libpq keeps as much memory until the connection ends."""
 
+    reason = "to free memory"
 
-class RenamedError(Exception):
+
+class RenamedError(RenewalError):
     """The server counts us as a synchronous standby, or no more: what we tell it must be otherwise from the start."""
+
+    reason = "synchronous_standby_names is otherwise now"
 
 
 class Urges:
@@ -147,7 +161,7 @@ class Feed:
         return self._acknowledged
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
-        """Yield batches until the stream ends, a StreamError, or had better be another (SwollenError, RenamedError)."""
+        """Yield batches until the stream ends, a StreamError, or had better be another, a RenewalError."""
         while True:
             await self._connection.read(self._take, WAITED_FOR if self.is_standby else PATIENCE)
             batch = self._assembler.batch()

@@ -28,6 +28,7 @@ from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.errors import ConnectError, PggitDaemonError, StreamEnded, StreamError, UndecodableError
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.progress import Progress
+from pggit_daemon.replication.feed import RenewalError
 from pggit_daemon.sql import load_queries
 
 log = structlog.get_logger(__name__)
@@ -38,8 +39,10 @@ MANY = 2
 """Starts that brought nothing, after which messages are left out."""
 
 
-class MessagesPassedError(Exception):
+class MessagesPassedError(RenewalError):
     """All that was to be read without messages is read: the stream had better begin again there, with them."""
+
+    reason = "to read messages again"
 
     def __init__(self, received: LSN) -> None:
         super().__init__(str(received))

@@ -33,7 +33,7 @@ from pggit_daemon.reconcile import baseline
 from pggit_daemon.reconcile.outcome import Limits
 from pggit_daemon.reconcile.scheduler import Intervals, Listeners, Scheduler
 from pggit_daemon.replication.connection import ReplicationConnection
-from pggit_daemon.replication.feed import Feed, RenamedError, SwollenError
+from pggit_daemon.replication.feed import Feed, RenewalError
 from pggit_daemon.runtime.beginning import Beginning
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
@@ -165,8 +165,9 @@ class Database:
                     await self._stream(connections, store, registry, stop, suspects)
                 except TablesChangedError as change:
                     self._log.info("tables_added", tables=[str(table) for table in change.tables])
-                except (SwollenError, RenamedError, MessagesPassedError) as why:
-                    self._renew(why)
+                except RenewalError as why:
+                    passed = {"after": why.after} if why.after is not None else {}
+                    self._log.info("stream_renewed", reason=why.reason, **passed)
                 except RefusedError as exc:
                     if suspects:
                         raise
@@ -195,15 +196,6 @@ class Database:
         self._quarantined += 1
         self._metrics.quarantined_transactions.labels(self._config.name).inc()
         self._log.error("transaction_quarantined", lsn=str(poison.lsn), reason=poison.reason)
-
-    def _renew(self, why: SwollenError | RenamedError | MessagesPassedError) -> None:
-        if isinstance(why, RenamedError):
-            self._log.info("stream_renewed", reason="synchronous_standby_names is otherwise now")
-        elif isinstance(why, SwollenError):
-            self._log.info("stream_renewed", reason="to free memory", after=str(why))
-        else:
-            self._start = None
-            self._log.info("stream_renewed", reason="to read messages again", after=str(why))
 
     async def _registry(self, conn: psycopg.AsyncConnection[Any]) -> Registry:
         grace = timedelta(seconds=self._config.grace_seconds)
@@ -291,6 +283,7 @@ class Database:
                     await pipeline.run(stop, handled)
                 except MessagesPassedError as exc:
                     await store.apply([], exc.passed(state.progress), state.progress.commit)
+                    self._start = None
                     raise
                 finally:
                     self.writing = False

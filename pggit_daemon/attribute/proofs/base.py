@@ -19,7 +19,7 @@ from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import Housekeeper
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.session import Profile, SessionKey, Watched
+from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.tools.source import Source
 
 Candidates = Mapping[SessionKey, Sequence[OpenSegment]]
@@ -196,8 +196,7 @@ def unless_others_work(found: Found, row: WaitingRow, known: Known) -> Found:
     """Looks, and a look at the tool's tables, tell nothing where others of that look run DDL: they may look, too."""
     if isinstance(found, Match):
         for segment in found.segments:
-            looks = Profile(segment.user, segment.application, None)
-            if known.sessions.of(row.source).is_foreign(looks, row.time, but=segment.session):
+            if known.sessions.of(row.source).is_foreign(segment.looks, row.time, but=segment.session):
                 return Wait(
                     f"others of {segment.user} ({segment.application}) ran DDL lately, so nothing shows that DDL"
                     f" before it ran in the tool's session: pid {segment.session.pid}"

@@ -18,7 +18,7 @@ from pggit_daemon.attribute.proofs.base import Candidates, Found, Match, Wait, a
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.sessions import lasted
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.session import Profile, SessionKey
+from pggit_daemon.model.session import SessionKey
 from pggit_daemon.tools.source import Source
 
 
@@ -46,8 +46,7 @@ def match_child(row: WaitingRow, source: Source, candidates: Candidates, evidenc
     tool = known.sessions.of(source.name)
     for segment in found.segments:
         since = segment.claims[source.name].since
-        looks = Profile(segment.user, segment.application, None)
-        if since is not None and tool.is_foreign(looks, row.time, within=row.time - since):
+        if since is not None and tool.is_foreign(segment.looks, row.time, within=row.time - since):
             return Wait(f"others of {segment.user} ({segment.application}) ran DDL lately in sessions as short")
     return found
 

@@ -210,13 +210,13 @@ END $$;
 CREATE OR REPLACE FUNCTION pggit_daemon.flat_renamed(relation oid) RETURNS text
     LANGUAGE plpgsql AS $$
 DECLARE
-    indexes  oid[];
-    keys     oid[];
-    rules    oid[];
-    others   oid[];    -- its row type, the array type of that, its defaults
-    is_more  boolean;
-    elements jsonb;
-    hanging  jsonb := '[]';
+    indexes    oid[];
+    keys       oid[];
+    rules      oid[];
+    others     oid[];  -- its row type, the array type of that, its defaults
+    is_more    boolean;
+    elements   jsonb;
+    dependents jsonb := '[]';
 BEGIN
     SELECT ARRAY[c.reltype, y.typarray], c.relhassubclass OR c.relhastriggers OR c.relhasrules INTO others, is_more
       FROM pg_class AS c JOIN pg_type AS y ON y.oid = c.reltype WHERE c.oid = relation;
@@ -242,19 +242,19 @@ BEGIN
     END IF;
     elements := pggit_daemon.flat_table(relation, NULL);
     IF elements IS NOT NULL AND indexes IS NOT NULL THEN
-        hanging := hanging || pggit_daemon.flat_indexes(indexes, false)::jsonb;
+        dependents := dependents || pggit_daemon.flat_indexes(indexes, false)::jsonb;
     END IF;
     IF elements IS NOT NULL AND keys IS NOT NULL THEN
-        hanging := hanging || pggit_daemon.flat_keys(keys)::jsonb;
+        dependents := dependents || pggit_daemon.flat_keys(keys)::jsonb;
     END IF;
     IF elements IS NOT NULL AND rules IS NOT NULL THEN
         FOR relation IN SELECT DISTINCT w.ev_class FROM pg_rewrite AS w WHERE w.oid = ANY (rules) LOOP
-            hanging := hanging || pggit_daemon.flat_view(relation, false)::jsonb;
+            dependents := dependents || pggit_daemon.flat_view(relation, false)::jsonb;
         END LOOP;
     END IF;
-    IF elements || hanging IS NULL OR hanging = '[]' THEN
-        RETURN elements || hanging;
+    IF elements || dependents IS NULL OR dependents = '[]' THEN
+        RETURN elements || dependents;
     END IF;
     RETURN elements || (SELECT jsonb_agg(e ORDER BY (e ->> 'classid')::integer, (e ->> 'objid')::bigint)
-                          FROM jsonb_array_elements(hanging) AS e);
+                          FROM jsonb_array_elements(dependents) AS e);
 END $$;
