@@ -20,6 +20,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pggit_daemon.sql.expressions import expanded
 from pggit_daemon.sql.from_presets import filled
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def steps() -> tuple[SqlFile, ...]:
 def repeatable() -> tuple[SqlFile, ...]:
     """Return the files that may run again at any time, in the order in which they must run.
 
-    The names of tools' tables in them are those of the packaged presets.
+    The names of tools' tables in them are those of the packaged presets; expressions that they share are put in.
     """
     files = (file for folder in REPEATABLE for file in _folder(folder))
-    return tuple(SqlFile(file.name, filled(file.text)) for file in files)
+    return tuple(SqlFile(file.name, filled(expanded(file.text))) for file in files)
 
 
 def digest(sql_files: tuple[SqlFile, ...]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pggit_daemon.sql
 from pggit_daemon.sql import repeatable, steps
+from pggit_daemon.sql.expressions import expanded
 from pggit_daemon.tools.capture_settings import names_in_capture
 
 RELEASED = {"0002_private_tables.sql"}  # has two other letters in comments, and is never edited again
@@ -32,3 +33,12 @@ def test_each_list_of_names_is_filled_in() -> None:
     words = {word for text in texts for word in re.findall(r"'\{([a-z]+_[a-z_]+)\}'", text)}
     assert words == set(names_in_capture())
     assert [file.name for file in repeatable() for word in words if "'{" + word + "}'" in file.text] == []
+
+
+def test_a_shared_expression_is_written_once_and_put_in_everywhere() -> None:
+    """Promise: the line that says it goes, so that no text of ours is left that a server could not run."""
+    text = "-- why\n-- {one} = f(a) + 1\nSELECT {one}, {one}, '{}', {other};\n"
+    assert expanded(text) == "-- why\n\nSELECT f(a) + 1, f(a) + 1, '{}', {other};\n"
+    [triggers] = [file.text for file in repeatable() if file.name.endswith("07_triggers.sql")]
+    assert triggers.count("said := CASE WHEN strpos(stack") == 3
+    assert "said := {" not in triggers
