@@ -118,3 +118,32 @@ def test_an_identity_that_was_set_back_is_a_finding_and_the_writer_still_counts(
     assert message.endswith("SELECT pggit.integrate('public.schema_info')")
     run(scene, message.rpartition(": ")[2])
     assert scene.value(found) is None
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in its transaction", "before it"])
+def test_one_number_that_is_integrated_late_goes_on_exactly(unfollowed: Scene, *, apart: bool) -> None:
+    """The first UPDATE that is decoded bears the number before it, which no row of the stream had shown."""
+    scene = unfollowed
+    scene.follow(grace_seconds=5)
+    run(scene, SEQUEL, "INSERT INTO schema_info VALUES (0)")
+    for number in range(1, 5):
+        if number == 3:
+            run(scene, "SELECT pggit.integrate('schema_info'::regclass)")
+        with psycopg.connect(scene.dsn, autocommit=True) as hand, psycopg.connect(scene.dsn, autocommit=apart) as tool:
+            hand.execute(f"CREATE TABLE before_{number} (id int)".encode())
+            tool.execute(f"CREATE TABLE m{number} (id int)".encode())
+            hand.execute(f"CREATE TABLE beside_{number} (id int)".encode())
+            tool.execute("UPDATE schema_info SET version = %s", [number])
+    scene.caught_up()
+    with psycopg.connect(scene.dsn) as conn:
+        found = conn.execute(
+            "SELECT m.version, ch.object_name FROM pggit.external_migrations AS m"
+            " JOIN pggit.commit_changes AS ch ON ch.commit_id = m.pggit_commit_id"
+            " WHERE m.tool_name = 'sequel' AND m.evidence <> 'none' ORDER BY 1"
+        ).fetchall()
+        known = conn.execute(
+            "SELECT version, status FROM pggit.external_migrations WHERE tool_name = 'sequel' ORDER BY migration_id"
+        ).fetchall()
+    assert known == [(str(number), "applied") for number in range(1, 5)]
+    assert [name for version, name in found if name != f"public.m{version}"] == [], "nothing is linked wrongly"
+    assert [version for version, _ in found][-2:] == ["3", "4"], "everything since is exact"

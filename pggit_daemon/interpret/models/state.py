@@ -72,9 +72,14 @@ class State:
                 case RowOp.INSERT | RowOp.UPDATE:
                     key = self.key_of(new)
                     _, _, old = gone.pop(key, (None, None, self._row_at(key)))
+                    missed: Changes = ()
                     if change.op is RowOp.UPDATE:
-                        new = {**(old or {}), **new}
-                    yield from self._changes_of(_Move(change.lsn, change.op.value, key, old, new))
+                        said = {**(old or {}), **as_text(change.identity)}
+                        missed = self._missed(change.lsn, key, old, said)
+                        old, new = said if missed else old, {**said, **new}
+                    for changes in self._changes_of(_Move(change.lsn, change.op.value, key, old, new)):
+                        yield (*missed, *changes)
+                        missed = ()
         for key, (lsn, operation, old) in gone.items():
             yield from self._changes_of(_Move(lsn, operation, key, old, None))
 
@@ -101,6 +106,16 @@ class State:
             if old is None or new is None or any(old.get(name) != new.get(name) for name in self._book.preset.read):
                 for changes in self._changes_of(_Move(lsn, "reconcile", key, old, new)):
                     yield from changes
+
+    def _missed(self, lsn: LSN, key: str, known: TextRow | None, said: TextRow) -> Changes:
+        """What decoding did not show before: the row was no more what is known of it, as its update says.
+
+        Its table has had a replica identity since then. These steps are their own, whose DDL is not this update's.
+        """
+        if self._number(said) == self._number(known):
+            return ()
+        steps = self._changes_of(_Move(lsn, "inferred", key, known, said))
+        return tuple(change for changes in steps for change in changes)
 
     # -- what a move means
 
