@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pggit_daemon.model.transaction import RowOp
 from tests.unit.build import (
     LOG,
@@ -14,21 +12,16 @@ from tests.unit.build import (
 from tests.unit.liquibase_runs import SOURCE, compare, follow, row, text
 
 
-@pytest.fixture
-def run(wal: Wal) -> Liquibase:
-    return Liquibase(wal, who(100))
-
-
-def test_reran_is_found_by_comparing_and_takes_its_ddl(wal: Wal, run: Liquibase) -> None:
-    run.open()
-    run.run("public.a")
-    run.close()
-    run.open()
-    events = run.statements("public.v", tag="CREATE VIEW")
-    run.undecodable()
+def test_reran_is_found_by_comparing_and_takes_its_ddl(wal: Wal, liquibase: Liquibase) -> None:
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.close()
+    liquibase.open()
+    events = liquibase.statements("public.v", tag="CREATE VIEW")
+    liquibase.undecodable()
     follower = follow(wal)
     assert follower.correlator.undecoded() == frozenset(), "not while the bracket is open"
-    run.close()
+    liquibase.close()
     follower.feed(wal.transactions[-1])
     compare(follower, [text(1, exectype="RERAN", orderexecuted="2", md5sum="9:x")])
     assert follower.taken[events[0]] == row("1")
@@ -36,17 +29,17 @@ def test_reran_is_found_by_comparing_and_takes_its_ddl(wal: Wal, run: Liquibase)
     assert follower.reported[-1].evidence == "bracket"
 
 
-def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibase) -> None:
-    run.open()
-    run.run("public.a")
-    run.run("public.b")
-    run.close()
-    run.open()
-    newest = run.statements("public.b", tag="DROP TABLE")
-    run.undecodable()
-    oldest = run.statements("public.a", tag="DROP TABLE")
-    run.undecodable()
-    run.close()
+def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, liquibase: Liquibase) -> None:
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.run("public.b")
+    liquibase.close()
+    liquibase.open()
+    newest = liquibase.statements("public.b", tag="DROP TABLE")
+    liquibase.undecodable()
+    oldest = liquibase.statements("public.a", tag="DROP TABLE")
+    liquibase.undecodable()
+    liquibase.close()
     follower = follow(wal)
     compare(follower, [])
     assert [follower.taken[newest[0]], follower.taken[oldest[0]]] == [row("2"), row("1")]
@@ -55,32 +48,32 @@ def test_rollback_is_found_by_comparing_the_newest_first(wal: Wal, run: Liquibas
     assert [(m.migration_id, m.rollback_of) for m in undone if m is not None] == [(-2, 2), (-1, 1)]
 
 
-def test_a_tag_takes_no_ddl_and_makes_no_commit(wal: Wal, run: Liquibase) -> None:
-    run.open()
-    run.run("public.a")
-    run.close()
-    run.open()
-    run.undecodable()
-    run.close()
+def test_a_tag_takes_no_ddl_and_makes_no_commit(wal: Wal, liquibase: Liquibase) -> None:
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.close()
+    liquibase.open()
+    liquibase.undecodable()
+    liquibase.close()
     follower = follow(wal)
     compare(follower, [text(1, tag="v1")])
     assert follower.kinds == ["migration"]
     assert follower.reported[-1].row.principal.meaning == "tagged"
 
 
-def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: Liquibase) -> None:
+def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, liquibase: Liquibase) -> None:
     """The comparison knows no order between them: the one that ran DDL is the one that had some."""
-    run.open()
-    run.run("public.a")
-    run.run("public.b")
-    run.close()
-    run.open()
-    events = run.statements("public.v", tag="CREATE VIEW")
-    run.undecodable()
-    run.close()
-    run.open()
-    run.undecodable()
-    run.close()
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.run("public.b")
+    liquibase.close()
+    liquibase.open()
+    events = liquibase.statements("public.v", tag="CREATE VIEW")
+    liquibase.undecodable()
+    liquibase.close()
+    liquibase.open()
+    liquibase.undecodable()
+    liquibase.close()
     follower = follow(wal)
     compare(follower, [text(1, exectype="RERAN", orderexecuted="3", md5sum="9:x"), text(2, tag="v1")])
     assert follower.taken[events[0]] == row("1")
@@ -88,31 +81,31 @@ def test_reran_and_tag_read_at_once_are_told_apart_by_their_ddl(wal: Wal, run: L
     assert meanings[-2:] == ["reran", "tagged"]
 
 
-def test_checksums_cleared_and_filled_again(wal: Wal, run: Liquibase) -> None:
-    run.open()
-    run.run("public.a")
-    run.run("public.b")
-    run.close()
-    run.open()
-    run.undecodable()
-    run.close()
+def test_checksums_cleared_and_filled_again(wal: Wal, liquibase: Liquibase) -> None:
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.run("public.b")
+    liquibase.close()
+    liquibase.open()
+    liquibase.undecodable()
+    liquibase.close()
     follower = follow(wal)
     compare(follower, [text(1, md5sum=None), text(2, md5sum=None)])
     cleared = follower.reported[-1].row
     assert [change.meaning for change in cleared.changes] == ["checksum_cleared"] * 2
     for _ in range(2):
-        run.undecodable()
+        liquibase.undecodable()
     follower.feed(*wal.transactions[-2:])
     compare(follower, [text(1), text(2)])
     meanings = [link.row.principal.meaning for link in follower.reported[-2:]]
     assert meanings == ["checksum_filled"] * 2
 
 
-def test_an_undecodable_change_that_changed_nothing_is_nothing(wal: Wal, run: Liquibase) -> None:
-    run.open()
-    run.run("public.a")
-    run.close()
-    run.undecodable()
+def test_an_undecodable_change_that_changed_nothing_is_nothing(wal: Wal, liquibase: Liquibase) -> None:
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.close()
+    liquibase.undecodable()
     follower = follow(wal)
     compare(follower, [text(1)])
     assert follower.correlator.undecoded() == frozenset()
@@ -120,10 +113,10 @@ def test_an_undecodable_change_that_changed_nothing_is_nothing(wal: Wal, run: Li
     assert follower.kinds == ["migration"]
 
 
-def test_truncate_of_the_log_ends_all_rows(wal: Wal, run: Liquibase) -> None:
-    run.open()
-    run.run("public.a")
-    run.close()
+def test_truncate_of_the_log_ends_all_rows(wal: Wal, liquibase: Liquibase) -> None:
+    liquibase.open()
+    liquibase.run("public.a")
+    liquibase.close()
     tx = wal.begin(who(900, "psql"))
     tx.row(LOG, RowOp.TRUNCATE)
     tx.commit()
