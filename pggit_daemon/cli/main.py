@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from pggit_daemon.cli import compare, config, findings, history, install, run, s
 from pggit_daemon.cli.output import visible
 from pggit_daemon.config import redact
 from pggit_daemon.errors import PggitDaemonError
+from pggit_daemon.query.references import UsageError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -80,6 +82,7 @@ def main() -> None:
     """Run a command and end the process with its exit code."""
     _Options.debug = False
     try:
+        _check_encoding(sys.argv[1:])
         app()
     except PggitDaemonError as exc:
         _print_error(exc)
@@ -89,6 +92,13 @@ def main() -> None:
     except Exception as exc:  # noqa: BLE001  (the last place: a person gets a sentence, --debug the traceback)
         _print_unexpected(exc)
         sys.exit(1)
+
+
+def _check_encoding(words: Iterable[str]) -> None:
+    """Refuse what is not UTF-8: no server and no terminal takes what Python puts there instead."""
+    for word in words:
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UsageError(f"not UTF-8: {word.encode('utf-8', 'backslashreplace').decode()}")
 
 
 def _print_error(error: PggitDaemonError) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pggit_daemon.cli.main import main
 from pggit_daemon.query.records import shown_as
 from pggit_daemon.query.references import (
     CommitId,
@@ -98,3 +99,13 @@ def test_a_reader_sees_the_tools_own_version_in_place_of_an_id_of_ours(
     assert MigrationRef(
         "flyway", None if version in {"2.1", "0002"} and migration_id > 0 else migration_id, shown[7:]
     ) in (parse_reference(shown))
+
+
+def test_a_word_that_is_not_utf_8_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: no error of Python's, which would ask for a report."""
+    monkeypatch.setattr("sys.argv", ["pggit-daemon", "show", b"caf\xe9".decode("utf-8", "surrogateescape")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (2, "error: not UTF-8: caf\\udce9\n")
