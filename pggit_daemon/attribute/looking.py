@@ -54,7 +54,7 @@ def wanted(state: State) -> Wanted:
     return Wanted(
         frozenset(segment.session for segment in asked),
         frozenset(segment.user for segment in asked),
-        frozenset(state.sources[name].table.table for segment in asked for name in segment.claims),
+        frozenset(one.table for segment in asked for name in segment.claims for one in state.sources[name].tables),
         at_once=at_once,
     )
 
