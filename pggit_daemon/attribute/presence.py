@@ -6,8 +6,8 @@ clock. Out: present, absent, unknown, or not known yet. Pure; asked by the proof
 PostgreSQL tells of a backend when its newest statement began, and since when it idles. The row's commit lies within the
 statement that committed it, so a session that had been idle since before the row, or had ended, certainly did not
 write it. One that ran a statement just then which can write a row did; a look comes no nearer to a proof. Where the
-session has gone on or has ended meanwhile, the look came too late: then it counts only if it was at work shortly before
-the row and again shortly after it, or gone by then, and nobody else of its look may have been at work in that moment.
+session has gone on or has ended meanwhile, the look came too late: then it counts only if its DDL was committed shortly
+before the row, it went on shortly after it or was gone by then, and nobody else of its look may have been at work.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ loaded machine up to 250 ms. People need longer between two statements.
 
 LONGEST = timedelta(seconds=1)
 """The longest statement that may have written a row: what runs longer says nothing of a moment."""
+
+TOGETHER = timedelta(seconds=1)
+"""How far apart the connections begin that one program opens at once."""
 
 LOOK_FOR = timedelta(seconds=5)
 """How long after DDL, and after a row, its session is looked at: as long as the gaps of the tools' windows."""
@@ -54,35 +57,33 @@ def presence(seen: Iterable[Sighting], row: datetime, ran: datetime) -> Presence
 
     `seen` is in the order of the looks.
     """
-    at_work, spanning = ran, None
+    spanning = None
     for one in seen:
         now, after = one.activity, one.began >= row
         told: Presence | None = None
         if now is None:
-            told = Presence.ABSENT if one.ended < row else _so_near(at_work, spanning, one.ended)
+            told = Presence.ABSENT if one.ended < row else _so_near(ran, spanning, one.ended)
         elif now.query_start is None or now.state_change is None:
             told = Presence.UNKNOWN if after else None
         elif now.query_start > row:
-            told = _went_on(now, now.query_start, row, at_work, spanning)
+            told = _went_on(now, now.query_start, row, ran, spanning)
         elif now.is_running:
             told = Presence.ABSENT if after and not now.writes else None
             spanning = now.query_start if after else None
-            at_work = max(at_work, now.query_start, min(one.began, row))
         elif now.state_change >= row:
             told = _ran_then(now, now.query_start, now.state_change)
         else:
             told = Presence.ABSENT if after else None
-            at_work = max(at_work, now.state_change)
         if told is not None:
             return told
     return Presence.NOT_SEEN
 
 
-def _went_on(now: Activity, began: datetime, row: datetime, at_work: datetime, spanning: datetime | None) -> Presence:
+def _went_on(now: Activity, began: datetime, row: datetime, ran: datetime, spanning: datetime | None) -> Presence:
     """A newer statement hides which one it ran then. A transaction that was open over the row did not commit it."""
     if now.xact_start is not None and now.xact_start <= row:
         return Presence.ABSENT
-    return _so_near(at_work, spanning, min(began, now.xact_start or began))
+    return _so_near(ran, spanning, min(began, now.xact_start or began))
 
 
 def _ran_then(now: Activity, began: datetime, ended: datetime) -> Presence:
@@ -92,11 +93,11 @@ def _ran_then(now: Activity, began: datetime, ended: datetime) -> Presence:
     return Presence.PRESENT if ended - began <= LONGEST else Presence.UNKNOWN
 
 
-def _so_near(at_work: datetime, spanning: datetime | None, again: datetime) -> Presence:
-    """At work before the row, and again after it, or gone then; `spanning`: since when it ran a statement meanwhile."""
+def _so_near(ran: datetime, spanning: datetime | None, again: datetime) -> Presence:
+    """At work again after the row, or gone then; `spanning`: since when it ran a statement meanwhile."""
     if spanning is not None:
         return Presence.PRESENT if again - spanning <= LONGEST else Presence.UNKNOWN
-    return Presence.NEAR if again - at_work <= NEAR else Presence.UNKNOWN
+    return Presence.NEAR if again - ran <= NEAR else Presence.UNKNOWN
 
 
 @dataclass(slots=True)
@@ -132,9 +133,13 @@ class Sightings:
         return Presence.UNKNOWN if found is Presence.NOT_SEEN and is_over else found
 
     def has_rival(self, session: SessionKey, looks: tuple[str, str], row: datetime, where: Presence) -> bool:
-        """Whether another session of this user and application_name may have committed the row as well as this one."""
+        """Whether another session of this user and application_name may have committed the row as well as this one.
+
+        One that began with it is the same program's, so whichever of them wrote the row, the DDL is that program's.
+        """
         for other, its in self._looks.items():
-            if other != session and its == looks and not _began_after(other, row):
+            is_another = other != session and its == looks and not _began_together(other, session)
+            if is_another and not _began_after(other, row):
                 found = presence(self._seen.get(other, ()), row, row)
                 if found is Presence.PRESENT or (where is Presence.NEAR and found is not Presence.ABSENT):
                     return True
@@ -159,6 +164,13 @@ class Sightings:
 
     def _ended_long_ago(self, session: SessionKey) -> bool:
         return self.has_gone(session) and self.now is not None and self.now - self._seen[session][-1].ended > REMEMBERED
+
+
+def _began_together(one: SessionKey, other: SessionKey) -> bool:
+    try:
+        return abs(datetime.fromisoformat(one.started) - datetime.fromisoformat(other.started)) <= TOGETHER
+    except (ValueError, TypeError):
+        return False
 
 
 def _began_after(session: SessionKey, moment: datetime) -> bool:

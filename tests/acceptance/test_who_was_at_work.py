@@ -66,6 +66,7 @@ def test_a_hand_before_a_migration_of_data_is_not_and_the_finding_says_why(unfol
     with psycopg.connect(scene.dsn, autocommit=True) as conn:
         (user,) = conn.execute("SELECT current_user").fetchone() or ("",)
     with session(scene) as tool:
+        tool.execute("SELECT pg_sleep(1.1)")  # what begins together is one program's
         with session(scene) as hand:
             hand.execute("CREATE TABLE mine (id int)")
             hand.execute("SELECT pg_sleep(0.5)")

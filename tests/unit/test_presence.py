@@ -85,15 +85,10 @@ def test_what_looks_tell(where: str, looks: list[Sighting]) -> None:
     assert told(*looks) == where
 
 
-@pytest.mark.parametrize("last", [idle(9800, 9900), active(9900)])
-def test_a_look_before_shows_that_it_was_at_work_since_its_ddl(last: Activity) -> None:
-    """The DDL was committed 2 s before: too long before for a session that is gone now."""
-    assert told(seen(10_010, None), ran=8000) == "UNKNOWN"
-    assert told(seen(9950, last), seen(10_010, None), ran=8000) == "NEAR"
-
-
-def test_an_idle_look_just_before_says_nothing_of_being_at_work() -> None:
-    assert told(seen(9990, idle(7000, 8000)), seen(10_010, None), ran=8000) == "UNKNOWN"
+@pytest.mark.parametrize("last", [idle(9980, 9990), active(9990)])
+def test_only_its_ddl_counts_as_being_at_work_before(last: Activity) -> None:
+    """That was committed 2 s before: what else it did just before the row says nothing of the row."""
+    assert told(seen(9995, last), seen(10_010, None), ran=8000) == "UNKNOWN"
 
 
 def test_the_pause_is_measured_to_the_microsecond() -> None:
@@ -179,6 +174,7 @@ def test_what_is_kept_is_bounded_and_forgotten() -> None:
 
 OTHER = SessionKey(2, "2026-02-01T00:00:00+00:00")
 LATER = SessionKey(3, "2026-03-01T00:00:10.001+00:00")
+SIBLING = SessionKey(4, "2026-03-01T00:00:00.5+00:00")
 LOOKS = ("app", "")
 
 
@@ -196,7 +192,12 @@ LOOKS = ("app", "")
 )
 def test_who_looks_so_and_may_have_written_it_is_a_rival(rival: bool, near: bool, other: Activity | None) -> None:  # noqa: FBT001
     """More of one who was only near than of one who was seen to run a statement just then."""
-    for looks, key, counts in ((LOOKS, OTHER, True), (("dba", ""), OTHER, False), (LOOKS, LATER, False)):
+    for looks, key, counts in (
+        (LOOKS, OTHER, True),
+        (("dba", ""), OTHER, False),
+        (LOOKS, LATER, False),
+        (LOOKS, SIBLING, False),
+    ):
         kept = Sightings()
         kept.add(Look(at(9000), at(9000), {ME: active(9000)}, {key: (looks, idle(8000, 8001))}))
         others = {key: (looks, other)} if other is not None else {}
