@@ -64,7 +64,11 @@ class DefinitionRefresh:
             return segment
         began = time.monotonic()
         async with self._link.use() as conn:
-            await self._seen_by_others(conn)
+            is_seen = await self._is_seen_by_others(conn)
+            if outdated and not is_seen:
+                # What cannot be seen yet would be taken for dropped.
+                self._left_over()
+                outdated = frozenset()
             there = await self._look(conn, handled)
             if there is None:
                 self._left_over()
@@ -106,8 +110,11 @@ class DefinitionRefresh:
         self._later.observe(found, handled)
         return frozenset(found) if complete else None
 
-    async def _seen_by_others(self, conn: Connection) -> None:
+    async def _is_seen_by_others(self, conn: Connection) -> bool:
         for pause in VISIBLE_AFTER:
-            if await self._visibility.is_complete(conn) or self._is_standby():
-                return
+            if await self._visibility.is_complete(conn):
+                return True
+            if self._is_standby():
+                return False
             await asyncio.sleep(pause)
+        return False
