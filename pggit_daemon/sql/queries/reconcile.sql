@@ -15,14 +15,15 @@ SELECT pg_catalog.set_config('lock_timeout', '1s', true),
 -- name: activity
 -- What these sessions do, and all others of these users in the database, between two moments of the server's clock. The
 -- last column: whether the statement may have committed a row of one of these tables: it ends a transaction, runs others,
--- or names such a table; a long text is cut. The start is NULL where our role may not see the session.
+-- or names such a table; a long text is cut, before a character that does not fit. The start is NULL where our role may not
+-- see the session.
 SELECT statement_timestamp() AS began, seen.sessions, clock_timestamp() AS ended
 FROM (
     SELECT coalesce(jsonb_agg(jsonb_build_array(
                activity.pid, activity.backend_start, role.rolname, coalesce(activity.application_name, ''), activity.state,
                activity.query_start, activity.state_change, activity.xact_start,
                activity.query IS NULL
-               OR octet_length(activity.query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 1
+               OR octet_length(activity.query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 4
                OR activity.query ~* '\m(commit|end|execute|call|do)\M'
                OR EXISTS (SELECT FROM unnest(%(tables)s::text[]) AS history (name)
                           WHERE strpos(lower(activity.query), history.name) > 0))), '[]') AS sessions
