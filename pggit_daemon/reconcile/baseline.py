@@ -177,4 +177,17 @@ def _step(
         metadata={"slot": created.name, "objects": len(record.recorded.keys), "migrations": len(links)},
         changes=applied.changes,
     )
-    return Step(commit, tuple(links), (), tuple(events), time, None, created.consistent_point, told=applied.told)
+    known = record.recorded.tree.hash
+    if known != commit.tree_hash:
+        commit = replace(commit, recorded_tree=known)
+    return Step(
+        commit,
+        tuple(links),
+        (),
+        tuple(events),
+        time,
+        None,
+        created.consistent_point,
+        moved=record.recorded.take_moved(),
+        told=applied.told,
+    )
