@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from pggit_daemon.attribute.brackets import give_up_ended
 from pggit_daemon.attribute.matching import match_rows
@@ -46,7 +47,7 @@ def wanted(state: State) -> Wanted:
         if not _is_asked_about(state, segment):
             del state.in_sight[segment.place]
         elif not seen.has_gone(segment.session):
-            moments = [segment.time, *(row.time for row in _undecided(state, segment))]
+            moments = _moments(state, segment)
             if seen.now is None or seen.now <= max(moments) + LOOK_FOR:
                 asked.append(segment)
                 at_once = at_once or not all(seen.was_seen_since(segment.session, moment) for moment in moments)
@@ -61,10 +62,17 @@ def wanted(state: State) -> Wanted:
 
 def looked_at(state: State, look: Look) -> None:
     """Take in what a look showed."""
-    state.known.sightings.add(look)
-    for segment in state.in_sight.values():
+    seen = state.known.sightings
+    seen.add(look)
+    for segment in list(state.in_sight.values()):
         if segment.session in look.found:
             state.mark_dirty(segment)
+            if look.ended < max(_moments(state, segment)):
+                # The clock that stamped a commit we have read is not the one that we look by: it was set back, or is
+                # another server's. No look would tell of that moment before our clock comes to it.
+                del state.in_sight[segment.place]
+    if not state.in_sight:
+        seen.keep(())
     match_rows(state)
     for source in [state.sources[name] for name in state.rows]:
         give_up_ended(state, source)
@@ -73,6 +81,11 @@ def looked_at(state: State, look: Look) -> None:
 def _is_asked_about(state: State, segment: OpenSegment) -> bool:
     claims = segment.claims.values() if segment.is_free else ()
     return any(PROOFS[one.evidence].depends_on_presence(one, state.sources[one.source]) for one in claims)
+
+
+def _moments(state: State, segment: OpenSegment) -> list[datetime]:
+    """When something was committed of which it must be known where the session was."""
+    return [segment.time, *(row.time for row in _undecided(state, segment))]
 
 
 def _undecided(state: State, segment: OpenSegment) -> Iterator[WaitingRow]:

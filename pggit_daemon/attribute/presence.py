@@ -155,8 +155,12 @@ class Sightings:
         return seen is not None and seen[-1].began >= moment
 
     def keep(self, sessions: Collection[SessionKey]) -> None:
-        """Forget all others, but who looks so while any is asked about, and who did and ended lately."""
+        """Forget all others, but who looks so while any is asked about, and who did and ended lately.
+
+        Where nobody is, also when the last look was: the clock may be set back meanwhile.
+        """
         wanted = set(sessions)
+        self.now = self.now if wanted else None
         for session in [one for one in self._looks if not wanted or self._ended_long_ago(one)]:
             del self._looks[session]
         for session in self._seen.keys() - wanted - self._looks.keys():

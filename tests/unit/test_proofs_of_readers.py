@@ -271,3 +271,28 @@ def test_nobody_is_looked_at_where_nothing_depends_on_it() -> None:
     assert follower.correlator.to_look_at().sessions == {other.key}
     follower.finish(scene.wal)
     assert not follower.correlator.to_look_at().sessions
+
+
+@pytest.mark.parametrize("then", ["nothing", "a row"])
+def test_a_clock_that_was_set_back_makes_nobody_look_on_and_on(then: str) -> None:
+    """Promise: where a commit is later than the look after it, no look will tell; the next DDL is looked at again."""
+    scene = laravel()
+    scene.look(TOOL)
+    scene.run(TOOL, "m1")
+    scene.row(TOOL, **laravel_row(1))
+    scene.wal.sleep(3600)
+    scene.look(TOOL)
+    scene.run(TOOL, "m2")
+    follower = Follower(scene.source, wal=scene.wal, late=timedelta(hours=-1)).feed(*scene.wal.transactions)
+    assert not follower.correlator.to_look_at().sessions
+    if then == "a row":
+        scene.row(TOOL, **laravel_row(2))
+        follower.feed(scene.wal.transactions[-1])
+        assert not follower.correlator.to_look_at().sessions
+    follower.late = timedelta(milliseconds=5)
+    other = who(907, "", "app")
+    scene.wal.sleep(3600)
+    scene.look(other)
+    scene.run(other, None)
+    follower.feed(scene.wal.transactions[-1])
+    assert follower.correlator.to_look_at().sessions == {other.key}
