@@ -138,7 +138,7 @@ class Daemon:
         """Wait until everything that is committed now is stored and acknowledged, whosever it is.
 
         Of all slots of the database, or of one; looked for in this session (autocommit), or one of its own. How long
-        a backlog takes tells of the machine: DaemonFailed only when nothing was acknowledged for `timeout` seconds.
+        a backlog takes tells of the machine: DaemonFailed only when the last slot has not moved for `timeout` seconds.
         """
         with nullcontext(session) if session is not None else psycopg.connect(self.dsn, autocommit=True) as conn:
             # A message outside of transactions is inserted and not yet written; the ping's commit writes it.
@@ -146,7 +146,7 @@ class Daemon:
             # A commit of its own, so that the stream has something to bring even where nothing else happened.
             conn.execute("SELECT pggit_daemon.ping('', true)")
             acknowledged = (
-                "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn), max(confirmed_flush_lsn)::text"
+                "SELECT bool_and(confirmed_flush_lsn >= %s::pg_lsn), min(confirmed_flush_lsn)"
                 " FROM pg_replication_slots"
                 " WHERE database = current_database() AND slot_name = coalesce(%s, slot_name)"
             )
