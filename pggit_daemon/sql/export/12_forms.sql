@@ -33,6 +33,18 @@ CREATE OR REPLACE FUNCTION pggit_daemon.stub_rank(
          AND of_definition !~ E'\n(INHERITS|PARTITION BY) ' THEN 5 END
 $$;
 
+-- What completes a domain, in an order that every server accepts. Newer minor releases (seen on 15.20) refuse a CHECK
+-- that is to hold at once where an expression names a row type with the domain in it. A CHECK that names a type so comes
+-- behind those that do not; the default and a CHECK that is NOT VALID come behind them all.
+CREATE OR REPLACE FUNCTION pggit_daemon.checks_first(statements text, what text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(string_agg(s.statement, '' ORDER BY
+               CASE WHEN NOT starts_with(s.statement, format('ALTER %s ADD ', what)) OR s.statement LIKE E'% NOT VALID;\n' THEN 3
+                    WHEN s.statement ~ $re$::("(""|[^"])*"|[^" .,()]+)\.$re$ THEN 2
+                    ELSE 1 END, s.place), '')
+      FROM pggit_daemon.statements(statements) s
+$$;
+
 -- The object created partially: its first form, and the rest.
 CREATE OR REPLACE FUNCTION pggit_daemon.partial_forms(
     type text, identity text, definition text, later text, OUT first text, OUT rest text)
@@ -85,6 +97,7 @@ BEGIN
                 rest := rest || s.statement;
             END IF;
         END LOOP;
+        rest := pggit_daemon.checks_first(rest, what);
     WHEN 'operator family' THEN
         first := definition;
         rest := later;

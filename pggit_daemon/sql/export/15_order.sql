@@ -82,6 +82,11 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs_of_forms(
      UNION ALL
     SELECT n.place, n.place + 2 * size.total FROM node n CROSS JOIN size WHERE n.is_stub
      UNION ALL
+    -- A default that names a table's row type comes behind the CHECKs of the domains in it, see `checks_first`.
+    SELECT t.place + size.total, d.place + size.total
+      FROM node t JOIN node d ON d.its_cycle = t.its_cycle CROSS JOIN size
+     WHERE t.is_partial AND t.type IN ('table', 'foreign table') AND d.is_partial AND d.type = 'domain'
+     UNION ALL
     SELECT n.its_cycle + 3 * size.total, CASE WHEN n.is_partial THEN n.place + size.total ELSE n.place END
       FROM node n CROSS JOIN size WHERE n.its_cycle <> 0
 $$;
