@@ -91,6 +91,26 @@ CREATE OR REPLACE FUNCTION pggit_daemon.needs_of_forms(
       FROM node n CROSS JOIN size WHERE n.its_cycle <> 0
 $$;
 
+-- Tables to be created partially for the sake of a domain alone: one of their defaults names the row type of a table in the
+-- domain's cycle, and has to come behind the domain's CHECKs (see `checks_first`).
+CREATE OR REPLACE FUNCTION pggit_daemon.late_defaults(
+    sorted pggit_daemon.description[], cycle_of integer[], is_partial boolean[]) RETURNS integer[]
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH node AS MATERIALIZED (
+        SELECT u.place::integer AS place, u.type, u.identity, u.definition, cycle_of[u.place] AS its_cycle, is_partial[u.place] AS is_partial
+          FROM unnest(sorted) WITH ORDINALITY
+               u (classid, objid, type, schema_name, identity, definition, later, depends, columns, place)
+         WHERE cycle_of[u.place] IN (SELECT cycle_of[i] FROM generate_series(1, cardinality(sorted)) i
+                                      WHERE cycle_of[i] <> 0 AND is_partial[i] AND (sorted[i]).type = 'domain')
+           AND u.type IN ('table', 'foreign table')
+    )
+    SELECT ARRAY(
+        SELECT t.place
+          FROM node t CROSS JOIN LATERAL pggit_daemon.partial_forms(t.type, t.identity, t.definition, NULL) f
+         WHERE NOT t.is_partial
+           AND EXISTS (SELECT FROM node o WHERE o.its_cycle = t.its_cycle AND strpos(f.rest, '::' || o.identity) > 0))
+$$;
+
 -- The descriptions in the order in which they restore. `sorted` must be in the order of kinds already. placed: places in
 -- `sorted`; forms: beside each what of the object comes there, see `script_item`; stuck: the objects of each cycle that
 -- nothing breaks.
@@ -130,6 +150,9 @@ BEGIN
     END LOOP;
     FOREACH place IN ARRAY broken.stub LOOP
         is_stub[place] := true;
+    END LOOP;
+    FOREACH place IN ARRAY pggit_daemon.late_defaults(sorted, broken.cycle_of, is_partial) LOOP
+        is_partial[place] := true;
     END LOOP;
     roots := ARRAY(SELECT CASE WHEN is_partial[i] THEN i + total ELSE i END FROM generate_series(1, total) i);
     SELECT array_agg(n.source ORDER BY n.source, n.target) AS sources, array_agg(n.target ORDER BY n.source, n.target) AS targets

@@ -39,6 +39,17 @@ CREATE OR REPLACE FUNCTION pggit_daemon.stuck_comment(stuck text[]) RETURNS text
       FROM unnest(stuck) WITH ORDINALITY u (names, place)
 $$;
 
+-- The same for tables that are made column by column, with a generated column that names the table's own row type: older
+-- servers made them, and only those can make them again.
+CREATE OR REPLACE FUNCTION pggit_daemon.refused_comment(tables text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        E'--\n-- WARNING: only servers of older minor releases (15.18 is one, 15.20 is not) restore this script. Newer ones do not add\n'
+        || E'-- a generated column whose expression names the row type of its own table (pg_dump cannot write them for either):\n'
+        || string_agg(format(E'--     table %s\n', pggit_daemon.one_line(u.name)), '' ORDER BY u.name COLLATE "C"), '')
+      FROM unnest(tables) u (name)
+$$;
+
 -- The loose members of an operator family stand with it: constraints and queries may need them.
 CREATE OR REPLACE FUNCTION pggit_daemon.later_is_early(type text, depends text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE AS $$
@@ -90,6 +101,7 @@ DECLARE
     main    text;
     late    text;
     last    text;
+    refused text[];
 BEGIN
     SELECT string_agg(E'--     ' || pggit_daemon.one_line(r.name) || E'\n', '' ORDER BY r.name COLLATE "C") INTO roles
       FROM (SELECT DISTINCT x.name FROM unnest(sorted) u,
@@ -103,6 +115,7 @@ BEGIN
                    CASE WHEN u.type = 'table constraint' AND cardinality(unsure) > 0
                         THEN pggit_daemon.validated_later(u.definition, unsure) ELSE u.definition END,
                    u.later, u.depends) AS words,
+               o.form LIKE '%completion' AND u.type = 'table' AS is_by_columns, u.identity,
                CASE WHEN o.form NOT IN ('stub', 'rest') AND NOT pggit_daemon.later_is_early(u.type, u.depends) THEN u.later END AS later
           FROM unnest(ordered.placed, ordered.forms) WITH ORDINALITY o (item, form, place)
           JOIN unnest(sorted) WITH ORDINALITY
@@ -112,14 +125,17 @@ BEGIN
     SELECT string_agg(i.words, '' ORDER BY i.place) FILTER (WHERE i.part = 1),
            -- A partitioned index becomes valid with the last of its parts; only then can it be a replica identity.
            string_agg(i.later, '' ORDER BY i.later LIKE '%REPLICA IDENTITY USING INDEX%', i.place),
-           string_agg(i.words, '' ORDER BY i.part, i.place) FILTER (WHERE i.part > 1)
-      INTO main, late, last
+           string_agg(i.words, '' ORDER BY i.part, i.place) FILTER (WHERE i.part > 1),
+           array_agg(i.identity) FILTER (WHERE i.is_by_columns AND EXISTS (
+               SELECT FROM pggit_daemon.statements(i.words) s
+                WHERE s.statement ~ (' GENERATED ALWAYS AS \(.*::' || regexp_replace(i.identity, '\W', '\\\&', 'g') || '(?![\w$])')))
+      INTO main, late, last, refused
       FROM item i;
 
     RETURN E'--\n-- Schema recorded by pggit-daemon. Restore into an empty database:\n'
         || E'--     psql -v ON_ERROR_STOP=1 --single-transaction -f THIS_FILE\n'
         || E'-- Extensions need their files on the server. Needed roles:\n' || coalesce(roles, E'--     (none)\n')
-        || pggit_daemon.stuck_comment(ordered.stuck) || E'--\n\n'
+        || pggit_daemon.stuck_comment(ordered.stuck) || pggit_daemon.refused_comment(refused) || E'--\n\n'
         || E'SET statement_timeout = 0;\nSET lock_timeout = 0;\nSET idle_in_transaction_session_timeout = 0;\n'
         || E'SET client_encoding = ''UTF8'';\nSET standard_conforming_strings = on;\n'
         || E'SELECT pg_catalog.set_config(''search_path'', '''', false);\nSET check_function_bodies = false;\n'
