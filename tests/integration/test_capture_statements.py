@@ -103,11 +103,11 @@ SCENARIOS = {
         CREATE TABLE t (p positive DEFAULT 1, c colour DEFAULT 'red', q pair, cs colour[], s span)
         CREATE TABLE typed OF pair
         CREATE FUNCTION f(c colour, p positive[]) RETURNS colour LANGUAGE sql AS 'SELECT $1'
+        ALTER DOMAIN positive ADD CONSTRAINT small CHECK (value < 100)
         CREATE VIEW v AS SELECT f(c, NULL), 'green'::colour AS k FROM t
         ALTER TYPE colour ADD VALUE 'blue'
         ALTER TYPE colour RENAME VALUE 'red' TO 'crimson'
         ALTER TYPE colour RENAME TO color
-        ALTER DOMAIN positive ADD CONSTRAINT small CHECK (value < 100)
         ALTER DOMAIN positive SET DEFAULT 3
         ALTER DOMAIN positive RENAME CONSTRAINT small TO tiny
         ALTER DOMAIN positive RENAME TO plus

@@ -140,7 +140,9 @@ BEGIN
                           WHEN a.attcollation <> CASE WHEN a.atttypid IN (25, 1042, 1043, 1009, 1014, 1015) THEN 100 ELSE 0 END
                                OR a.attlen = -1 AND (a.atttypid >= 16384
                                                      OR a.attstorage <> CASE WHEN a.atttypid IN (1700, 869, 650) THEN 'm' ELSE 'x' END)
-                               OR a.attidentity <> '' OR a.attoptions IS NOT NULL OR a.attname = ANY (pggit_daemon.locking_columns())
+                               OR a.attidentity <> '' OR a.attname = ANY (pggit_daemon.locking_columns())
+                               -- Newer minor releases stamp each column there, which makes no table special.
+                               OR cardinality(a.attoptions) > 1 OR a.attoptions[1] NOT LIKE 'pg\_attver=%'
                                OR c.relname = ANY (pggit_daemon.locking_histories())
                               THEN E'\x02' END AS mark
                      FROM pg_attribute AS a
