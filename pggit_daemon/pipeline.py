@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -33,6 +34,7 @@ from pggit_daemon.model.transaction import Message, TableName, Transaction
 from pggit_daemon.reconcile.baseline import source_statements
 from pggit_daemon.reconcile.definitions import DefinitionRefresh
 from pggit_daemon.reconcile.looks import Looks
+from pggit_daemon.reconcile.patience import Patience
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.reconcile.surroundings import Surroundings
 from pggit_daemon.replication.feed import Feed
@@ -101,6 +103,7 @@ class Pipeline:
         )
         self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
         self._looks = Looks(link, self._correlator, feed.request_reply)
+        self._patience = Patience(feed.request_reply, scheduler.failed)
         self._asked: LSN | None = None
         self._is_ahead = False  # whether something is stored that may not be on the server's disk yet
         self._now = asyncio.get_running_loop().time
@@ -127,6 +130,7 @@ class Pipeline:
             stopping.cancel()
             self._surroundings.close()
             self._looks.close()
+            self._patience.close()
             await batches.aclose()
 
     async def _interrupt(self, stop: asyncio.Event) -> None:
@@ -160,17 +164,21 @@ class Pipeline:
 
     async def _handle(self, batch: Batch) -> None:
         """With all of it stored: what else is due now, and acknowledge."""
-        if await self._looks.look():
-            await self._store_recorded()
-        if self._correlator.needs_looking:
-            if self._correlator.undecoded():
-                await self._memory.have(Part.LEDGERS)
-            await self._surroundings.look_around(batch.received)
-            await self._store_recorded()
+        for look in (self._looks.look, partial(self._look_around, batch.received)):
+            if await self._patience.tried(look):
+                await self._store_recorded()
         if not batch.in_transaction:
             await self._reconcile(batch)
         await self._acknowledge(batch)
         await self._do_what_nobody_waits_for(batch)
+
+    async def _look_around(self, received: LSN) -> bool:
+        if not self._correlator.needs_looking:
+            return False
+        if self._correlator.undecoded():
+            await self._memory.have(Part.LEDGERS)
+        await self._surroundings.look_around(received)
+        return True
 
     async def _do_what_nobody_waits_for(self, batch: Batch) -> None:
         if batch.transactions:

@@ -190,6 +190,10 @@ class Scheduler:
         if step.commit is not None:
             self._limits.refused(step.commit)
 
+    def failed(self, job: str) -> None:
+        """Something beside the stream failed and is tried again; its own log line says why."""
+        self._listeners.failed(job)
+
     def held(self, received: LSN) -> list[Held]:
         """What history tables held that were read right after an undecodable row came."""
         return self._tables.glances.passed(received)

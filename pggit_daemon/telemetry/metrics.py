@@ -187,7 +187,7 @@ class Metrics:
             self.corrections.labels(name, was)
         for evidence in Evidence:
             self.links.labels(name, evidence)
-        for job in ("history_tables", "verification", "sessions", "outbox"):
+        for job in ("history_tables", "verification", "sessions", "outbox", "looks"):
             self.job_failures.labels(name, job)
         self.link_latency_seconds.labels(name)
         self.pending_commits.labels(name)
