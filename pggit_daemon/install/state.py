@@ -85,10 +85,10 @@ def check_rights(conn: psycopg.Connection[Any]) -> None:
     if server < OLDEST_SERVER:
         raise PrerequisiteError(f"PostgreSQL 14 or later is needed, this server is {server // 10000}")
     if not superuser:
-        name = psycopg.sql.Identifier(role).as_string(conn)
         raise PrerequisiteError(
             f"init and uninstall need a superuser, and {role} is none: only a superuser makes event triggers",
-            hint=f"connect as a superuser, or for init and uninstall only: ALTER ROLE {name} SUPERUSER;",
+            # Never that the role be made one: it may be the daemon's, which is to have the least rights possible.
+            hint='pass the connection string of a superuser, as --dsn "dbname=… user=postgres"',
         )
 
 

@@ -174,7 +174,8 @@ def test_only_a_superuser_may(conn: psycopg.Connection[Any], database: str) -> N
         pytest.raises(PrerequisiteError, match="install_nobody") as caught,
     ):
         install(plain)
-    assert 'ALTER ROLE "install_nobody" SUPERUSER;' in str(caught.value.hint)
+    assert "--dsn" in str(caught.value.hint)
+    assert "ALTER ROLE" not in str(caught.value.hint), "it may be the daemon's role, which needs no such right"
     conn.execute("DROP ROLE install_nobody")
 
 
