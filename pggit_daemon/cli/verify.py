@@ -6,6 +6,7 @@ the daemon has handled everything up to then (`model/differences.py`). The daemo
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from pggit_daemon.config import Database
 
 _SOON = 0.1  # seconds between looks at whether the daemon has compared
+_NOT_READ = (
+    "nobody reads the slot {}: what ran since the daemon stopped is not in the history yet, be it a migration that changed"
+    " no object, or a change that was undone"
+)
 
 
 def verify(
@@ -50,10 +55,11 @@ def verify(
         different = readable(found)
         recorded = _recorded(conn, timeout) if different and not dry_run else None
         broken = [row[0] for row in conn.execute(load_queries("cli")["capture_state"]).fetchall()]
+        unread = conn.execute(load_queries("cli")["unread"]).fetchone()
     unreadable = [one for one in found if one.unreadable is not None]
     if json:
         document = {"database": chosen.name, "objects": len(wanted), "seconds": round(seconds, 3), "commit": recorded}
-        document["capture"] = broken
+        document |= {"capture": broken, "note": _NOT_READ.format(unread[0]) if unread is not None else None}
         lists = {"differences": different, "unreadable": unreadable}
         print_json(document | {name: [_as_json(one) for one in some] for name, some in lists.items()})
     else:
@@ -64,6 +70,8 @@ def verify(
             print_text(f"  {part}")
         if recorded is not None:
             print_text(f"recorded as commit {recorded[:12]}")
+    if unread is not None:
+        sys.stderr.write(f"note: {_NOT_READ.format(unread[0])}\n")
     if different:
         count = f"{len(different)} objects are" if len(different) > 1 else "1 object is"
         raise NotAsRecorded(

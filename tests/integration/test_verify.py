@@ -327,9 +327,14 @@ def test_the_command_tells_and_has_it_recorded(
 def test_the_command_is_never_certain_without_the_daemon(
     installed_database: str, conn: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
-    """Promise: what the daemon has not read yet is no difference; the command says so."""
+    """Promise: what the daemon has not read yet is no difference; the command says so, also where nothing differs."""
     with follow(installed_database, tmp_path) as daemon:
+        assert "note" not in pggit("verify", "--dsn", installed_database).stderr
         assert daemon.stop() == 0
+        same = pggit("verify", "--dsn", installed_database, "--json")
+        assert (same.returncode, json.loads(same.stdout)["differences"]) == (0, [])
+        assert same.stderr.startswith("note: nobody reads the slot verify_"), same.stderr
+        assert f"note: {json.loads(same.stdout)['note']}\n" == same.stderr
         conn.execute("CREATE TABLE later (id int)")
         done = pggit("verify", "--dsn", installed_database, "--timeout", "0.5")
         assert done.returncode == 1

@@ -257,6 +257,13 @@ SELECT pggit.reopen_finding(%(finding)s);
 -- What keeps statements from being recorded; no rows: all is well.
 SELECT s.part || ' ' || s.problem FROM pggit_daemon.capture_state() AS s;
 
+-- name: unread
+-- The slot of the progress, where nobody reads it; no row while somebody does.
+SELECT p.slot_name
+FROM pggit_daemon.progress AS p
+LEFT JOIN pg_catalog.pg_replication_slots AS s ON s.slot_name = p.slot_name
+WHERE s.active IS NOT TRUE;
+
 -- name: slots
 -- Our slots of this database: the one of the progress, or the configured one before there is any progress.
 SELECT s.slot_name::text AS name, s.active, s.active_pid
