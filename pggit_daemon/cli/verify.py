@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _SOON = 0.1  # seconds between looks at whether the daemon has compared
 _NOT_READ = (
-    "nobody reads the slot {}: what ran since the daemon stopped is not in the history yet, be it a migration that changed"
-    " no object, or a change that was undone"
+    "nobody reads the slot {}: what ran since the daemon stopped is not in the history yet, be it a migration that"
+    " changed no object, or a change that was undone"
 )
 
 
