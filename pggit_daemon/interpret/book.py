@@ -91,9 +91,9 @@ class Book:
     def migration(self, row: TextRow, status: str, *, known: int | None = None) -> Migration:
         """The migration that a row is about; `known` is the id that it has already."""
         columns = self.preset.migration
-        version = self.version(row)
-        number = known if known is not None else self._number(row, version)
-        self.name(number, version)
+        version, unique = self.version(row), self.preset.unique_of(row)
+        number = known if known is not None else self._number(row, unique)
+        self.name(number, version, unique)
         self.status[number] = status
         success = boolean(cell(row, columns.success))
         return Migration(
@@ -112,25 +112,29 @@ class Book:
             error=cell(row, columns.error) if status == "failed" else None,
         )
 
-    def name(self, number: int, version: str | None) -> None:
+    def name(self, number: int, version: str | None, unique: str | None) -> None:
         """The migration has this version from now on; one that comes under the former version is another migration."""
         former = self.ids.get(number)
         if former is not None and former != version and self.id_of.get(former) == number:
             del self.id_of[former]
         self.ids[number] = version
-        if version is not None:
-            self.id_of[version] = number
+        if unique is not None:
+            self.id_of[unique] = number
 
-    def _number(self, row: TextRow, version: str | None) -> int:
+    def of(self, row: TextRow) -> int | None:
+        """The migration that a row names, if it is known."""
+        return self.id_of.get(self.preset.unique_of(row) or "")
+
+    def _number(self, row: TextRow, unique: str | None) -> int:
         """The migration's id: the one it had before, its own integer, or one of ours."""
-        if version is not None and version in self.id_of:
-            return self.id_of[version]
+        if unique is not None and unique in self.id_of:
+            return self.id_of[unique]
         own = self.preset.number_of(row)
         if own is not None and own not in self.ids:
             return own
         rank = integer(cell(row, self.preset.migration.fallback))
         # A row without a version may take the place of another such row: after repair or clean its rank comes again.
-        if rank is not None and (SYNTHETIC + rank not in self.ids or version is self.ids[SYNTHETIC + rank] is None):
+        if rank is not None and (SYNTHETIC + rank not in self.ids or unique is self.ids[SYNTHETIC + rank] is None):
             return SYNTHETIC + rank
         return max((number for number in self.ids if number >= SYNTHETIC), default=SYNTHETIC) + 1
 

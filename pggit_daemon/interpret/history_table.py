@@ -46,12 +46,14 @@ class Ledger:
         `statuses` are those of the migrations, `begun` the places of the log where the unfinished ones began.
         """
         known = {number: version for number, version in ids if number >= 0}
-        named = {version: number for number, version in known.items() if version is not None}
+        named = {
+            version: number for number, version in known.items() if version is not None and not preset.migration.unique
+        }
         # A row may have another version by now than the one under which its migration was recorded.
         for row in rows.values():
-            version = preset.version_of(row.columns)
-            if version is not None and row.migration_id is not None and row.migration_id in known:
-                named.setdefault(version, row.migration_id)
+            unique = preset.unique_of(row.columns)
+            if unique is not None and row.migration_id is not None and row.migration_id in known:
+                named.setdefault(unique, row.migration_id)
         return cls(
             source, preset, Book(source, preset, dict(rows), known, named, dict(statuses or {}), dict(begun or {}))
         )

@@ -29,3 +29,8 @@ class HistoryModel(StrEnum):
     def is_number(self) -> bool:
         """Whether its rows hold numbers, which the preset's section [state] describes."""
         return self is HistoryModel.STATE
+
+    @property
+    def is_log(self) -> bool:
+        """Whether its rows stay: what became of a migration is another row."""
+        return self is HistoryModel.EVENTS

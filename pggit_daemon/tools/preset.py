@@ -55,7 +55,8 @@ class OwnObjects(Data):
 
 
 class MigrationColumns(Data):
-    """Which column holds what. `version` may be several columns, joined by `joined`.
+    """Which column holds what. `version` may be several columns, joined by `joined`. `unique`: the columns that tell
+    two migrations of one version apart, where versions alone do not.
 
     `number`: a pattern whose group holds the digits of the migration's number inside its version. `chain`: the column
     that names the migration before. `applied_at` is the moment of applying, or of beginning, or when somebody wrote
@@ -66,6 +67,7 @@ class MigrationColumns(Data):
     fallback: str | None = None
     version: tuple[str, ...]
     joined: str = "::"
+    unique: tuple[str, ...] = ()
     number: str | None = None
     name: str | None = None
     checksum: str | None = None
@@ -86,7 +88,7 @@ class MigrationColumns(Data):
         """The columns that are named."""
         one = (self.id, self.fallback, self.name, self.checksum, self.chain, self.applied_by, self.applied_at)
         more = (self.execution_time, self.success, self.error, self.sequence)
-        return frozenset(name for name in (*one, *more, *self.version) if name is not None)
+        return frozenset(name for name in (*one, *more, *self.version, *self.unique) if name is not None)
 
 
 class StateColumns(Data):
@@ -139,6 +141,8 @@ class Preset(Data):
             raise ValueError(f"{self.tool}: not a column of its table: {', '.join(unknown)}")
         if self.model.is_number != (self.state is not None):
             raise ValueError(f"{self.tool}: model state and section [state] go together")
+        if self.migration.unique and not self.model.is_log:
+            raise ValueError(f"{self.tool}: migration.unique: only of the model events, whose rows stay")
         if self.migration.number is not None and re.compile(self.migration.number).groups != 1:
             raise ValueError(f"{self.tool}: migration.number: allowed: a pattern with one group")
         return self
@@ -169,7 +173,14 @@ class Preset(Data):
 
     def version_of(self, row: TextRow) -> str | None:
         """The tool's own name of the migration in a row; None where a part of it is null."""
-        parts = [row.get(name) for name in self.migration.version]
+        return self._joined(row, self.migration.version)
+
+    def unique_of(self, row: TextRow) -> str | None:
+        """What tells the migration in a row from all others of the table: its version, as a rule."""
+        return self._joined(row, self.migration.unique or self.migration.version)
+
+    def _joined(self, row: TextRow, columns: tuple[str, ...]) -> str | None:
+        parts = [row.get(name) for name in columns]
         return None if None in parts else self.migration.joined.join(part for part in parts if part is not None)
 
     def number_of(self, row: TextRow) -> int | None:

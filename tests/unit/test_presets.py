@@ -131,6 +131,7 @@ def test_every_tool_can_be_proven_somehow() -> None:
         ({"state": {"number": "id"}}, r"model state and section \[state\] go together"),
         ({"model": "state"}, r"model state and section \[state\] go together"),
         ({"migration": {"version": ("name",), "number": "abc"}}, "a pattern with one group"),
+        ({"migration": {"version": ("name",), "unique": ("id",)}}, "unique: only of the model events"),
         ({"colour": "red"}, "Extra inputs are not permitted"),
         ({"proof": ({"by": "hope"},)}, "does not match any of the expected tags"),
         ({"proof": ({"by": "advisory_lock", "holder": "own", "key": {"number": 1, "hash": "crc32"}},)}, "key: allowed"),

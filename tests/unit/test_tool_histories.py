@@ -112,7 +112,12 @@ class Table:
         ("diesel", {"version": "20260101000001", "run_on": "…"}, 20260101000001, "20260101000001"),
         ("mybatis", {"id": 20260101000001, "applied_at": "…", "description": "m1"}, 20260101000001, "20260101000001"),
         ("pgmigrate", {"version": 3, "description": "m3", "type": "auto", "installed_by": "a"}, 3, "3"),
-        ("pogo", {"migration_hash": "aa", "migration_id": "20260101_01_x-m1", "schema_name": "public"}, 20260101, None),
+        (
+            "pogo",
+            {"migration_hash": "aa", "migration_id": "20260101_01_x-m1", "schema_name": "public"},
+            2026010101,
+            None,
+        ),
         ("peewee-migrate", {"id": 3, "name": "003_m3", "migrated_at": "…"}, 3, "003_m3"),
         ("supabase", {"version": "20260101000001", "statements": None, "name": "m1"}, 20260101000001, None),
         ("ecto", {"version": 20260101000001, "inserted_at": "…"}, 20260101000001, "20260101000001"),
@@ -257,6 +262,41 @@ def test_sqitchs_events() -> None:
     assert log("fail", "m2", "4") == [("failed", S + 2, "m2")]
     assert log("deploy", "m2", "5") == [("applied", S + 2, "m2")]
     assert log("merge", "m2", "6") == [("edited", None, None)]
+
+
+def test_changes_of_one_name_are_sqitchs_own_by_their_ids() -> None:
+    """Projects share a registry, and a reworked change has the name of the one before it."""
+    table = Table("sqitch")
+
+    def log(event: str, change_id: str, at: str) -> list[tuple[Any, ...]]:
+        return table.insert(event=event, change_id=change_id, change="users", committed_at=at, note="a note")
+
+    assert log("deploy", "of shop", "1") == [("applied", S + 1, "users")]
+    assert log("deploy", "of blog", "2") == [("applied", S + 2, "users")]
+    table.restart()
+    assert log("deploy", "of shop, reworked", "3") == [("applied", S + 3, "users")]
+    assert log("revert", "of blog", "4") == [("rolled_back", -(S + 2), "users")]
+    assert log("revert", "of shop, reworked", "5") == [("rolled_back", -(S + 3), "users")]
+    assert table.statuses == {S + 1: "applied", S + 2: "rolled_back", S + 3: "rolled_back"}
+    table.restart()
+    assert log("deploy", "of blog", "6") == [("applied", S + 2, "users")]
+    assert log("revert", "of shop", "7") == [("rolled_back", -(S + 1), "users")]
+
+
+def test_the_same_files_in_two_schemas_are_pogos_migrations_twice() -> None:
+    """`pogo apply --schema`: all schemas have their rows in one table."""
+    table = Table("pogo")
+
+    def row(schema: str) -> dict[str, Any]:
+        return {"migration_hash": "aa", "migration_id": "20260101_01_x-m1", "schema_name": schema, "applied": "t"}
+
+    assert table.insert(**row("one")) == [("applied", 2026010101, "one 20260101_01_x-m1")]
+    assert table.insert(**row("two")) == [("applied", S + 1, "two 20260101_01_x-m1")]
+    gone = {"migration_hash": "aa", "schema_name": "two"}
+    assert table.delete(**gone) == [("rolled_back", -(S + 1), "two 20260101_01_x-m1")]
+    table.restart()
+    assert table.insert(**row("two")) == [("applied", S + 1, "two 20260101_01_x-m1")]
+    assert table.statuses == {2026010101: "applied", S + 1: "applied"}
 
 
 # -- head

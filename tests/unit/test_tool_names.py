@@ -115,7 +115,7 @@ ROWS: list[tuple[str, dict[str, Any], str, int | None]] = [
     (
         "pogo",
         {"migration_hash": "aa", "migration_id": "20260101_01_x-m1", "schema_name": "public"},
-        "pogo: 20260101_01_x-m1",
+        "pogo: public 20260101_01_x-m1",
         None,
     ),
     ("postgrator", {"version": 3, "name": "m3", "md5": "aa", "run_at": "…"}, "postgrator: 3 m3", None),

@@ -89,7 +89,7 @@ class Rows:
             yield self._taken_back(lsn, "inferred", key)
         meaning = first(book.preset.insert, new, {})
         if meaning in UNDOES:
-            original = book.id_of.get(book.version(new) or "")
+            original = book.of(new)
             book.rows[key] = LedgerRow(new, None)
             undo = book.undo(new, original) if meaning not in {Meaning.DELETED, Meaning.UNMARKED} else None
             if undo is not None and meaning is Meaning.UNDO_FAILED:
@@ -152,7 +152,7 @@ class Rows:
         book, columns = self._book, self._book.preset.migration
         was, version = book.version(old), book.version(new)
         if version is not None and version != was:
-            book.name(migration_id, version)
+            book.name(migration_id, version, book.preset.unique_of(new))
         took = cell(new, columns.execution_time)
         return Amendment(
             migration_id,
