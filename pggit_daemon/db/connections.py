@@ -11,19 +11,16 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.waiting import Ready
 
 from pggit_daemon.db import session
 from pggit_daemon.db.guard import SESSIONS, Guard
+from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import ConnectError, PrerequisiteError, RightMissing, ServerAway
-
-RV = TypeVar("RV")
 
 TRANSPORT: Mapping[str, str] = {
     "connect_timeout": "10",  # seconds
@@ -54,48 +51,7 @@ has to wait for a lock is made again, carefully (sql/store/90_store.sql).
 CHECK_LOGIN = "check the connection string, pg_hba.conf and that the server runs; psql takes the same string"
 
 
-class WatchedConnection(psycopg.AsyncConnection[Any]):
-    """A connection whose waits end when the server is gone without a word."""
-
-    guard: Guard | None = None
-
-    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109  (psycopg's signature)
-        """Run psycopg's wait under the guard."""
-        guard = self.guard
-        if guard is None:
-            return await super().wait(gen, interval, timeout)
-        guard.begin()
-        try:
-            return await super().wait(heard(gen, guard), interval, timeout)
-        except psycopg.OperationalError as exc:
-            if guard.reason is None:
-                raise
-            raise psycopg.OperationalError(guard.reason) from exc
-        finally:
-            guard.end()
-
-
-class Listener(Protocol):
-    """Whoever wants to know when something came."""
-
-    def heard(self) -> None: ...
-
-
-def heard(gen: PQGen[RV], listener: Listener) -> PQGen[RV]:
-    """Pass everything through, and note when something could be read."""
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if ready and ready & Ready.R:
-                listener.heard()
-            wanted = gen.send(ready)
-    except StopIteration as end:
-        value: RV = end.value
-        return value
-
-
-async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncConnection[Any]:
+async def connect(dsn: str, purpose: str, *, utc: bool = True) -> WatchedConnection:
     """Connect; ServerAway while the server takes no connections, ConnectError where it refuses this one.
 
     Without `utc` the time zone stays the server's, in which a history table's timestamps without one are meant.
@@ -121,7 +77,7 @@ async def connect(dsn: str, purpose: str, *, utc: bool = True) -> psycopg.AsyncC
     return conn
 
 
-async def connect_to_store(dsn: str) -> psycopg.AsyncConnection[Any]:
+async def connect_to_store(dsn: str) -> WatchedConnection:
     """Connect as `store/writer.py` needs it."""
     conn = await connect(dsn, "store", utc=False)
     try:

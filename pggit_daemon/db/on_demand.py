@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import PggitDaemonError
 
 Connection = psycopg.AsyncConnection[Any]
@@ -54,10 +55,10 @@ class Lent:
 class OnDemand:
     """`kept`: for how many seconds it stays open unused."""
 
-    def __init__(self, open_: Callable[[], Awaitable[Connection]], *, kept: Callable[[], float]) -> None:
+    def __init__(self, open_: Callable[[], Awaitable[WatchedConnection]], *, kept: Callable[[], float]) -> None:
         self._open = open_
         self._kept = kept
-        self._conn: Connection | None = None
+        self._conn: WatchedConnection | None = None
         self._lock = asyncio.Lock()
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +102,7 @@ class OnDemand:
                 pass
 
     def close(self) -> None:
-        """Close it for good; whoever uses it still is not waited for."""
+        """Close it for good; whoever uses it still gets an error."""
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
@@ -131,7 +132,7 @@ class OnDemand:
     def _drop(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
-            conn.pgconn.finish()
+            conn.finish()
 
 
 def _is_quiet(conn: Connection) -> bool:

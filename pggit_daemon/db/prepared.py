@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,8 +16,8 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import pq
 
-from pggit_daemon.db.connections import WatchedConnection
 from pggit_daemon.db.guard import Guard
+from pggit_daemon.db.watched import WatchedConnection
 
 _prepared: WeakKeyDictionary[psycopg.AsyncConnection[Any], set[str]] = WeakKeyDictionary()
 
@@ -47,19 +48,16 @@ async def _answer(
     """Send it and wait for all that the server says; the first result, or the one that is an error."""
     guard = conn.guard if isinstance(conn, WatchedConnection) else None
     conn.pgconn.send_query_prepared(name, parameters)
-    call = _Call(conn.pgconn, guard)
-    if guard is not None:
-        guard.begin()
-    try:
-        await call.done
-    except psycopg.OperationalError as exc:
-        if guard is None or guard.reason is None:
-            raise
-        raise psycopg.OperationalError(guard.reason) from exc
-    finally:
-        call.leave()
-        if guard is not None:
-            guard.end()
+    with conn.waiting() if isinstance(conn, WatchedConnection) else nullcontext():
+        call = _Call(conn.pgconn, guard)
+        try:
+            await call.done
+        except psycopg.OperationalError as exc:
+            if guard is None or guard.reason is None:
+                raise
+            raise psycopg.OperationalError(guard.reason) from exc
+        finally:
+            call.leave()
     return next((one for one in call.results if one.status == pq.ExecStatus.FATAL_ERROR), call.results[0])
 
 

@@ -26,6 +26,7 @@ import structlog
 
 from pggit_daemon.db.activity import Activity, Gate
 from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.held import Held
@@ -62,7 +63,7 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds before a job that failed is tried again: doubled from the first to the longest."""
 
-Connect = Callable[[str], Awaitable[psycopg.AsyncConnection[Any]]]
+Connect = Callable[[str], Awaitable[WatchedConnection]]
 """Opens a connection for a purpose."""
 
 

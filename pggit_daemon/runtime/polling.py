@@ -14,7 +14,8 @@ import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db.activity import Activity, Gate
-from pggit_daemon.db.on_demand import Connection, OnDemand
+from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import COUNTED, NAME_STANDBYS, PggitDaemonError
 from pggit_daemon.replication.feed import Feed
 from pggit_daemon.runtime.publishing import Publishing
@@ -43,7 +44,7 @@ class Polling:
         config: DatabaseConfig,
         metrics: Metrics,
         activity: Activity,
-        open_: Callable[[], Awaitable[Connection]],
+        open_: Callable[[], Awaitable[WatchedConnection]],
         publishing: Publishing,
     ) -> None:
         self._config = config

@@ -22,6 +22,7 @@ from pggit_daemon.db.activity import Activity
 from pggit_daemon.db.connections import connect, connect_to_store
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.server import Server
+from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.decode.assembler import Assembler, Batch
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugin import message_prefix
@@ -113,11 +114,11 @@ class Database:
         finally:
             connections.close()
 
-    async def _connect(self, purpose: str) -> psycopg.AsyncConnection[Any]:
+    async def _connect(self, purpose: str) -> WatchedConnection:
         async with self._activity.server.opening.turn():
             return await connect(self._config.dsn, purpose)
 
-    async def _connect_to_store(self) -> psycopg.AsyncConnection[Any]:
+    async def _connect_to_store(self) -> WatchedConnection:
         async with self._activity.server.opening.turn():
             return await connect_to_store(self._config.dsn)
 

@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import select
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
 
 from pggit_daemon.db.connections import connect
 from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.prepared import Prepared
+from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import ConnectError
 
 NAME = "pggit-daemon on demand"
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+
+SLEEP = Prepared("sleep", "SELECT pg_sleep($1::float8)")
+
+Waits = Callable[[WatchedConnection], Awaitable[object]]
+
+
+async def waits_in_psycopg(conn: WatchedConnection) -> object:
+    return await conn.execute("SELECT pg_sleep(30)")
+
+
+async def waits_past_psycopg(conn: WatchedConnection) -> object:
+    return await SLEEP.run(conn, b"30")
+
+
+def is_there(conn: WatchedConnection) -> bool:
+    """Whether libpq's part of it is not freed yet."""
+    return conn.pgconn.pgconn_ptr is not None  # type: ignore[attr-defined]  # of the C implementation
+
+
+async def status(conn: WatchedConnection, wanted: psycopg.pq.TransactionStatus) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(30):
+        while conn.info.transaction_status != wanted:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.01)
 
 
 def link(dsn: str, kept: float = 60.0) -> OnDemand:
@@ -138,3 +166,50 @@ async def test_one_that_cannot_be_opened_says_why(database: str) -> None:
     for _ in range(2):
         with pytest.raises(ConnectError, match="not_there"):
             await backend(broken)
+
+
+@pytest.mark.parametrize("waits", [waits_in_psycopg, waits_past_psycopg])
+async def test_to_close_it_in_use_ends_the_wait_before_the_connection(database: str, waits: Waits) -> None:
+    """Promise: whoever waits gets an error that says why, and nothing is freed that is worked on meanwhile.
+
+    The number of the socket stays taken until then: another connection's would be watched for the one that is closed.
+    """
+    on_demand = link(database)
+    lent: asyncio.Future[WatchedConnection] = asyncio.get_running_loop().create_future()
+
+    async def use() -> None:
+        async with on_demand.use() as conn:
+            assert isinstance(conn, WatchedConnection)
+            await SLEEP.run(conn, b"0")  # prepares it
+            lent.set_result(conn)
+            await waits(conn)
+
+    task = asyncio.create_task(use())
+    conn = await lent
+    await status(conn, psycopg.pq.TransactionStatus.ACTIVE)
+    on_demand.close()
+    assert is_there(conn)
+    with pytest.raises(psycopg.OperationalError, match="closed meanwhile"):
+        await asyncio.wait_for(task, 30)
+    assert not is_there(conn)
+
+
+async def test_an_answer_that_has_come_is_read_before_it_is_closed(database: str) -> None:
+    """Promise: nothing is freed before it is read, also where the loop has seen already that there is something."""
+    on_demand = link(database)
+
+    async def use() -> object:
+        async with on_demand.use() as conn:
+            taken.set_result(conn.pgconn.socket)
+            return await (await conn.execute("SELECT pg_sleep(0.3)")).fetchone()
+
+    taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(use())
+    number = await taken
+    await asyncio.sleep(0)
+    while not select.select([number], [], [], 30)[0]:
+        pass
+    await asyncio.sleep(0)  # the loop looks at the socket; the task goes on in its next turn
+    on_demand.close()
+    assert await asyncio.wait_for(task, 30) == ("",)
+    await count(database, 0)

@@ -7,7 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
-from pggit_daemon.db.connections import WatchedConnection, connect
+from pggit_daemon.db.connections import connect
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.prepared import Prepared
 
@@ -47,7 +47,6 @@ async def test_a_connection_that_ends_meanwhile_is_an_error(database: str) -> No
 
 async def test_one_that_is_broken_off_says_why(database: str) -> None:
     conn = await connect(database, "test")
-    assert isinstance(conn, WatchedConnection)
     assert conn.guard is not None
     under_way = asyncio.create_task(SLEEP.run(conn, b"30"))
     await asyncio.sleep(0.1)
