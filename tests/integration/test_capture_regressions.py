@@ -114,11 +114,12 @@ def test_the_events_add_up_to_the_catalog(driver: Driver, name: str) -> None:
     assert wrong == {}
 
 
-BESIDE = {
-    "a schema is renamed while a table is made in it": """
+BESIDE = {  # "B?": a server that locks what a new object depends on refuses it here, as the wait for the lock ends
+    "a schema is renamed while an index is made in it": """
         A CREATE SCHEMA s
-        A BEGIN
         A CREATE TABLE s.t (a int)
+        A BEGIN
+        A CREATE INDEX i ON s.t (a)
         B ALTER SCHEMA s RENAME TO r
         A COMMIT
     """,
@@ -144,7 +145,7 @@ BESIDE = {
         A CREATE TYPE e AS ENUM ('x')
         A BEGIN
         A CREATE FUNCTION f(x e) RETURNS int LANGUAGE sql AS 'SELECT 1'
-        B DROP TYPE e
+        B? DROP TYPE e
         A COMMIT
     """,
 }
@@ -154,14 +155,15 @@ BESIDE = {
 def test_transactions_beside_each_other_add_up_too(driver: Driver, name: str) -> None:
     """A capture sees what its own transaction sees: the later commit reads the objects of both again."""
     for line in filter(None, (line.strip() for line in BESIDE[name].splitlines())):
-        session, statement = "AB".index(line[0]), line[2:]
+        who, statement = line.split(" ", 1)
+        session = "AB".index(who[0])
         known = {"BEGIN": Kind.BEGIN, "COMMIT": Kind.COMMIT}
         driver.act(Action(session, known.get(statement, Kind.RUN), "" if statement in known else statement))
-        assert not driver.log[-1].failed, line
+        assert who.endswith("?") or not driver.log[-1].failed, line
     assert list(map(str, driver.differences())) == []
 
 
 def test_without_reading_again_they_would_not(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ConcurrentDdl, "outdated", lambda *_: frozenset())
-    with pytest.raises(AssertionError, match=r"r\.t"):
-        test_transactions_beside_each_other_add_up_too(driver, "a schema is renamed while a table is made in it")
+    with pytest.raises(AssertionError, match=r"r\.i"):
+        test_transactions_beside_each_other_add_up_too(driver, "a schema is renamed while an index is made in it")
