@@ -7,9 +7,7 @@ the worker and by whoever reads or writes beside the stream; replication connect
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +60,7 @@ async def connect(dsn: str, purpose: str, *, utc: bool = True) -> WatchedConnect
                 transport(dsn), autocommit=True, fallback_application_name=f"pggit-daemon {purpose}"
             )
     except psycopg.Error as exc:
-        raise await refused(dsn, exc) from exc
+        raise refused(dsn, exc) from exc
     conn.guard = Guard(conn, dsn)
     try:
         check_encoding(conn)
@@ -103,35 +101,22 @@ def libpq_said(exc: psycopg.Error) -> str:
     return " · ".join(" ".join(line.split()) for line in said.splitlines() if line.strip())
 
 
-async def refused(dsn: str, exc: psycopg.Error) -> ConnectError:
+def refused(dsn: str, exc: psycopg.Error) -> ConnectError:
     """Say why a connection was not made: because the server takes none at all now, or because it refuses ours."""
     said = f"cannot connect: {libpq_said(exc)}"
-    if isinstance(exc, psycopg.errors.ConnectionTimeout) or await away(dsn):
+    if isinstance(exc, psycopg.errors.ConnectionTimeout) or away(dsn):
         return ServerAway(said, hint="start the server, or wait for it; it is tried again all the time")
     return ConnectError(said, hint=CHECK_LOGIN)
 
 
-async def away(dsn: str) -> bool:
+def away(dsn: str) -> bool:
     """Whether the server takes no connections: nobody listens there, or it starts, recovers or stops (57P03).
 
-    libpq's ping is the one way to learn an SQLSTATE before a session begins. It blocks, so a thread runs it; one of
-    ours and not the loop's, whose threads the end of the process waits for.
+    libpq's ping is the one way to learn an SQLSTATE before a session begins. It holds the interpreter for as long as it
+    waits, also in a thread, so it is asked only after a connection that failed at once, where it answers at once, too.
     """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[int] = loop.create_future()
     string = make_conninfo(dsn, connect_timeout=PING_TIMEOUT).encode()
-
-    def tell(result: int) -> None:
-        if not answer.done():
-            answer.set_result(result)
-
-    def ping() -> None:
-        result = pq.PGconn.ping(string)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, result)
-
-    threading.Thread(target=ping, name="ping", daemon=True).start()
-    return await answer in {pq.Ping.REJECT, pq.Ping.NO_RESPONSE}
+    return pq.PGconn.ping(string) in {pq.Ping.REJECT, pq.Ping.NO_RESPONSE}
 
 
 def check_encoding(conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:

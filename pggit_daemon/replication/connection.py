@@ -244,7 +244,7 @@ class ReplicationConnection:
 
 async def _why_refused(dsn: str, cause: psycopg.Error) -> PggitDaemonError:
     """Find out why a replication login failed: libpq gives no SQLSTATE, an ordinary login may tell."""
-    why = await refused(dsn, cause)
+    why = refused(dsn, cause)
     if not isinstance(why, ServerAway):
         with suppress(PggitDaemonError, psycopg.Error):
             async with await connect(dsn, "check") as conn:
