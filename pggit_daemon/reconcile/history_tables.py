@@ -41,6 +41,7 @@ from pggit_daemon.reconcile.writers import commits_of
 from pggit_daemon.sql import load_queries
 from pggit_daemon.store.loader import State
 from pggit_daemon.tools.registry import Registry
+from pggit_daemon.tools.seen import made_of
 from pggit_daemon.versioning.plan import Step
 
 log = structlog.get_logger(__name__)
@@ -121,7 +122,9 @@ class HistoryTables:
 
     def observe(self, changeset: Changeset) -> None:
         """Count the source's rows as they come through; and see where a table moves without any."""
-        for source in self._steps.observe(changeset):
+        sources = self._registry.sources
+        waits = {name: sources[name].table for name, (state, _) in self._states.items() if state is TableState.MISSING}
+        for source in self._steps.observe(changeset) | made_of(waits, changeset.events):
             self._compare_soon(source)
         for item in changeset.items:
             if isinstance(item, (HistoryRowEvent, UndecodableRow)):

@@ -5,7 +5,7 @@ In: a statement of the stream, or a row of the catalog. Out: its name, shape and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pggit_daemon.model.ddl_event import DdlEvent
@@ -36,3 +36,9 @@ def created_tables(event: DdlEvent) -> Iterator[Seen]:
             copied = event.tag in _COPIES
             shape = item.shape if item.shape.copied == copied else replace(item.shape, copied=copied)
             yield Seen(table, shape, item.oid.objid, event.lsn)
+
+
+def made_of(waiting: Mapping[str, TableName], events: Iterable[DdlEvent]) -> set[str]:
+    """Of the sources that wait for their tables, those whose table one of these statements made."""
+    made = {seen.table for event in events for seen in created_tables(event)} if waiting else set()
+    return {source for source, table in waiting.items() if table in made}

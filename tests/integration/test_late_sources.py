@@ -38,7 +38,9 @@ class Late:
 
     def _write(self, more: str) -> None:
         self.config.write_text(
-            f'[[database]]\nname = "app"\ndsn = "{self.dsn}"\nreconcile_interval_seconds = 1.0\n{more}'
+            f'[[database]]\nname = "app"\ndsn = "{self.dsn}"\n'
+            + ("" if "reconcile_interval" in more else "reconcile_interval_seconds = 1.0\n")
+            + more
         )
 
     def configure(self, more: str) -> None:
@@ -98,6 +100,16 @@ def test_a_column_that_a_table_lacks_is_named_once_also_where_the_table_came_lat
     late.run("ALTER TABLE later RENAME title TO titel")
     late.daemon.wait_for(lambda: told not in run("status", dsn=late.dsn).out, "that it fits")
     assert len(events(late, "source_does_not_fit_its_table")) == 1
+
+
+def test_a_table_that_is_waited_for_is_read_as_soon_as_it_is_made(late: Late) -> None:
+    """Not with the next comparison, which may be minutes away."""
+    later = SOURCE.replace('"public.history"', "'public.\"La ter\"'").replace('"own"', '"later"') + 'name = "titel"\n'
+    late.configure(f"reconcile_interval_seconds = 3600.0\ndiscover = false\n{later}")
+    late.daemon.wait_for(lambda: bool(events(late, "source_waiting")), "the source")
+    late.run('CREATE TABLE "La ter" (version integer PRIMARY KEY, title text)', 'INSERT INTO "La ter" VALUES (1)')
+    late.daemon.wait_for(lambda: bool(events(late, "source_does_not_fit_its_table")), "what it lacks")
+    late.daemon.wait_for(lambda: late.states().get("later") == "read" and bool(late.linked()), "its rows")
 
 
 def events(late: Late, name: str) -> list[dict[str, Any]]:
