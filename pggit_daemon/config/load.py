@@ -114,7 +114,8 @@ def for_dsn(dsn: str) -> Config:
     try:
         return Config.model_validate({"database": [{"name": _label(dsn), "dsn": dsn}]})
     except ValidationError as exc:
-        raise ConfigError(f"--dsn: {explain(exc, Config)[0]}") from exc
+        # Of what was given there is the connection string alone, and it may hold a password.
+        raise ConfigError(f"--dsn: {exc.errors()[0]['msg'].removeprefix('Value error, ')}") from exc
 
 
 def _label(dsn: str) -> str:

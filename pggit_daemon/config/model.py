@@ -6,6 +6,7 @@ A duration's key carries its unit. The descriptions are what docs and error mess
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
 
+from pggit_daemon.config.redaction import SHOWN
 from pggit_daemon.config.tools import Tool
 from pggit_daemon.model.table_names import parse_table
 from pggit_daemon.tools.discovery import Discovery
@@ -46,13 +48,18 @@ def _slot(value: str) -> str:
     return value
 
 
+def _misspelt(word: re.Match[str]) -> str:
+    """The word that libpq stumbled over, which may be of a password: told only where it is nearly a keyword."""
+    near = difflib.get_close_matches(word[1], sorted(SHOWN), n=1, cutoff=0.75)
+    return f'"{word[1]}" (did you mean {near[0]!r}?)' if near else '"…"'
+
+
 def _dsn(value: str) -> str:
     try:
         parts = conninfo_to_dict(value)
     except psycopg.ProgrammingError as exc:
-        # libpq repeats the word it stumbled over, which may be the password.
-        reason = re.sub(r'"[^"]*"', '"…"', str(exc)).strip()
-        msg = f"allowed: a libpq connection string (host=… dbname=… user=…) or URI; libpq says: {reason}"
+        reason = re.sub(r'"([^"]*)"', _misspelt, str(exc)).strip()
+        msg = f"{reason}; allowed: a libpq connection string (host=… dbname=… user=…) or URI"
         raise ValueError(msg) from None
     if "replication" in parts:
         msg = "allowed: a connection string without 'replication', which the daemon sets itself"

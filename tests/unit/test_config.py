@@ -192,6 +192,17 @@ def test_redact_hides_any_password_of_one_word(password: str) -> None:
     assert redact(f"postgresql://user:{password}@host/db") == "postgresql://user:***@host/db"
 
 
+def test_a_misspelt_keyword_of_a_connection_string_is_named() -> None:
+    """As --dsn, where it was given there; what may be of a password is not repeated."""
+    with pytest.raises(ConfigError) as caught:
+        for_dsn("hst=x")
+    assert caught.value.message.startswith("--dsn: invalid connection option \"hst\" (did you mean 'host'?); allowed: ")
+    for dsn in ("password=my hunter2=x", "host=h hunter2", "postgresql://u@h/d?hunter2=1"):
+        with pytest.raises(ConfigError) as caught:
+            for_dsn(dsn)
+        assert "hunter2" not in caught.value.message
+
+
 def test_redact_leaves_the_rest() -> None:
     """Ports, users and hosts stay readable; what libpq cannot read is hidden whole."""
     assert redact("postgresql://h:5432/d and 12:30") == "postgresql://h:5432/d and 12:30"
