@@ -67,6 +67,18 @@ def test_what_comes_later_is_another_finding(conn: Connection) -> None:
     assert findings(conn) == {"gap": "gap:s:3-4", "failed": "failed:s:6@4", "drift": "drift:3"}
 
 
+@pytest.mark.parametrize(("kind", "who"), [("out_of_band", "ann"), ("snapshot", "an unknown session")])
+def test_drift_that_a_comparison_found_is_of_an_unknown_session(conn: Connection, kind: str, who: str) -> None:
+    """The daemon is the author of what it found, and changed nothing."""
+    conn.execute(
+        "INSERT INTO pggit.commits (hash, branch_id, kind, objects_changed, author, message)"
+        " VALUES ('b', 1, %s, 1, 'ann', 'what')",
+        [kind],
+    )
+    found = conn.execute("SELECT message FROM pggit.validate_migrations() WHERE status = 'drift'").fetchall()
+    assert found == [(f"1 commit outside migrations since the last one, the newest by {who}: what",)]
+
+
 def test_gaps_of_the_history_and_what_was_put_aside_are_findings(conn: Connection) -> None:
     conn.execute("INSERT INTO pggit.commits (hash, branch_id, kind, objects_changed) VALUES ('g', 1, 'gap', 0)")
     conn.execute("INSERT INTO pggit_daemon.quarantine (lsn, raw, reason) VALUES ('0/7', 'x', 'no JSON')")

@@ -81,7 +81,10 @@ def test_what_decoding_needs_is_there_afterwards(
     conn.execute("SELECT pggit.integrate('history')")
     assert conn.execute(IDENTITY, ["history"]).fetchone() == (after,)
     assert conn.execute(TRIGGERS, ["history"]).fetchone() == (2,)
+    notices: list[str | None] = []
+    conn.add_notice_handler(lambda said: notices.append(said.message_primary))
     conn.execute("SELECT pggit.remove_integration('history')")
+    assert notices == [], "nobody asked for what is not there"
     assert conn.execute(TRIGGERS, ["history"]).fetchone() == (0,)
 
 

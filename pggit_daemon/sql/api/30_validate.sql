@@ -123,7 +123,8 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
         SELECT max(c.id) AS id FROM pggit.commits AS c WHERE c.kind IN ('migration', 'rollback')
     ),
     beside AS (
-        SELECT c.id, c.author, c.message
+        -- A comparison finds what changed, and not who did it: its commit's author is the daemon.
+        SELECT c.id, CASE WHEN c.kind = 'out_of_band' THEN c.author ELSE 'an unknown session' END AS author, c.message
         FROM pggit.commits AS c
         WHERE c.kind IN ('out_of_band', 'snapshot', 'gap') AND c.objects_changed > 0
           AND c.id > coalesce((SELECT newest.id FROM newest), 0)

@@ -184,9 +184,12 @@ BEGIN
     END IF;
     FOR history IN SELECT pggit_daemon.history_tables(tool_name, schema_name) LOOP
         PERFORM pggit_daemon.check_owner(history);
-        EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_session ON %s', history);
+        IF EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = history AND g.tgname = 'pggit_daemon_session') THEN
+            EXECUTE format('DROP TRIGGER pggit_daemon_session ON %s', history);
+        END IF;
     END LOOP;
-    IF NOT EXISTS (SELECT FROM pggit_daemon.integration) THEN
-        DROP EVENT TRIGGER IF EXISTS pggit_daemon_integrate;
+    IF NOT EXISTS (SELECT FROM pggit_daemon.integration)
+       AND EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'pggit_daemon_integrate') THEN
+        DROP EVENT TRIGGER pggit_daemon_integrate;
     END IF;
 END $$;

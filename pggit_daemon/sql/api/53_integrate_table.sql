@@ -105,6 +105,8 @@ END $$;
 
 CREATE OR REPLACE FUNCTION pggit_daemon.remove_integration(history regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ours name;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger AS g
                     WHERE g.tgrelid = history AND g.tgname IN ('pggit_daemon_session', 'pggit_daemon_truncate')) THEN
@@ -113,9 +115,13 @@ BEGIN
     END IF;
     PERFORM pggit_daemon.check_owner(history);
     PERFORM pggit_daemon.lock_history(history);
-    EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_session ON %s', history);
-    EXECUTE format('DROP TRIGGER IF EXISTS pggit_daemon_truncate ON %s', history);
-    IF NOT pggit_daemon.has_integrated_partitions() THEN
-        DROP EVENT TRIGGER IF EXISTS pggit_daemon_partitions;
+    -- Those that are there: IF EXISTS would tell the caller of the others.
+    FOR ours IN SELECT g.tgname FROM pg_trigger AS g
+                 WHERE g.tgrelid = history AND g.tgname IN ('pggit_daemon_session', 'pggit_daemon_truncate') LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', ours, history);
+    END LOOP;
+    IF NOT pggit_daemon.has_integrated_partitions()
+       AND EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtname = 'pggit_daemon_partitions') THEN
+        DROP EVENT TRIGGER pggit_daemon_partitions;
     END IF;
 END $$;
