@@ -146,8 +146,9 @@ class Process:
         self._news.set()
         self._health.stall_seconds = new.daemon.stall_seconds
         self._configure_logging()
-        if (new.daemon.http_address, new.daemon.http_port) != (old.daemon.http_address, old.daemon.http_port):
-            log.warning("reload_needs_restart", keys=["daemon.http_address", "daemon.http_port"])
+        fixed = ("http_address", "http_port")
+        if changed := [f"daemon.{key}" for key in fixed if getattr(new.daemon, key) != getattr(old.daemon, key)]:
+            log.warning("reload_needs_restart", keys=changed)
         log.info("reloaded", databases=[d.name for d in new.databases])
 
     def _configure_logging(self) -> None:
