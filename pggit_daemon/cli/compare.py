@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pggit_daemon.cli.history import SourceOption, ToolOption
+from pggit_daemon.cli.history import SourceOption, ToolOption, say_both
 from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, JsonOption, choose_database
 from pggit_daemon.cli.output import print_diff, print_json, print_text
 from pggit_daemon.errors import PggitDaemonError
@@ -40,10 +40,12 @@ def diff(
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="diff") as conn:
         if b is None:
-            found = changes_of(conn, records.find(conn, a, tool=tool, source=source))
+            named = [records.find(conn, a, tool=tool, source=source)]
+            found = changes_of(conn, named[0])
         else:
-            first, second = (records.find_any(conn, word, tool=tool, source=source) for word in (a, b))
-            found = between(conn, first, second)
+            named = [records.find_any(conn, word, tool=tool, source=source) for word in (a, b)]
+            found = between(conn, named[0], named[1])
+    say_both(*named)
     if json:
         print_json({"database": chosen.name, **found.as_json()})
         return
@@ -82,6 +84,7 @@ def export(
     with connection(chosen.dsn, purpose="export") as conn:
         found = records.find(conn, reference, tool=tool, source=source)
         commit = records.commit_of(found)
+        say_both(found)
         row = conn.execute(load_queries("cli")["export"], {"commit": commit.id}).fetchone()
     script = str(row[0]) if row and row[0] is not None else ""
     if output is not None and str(output) != "-":

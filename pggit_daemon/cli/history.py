@@ -31,6 +31,7 @@ _ALL_COLUMNS = 130  # columns of the terminal from which on the list has all of 
 # Metadata that other lines, or the table of migrations, say already.
 _TIMES = {"backend_start"}
 _UNCHANGED = "no schema change"
+_NAMES = {"objects": "objects recorded"}  # of the whole schema, at a baseline and after a gap
 _SHOWN_ELSEWHERE = {"lsn", "xid", "tool", "source", "version", "migration_id", "evidence", "part", "texts"}
 
 
@@ -99,13 +100,16 @@ def show(
     with connection(chosen.dsn, purpose="show") as conn:
         found = records.find(conn, reference, tool=tool, source=source)
         made = [(one.commit, pair(records.changed_in(conn, one))) for one in records.made(conn, found)]
+    say_both(found)
     if json:
         print_json(_document(chosen.name, found, made))
         return
     if found.note is not None:
         print_text(found.note)
     elif found.commit is None:
-        _print_unlinked(found)
+        print_text(f"migration {found.migration.label if found.migration else ''}: no commit is linked to it")
+    if not made and found.migration is not None:
+        print_pairs((key, value) for key, value in asdict(found.migration).items())
     for number, (commit, changes) in enumerate(made):
         if number:
             print_text("")
@@ -113,6 +117,13 @@ def show(
         for change in changes:
             print_text(f"\n{change.operation.value} {change.label}")
             print_diff(unified(change, commit.short_parent, commit.short))
+
+
+def say_both(*found: Found) -> None:
+    """A note on stderr of each word that is a migration's number, and a commit's."""
+    for note in (one.both for one in found):
+        if note is not None:
+            sys.stderr.write(f"note: {note}\n")
 
 
 def _print_narrow(rows: list[Commit]) -> None:
@@ -132,7 +143,7 @@ def _what(commit: Commit) -> str:
     """The message, with the evidence for its migrations, or with who it was where that counts more."""
     evidence = list(dict.fromkeys(_evidence(m) for m in commit.migrations if m["made"]))
     if idle := [
-        records.shown_as(m["tool"], m["migration_id"], m["version"]) for m in commit.migrations if not m["made"]
+        records.told_as(m["tool"], m["migration_id"], m["version"]) for m in commit.migrations if not m["made"]
     ]:
         # Named, as the message is that of a migration that did change the schema.
         evidence.append(f"{_UNCHANGED}: {', '.join(idle)}")
@@ -154,7 +165,7 @@ def _document(database: str, found: Found, made: list[tuple[Commit, list[Change]
 
 def _migrations(commit: Commit) -> str:
     few = commit.migrations[: records.FEW]
-    names = (records.shown_as(m["tool"], m["migration_id"], m["version"]) for m in few)
+    names = (records.told_as(m["tool"], m["migration_id"], m["version"]) for m in few)
     labels = [f"{name} ({'part, ' if m['part'] else ''}{_evidence(m)})" for name, m in zip(names, few, strict=True)]
     more = commit.migration_count - len(labels)
     return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
@@ -186,14 +197,11 @@ def _flat(metadata: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, obj
             yield f"  {prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _print_unlinked(found: Found) -> None:
-    migration = found.migration
-    assert migration is not None  # noqa: S101  (a reference leads to a commit or to a migration)
-    print_text(f"migration {migration.label}: no commit is linked to it")
-    print_pairs((key, value) for key, value in asdict(migration).items())
-
-
 def _print_commit(commit: Commit) -> None:
+    metadata = {_NAMES.get(key, key): value for key, value in commit.metadata.items() if key not in _SHOWN_ELSEWHERE}
+    texts = commit.metadata.get("texts", ())
+    if texts and metadata.get("statements", 0) > len(texts):
+        metadata["statements"] = f"{metadata['statements']}, the text of {len(texts)} kept"
     print_pairs(
         [
             ("commit", f"{commit.id} {commit.hash}"),
@@ -204,11 +212,11 @@ def _print_commit(commit: Commit) -> None:
             ("message", commit.message),
             ("position", f"{commit.source_lsn or 'unknown'}, transaction {commit.source_xid or 'unknown'}"),
             ("tree", commit.tree_hash),
-            ("objects", commit.objects_changed),
-            *_flat({key: value for key, value in commit.metadata.items() if key not in _SHOWN_ELSEWHERE}),
+            ("changed", f"{commit.objects_changed} object{'' if commit.objects_changed == 1 else 's'}"),
+            *_flat(metadata),
         ]
     )
-    for text in commit.metadata.get("texts", ()):
+    for text in texts:
         print_text(f"    {text.replace(chr(10), chr(10) + '    ')};")
     if commit.migrations:
         print_table(

@@ -157,9 +157,9 @@ def _verified(last: Mapping[str, Any] | None) -> str:
     if last is None:
         return "not yet"
     unreadable = f", {last['unreadable']} could not be read" if last["unreadable"] else ""
-    # Our own objects and some of the server's are looked at and, as they should be, not recorded.
+    # How many were looked at is another number than those recorded, as ours and some of the server's are not.
     differing = f"{last['differing']} were not as recorded{unreadable}"
-    return f"{last['objects']} objects of the catalog at {_at(last['at'])}, ours among them; {differing}"
+    return f"all objects of the catalog at {_at(last['at'])}; {differing}"
 
 
 def _at(moment_text: str) -> str:

@@ -63,7 +63,10 @@ def verify(
         lists = {"differences": different, "unreadable": unreadable}
         print_json(document | {name: [_as_json(one) for one in some] for name, some in lists.items()})
     else:
-        print_text(f"{len(wanted)} objects compared in {seconds:.2f} s, {len(different)} differ from the record")
+        print_text(
+            f"{len(wanted)} objects of the catalog, our own among them, compared in {seconds:.2f} s,"
+            f" {len(different)} differ from the record"
+        )
         for one in [*different, *unreadable]:
             print_text(f"  {one.says}")
         for part in broken:

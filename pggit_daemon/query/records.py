@@ -6,13 +6,14 @@ In: a connection and references. Out: `Commit` and `Migration` values; NotFoundE
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
 
 from pggit_daemon.errors import NotFoundError
+from pggit_daemon.model.decision import CommitKind
 from pggit_daemon.model.row_text import SYNTHETIC
 from pggit_daemon.query.connect import Connection
 from pggit_daemon.query.diff import Version
@@ -78,6 +79,13 @@ def shown_as(tool: str, migration_id: int, version: str | None) -> str:
     return f"{tool}:{own or migration_id}"
 
 
+def told_as(tool: str, migration_id: int, version: str | None) -> str:
+    """The same where it need be no argument: of a rollback whose id was given by us, what it rolled back."""
+    if version and migration_id <= -SYNTHETIC:
+        return f"rollback of {tool}:{version}"
+    return shown_as(tool, migration_id, version)
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """A row of pggit.external_migrations."""
@@ -116,10 +124,21 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reference led to: a migration with or without its commit, or a commit."""
+    """What a reference led to: a migration with or without its commit, or a commit.
+
+    `beside`: another commit of which the word is the id, which is not meant.
+    """
 
     commit: Commit | None
     migration: Migration | None
+    beside: Commit | None = None
+
+    @property
+    def both(self) -> str | None:
+        """What else the word could mean, where a number is a migration's and a commit's."""
+        if self.beside is None or self.migration is None:
+            return None
+        return f"{self.beside.id} is taken for {self.migration.label}; the {self.beside.label} is @{self.beside.id}"
 
     @property
     def note(self) -> str | None:
@@ -133,7 +152,11 @@ class Found:
             )
         key = self.migration.key.items()
         if self.migration.evidence == "none" or any(not m["made"] and key <= m.items() for m in self.commit.migrations):
-            return f"{self.migration.label} changed no schema: this is the one that it saw, {self.commit.label}"
+            said = f"{self.migration.label} changed no schema: this is the one that it saw, {self.commit.label}"
+            if self.commit.kind == CommitKind.TOOL and self.commit.metadata.get("source") == self.migration.source:
+                # What the tool runs for itself before its first row, as Flyway's CREATE SCHEMA.
+                return f"{said}, which is housekeeping of {self.migration.tool} itself ({self.commit.message})"
+            return said
         return None
 
 
@@ -199,9 +222,15 @@ def find_any(conn: Connection, word: str, *, tool: str | None = None, source: st
 
 def find(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
     """Follow a reference; --tool and --source ask for a migration."""
-    for reference in parse_reference(word):
+    references = parse_reference(word)
+    for place, reference in enumerate(references):
         found = _follow(conn, reference, tool, source)
         if found is not None:
+            others = [one for one in references[place + 1 :] if isinstance(one, CommitId)]
+            beside = _follow(conn, others[0], tool, source) if others and found.migration is not None else None
+            meant = found.commit.id if found.commit is not None else None
+            if beside is not None and beside.commit is not None and beside.commit.id != meant:
+                return replace(found, beside=beside.commit)
             return found
     narrowed = "".join(f", {key} {value}" for key, value in (("tool", tool), ("source", source)) if value)
     raise NotFoundError(

@@ -89,6 +89,50 @@ def test_show_prints_evidence_and_diff(recorded: str) -> None:
     assert f"--- a/table public.users\t{a}\n+++ b/table public.users\t{b}\n@@ " in shown.out
 
 
+def test_a_number_that_is_a_migration_and_a_commit_is_said_to_be_both(recorded: str) -> None:
+    """On stderr, in the commands that take one; nothing where only one is meant."""
+    note = f"note: 2 is taken for flyway:2 in public.flyway_schema_history; the commit 2 {commit_hash(2)[:12]} is @2\n"
+    assert run("show", "2", dsn=recorded).err == note
+    assert run("show", "2", "--json", dsn=recorded).err == note
+    assert run("diff", "@1", "2", dsn=recorded).err.startswith("error: migration flyway:2")
+    with psycopg.connect(recorded) as conn:
+        conn.execute("UPDATE pggit.external_migrations SET pggit_commit_id = 3 WHERE migration_id = 2")
+    assert run("diff", "@1", "2", dsn=recorded).err.startswith(note)
+    assert run("export", "2", dsn=recorded).err == note
+    for word in ("@2", "flyway:2", "head"):
+        assert run("show", word, dsn=recorded).err == ""
+
+
+def test_counts_of_a_commit_are_told_apart(recorded: str) -> None:
+    """What it changed and what is recorded; how many statements it had and of how many the text is kept."""
+    with psycopg.connect(recorded) as conn:
+        conn.execute(
+            "UPDATE pggit.commits SET kind = 'gap', metadata ="
+            ' \'{"objects": 7, "statements": 2, "texts": ["DROP TABLE a"]}\' WHERE id = 3'
+        )
+    lines = {line[:18].strip(): line[18:].strip() for line in run("show", "@3", dsn=recorded).out.splitlines()}
+    assert (lines["changed"], lines["objects recorded"]) == ("1 object", "7")
+    assert lines["statements"] == "2, the text of 1 kept"
+
+
+def test_what_a_tool_does_for_itself_is_told_as_that(recorded: str) -> None:
+    """A row without DDL that saw its tool's own commit, and a rollback of a migration whose id is ours."""
+    link_parts(recorded)
+    with psycopg.connect(recorded) as conn:
+        conn.execute(
+            "UPDATE pggit.commits SET kind = 'tool', message = 'CREATE SCHEMA shop', metadata = '{\"source\": \"f\"}'"
+            " WHERE id = 3"
+        )
+        conn.execute(
+            "INSERT INTO pggit.external_migrations"
+            " (migration_id, tool_name, source, version, pggit_commit_id, evidence, rollback_of, status)"
+            " VALUES (-1000000000000000002, 'alembic', 'a', '3f2a', 2, 'transaction', 1000000000000000002, 'rollback')"
+        )
+    said = run("show", "flyway:8", dsn=recorded).out.splitlines()[0]
+    assert said.endswith(", which is housekeeping of flyway itself (CREATE SCHEMA shop)")
+    assert "rollback of alembic:3f2a (transaction)" in run("log", dsn=recorded).out
+
+
 def link_parts(dsn: str) -> None:
     """Give flyway:7 two commits, the second with another's objects in it, and flyway:8 none of its own."""
     with psycopg.connect(dsn) as conn:
@@ -115,7 +159,10 @@ def test_show_of_a_migration_has_all_its_commits_or_says_why_there_is_none(recor
     ]
     assert run("show", "flyway:7", dsn=recorded).out.count("\nparent ") == 2
     none = run("show", "flyway:8", dsn=recorded)
-    assert none.out == f"flyway:8 in f changed no schema: this is the one that it saw, commit 3 {commit_hash(3)[:12]}\n"
+    said, *rest = none.out.splitlines()
+    assert said == f"flyway:8 in f changed no schema: this is the one that it saw, commit 3 {commit_hash(3)[:12]}"
+    # Who, when and how it ended are told as of any other.
+    assert {line.split()[0] for line in rest} >= {"tool", "source", "migration_id", "version", "status", "evidence"}
     assert "flyway:8 (no schema change)" in run("log", dsn=recorded).out
 
 
