@@ -159,12 +159,14 @@ class Pipeline:
                 if self._suspects:
                     await self._store_recorded()
                     self._suspects -= 1
+        if not self._patience.rests:
+            self._looks.begin()
         await self._store_recorded()
         return True
 
     async def _handle(self, batch: Batch) -> None:
         """With all of it stored: what else is due now, and acknowledge."""
-        for look in (self._looks.look, partial(self._look_around, batch.received)):
+        for look in (self._looks.take_in, partial(self._look_around, batch.received)):
             if await self._patience.tried(look):
                 await self._store_recorded()
         if not batch.in_transaction:

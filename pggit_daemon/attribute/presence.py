@@ -113,13 +113,15 @@ class Sightings:
     _looks: dict[SessionKey, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, look: Look) -> None:
-        """Take in a look. Of others that it does not show any more it shows that they have ended."""
+        """Take in a look. Of others of its users that it does not show any more it shows that they have ended."""
         self.now = look.ended
         found = dict(look.found)
         for session, (looks, activity) in look.others.items():
             self._looks[session] = looks
             found[session] = activity
-        found.update((one, None) for one in self._looks if one not in found and not self.has_gone(one))
+        for session, (user, _) in self._looks.items():
+            if user in look.users and session not in found and not self.has_gone(session):
+                found[session] = None
         for session, activity_ in found.items():
             seen = self._seen.setdefault(session, deque(maxlen=KEPT))
             if seen and seen[-1].activity == activity_ and activity_ is not None:

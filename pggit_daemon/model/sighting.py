@@ -46,10 +46,11 @@ class Sighting:
 class Look:
     """Some sessions, looked at once; None of those that had ended.
 
-    `others` are all others of the same users in the database, with user and application_name.
+    `others` are all others of `users` in the database, with user and application_name.
     """
 
     began: datetime
     ended: datetime
     found: Mapping[SessionKey, Activity | None]
     others: Mapping[SessionKey, tuple[tuple[str, str], Activity]] = field(default_factory=dict)
+    users: frozenset[str] = frozenset()

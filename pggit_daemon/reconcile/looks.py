@@ -1,7 +1,10 @@
 """Looks at sessions: whether they are at work, idle or gone, right after their DDL and after the row that may be its.
 
 In: the correlator, which says whom it asks about; a connection on demand. Out: what was seen, given to the correlator.
-Called by `pipeline.py` after each batch, with everything stored; it asks for nothing where nobody is asked about.
+Called by `pipeline.py` for each batch; it asks for nothing where nobody is asked about.
+
+A tool ends some milliseconds after its row, so a look begins as soon as a statement or a row is known, while that is
+stored; the ones after it by a timer. What was seen is taken in between two batches.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from math import inf
 from typing import Any
 
 import psycopg
@@ -28,42 +32,66 @@ INTERVAL = 0.05
 
 
 class Looks:
-    """`ask` has the server say how far it is, so that a quiet stream moves on and somebody looks again."""
+    """`ask` has the server say how far it is, so that a quiet stream moves on and somebody takes in what was seen."""
 
     def __init__(self, link: OnDemand, correlator: Correlator, ask: Callable[[], None]) -> None:
         self._link = link
         self._correlator = correlator
         self._ask = ask
-        self._looked_at = 0.0
+        self._began_at = 0.0
+        self._looking: asyncio.Task[Look] | None = None
         self._asking: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
         """Ask for nothing more."""
         if self._asking is not None:
             self._asking.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking.add_done_callback(_forget)
 
-    async def look(self) -> bool:
-        """Look at those that are asked about, unless that was done a moment ago; whether it was."""
+    def begin(self, pause: float = INTERVAL) -> None:
+        """Begin a look at those that are asked about, unless one was not taken in yet.
+
+        Where nothing new must be known, not before `pause` seconds have passed.
+        """
+        if self._looking is not None:
+            return
         wanted = self._correlator.to_look_at()
-        if not wanted.sessions:
-            return False
         now = asyncio.get_running_loop().time()
-        is_due = wanted.at_once or now - self._looked_at >= INTERVAL
-        if is_due:
-            async with self._link.use() as conn:
-                found = await activity(conn, wanted)
-            self._looked_at = now
-            self._correlator.looked_at(found)
-        self._ask_in(INTERVAL)
-        return is_due
+        if wanted.sessions and (wanted.at_once or now - self._began_at >= pause):
+            self._began_at = now
+            self._looking = asyncio.create_task(self._look(wanted))
 
-    def _ask_in(self, delay: float) -> None:
-        if self._asking is None:
-            self._asking = asyncio.get_running_loop().call_later(delay, self._asks)
+    async def take_in(self) -> bool:
+        """Take in the look that has begun, and another where that began too early; whether there was any."""
+        found = False
+        for pause in (INTERVAL, inf):
+            self.begin(pause)
+            if self._looking is None:
+                break
+            look = await self._looking
+            self._looking = None
+            self._correlator.looked_at(look)
+            found = True
+        if self._asking is None and self._correlator.to_look_at().sessions:
+            self._asking = asyncio.get_running_loop().call_later(INTERVAL, self._again)
+        return found
 
-    def _asks(self) -> None:
+    async def _look(self, wanted: Wanted) -> Look:
+        async with self._link.use() as conn:
+            return await activity(conn, wanted)
+
+    def _again(self) -> None:
         self._asking = None
+        self.begin()
         self._ask()
+
+
+def _forget(looking: asyncio.Task[Look]) -> None:
+    """Whatever came of it: nobody asks any more."""
+    if not looking.cancelled():
+        looking.exception()
 
 
 async def activity(conn: psycopg.AsyncConnection[Any], wanted: Wanted) -> Look:
@@ -93,7 +121,7 @@ async def activity(conn: psycopg.AsyncConnection[Any], wanted: Wanted) -> Look:
         else:
             others[session] = ((user, application), shown)
     found.update((one, Activity()) for one in wanted.sessions if one.pid in hidden)
-    return Look(began, ended, found, others)
+    return Look(began, ended, found, others, wanted.users)
 
 
 def _moment(text: str | None) -> datetime | None:

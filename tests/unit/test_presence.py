@@ -176,6 +176,7 @@ OTHER = SessionKey(2, "2026-02-01T00:00:00+00:00")
 LATER = SessionKey(3, "2026-03-01T00:00:10.001+00:00")
 SIBLING = SessionKey(4, "2026-03-01T00:00:00.5+00:00")
 LOOKS = ("app", "")
+USERS = frozenset({"app"})
 
 
 @pytest.mark.parametrize(
@@ -199,24 +200,35 @@ def test_who_looks_so_and_may_have_written_it_is_a_rival(rival: bool, near: bool
         (LOOKS, SIBLING, False),
     ):
         kept = Sightings()
-        kept.add(Look(at(9000), at(9000), {ME: active(9000)}, {key: (looks, idle(8000, 8001))}))
+        users = frozenset({looks[0]})
+        kept.add(Look(at(9000), at(9000), {ME: active(9000)}, {key: (looks, idle(8000, 8001))}, users))
         others = {key: (looks, other)} if other is not None else {}
-        kept.add(Look(at(10_010), at(10_010), {ME: active(10_009)}, others))
+        kept.add(Look(at(10_010), at(10_010), {ME: active(10_009)}, others, users))
         assert kept.has_rival(ME, LOOKS, at(ROW), Presence.PRESENT) == (rival and counts)
         assert kept.has_rival(ME, LOOKS, at(ROW), Presence.NEAR) == (near and counts)
 
 
 def test_others_are_forgotten_with_the_last_who_is_asked_about_and_a_while_after_their_end() -> None:
     kept = Sightings()
-    kept.add(Look(at(1), at(1), {ME: active(1)}, {OTHER: (LOOKS, active(1))}))
+    kept.add(Look(at(1), at(1), {ME: active(1)}, {OTHER: (LOOKS, active(1))}, USERS))
     kept.keep([ME])
     assert kept.was_seen_since(OTHER, at(0))
-    kept.add(Look(at(2), at(2), {ME: active(1)}))
+    kept.add(Look(at(2), at(2), {ME: active(1)}, users=USERS))
     kept.keep([ME])
     assert kept.has_gone(OTHER)
-    kept.add(Look(at(100_000), at(100_000), {ME: active(1)}))
+    kept.add(Look(at(100_000), at(100_000), {ME: active(1)}, users=USERS))
     kept.keep([ME])
     assert not kept.has_gone(OTHER)
-    kept.add(Look(at(100_001), at(100_001), {ME: active(1)}, {OTHER: (LOOKS, active(1))}))
+    kept.add(Look(at(100_001), at(100_001), {ME: active(1)}, {OTHER: (LOOKS, active(1))}, USERS))
     kept.keep(())
     assert not kept.was_seen_since(OTHER, at(0))
+
+
+def test_a_look_at_other_users_does_not_show_that_somebody_has_ended() -> None:
+    """Otherwise who is at work still would be nobody's rival."""
+    kept = Sightings()
+    kept.add(Look(at(1), at(1), {ME: active(1)}, {OTHER: (LOOKS, active(1))}, USERS))
+    kept.add(Look(at(2), at(2), {ME: active(1)}, users=frozenset({"dba"})))
+    assert not kept.has_gone(OTHER)
+    kept.add(Look(at(3), at(3), {ME: active(1)}, users=USERS))
+    assert kept.has_gone(OTHER)
