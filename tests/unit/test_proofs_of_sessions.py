@@ -209,6 +209,42 @@ def test_a_hands_index_inside_rails_lock_is_not_its_if_the_hand_idled_at_the_row
     assert "did nothing when it was written: pid 901" in (follower.reported[-1].note or "")
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_rails_statement_outside_of_its_rows_transaction_is_its_own_if_it_was_at_work_at_the_row(reads: bool) -> None:  # noqa: FBT001
+    """One that could share it, as all did so far: `DROP INDEX`, the way back from `CONCURRENTLY`, in a new session."""
+    scene, first, _ = rails("20260301000001")
+    scene.unlock()
+    scene.wal.leave(first)
+    scene.wal.sleep(900)
+    tool = who(200, "bin/rails", "app", "2026-03-01T00:15:00+00:00")
+    scene.lock(who(201, "bin/rails", "app", "2026-03-01T00:15:00+00:00"))
+    if reads:
+        scene.look(tool)
+    scene.run(tool, "20260301000002" if reads else None, "DROP INDEX")
+    scene.row(tool, version="20260301000002")
+    scene.unlock()
+    assert scene.linked(scene.follow()) == scene.mine
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.3])
+def test_a_hands_statement_inside_rails_lock_is_not_its_if_both_may_have_written_the_row(pause: float) -> None:
+    """It looks exactly like Rails, has read its table, and goes on at once; Rails' migration only changes data."""
+    scene, first, hand = rails("20260301000001")
+    scene.unlock()
+    scene.wal.leave(first)
+    scene.wal.sleep(900)
+    tool = who(200, "bin/rails", "app", "2026-03-01T00:15:00+00:00")
+    scene.lock(who(201, "bin/rails", "app", "2026-03-01T00:15:00+00:00"))
+    scene.look(tool)
+    scene.look(hand)
+    scene.run(hand, None, "DROP INDEX")
+    scene.wal.sleep(pause)
+    scene.row(tool, version="20260301000003")
+    scene.look(hand)
+    scene.unlock()
+    assert scene.linked(scene.follow()) == scene.mine
+
+
 @pytest.mark.parametrize("leaves", [True, False])
 @pytest.mark.parametrize("mine", [True, False])
 def test_who_is_alone_inside_knex_lock_row_is_not_it_if_it_idled_at_the_row(mine: bool, leaves: bool) -> None:  # noqa: FBT001

@@ -26,8 +26,11 @@ from pggit_daemon.attribute.proofs.base import (
     Wait,
     are_together,
     claimed_elsewhere,
+    doubt_at_work,
     is_certain,
+    named,
     unless_absent,
+    unless_others_work,
 )
 from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
 from pggit_daemon.attribute.row import WaitingRow
@@ -80,6 +83,9 @@ class AdvisoryLockProof(Proof):
         holders = [lock.holder for lock in locks_of(seen.locks, source.advisory_keys)]
         return seen.session.key in holders or (housekeeper.dropped and seen.time - housekeeper.seen <= AFTER_DROP)
 
+    def doubts(self, source: Source, seen: Seen, known: Known) -> bool:
+        return source.runs_elsewhere or (source.shows_itself and known.may_write(source.name, seen))
+
     def may_go_without(self, source: Source, seen: Seen, known: Known) -> bool:  # noqa: ARG002  # the protocol
         return not source.runs_elsewhere and not locks_of(seen.locks, source.advisory_keys)
 
@@ -100,7 +106,8 @@ class AdvisoryLockProof(Proof):
             if not any(segment.claims[source.name].weak for segment in segments)
         }
         if not strong:
-            return self._weak(row, candidates)
+            found = self._weak(row, candidates)
+            return found if isinstance(found, Match) else _at_work(row, source, candidates, beside.known) or found
         certain = {session: segments for session, segments in strong.items() if is_certain(segments, source.name)}
         open_then = {session: segments for session, segments in strong.items() if row_inside(row, segments)}
         reading = {
@@ -161,6 +168,28 @@ def _held_by_sibling(source: Source, seen: Seen, lock: HeldLock, known: Known) -
     reads = not own and tool.is_own(seen.session.key, seen.time)
     weak = not (own or seen.alone or (reads and not tool.shares))
     return Claim(source.name, Evidence.LOCK, lock.holder, certain=own, weak=weak, reads=reads)
+
+
+def _at_work(row: WaitingRow, source: Source, candidates: Candidates, known: Known) -> Found | None:
+    """The only session, where it has read the table, looks as the tool's and was at work when the row was committed.
+
+    None where this says nothing of it.
+    """
+    tool = known.sessions.of(source.name)
+    if not source.shows_itself or len(candidates) != 1:
+        return None
+    session, segments = next(iter(candidates.items()))
+    alike = all(
+        (segment.user, segment.application) in tool.looks and segment.claims[source.name].reads for segment in segments
+    )
+    if not alike or any(segment.commit_lsn > row.lsn for segment in segments):
+        return None
+    if claimed_elsewhere(segments, source.name):
+        return Wait("another source may claim the same DDL")
+    why = doubt_at_work(row, session, segments, known)
+    if why is not None:
+        return Wait(f"the session that ran DDL before it {why}: {named(candidates)}")
+    return unless_others_work(Match(session, tuple(segments), Evidence.LOCK, proven=False), row, known)
 
 
 def row_inside(row: WaitingRow, segments: Sequence[OpenSegment]) -> bool:

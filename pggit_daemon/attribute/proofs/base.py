@@ -184,6 +184,17 @@ def unless_absent(row: WaitingRow, source: Source, candidates: Candidates, known
     return there or Wait(f"the session that ran DDL before it did nothing when it was written: {named(candidates)}")
 
 
+def doubt_at_work(row: WaitingRow, session: SessionKey, segments: Sequence[OpenSegment], known: Known) -> str | None:
+    """Why the session's activity does not show that it wrote the row; None where it does."""
+    last = segments[-1]
+    where = known.sightings.of(session, row.time, last.time)
+    if where not in {Presence.PRESENT, Presence.NEAR}:
+        return "was not seen at work when it was written"
+    if known.sightings.has_rival(session, (last.user, last.application), row.time, where):
+        return "was not the only one that looks so and may have written it"
+    return None
+
+
 def unless_weak(found: Found, source: Source) -> Found:
     """A match by looks alone counts only where nobody else looks so."""
     if isinstance(found, Match) and any(segment.claims[source.name].weak for segment in found.segments):

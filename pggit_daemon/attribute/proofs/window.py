@@ -33,6 +33,7 @@ from pggit_daemon.attribute.proofs.base import (
     Proof,
     Wait,
     after_commit,
+    doubt_at_work,
     is_proven,
     named,
     unless_others_work,
@@ -128,14 +129,8 @@ class WindowProof(Proof):
         found = after_commit(row, source, there, Evidence.WINDOW)
         if not isinstance(found, Match):
             return found
-        where, last = seen[found.session], found.segments[-1]
-        if where not in {Presence.PRESENT, Presence.NEAR}:
-            why = "was not seen at work when it was written"
-        elif known.sightings.has_rival(found.session, (last.user, last.application), row.time, where):
-            why = "was not the only one that looks so and may have written it"
-        else:
-            return found
-        return Wait(f"the session that ran DDL just before it {why}: {named(there)}")
+        why = doubt_at_work(row, found.session, found.segments, known)
+        return found if why is None else Wait(f"the session that ran DDL just before it {why}: {named(there)}")
 
     def depends_on_presence(self, claim: Claim, source: Source) -> bool:
         return claim.reads and claim.certain and not source.outlives_session
