@@ -9,8 +9,8 @@ is not looked at in time stays unknown; that a row then has no link is all that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pggit_daemon.attribute.brackets import give_up_ended
@@ -28,13 +28,14 @@ from pggit_daemon.model.sighting import Look
 class Wanted:
     """`users` are theirs, `tables` the names of the history tables that their DDL may be about.
 
-    `at_once`: something new must be known of one of them.
+    `at_once`: something new must be known of one of them. `moments`: the newest that is asked about, of each.
     """
 
     sessions: frozenset[SessionKey] = frozenset()
     users: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
     at_once: bool = False
+    moments: Mapping[SessionKey, datetime] = field(default_factory=dict)
 
 
 def wanted(state: State) -> Wanted:
@@ -42,7 +43,7 @@ def wanted(state: State) -> Wanted:
     if not state.in_sight:
         return Wanted()
     seen = state.known.sightings
-    asked, at_once = [], False
+    asked, at_once, newest = [], False, dict[SessionKey, datetime]()
     for segment in list(state.in_sight.values()):
         if not _is_asked_about(state, segment):
             del state.in_sight[segment.place]
@@ -50,6 +51,7 @@ def wanted(state: State) -> Wanted:
             moments = _moments(state, segment)
             if seen.now is None or seen.now <= max(moments) + LOOK_FOR:
                 asked.append(segment)
+                newest[segment.session] = max(*moments, newest.get(segment.session, segment.time))
                 at_once = at_once or not all(seen.was_seen_since(segment.session, moment) for moment in moments)
     seen.keep({segment.session for segment in state.in_sight.values()})
     return Wanted(
@@ -57,6 +59,7 @@ def wanted(state: State) -> Wanted:
         frozenset(segment.user for segment in asked),
         frozenset(one.table for segment in asked for name in segment.claims for one in state.sources[name].tables),
         at_once=at_once,
+        moments=newest,
     )
 
 
@@ -67,7 +70,8 @@ def looked_at(state: State, look: Look) -> None:
     for segment in list(state.in_sight.values()):
         if segment.session in look.found:
             state.mark_dirty(segment)
-            if look.ended < max(_moments(state, segment)):
+            asked = look.moments.get(segment.session, segment.time)
+            if look.ended < asked <= max(_moments(state, segment)):
                 # The clock that stamped a commit we have read is not the one that we look by: it was set back, or is
                 # another server's. No look would tell of that moment before our clock comes to it.
                 del state.in_sight[segment.place]

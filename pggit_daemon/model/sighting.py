@@ -46,7 +46,8 @@ class Sighting:
 class Look:
     """Some sessions, looked at once; None of those that had ended.
 
-    `others` are all others of `users` in the database, with user and application_name.
+    `others` are all others of `users` in the database, with user and application_name. `moments`: the newest that was
+    asked about when it began, of each session; what became known meanwhile may be of later.
     """
 
     began: datetime
@@ -54,3 +55,4 @@ class Look:
     found: Mapping[SessionKey, Activity | None]
     others: Mapping[SessionKey, tuple[tuple[str, str], Activity]] = field(default_factory=dict)
     users: frozenset[str] = frozenset()
+    moments: Mapping[SessionKey, datetime] = field(default_factory=dict)

@@ -121,7 +121,7 @@ async def activity(conn: psycopg.AsyncConnection[Any], wanted: Wanted) -> Look:
         else:
             others[session] = ((user, application), shown)
     found.update((one, Activity()) for one in wanted.sessions if one.pid in hidden)
-    return Look(began, ended, found, others, wanted.users)
+    return Look(began, ended, found, others, wanted.users, wanted.moments)
 
 
 def _moment(text: str | None) -> datetime | None:

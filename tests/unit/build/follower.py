@@ -118,7 +118,7 @@ class Follower:
                 found = {one: self.wal.seen(one, self.clock) for one in wanted.sessions}
                 others = self.wal.others(wanted.users, self.clock)
             others = {one: shown for one, shown in others.items() if one not in found}
-            self.correlator.looked_at(Look(self.clock, self.clock, found, others, wanted.users))
+            self.correlator.looked_at(Look(self.clock, self.clock, found, others, wanted.users, wanted.moments))
             self.store()
 
     def record(self, changeset: Changeset) -> None:
