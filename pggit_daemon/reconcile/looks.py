@@ -64,17 +64,25 @@ class Looks:
             self._looking = asyncio.create_task(self._look(wanted))
 
     async def take_in(self) -> bool:
-        """Take in the look that has begun, and another where that began too early; whether there was any."""
+        """Take in the look that has begun, and another where that began too early; whether there was any.
+
+        ConnectError where the server refused the connection: the next look is another.
+        """
         found = False
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
         for pause in (INTERVAL, inf):
             self.begin(pause)
             if self._looking is None:
                 break
-            look = await self._looking
-            self._looking = None
+            try:
+                look = await self._looking
+            finally:
+                self._looking = None
             self._correlator.looked_at(look)
             found = True
-        if self._asking is None and self._correlator.to_look_at().sessions:
+        if self._correlator.to_look_at().sessions:
             self._asking = asyncio.get_running_loop().call_later(INTERVAL, self._again)
         return found
 

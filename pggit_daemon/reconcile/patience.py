@@ -35,9 +35,14 @@ class Patience:
         if self._resting is not None:
             self._resting.cancel()
 
+    @property
+    def rests(self) -> bool:
+        """Whether a look was refused a moment ago."""
+        return self._resting is not None
+
     async def tried(self, look: Callable[[], Awaitable[bool]]) -> bool:
         """Look, unless that was refused a moment ago; whether anything may be known that was not before."""
-        if self._resting is not None:
+        if self.rests:
             return False
         try:
             seen = await look()
