@@ -1,12 +1,13 @@
 """The program `pggit-daemon`: its commands, and what an error looks like.
 
 Exit codes: 0 done · 1 any other failure · 2 wrong usage or configuration · 3 the server cannot be reached or refuses
-the login · 4 the server or database lacks something (the hint says how to give it) · 5 no such commit, migration
-or object · 6 something is not as recorded (verify) · 128+n ended by the signal n.
+the login · 4 the server or database lacks something (the hint says how to give it) · 5 no such commit, migration,
+finding, table or object · 6 something is not as recorded (verify) · 128+n ended by the signal n.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from pggit_daemon import __version__
 from pggit_daemon.cli import compare, config, findings, history, install, run, status, tools, verify
-from pggit_daemon.cli.output import visible
+from pggit_daemon.cli.output import BROKEN_PIPE, visible
 from pggit_daemon.config import redact
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.query.references import UsageError
@@ -27,7 +28,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 _EPILOG = (
     "Exit codes: 0 done, 1 other failure, 2 wrong usage or configuration, 3 server not reachable or login refused, "
-    "4 something is missing on the server (the hint says how to give it), 5 no such commit, migration or object, "
+    "4 something is missing on the server (the hint says how to give it), 5 no such commit, migration, "
+    "finding, table or object, "
     "6 something is not as recorded (verify), 128+n ended by signal n."
 )
 
@@ -89,9 +91,25 @@ def main() -> None:
         sys.exit(exc.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except SystemExit:
+        if _nobody_reads():
+            sys.exit(BROKEN_PIPE)
+        raise
     except Exception as exc:  # noqa: BLE001  (the last place: a person gets a sentence, --debug the traceback)
         _print_unexpected(exc)
         sys.exit(1)
+
+
+def _nobody_reads() -> bool:
+    """Whether what was printed went to a pipe whose reader is gone: click tells it by its wrapper, and exit 1."""
+    if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+        return True
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+        return True
+    return False
 
 
 def _check_encoding(words: Iterable[str]) -> None:

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 200  # columns where nobody's terminal says how wide it is
 
 
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells report who wrote to a pipe that nobody reads any more
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End as other programs do; rich itself ends with 1, which is a failure."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            raise SystemExit(BROKEN_PIPE) from None
+
+
 _MARGIN, _GAP = "  ", "   "  # round a table, and between its columns
 _FOLDED = 8  # characters of a text that stay beside each other, however narrow the table
 
@@ -41,7 +53,7 @@ def visible(text: str) -> str:
 def console() -> Console:
     """Return the console on stdout; as wide as a pipe's reader could want where it is no terminal."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return _Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def width() -> int:
