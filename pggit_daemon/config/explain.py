@@ -39,7 +39,7 @@ def _line(detail: ErrorDetails, model: type[BaseModel]) -> str:
     path = key_path(location)
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return f"{path}: unknown key; {_suggest(str(location[-1]), keys_of(_model_at(model, location[:-1])))}"
+        return f"{path}: unknown key; {suggest(str(location[-1]), keys_of(_model_at(model, location[:-1])))}"
     if kind == "missing":
         return f"{path}: missing; it is required: {_description(model, location)}"
     reason = detail["msg"].removeprefix("Value error, ")
@@ -69,7 +69,8 @@ def given(key: str, value: object) -> str:
     return shown if len(shown) <= _GIVEN_LENGTH else shown[:_GIVEN_LENGTH] + "…"
 
 
-def _suggest(key: str, known: Iterable[str]) -> str:
+def suggest(key: str, known: Iterable[str]) -> str:
+    """The nearest of the known keys, and all of them."""
     names = list(known)
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
@@ -79,6 +80,14 @@ def _suggest(key: str, known: Iterable[str]) -> str:
 def keys_of(model: type[BaseModel]) -> list[str]:
     """List the keys of a section as they stand in the file."""
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys of the section at a place; none where it is of one of several kinds."""
+    try:
+        return keys_of(_model_at(model, location))
+    except KeyError:
+        return []
 
 
 def _model_at(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:

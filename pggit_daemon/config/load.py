@@ -97,7 +97,7 @@ def parse(text: str, *, origin: str) -> Config:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{origin}: not TOML: {exc}") from exc
+        raise ConfigError(f"{origin}: not TOML: {exc}{_line_of(exc, text)}") from exc
     try:
         config = Config.model_validate(data)
     except ValidationError as exc:
@@ -107,6 +107,19 @@ def parse(text: str, *, origin: str) -> Config:
         listed = "".join(f"\n  {line}" for line in lines)
         raise ConfigError(f"{origin}: {len(lines)} errors{listed}") from exc
     return config if config.daemon.tools_folder is not None else _with_presets(config, {}, origin=origin)
+
+
+def _line_of(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """What stands in the line that is wrong, as far as it is no value: that may be secret."""
+    found = re.search(r"at line (\d+)", str(error))
+    lines = text.splitlines()
+    if found is None or not 0 < int(found[1]) <= len(lines):
+        return ""
+    key = re.match(r"\s*([A-Za-z0-9_.-]+\s*=|\[+[^\]=]*\]+)", lines[int(found[1]) - 1])
+    if key is None:
+        return ""
+    again = ", which stands there twice" if "overwrite" in str(error) else ""
+    return f": {key[1]}{' …' if key[1].endswith('=') else ''}{again}"
 
 
 def for_dsn(dsn: str) -> Config:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainValidator, ValidationError
 
-from pggit_daemon.config.explain import allowed, given, key_path
+from pggit_daemon.config.explain import allowed, given, key_path, keys_at, suggest
 from pggit_daemon.errors import ConfigError
 from pggit_daemon.tools.preset import Preset
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic_core import ErrorDetails
+
+
+class _WrongPresetError(ValueError):
+    """All that is wrong with a preset, one line each; in one line where it is a section among others."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
 
 
 _REASONS = {
@@ -35,7 +43,7 @@ def _preset(value: object) -> Preset:
     try:
         return Preset.model_validate(value)
     except ValidationError as exc:
-        raise ValueError("; ".join(_lines(exc))) from None
+        raise _WrongPresetError(_lines(exc)) from None
 
 
 def _lines(error: ValidationError) -> list[str]:
@@ -51,7 +59,8 @@ def _line(detail: ErrorDetails) -> str:
         place = f"{place}.{context['discriminator'].strip(chr(39))}"
         value, words = context.get("tag"), context.get("expected_tags", "")
     if reason := _REASONS.get(detail["type"]):
-        return f"{place}: {reason}"
+        known = keys_at(Preset, detail["loc"][:-1]) if detail["type"] == "extra_forbidden" else []
+        return f"{place}: {reason}{'; ' + suggest(str(detail['loc'][-1]), known) if known else ''}"
     if detail["type"] == "value_error":
         reason = words.removeprefix("Value error, ")
         return f"{place}: {reason}" if place else reason
@@ -83,4 +92,6 @@ def read_file(path: Path) -> Preset:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ConfigError(f"{path}: not TOML: {exc}") from exc
     except ValueError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
+        lines = exc.lines if isinstance(exc, _WrongPresetError) else [str(exc)]
+        listed = "".join(f"\n  {line}" for line in lines)
+        raise ConfigError(f"{path}: {exc}" if len(lines) == 1 else f"{path}: {len(lines)} errors{listed}") from exc

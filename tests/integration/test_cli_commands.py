@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -215,11 +218,22 @@ def test_config_check(tmp_path: Path) -> None:
     config.write_text('[[database]]\nname = "a"\ndsn = "postgresql://u:hunter2@nowhere/d"\n')
     good = run("config", "check", "-c", str(config))
     assert (good.code, good.err) == (0, "")
+    assert "differs from the defaults" not in good.out
     assert "correct" in good.out
     assert "hunter2" not in good.out
     document = run("config", "check", "--json", PGGIT_DAEMON_CONFIG=str(config)).json
     assert document["config"]["daemon"]["http_port"] == 8432
     assert document["config"]["database"][0]["dsn"] == "postgresql://u:***@nowhere/d"
+    text = config.read_text()
+    own = '[[database.source]]\nname = "own"\ntable = "ops.mig"\nddl = "after"\n[database.source.columns]\nid = "v"\n'
+    config.write_text(f"{text}verify_interval_seconds = 77.0\ndiscover = false\n{own}")
+    lines = [line.split() for line in run("config", "check", "-c", str(config)).out.splitlines()]
+    assert ["verify_interval_seconds", "77.0"] in lines
+    assert ["discover", "no"] in lines
+    assert ["source", "own", "ddl", "after"] in lines
+    config.write_text(f"{text}grace_seconds = 1.0\ngrace_seconds = 2.0\n")
+    twice = run("config", "check", "-c", str(config)).err
+    assert "(at line 5, column 20): grace_seconds = …, which stands there twice" in twice
     config.write_text('[[database]]\nname = "a"\nslott = "x"\ngrace_seconds = -1\n')
     bad = run("config", "check", "-c", str(config))
     assert bad.code == 2
@@ -230,4 +244,19 @@ def test_config_check(tmp_path: Path) -> None:
 def test_version_and_help() -> None:
     """The program says what it is, and its help the exit codes."""
     assert run("--version").out.startswith("pggit-daemon ")
-    assert "Exit codes:" in run("--help").out
+    told = " ".join(run("--help").out.replace("│", " ").split())
+    assert "Exit codes:" in told
+    assert "5 no such commit, migration, finding, table or object" in told
+
+
+@pytest.mark.parametrize("words", [("log", "--json"), ("log",), ("tools", "list"), ("show", "@2")])
+def test_a_reader_that_is_gone_is_no_failure(recorded: str, words: tuple[str, ...]) -> None:
+    """As every program under `| head`: ended by SIGPIPE, without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = [sys.executable, "-m", "pggit_daemon", *words, "--dsn", recorded]
+    try:
+        done = subprocess.run(program, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

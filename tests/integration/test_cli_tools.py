@@ -140,3 +140,8 @@ def test_presets_of_ones_own_are_checked(tmp_path: Path) -> None:
     done = run("tools", "check", str(good), str(bad))
     assert done.code == 2
     assert "bad.toml: x: not a column of its table: b" in done.err
+    bad.write_text("tol = 1\nrank = 'a'\n" + good.read_text().replace("version =", "versoin ="))
+    lines = run("tools", "check", str(bad)).err.splitlines()
+    assert "bad.toml: 4 errors" in lines[0]
+    assert any(line.startswith("  tol: unknown key; did you mean 'tool'?") for line in lines)
+    assert any(line.startswith("  migration.versoin: unknown key; did you mean 'version'?") for line in lines)

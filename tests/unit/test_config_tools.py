@@ -92,7 +92,10 @@ def test_a_folder_of_presets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("tool = ", "mine.toml: not TOML"), ('tool = "x"', "mine.toml: table: missing; it is required")],
+    [
+        ("tool = ", "mine.toml: not TOML"),
+        ('tool = "x"', "mine.toml: 3 errors\n  table: missing; it is required\n  key: "),
+    ],
 )
 def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "own").mkdir()
