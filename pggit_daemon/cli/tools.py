@@ -19,6 +19,7 @@ from pggit_daemon.config.tools import read_file
 from pggit_daemon.errors import NotFoundError
 from pggit_daemon.model.shape import Shape
 from pggit_daemon.model.table_names import parse_table
+from pggit_daemon.model.transaction import TableName
 from pggit_daemon.query.connect import Connection, connection
 from pggit_daemon.query.references import UsageError
 from pggit_daemon.sql import load_queries
@@ -27,8 +28,6 @@ from pggit_daemon.tools.preset import Preset, packaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pggit_daemon.model.transaction import TableName
 
 app = typer.Typer(help="The migration tools that are known, and their history tables.", no_args_is_help=True)
 
@@ -55,7 +54,9 @@ def show(
 
 @app.command("explain")
 def explain(
-    table: Annotated[str, typer.Argument(help="schema.table as in SQL.", metavar="TABLE")],
+    table: Annotated[
+        str, typer.Argument(help="schema.table as in SQL; the table alone where one schema has it.", metavar="TABLE")
+    ],
     *,
     config: ConfigOption = None,
     dsn: DsnOption = None,
@@ -64,11 +65,17 @@ def explain(
 ) -> None:
     """Say which preset fits a table, or what it lacks of those that nearly fit."""
     try:
-        name = parse_table(table)
+        bare = parse_table(f"public.{table}").table
+    except ValueError:
+        bare = None
+    try:
+        name = parse_table(table if bare is None else f"public.{table}")
     except ValueError as exc:
         raise UsageError(f"TABLE = {table!r}: {exc}") from exc
     chosen = choose_database(config, dsn, database)
     with connection(chosen.dsn, purpose="tools") as conn:
+        if bare is not None:
+            name = _only(conn, bare)
         shape, beside = _look(conn, name)
     misses = {stem: list(preset.table.misses(name, shape, beside)) for stem, preset in chosen.presets.items()}
     fitting = _best(chosen.presets, [stem for stem, lacks in misses.items() if not lacks])
@@ -157,6 +164,18 @@ def _look(conn: Connection, table: TableName) -> tuple[Shape, frozenset[str]]:
             f"there is no table {table}", hint="write it as in SQL: folded to lower case unless in double quotes"
         )
     return Shape.parse(row[0]), frozenset(row[1])
+
+
+def _only(conn: Connection, table: str) -> TableName:
+    """The table of that name, whatever its schema."""
+    schemas = [row[0] for row in conn.execute(load_queries("cli")["schemas_of_table"], {"table": table}).fetchall()]
+    if len(schemas) > 1:
+        raise UsageError(f"several schemas have a table {table}; say which: {', '.join(schemas)}")
+    if not schemas:
+        raise NotFoundError(
+            f"there is no table {table}", hint="write it as in SQL: folded to lower case unless in double quotes"
+        )
+    return TableName(schemas[0], table)
 
 
 def _best(presets: Mapping[str, Preset], fitting: list[str]) -> list[str]:

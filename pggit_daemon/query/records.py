@@ -19,6 +19,7 @@ from pggit_daemon.query.connect import Connection
 from pggit_daemon.query.diff import Version
 from pggit_daemon.query.references import (
     FORMS,
+    Baseline,
     CommitId,
     HashPrefix,
     Head,
@@ -261,6 +262,8 @@ def _follow(conn: Connection, reference: Reference, tool: str | None, source: st
     match reference:
         case Head():
             rows = commits(conn, limit=1)
+        case Baseline():
+            rows = commits(conn, kind=CommitKind.BASELINE, limit=1)
         case CommitId(number):
             rows = commits(conn, id=number)
         case HashPrefix(prefix):

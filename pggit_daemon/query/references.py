@@ -3,6 +3,7 @@
 In: one word. Out: what it can mean, in the order in which to look. Pure; `records.py` does the looking.
 
     head            the newest commit
+    baseline        the commit with which the history begins, where no migration is called so
     @12             the commit with the id 12
     3f9a1c0         a commit, by 7 or more first digits of its hash
     flyway:12       a migration, by tool and id or the tool's own version (flyway:1.2, flyway:-12 a rollback)
@@ -20,7 +21,8 @@ from dataclasses import dataclass
 from pggit_daemon.errors import ConfigError
 
 FORMS = (
-    "head, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION, or a migration's id, version or name"
+    "head, baseline, @COMMIT_ID, 7 or more digits of a commit's hash, TOOL:ID, TOOL:VERSION,"
+    " or a migration's id, version or name"
 )
 _PADDED = r"-?0[0-9]+"
 _MAX_BIGINT = 2**63 - 1
@@ -30,6 +32,11 @@ _MAX_INTEGER = 2**31 - 1
 @dataclass(frozen=True, slots=True)
 class Head:
     """The newest commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The commit with which the history begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class MigrationRef:
     version: str | None
 
 
-Reference = Head | CommitId | HashPrefix | MigrationRef
+Reference = Head | Baseline | CommitId | HashPrefix | MigrationRef
 
 
 class UsageError(ConfigError):
@@ -64,6 +71,8 @@ def parse_reference(word: str) -> tuple[Reference, ...]:
         return (Head(),)
     if match := re.fullmatch(r"@([0-9]+)", word):
         return (CommitId(_within(word, match[1], _MAX_INTEGER)),)
+    if word.lower() == "baseline":
+        return (MigrationRef(None, None, word), Baseline())  # a migration may be called so
     tool, colon, rest = word.partition(":")
     if colon and tool and rest:
         number = int(rest) if re.fullmatch(r"-?[0-9]+", rest) and abs(int(rest)) <= _MAX_BIGINT else None

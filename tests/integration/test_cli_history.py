@@ -103,6 +103,12 @@ def test_a_number_that_is_a_migration_and_a_commit_is_said_to_be_both(recorded: 
         assert run("show", word, dsn=recorded).err == ""
 
 
+def test_the_first_commit_is_called_baseline(recorded: str) -> None:
+    assert run("show", "baseline", "--json", dsn=recorded).json["commit"]["id"] == 1
+    assert run("diff", "baseline", "head", "--json", dsn=recorded).json["from"]["id"] == 1
+    assert run("export", "Baseline", "--json", dsn=recorded).json["commit"]["id"] == 1
+
+
 def test_counts_of_a_commit_are_told_apart(recorded: str) -> None:
     """What it changed and what is recorded; how many statements it had and of how many the text is kept."""
     with psycopg.connect(recorded) as conn:

@@ -96,7 +96,15 @@ def test_a_configured_table_is_said_to_be_followed(tables: str, tmp_path: Path) 
 def test_no_such_table(tables: str) -> None:
     done = run("tools", "explain", "public.nowhere", dsn=tables)
     assert (done.code, "there is no table public.nowhere" in done.err) == (5, True)
-    assert run("tools", "explain", "nowhere", dsn=tables).code == 2
+    assert run("tools", "explain", "nowhere", dsn=tables).code == 5
+    assert run("tools", "explain", "a.b.c", dsn=tables).code == 2
+    assert run("tools", "explain", "", dsn=tables).code == 2
+    alone, named = (run("tools", "explain", word, dsn=tables) for word in ("wider", "public.wider"))
+    assert (alone.code, alone.out) == (0, named.out), "where one schema has it, its name is enough"
+    with psycopg.connect(tables, autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA beside CREATE TABLE wider ()")
+    several = run("tools", "explain", "wider", dsn=tables)
+    assert (several.code, "say which: beside, public" in several.err) == (2, True)
 
 
 def test_status_names_tables_that_are_nearly_a_tools(tables: str, tmp_path: Path) -> None:

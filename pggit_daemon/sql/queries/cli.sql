@@ -286,6 +286,14 @@ SELECT coalesce(v.commit_hash, (SELECT c.hash FROM pggit.commits AS c
 FROM pggit_daemon.verification AS v
 WHERE v.began_at >= %(asked)s AND v.finished_at IS NOT NULL;
 
+-- name: schemas_of_table
+-- The schemas that have a table of this name.
+SELECT namespace.nspname::text
+FROM pg_catalog.pg_class AS class
+JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE class.relname = %(table)s AND class.relkind IN ('r', 'p') AND namespace.nspname !~ '^pg_(temp|toast)'
+ORDER BY 1;
+
 -- name: table_shape
 -- The looks of one table, and the names of the tables beside it.
 SELECT pggit_daemon.table_shape(class.oid),
