@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pggit_daemon.telemetry import Metrics
     from pggit_daemon.telemetry.health import Health, Report
 
+WHOLE_SECONDS = 15.0
+"""Seconds after which a connection ends, however it went: one that brings a letter now and then is never silent."""
 _REQUEST_SECONDS = 5  # a client that opens a connection and says nothing frees its thread after this
 log = structlog.get_logger(__name__)
 _JSON = "application/json; charset=utf-8"
@@ -50,6 +52,20 @@ class _Server6(_Server):
 
 class _Handler(WSGIRequestHandler):
     timeout = _REQUEST_SECONDS
+
+    def setup(self) -> None:
+        super().setup()
+        self._ends = threading.Timer(WHOLE_SECONDS, self._end)
+        self._ends.daemon = True
+        self._ends.start()
+
+    def finish(self) -> None:
+        self._ends.cancel()
+        super().finish()
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it)
         """Log nothing: a scrape every few seconds is no event."""

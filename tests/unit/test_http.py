@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,6 +194,37 @@ def test_a_silent_client_does_not_block_others(server: StatusServer, health: Hea
     health.turned()
     with socket.create_connection(server.address):
         assert page(server, "/healthz")[0] == 200
+
+
+def test_a_client_that_never_ends_its_request_is_ended(
+    health: Health, monkeypatch: pytest.MonkeyPatch, server: StatusServer
+) -> None:
+    """A letter now and then keeps no thread for ever."""
+    monkeypatch.setattr(pages, "WHOLE_SECONDS", 0.5)
+    deadline = time.monotonic() + 60
+    with socket.create_connection(server.address, 30) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        with pytest.raises(OSError):  # noqa: PT011, PT012  (a reset or a broken pipe, at some letter)
+            while time.monotonic() < deadline:
+                slow.sendall(b"a")
+                time.sleep(0.05)
+    health.turned()
+    assert page(server, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [b"GARBAGE", b"GET", b"GET /" + b"a" * 70000 + b" HTTP/1.1", b"GET /%zz%00%ff HTTP/1.1", b"GET / HTTP/9.9",
+     b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, b"OPTIONS * HTTP/1.1"],
+)  # fmt: skip
+def test_what_is_no_request_of_ours_harms_nobody(server: StatusServer, health: Health, request_line: bytes) -> None:
+    """It is refused, or its connection ends; the next one is answered."""
+    with socket.create_connection(server.address, 30) as client:
+        client.sendall(request_line + b"\r\n\r\n")
+        with suppress(ConnectionError):  # what was not read of it makes the end a reset
+            assert b" 200 " not in client.recv(100)
+    health.turned()
+    assert page(server, "/healthz")[0] == 200
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0"])  # noqa: S104  (gone at once)
