@@ -116,6 +116,11 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(config: Path, installed_
         assert daemon.metric("pggit_config_last_reload_successful") == 1
         assert daemon.metric("pggit_config_last_reload_success_timestamp_seconds") > taken_at
         assert daemon.page("/readyz")[0] == 200
+        config.write_text("[daemon]\nhttp_port = 8499\n" + config.read_text().replace("[daemon]\n", ""))
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for(lambda: "reload_needs_restart" in events(daemon), "what cannot be reloaded")
+        (told,) = [event for event in daemon.events() if event.get("event") == "reload_needs_restart"]
+        assert told["keys"] == ["daemon.http_port"]
 
 
 def test_a_second_signal_ends_it_at_once(config: Path, installed_database: str, tmp_path: Path) -> None:
