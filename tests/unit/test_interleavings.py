@@ -135,15 +135,18 @@ def test_integrated_tools_beside_hands_every_link_is_exact(scene: Scene) -> None
 @examples(150)
 @given(scenes(), st.sets(st.integers(0, 40), max_size=4) | st.just(set(range(500))))
 def test_a_cut_at_any_point_decides_nothing_else(scene: Scene, cuts: set[int]) -> None:
+    """All that attribution knows is stored, but for what looks at sessions showed: who has not seen links less."""
     note(repr(scene))
-    whole, cut = scene.follower(), scene.follower()
+    whole, cut, unseeing = scene.follower(), scene.follower(), scene.follower()
     for number, transaction in enumerate(scene.wal.transactions):
-        whole.feed(transaction)
-        cut.feed(transaction)
+        for follower in (whole, cut, unseeing):
+            follower.feed(transaction)
         if number in cuts:
-            cut.restart()
+            cut.restart(having_seen=True)
+            unseeing.restart()
             assert cut.result == whole.result
     assert cut.finish(scene.wal).result == whole.finish(scene.wal).result
+    check(scene, unseeing.finish(scene.wal))
 
 
 @pytest.mark.parametrize("name", [*KITS, *CONFIGURED])

@@ -75,10 +75,13 @@ class Follower:
         self.reader = Reader(self.registry, self.ledgers, brackets=brackets, insert_only=self.insert_only)
         self.recording = Recording()
 
-    def restart(self) -> None:
-        """Go on from what is stored."""
+    def restart(self, *, having_seen: bool = False) -> None:
+        """Go on from what is stored; `having_seen`: also from what looks at sessions showed, which is not stored."""
         self.store()
+        known = self.correlator._state.known
         self._load()
+        if having_seen:
+            self.correlator._state.known.sightings = known.sightings
 
     def feed(self, *transactions: Transaction) -> Follower:
         for transaction in transactions:
