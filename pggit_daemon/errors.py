@@ -26,6 +26,8 @@ Database errors are translated once, at the boundary that met them, by SQLSTATE,
 
 from __future__ import annotations
 
+from pggit_daemon.model.transaction import TableName
+
 RESTORED = "database {} was restored from a dump of the schema alone: what init leaves in the tables is not there"
 REPAIR = "pggit-daemon init, as a superuser, repairs it"
 NOT_LOGICAL = "logical decoding needs wal_level = logical, the server runs with {}"
@@ -142,3 +144,11 @@ class NotAsRecorded(PggitDaemonError):
     """The catalog and the record differ."""
 
     exit_code = 6
+
+
+class TablesChangedError(Exception):
+    """No failure: a history table was made, so the stream starts over with it, before the transaction that made it."""
+
+    def __init__(self, tables: tuple[TableName, ...]) -> None:
+        super().__init__(", ".join(map(str, tables)))
+        self.tables = tables

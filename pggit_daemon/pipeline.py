@@ -23,7 +23,7 @@ from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.decode.plugin import SYNC, VERIFY
-from pggit_daemon.errors import RefusedError
+from pggit_daemon.errors import RefusedError, TablesChangedError
 from pggit_daemon.interpret.requests import parse_message
 from pggit_daemon.interpret.transaction import NewTables, Reader
 from pggit_daemon.model.changeset import Changeset
@@ -49,14 +49,6 @@ from pggit_daemon.versioning.recording import Recording
 from pggit_daemon.versioning.segments import segments
 
 log = structlog.get_logger(__name__)
-
-
-class TablesChangedError(Exception):
-    """A history table was made: the stream must start over, with it, before the transaction that made it."""
-
-    def __init__(self, tables: tuple[TableName, ...]) -> None:
-        super().__init__(", ".join(map(str, tables)))
-        self.tables = tables
 
 
 class Pipeline:
@@ -101,7 +93,10 @@ class Pipeline:
         self._refresh = DefinitionRefresh(
             link, scheduler.visibility, scheduler.suspect, is_standby=lambda: feed.is_standby
         )
-        self._surroundings = Surroundings(link, self._correlator, scheduler, registry, feed.request_reply)
+        have_ledgers = partial(self._memory.have, Part.LEDGERS)
+        self._surroundings = Surroundings(
+            link, self._correlator, scheduler, registry, ask=feed.request_reply, have_ledgers=have_ledgers
+        )
         self._looks = Looks(link, self._correlator, feed.request_reply)
         self._patience = Patience(feed.request_reply, scheduler.failed)
         self._asked: LSN | None = None
@@ -166,21 +161,13 @@ class Pipeline:
 
     async def _handle(self, batch: Batch) -> None:
         """With all of it stored: what else is due now, and acknowledge."""
-        for look in (self._looks.take_in, partial(self._look_around, batch.received)):
+        for look in (self._looks.take_in, partial(self._surroundings.look_around, batch.received)):
             if await self._patience.tried(look):
                 await self._store_recorded()
         if not batch.in_transaction:
             await self._reconcile(batch)
         await self._acknowledge(batch)
         await self._do_what_nobody_waits_for(batch)
-
-    async def _look_around(self, received: LSN) -> bool:
-        if not self._correlator.needs_looking:
-            return False
-        if self._correlator.undecoded():
-            await self._memory.have(Part.LEDGERS)
-        await self._surroundings.look_around(received)
-        return True
 
     async def _do_what_nobody_waits_for(self, batch: Batch) -> None:
         if batch.transactions:

@@ -7,7 +7,7 @@ correlator once the stream has passed the moment they are of. Called by `pipelin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.db import catalog
@@ -31,7 +31,10 @@ _CHANGES_WRITERS = {"GRANT", "REVOKE", "REASSIGN OWNED", "DROP OWNED"}
 
 
 class Surroundings:
-    """`ask` has the server say how far it is, so that a quiet stream moves on."""
+    """`ask` has the server say how far it is, so that a quiet stream moves on.
+
+    `have_ledgers` reads what comparing needs.
+    """
 
     def __init__(
         self,
@@ -39,13 +42,16 @@ class Surroundings:
         correlator: Correlator,
         scheduler: Scheduler,
         registry: Registry,
+        *,
         ask: Callable[[], None],
+        have_ledgers: Callable[[], Awaitable[None]],
     ) -> None:
         self._link = link
         self._correlator = correlator
         self._scheduler = scheduler
         self._registry = registry
         self._ask = ask
+        self._have_ledgers = have_ledgers
         self._probe: Probe | None = None
         self._probed_at = 0.0
         self._asking: asyncio.TimerHandle | None = None
@@ -56,8 +62,15 @@ class Surroundings:
         if self._asking is not None:
             self._asking.cancel()
 
-    async def look_around(self, received: LSN) -> None:
-        """With something pending: let the stream's time pass, see who is gone, compare what could not be seen."""
+    async def look_around(self, received: LSN) -> bool:
+        """Where something is pending, let the stream's time pass, see who is gone, compare what could not be seen.
+
+        Whether anything was.
+        """
+        if not self._correlator.needs_looking:
+            return False
+        if self._correlator.undecoded():
+            await self._have_ledgers()
         probe = self._probe
         if probe is not None and received >= probe.position:
             # Everything that was committed before the probe has been read: its time is the stream's.
@@ -77,6 +90,7 @@ class Surroundings:
             if compared is not None:
                 self._correlator.resolve(source, *compared)
         self._ask_in(SOON if self._probe is not None or self._correlator.undecoded() else PROBE_INTERVAL)
+        return True
 
     async def ask_who_may_write(self) -> None:
         """Ask the catalog who may write the history tables, where it must be known now and is not."""

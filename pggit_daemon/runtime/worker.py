@@ -27,9 +27,9 @@ from pggit_daemon.decode.assembler import Assembler, Batch
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugin import message_prefix
 from pggit_daemon.decode.plugins import decoder, options
-from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost, UndecodableError
+from pggit_daemon.errors import PggitDaemonError, RefusedError, SlotLost, TablesChangedError, UndecodableError
 from pggit_daemon.model.ddl_event import OUTBOX
-from pggit_daemon.pipeline import Pipeline, TablesChangedError
+from pggit_daemon.pipeline import Pipeline
 from pggit_daemon.reconcile import baseline
 from pggit_daemon.reconcile.outcome import Limits
 from pggit_daemon.reconcile.scheduler import Intervals, Listeners, Scheduler

@@ -31,7 +31,8 @@ async def _refuse() -> NoReturn:
 def _of(stem: str) -> Surroundings:
     registry = Registry(PRESETS, [Source("app.history", PRESETS[stem], TABLE, preset_name=stem)])
     link = OnDemand(_refuse, kept=lambda: 1.0)
-    return Surroundings(link, Correlator(registry.sources), None, registry, lambda: None)  # type: ignore[arg-type]
+    correlator = Correlator(registry.sources)
+    return Surroundings(link, correlator, None, registry, ask=lambda: None, have_ledgers=_refuse)  # type: ignore[arg-type]
 
 
 async def test_nothing_is_asked_for_tools_that_take_only_their_own_transactions() -> None:
