@@ -101,7 +101,7 @@ async def test_poll_grows_no_faster_than_the_history(installed_database: str) ->
     metrics = Metrics()
     took: list[float] = []
     async with await psycopg.AsyncConnection.connect(installed_database, autocommit=True) as conn:
-        for first, last in ((1, 10_000), (10_001, 100_000)):
+        for first, last in ((1, 1_000), (1_001, 10_000)):
             await conn.execute(
                 "INSERT INTO pggit.external_migrations (migration_id, tool_name, source)"
                 " SELECT n * 2, 'flyway', 's' FROM generate_series(%s::bigint, %s::bigint) AS n",
@@ -116,4 +116,4 @@ async def test_poll_grows_no_faster_than_the_history(installed_database: str) ->
     gaps = metrics.registry.get_sample_value(
         "pggit_validation_issues", {"database": "app", "source": "s", "status": "gap"}
     )
-    assert gaps == 99_999
+    assert gaps == 9_999
