@@ -84,12 +84,13 @@ CREATE OR REPLACE FUNCTION pggit_daemon.every_finding(wanted text)
                    AND EXISTS (SELECT FROM dated AS d WHERE (d.tool_name, d.source) = (m.tool_name, m.source)))
     ),
     -- Versions of several parts, as 2.1. Nothing tells which numbers a team left out round one, so between 1 and 4 it closes
-    -- the hole.
-    dotted AS (
+    -- the hole. Few have any, so they are found once, not again for each hole.
+    dotted AS MATERIALIZED (
         SELECT m.tool_name, m.source, v.chief
         FROM m
         CROSS JOIN LATERAL (SELECT substring(m.version, '^(\d+)\.\d')::numeric AS chief) AS v
-        WHERE m.status <> 'cleared' AND (m.migration_id >= 1000000000000000000 OR m.migration_id = v.chief)
+        WHERE v.chief IS NOT NULL AND m.status <> 'cleared'
+          AND (m.migration_id >= 1000000000000000000 OR m.migration_id = v.chief)
     ),
     -- Out of order: applied after a higher number of the same source, by the tool's own order where it has one.
     -- What was linked by hand says nothing about when it ran.
