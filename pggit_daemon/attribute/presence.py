@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from pggit_daemon.attribute.sessions import are_together, began_after
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Activity, Look, Sighting
 
@@ -140,8 +141,10 @@ class Sightings:
         One that began with it is the same program's, so whichever of them wrote the row, the DDL is that program's.
         """
         for other, its in self._looks.items():
-            is_another = other != session and its == looks and not _began_together(other, session)
-            if is_another and not _began_after(other, row):
+            is_another = (
+                other != session and its == looks and not are_together(other.started, session.started, TOGETHER)
+            )
+            if is_another and not began_after(other, row):
                 found = presence(self._seen.get(other, ()), row, row)
                 if found is Presence.PRESENT or (where is Presence.NEAR and found is not Presence.ABSENT):
                     return True
@@ -170,17 +173,3 @@ class Sightings:
 
     def _ended_long_ago(self, session: SessionKey) -> bool:
         return self.has_gone(session) and self.now is not None and self.now - self._seen[session][-1].ended > REMEMBERED
-
-
-def _began_together(one: SessionKey, other: SessionKey) -> bool:
-    try:
-        return abs(datetime.fromisoformat(one.started) - datetime.fromisoformat(other.started)) <= TOGETHER
-    except (ValueError, TypeError):
-        return False
-
-
-def _began_after(session: SessionKey, moment: datetime) -> bool:
-    try:
-        return datetime.fromisoformat(session.started) > moment
-    except (ValueError, TypeError):
-        return False

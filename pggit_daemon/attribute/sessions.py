@@ -118,6 +118,20 @@ def lasted(session: SessionKey, until: datetime) -> timedelta:
         return timedelta(0)
 
 
+def began_after(session: SessionKey, moment: datetime) -> bool:
+    """Whether the session began later; not where its start is not known."""
+    return lasted(session, moment) < timedelta(0)
+
+
+def are_together(one: str, other: str, within: timedelta) -> bool:
+    """Whether two sessions began about the same time, or one when the other thing happened."""
+    try:
+        apart = datetime.fromisoformat(one) - datetime.fromisoformat(other)
+    except (ValueError, TypeError):
+        return False
+    return abs(apart) <= within
+
+
 @dataclass(slots=True)
 class ToolSessions:
     """What is known of one source.

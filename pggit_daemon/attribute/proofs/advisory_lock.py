@@ -16,6 +16,7 @@ from datetime import timedelta
 from pggit_daemon.attribute.claims import Claim, Group, Seen, locks_of
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.proofs.base import (
+    TOGETHER,
     Beside,
     Candidates,
     Found,
@@ -24,7 +25,6 @@ from pggit_daemon.attribute.proofs.base import (
     Others,
     Proof,
     Wait,
-    are_together,
     claimed_elsewhere,
     doubt_at_work,
     is_certain,
@@ -35,7 +35,7 @@ from pggit_daemon.attribute.proofs.base import (
 from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
-from pggit_daemon.attribute.sessions import Housekeeper
+from pggit_daemon.attribute.sessions import Housekeeper, are_together
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.session import HeldLock, Session, SessionKey, Watched
 from pggit_daemon.tools.hints import SessionHints
@@ -221,7 +221,7 @@ def _may_be_sibling(lock: HeldLock, session: Session) -> bool:
     alike = mine.client_addr == holders.client_addr and (
         mine.user == holders.user or mine.application_name == holders.application_name
     )
-    return alike and are_together(lock.holder.started, session.key.started)
+    return alike and are_together(lock.holder.started, session.key.started, TOGETHER)
 
 
 def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
@@ -231,7 +231,7 @@ def _may_share_a_pool(lock: HeldLock, seen: Seen) -> bool:
     """
     mine, holders = seen.session.profile, lock.profile
     alike = (mine.user, mine.client_addr) == (holders.user, holders.client_addr)
-    return alike and not are_together(lock.holder.started, seen.time.isoformat())
+    return alike and not are_together(lock.holder.started, seen.time.isoformat(), TOGETHER)
 
 
 def _is_child(lock: HeldLock, session: Session, hints: SessionHints) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
@@ -242,12 +242,3 @@ def _usual(candidates: Candidates, source: Source) -> Candidates:
         for session, segments in candidates.items()
         if usual is not None and segments[0].application == usual
     }
-
-
-def are_together(one: str, other: str) -> bool:
-    """Whether two sessions began about the same time, or one when the other thing happened."""
-    try:
-        apart = datetime.fromisoformat(one) - datetime.fromisoformat(other)
-    except (ValueError, TypeError):
-        return False
-    return abs(apart) <= TOGETHER

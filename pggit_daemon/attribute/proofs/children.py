@@ -16,9 +16,8 @@ from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Known
 from pggit_daemon.attribute.proofs.base import Candidates, Found, Match, Wait, after_commit, unless_weak
 from pggit_daemon.attribute.row import WaitingRow
-from pggit_daemon.attribute.sessions import lasted
+from pggit_daemon.attribute.sessions import began_after
 from pggit_daemon.model.changeset import Evidence
-from pggit_daemon.model.session import SessionKey
 from pggit_daemon.tools.source import Source
 
 
@@ -49,7 +48,3 @@ def match_child(row: WaitingRow, source: Source, candidates: Candidates, evidenc
         if since is not None and tool.is_foreign(segment.looks, row.time, within=row.time - since):
             return Wait(f"others of {segment.user} ({segment.application}) ran DDL lately in sessions as short")
     return found
-
-
-def began_after(session: SessionKey, moment: datetime) -> bool:
-    return lasted(session, moment).total_seconds() < 0

@@ -12,11 +12,11 @@ the tables, if it began about when the lock was taken.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from pggit_daemon.attribute.claims import Claim, Group, Seen
 from pggit_daemon.attribute.known import Bracket, Known
 from pggit_daemon.attribute.proofs.base import (
+    TOGETHER,
     Beside,
     Candidates,
     Found,
@@ -24,7 +24,6 @@ from pggit_daemon.attribute.proofs.base import (
     Proof,
     Wait,
     after_commit,
-    are_together,
     is_certain,
     unless_absent,
     unless_others_work,
@@ -33,7 +32,7 @@ from pggit_daemon.attribute.proofs.base import (
 from pggit_daemon.attribute.proofs.children import claim_of_child, match_child
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
-from pggit_daemon.attribute.sessions import Housekeeper
+from pggit_daemon.attribute.sessions import Housekeeper, are_together, began_after
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.session import SessionKey, Watched
 from pggit_daemon.tools.source import Source
@@ -61,7 +60,7 @@ class LockRowProof(Proof):
             return claim_of_child(source, Evidence.BRACKET, bracket.opened, since, seen=seen, known=known)
         tool = known.sessions.of(source.name)
         own, reads = tool.has_written(session.key, seen.time), tool.is_own(session.key, seen.time)
-        together = bracket.at is None or are_together(session.key.started, bracket.at.isoformat())
+        together = bracket.at is None or are_together(session.key.started, bracket.at.isoformat(), TOGETHER)
         weak = not (own or together)
         return Claim(source.name, Evidence.BRACKET, bracket.opened, certain=own, weak=weak, reads=reads and not own)
 
@@ -127,12 +126,5 @@ def _is_another(source: Source, session: SessionKey, bracket: Bracket, known: Kn
 
     Where each migration has a session of its own, that one begins after the lock was taken.
     """
-    of_run = bracket.at is None or _began_after(session, bracket.at) == source.runs_elsewhere
+    of_run = bracket.at is None or began_after(session, bracket.at) == source.runs_elsewhere
     return not of_run or known.sessions.of(source.name).is_stranger(session, bracket.opened)
-
-
-def _began_after(session: SessionKey, moment: datetime | None) -> bool:
-    try:
-        return moment is not None and datetime.fromisoformat(session.started) > moment
-    except (ValueError, TypeError):
-        return False

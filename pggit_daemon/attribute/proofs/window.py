@@ -7,12 +7,15 @@ A wrong link is worse than none, and order alone proves nothing: whoever ran DDL
 changed data stands where a tool would stand. So a session must have shown that it is the tool's. It certainly is where
 it wrote a row together with DDL, or the capture saw that it had written to the history table. That it has read, locked
 or asked for the table proves less, as people and other programs do that, too: such a session counts where it looks as
-those that ran the source's migrations so far, its DDL ended right before the row, it had not left by then, no other of
-that look has lately read the table and run DDL of its own, and (where rows shared a transaction with their DDL so far)
-a statement cannot run in one. Of a tool that runs scripts on a connection which never uses the table (marv), none of
-this counts: only the company of its connections. A row that finds only others waits for such a sign until its grace is
-over, and is not linked then. Only where the user's configuration trusts the order does an unknown session count: alone,
-and if its DDL ended right before the row.
+those that ran the source's migrations so far, its DDL ended right before the row, it was seen at work when the row was
+committed (`attribute/presence.py`), and no other of that look has lately read the table and run DDL of its own. Where
+the row may come from another session of a pool, it must not have left by then instead, and (where rows shared a
+transaction with their DDL so far) its statement cannot run in one.
+
+Of a tool that runs scripts on a connection which never uses the table (marv), none of this counts: only the company of
+its connections. A row that finds only others waits for such a sign until its grace is over, and is not linked then.
+Only where the user's configuration trusts the order does an unknown session count: alone, and if its DDL ended right
+before the row.
 """
 
 from __future__ import annotations
