@@ -136,6 +136,8 @@ class Pipeline:
         """Record a batch and store it, piece by piece where that takes long; False when told to stop before its end."""
         if batch.transactions or batch.messages:
             self._timing.came(self._now())
+        if not self._patience.rests:
+            self._looks.came(batch.transactions)
         if batch.transactions:
             self._store.expect()
             await self._surroundings.ask_who_may_write()

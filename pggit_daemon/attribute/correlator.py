@@ -22,7 +22,7 @@ from pggit_daemon.attribute.incoming import close_before, decided_at_once, rows_
 from pggit_daemon.attribute.insert_only import resolve_insert_only
 from pggit_daemon.attribute.known import Known, Writers
 from pggit_daemon.attribute.learning import outlived
-from pggit_daemon.attribute.looking import Wanted, looked_at, wanted
+from pggit_daemon.attribute.looking import Wanted, foreseen, looked_at, wanted
 from pggit_daemon.attribute.matching import match_rows
 from pggit_daemon.attribute.opening import claim, keep_house, opened, seen_of
 from pggit_daemon.attribute.settling import report, settle
@@ -36,7 +36,7 @@ from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.session import Watched
 from pggit_daemon.model.sighting import Look
-from pggit_daemon.model.transaction import TableName
+from pggit_daemon.model.transaction import TableName, Transaction
 from pggit_daemon.tools.source import Source
 
 
@@ -88,6 +88,10 @@ class Correlator:
     def to_look_at(self) -> Wanted:
         """The sessions of which it must be seen what they do. Where nobody depends on that, this costs nothing."""
         return wanted(self._state)
+
+    def foreseen(self, transactions: Iterable[Transaction]) -> Wanted:
+        """The same of transactions that were not fed yet, as far as it shows without reading all of them."""
+        return foreseen(self._state, transactions)
 
     def looked_at(self, look: Look) -> None:
         """Take what a look at sessions showed."""

@@ -1,7 +1,8 @@
 """Which sessions are to be looked at, and what a look at them decides.
 
-In: claims that a session's activity decides about, rows that wait for it, looks. Out: the sessions that are wanted now,
-and rows that a look has decided. Called by `correlator.py`; pure, over the state of attribution.
+In: claims that a session's activity decides about, rows that wait for it, transactions that were not taken in yet,
+looks. Out: the sessions that are wanted now, and rows that a look has decided. Called by `correlator.py`; pure, over
+the state of attribution.
 
 Looks begin with the claim and go on for as long as a row may still come that takes it up, or waits to be decided. What
 is not looked at in time stays unknown; that a row then has no link is all that follows.
@@ -9,7 +10,9 @@ is not looked at in time stays unknown; that a row then has no link is all that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,8 +23,11 @@ from pggit_daemon.attribute.proofs import PROOFS
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.state import State
+from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Look
+from pggit_daemon.model.transaction import Row, RowChange, Transaction
+from pggit_daemon.tools.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,15 @@ class Wanted:
     tables: frozenset[str] = frozenset()
     at_once: bool = False
     moments: Mapping[SessionKey, datetime] = field(default_factory=dict)
+
+    def __or__(self, other: Wanted) -> Wanted:
+        return Wanted(
+            self.sessions | other.sessions,
+            self.users | other.users,
+            self.tables | other.tables,
+            at_once=self.at_once or other.at_once,
+            moments={**self.moments, **other.moments},
+        )
 
 
 def wanted(state: State) -> Wanted:
@@ -61,6 +76,38 @@ def wanted(state: State) -> Wanted:
         at_once=at_once,
         moments=newest,
     )
+
+
+def foreseen(state: State, transactions: Iterable[Transaction]) -> Wanted:
+    """The sessions that will be wanted once these transactions are taken in, as far as their rows tell.
+
+    They ran DDL, had read a history table whose row may follow, and have not written that.
+    """
+    sources = [one for one in state.sources.values() if one.offers.reaches_out and not one.outlives_session]
+    asked = Wanted()
+    for transaction in transactions if sources else ():
+        rows = [change for change in transaction.changes if isinstance(change, RowChange)]
+        free = [one for one in sources if not any(one.holds(row.table) for row in rows)]
+        for row in rows if free else ():
+            if row.table == OUTBOX and row.new.get("used_histories"):
+                with suppress(KeyError, TypeError, ValueError):  # whoever reads all of it says that it is not ours
+                    asked |= _of_statement(state, row.new, free, transaction.commit_time)
+    return asked
+
+
+def _of_statement(state: State, row: Row, sources: Iterable[Source], time: datetime) -> Wanted:
+    """Who ran a captured statement, where one of the sources may ask about that session."""
+    session = SessionKey.of(int(str(row["pid"])), str(row["backend_start"]))
+    used = json.loads(str(row["used_histories"]))
+    read = [one for one in sources if one.name in used and {"wrote": one.name} not in used]
+    known = state.known.sessions
+    tables = frozenset(
+        table.table for one in read if not known.of(one.name).has_written(session, time) for table in one.tables
+    )
+    if not tables:
+        return Wanted()
+    user = frozenset({str(row["session_user_name"])})
+    return Wanted(frozenset({session}), user, tables, at_once=True, moments={session: time})
 
 
 def looked_at(state: State, look: Look) -> None:

@@ -3,14 +3,14 @@
 In: the correlator, which says whom it asks about; a connection on demand. Out: what was seen, given to the correlator.
 Called by `pipeline.py` for each batch; it asks for nothing where nobody is asked about.
 
-A tool ends some milliseconds after its row, so a look begins as soon as a statement or a row is known, while that is
-stored; the ones after it by a timer. What was seen is taken in between two batches.
+A tool ends some milliseconds after its row, so a look begins as soon as a statement or a row has come, before it is
+read and stored; the ones after it by a timer. What was seen is taken in between two batches.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -23,6 +23,7 @@ from pggit_daemon.db.connections import translated
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Activity, Look
+from pggit_daemon.model.transaction import Transaction
 from pggit_daemon.sql import load_queries
 
 _QUERY = load_queries("reconcile")["activity"]
@@ -50,14 +51,20 @@ class Looks:
             self._looking.cancel()
             self._looking.add_done_callback(_forget)
 
+    def came(self, transactions: Collection[Transaction]) -> None:
+        """Begin a look where these have just come, and say so much of one that they will ask about it."""
+        if transactions and self._looking is None:
+            self._begin(self._correlator.to_look_at() | self._correlator.foreseen(transactions), pause=0)
+
     def begin(self, pause: float = INTERVAL) -> None:
         """Begin a look at those that are asked about, unless one was not taken in yet.
 
         Where nothing new must be known, not before `pause` seconds have passed.
         """
-        if self._looking is not None:
-            return
-        wanted = self._correlator.to_look_at()
+        if self._looking is None:
+            self._begin(self._correlator.to_look_at(), pause)
+
+    def _begin(self, wanted: Wanted, pause: float) -> None:
         now = asyncio.get_running_loop().time()
         if wanted.sessions and (wanted.at_once or now - self._began_at >= pause):
             self._began_at = now
