@@ -85,7 +85,7 @@ def export(
         found = records.find(conn, reference, tool=tool, source=source)
         commit = records.commit_of(found)
         say_both(found)
-        row = conn.execute(load_queries("cli")["export"], {"commit": commit.id}).fetchone()
+        row = conn.execute(load_queries("history")["export"], {"commit": commit.id}).fetchone()
     script = str(row[0]) if row and row[0] is not None else ""
     if output is not None and str(output) != "-":
         write_whole(output, script)

@@ -178,19 +178,19 @@ def made(conn: Connection, found: Found) -> list[Made]:
 
 def made_by(conn: Connection, migration: Migration) -> list[Made]:
     """Return all commits of a migration, oldest first; none where it ran no DDL, or before the history began."""
-    rows = conn.execute(load_queries("cli")["made_by"], migration.key).fetchall()
+    rows = conn.execute(load_queries("history")["made_by"], migration.key).fetchall()
     return [Made(commit, objects) for commit_id, objects in rows for commit in commits(conn, id=commit_id)]
 
 
 def commits(conn: Connection, **filters: object) -> list[Commit]:
     """Return commits, newest first; `filters` are the parameters of the query `commits`."""
     with conn.cursor(row_factory=class_row(Commit)) as cursor:
-        return cursor.execute(load_queries("cli")["commits"], _NO_FILTER | filters).fetchall()
+        return cursor.execute(load_queries("history")["commits"], _NO_FILTER | filters).fetchall()
 
 
 def unknown(conn: Connection, *, tool: str | None, source: str | None) -> list[tuple[str, str, list[str]]]:
     """Of a filter, the options that name no migration at all, with the names that would."""
-    tools, sources = conn.execute(load_queries("cli")["known_names"]).fetchone() or ([], [])
+    tools, sources = conn.execute(load_queries("history")["known_names"]).fetchone() or ([], [])
     asked: tuple[tuple[str, str | None, list[str]], ...] = (("--tool", tool, tools), ("--source", source, sources))
     return [(option, value, known) for option, value, known in asked if value is not None and value not in known]
 
@@ -211,7 +211,7 @@ def changed_between(conn: Connection, a: Commit, b: Commit) -> list[Version]:
 
 def _versions(conn: Connection, query: str, values: dict[str, Any]) -> list[Version]:
     with conn.cursor(row_factory=class_row(Version)) as cursor:
-        return cursor.execute(load_queries("cli")[query], values).fetchall()
+        return cursor.execute(load_queries("history")[query], values).fetchall()
 
 
 def find_any(conn: Connection, word: str, *, tool: str | None = None, source: str | None = None) -> Found:
@@ -283,7 +283,7 @@ def _migration(conn: Connection, reference: MigrationRef, tool: str | None, sour
         "source": source,
     }
     with conn.cursor(row_factory=class_row(Migration)) as cursor:
-        candidates = cursor.execute(load_queries("cli")["migrations"], parameters).fetchall()
+        candidates = cursor.execute(load_queries("history")["migrations"], parameters).fetchall()
     if len(candidates) > 1:
         names = Counter(row.reference for row in candidates)
         listed = "; ".join(

@@ -24,7 +24,7 @@ import structlog
 from pggit_daemon.db import catalog
 from pggit_daemon.db.activity import Gate
 from pggit_daemon.db.connections import translated
-from pggit_daemon.db.history_rows import TableReading, TableState, misfit, read_table
+from pggit_daemon.db.history_rows import TableReading, TableState
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.lsn import LSN
@@ -34,6 +34,7 @@ from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.glances import Glances
+from pggit_daemon.reconcile.history_reading import Noted, read_history
 from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers
 from pggit_daemon.reconcile.steps import AGAIN, Steps
 from pggit_daemon.reconcile.visibility import Visibility
@@ -56,17 +57,6 @@ PUT_OFF = 120.0
 
 INVISIBLE = 0.05
 """Seconds until we look again whether everything that was decoded is visible."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A source's table was read, or could not be, and why: reported when that changes."""
-
-    source: str
-    state: TableState
-    why: str | None
-    hint: str | None
-    misses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,19 +266,10 @@ class HistoryTables:
         while not await self._visibility.is_complete(conn):
             await asyncio.sleep(INVISIBLE)
             seen = self._seen[source]
-        table = await self._table(conn, source, writers=source in self._writers_asked or self._steps.follows(source))
+        writers = source in self._writers_asked or self._steps.follows(source)
+        table = await read_history(conn, self._registry, source, writers=writers)
         await self._note(conn, source, table)
         return _Reading(table, await catalog.position(conn), seen)
-
-    async def _table(self, conn: psycopg.AsyncConnection[Any], name: str, *, writers: bool) -> TableReading:
-        source = self._registry.sources[name]
-        if name in self._registry.unreadable:
-            return misfit(TableReading(TableState.UNREADABLE), source.table, self._registry.misfits.get(name, ()))
-        table = await read_table(conn, source.table, writers=writers)
-        if writers and table.state is TableState.UNREADABLE:
-            table = await read_table(conn, source.table)  # who may read some columns may not read who wrote a row
-        misses = self._registry.misfits.get(name, ()) if table.state is TableState.READ else ()
-        return misfit(table, source.table, misses) if misses else table
 
     async def _note(self, conn: psycopg.AsyncConnection[Any], source: str, table: TableReading) -> None:
         """Remember whether a table could be read, and report when that changes."""

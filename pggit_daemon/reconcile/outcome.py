@@ -50,6 +50,17 @@ class Cause(StrEnum):
         return self in {Cause.CAPTURE_FAILED, Cause.CONCURRENT_DDL, Cause.UPGRADE, Cause.QUARANTINE}
 
 
+def why_everything(before: ChangeCounters | None, now: ChangeCounters) -> Cause | None:
+    """Why everything must be compared, if it must; `before` may be an earlier process's."""
+    if before is None or before.horizon_is_beyond(now):
+        return Cause.FIRST
+    if before.writer != now.writer:
+        return Cause.UPGRADE
+    if before.names != now.names:
+        return Cause.NAMES
+    return Cause.ASKED if now.asked else None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a comparison of everything came to. `seconds` of comparing, without the waiting between.

@@ -36,7 +36,8 @@ from pggit_daemon.model.part import Part
 from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
-from pggit_daemon.reconcile.history_tables import HistoryTables, Noted
+from pggit_daemon.reconcile.history_reading import Noted
+from pggit_daemon.reconcile.history_tables import HistoryTables
 from pggit_daemon.reconcile.outbox import Outbox
 from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome
 from pggit_daemon.reconcile.sessions import StaleSessions

@@ -35,7 +35,7 @@ from pggit_daemon.model.objects import ObjectId
 from pggit_daemon.model.part import Part
 from pggit_daemon.model.transaction import TableName, Unreadable
 from pggit_daemon.reconcile.barrier import Barrier
-from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome, remembered, snapshot_step
+from pggit_daemon.reconcile.outcome import Cause, Limits, Outcome, remembered, snapshot_step, why_everything
 from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
@@ -173,7 +173,7 @@ class Verification:
         began = self._clock()
         counters = await catalog.change_counters(conn)
         before = self._counters or await catalog.verified(conn)
-        changed = _cause(before, counters)
+        changed = why_everything(before, counters)
         # A watch that found something says less of why than what stands in the catalog's counters.
         cause = (changed or self._suspect) if self._suspect is Cause.WATCH else (self._suspect or changed)
         if cause is None and before is not None and counters.writes == before.writes and not self._unread:
@@ -290,14 +290,3 @@ class Verification:
 
     def _rest(self, cost: float) -> None:
         self._watch_due = self._clock() + max(self._intervals[1], min(SHARE * cost, MOST_REST))
-
-
-def _cause(before: ChangeCounters | None, now: ChangeCounters) -> Cause | None:
-    """Why everything must be compared, if it must; `before` may be an earlier process's."""
-    if before is None or before.horizon_is_beyond(now):
-        return Cause.FIRST
-    if before.writer != now.writer:
-        return Cause.UPGRADE
-    if before.names != now.names:
-        return Cause.NAMES
-    return Cause.ASKED if now.asked else None

@@ -15,7 +15,7 @@ from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.model.changeset import Changeset
 from pggit_daemon.model.decision import Attribution, CommitKind, Link
 from pggit_daemon.model.transaction import Message
-from pggit_daemon.reconcile.history_tables import Noted
+from pggit_daemon.reconcile.history_reading import Noted
 from pggit_daemon.reconcile.outcome import Outcome
 from pggit_daemon.telemetry import Metrics
 from pggit_daemon.telemetry.health import DatabaseHealth, State
