@@ -1,7 +1,6 @@
 """Migration tools that cannot be had here, or not in seconds: the sessions and statements that they are known to send.
 
-In: scripts, as of a real project. Out: the same transactions, locks and rows. Supabase, Ecto, EF Core, Doctrine and
-Phinx follow their sources; Prisma, Rails and Sqitch what was measured of the real ones.
+Supabase, Ecto, EF Core and Doctrine follow their sources; Phinx, Prisma, Rails and Sqitch what was measured of the real ones.
 """
 
 from __future__ import annotations
@@ -10,101 +9,15 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from sandbox.jars import ToolRun
-from sandbox.tools.project import Project, Script
+from sandbox.tools.project import Script
+from sandbox.tools.replay import Connection, Replay, execute
 
 NOW = "clock_timestamp()"
-Connection = psycopg.Connection[Any]
-
-
-class Replay(Project):
-    """`table` is made at the first run; `row` and `gone` are SQL with the script's `number`, `name` and `version`."""
-
-    table: ClassVar[tuple[str, ...]]
-    row: ClassVar[str]
-    gone: ClassVar[str]
-    together: ClassVar[bool] = True
-    """Whether row and DDL are one transaction, where the script can run in one."""
-
-    def prepare(self) -> None:
-        self.applied: list[Script] = []
-        self.made = False
-
-    def write(self, script: Script, number: int) -> None:
-        """Nothing stands in files."""
-
-    def up(self) -> ToolRun:
-        return self._run(self._up)
-
-    def down(self) -> ToolRun:
-        return self._run(lambda conn: self._move(conn, self.applied[-1], on=False))
-
-    def extras(self) -> Mapping[str, Callable[[], ToolRun]]:
-        return {
-            "rows without DDL, back": lambda: self._run(lambda conn: self.write_row(conn, self.applied[-1], self.gone)),
-            "rows without DDL": lambda: self._run(lambda conn: self.write_row(conn, self.applied[-1], self.row)),
-        }
-
-    # ------------------------------------------------------------------ how it works
-
-    @contextmanager
-    def session(self, application_name: str | None = None) -> Iterator[Connection]:
-        name = self.application_name if application_name is None else application_name
-        dsn = make_conninfo("", **{**self.parts, "application_name": name})
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            yield conn
-
-    @contextmanager
-    def locked(self) -> Iterator[Connection]:
-        """The session that runs the scripts, with the tool's lock held."""
-        with self.session() as conn:
-            yield conn
-
-    def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
-        """Run a script and write its row."""
-        if self.together and script.transactional:
-            with conn.transaction():
-                _execute(conn, statements)
-                self.write_row(conn, script, row)
-        else:
-            _execute(conn, statements)
-            self.write_row(conn, script, row)
-
-    def write_row(self, conn: Connection, script: Script, row: str) -> None:
-        conn.execute(row.encode(), self.values(script))
-
-    def values(self, script: Script) -> dict[str, Any]:
-        version = f"202601010000{script.number:02}"
-        return {"number": int(version), "version": version, "name": script.name, "whole": f"{version}_{script.name}"}
-
-    def _run(self, act: Callable[[Connection], object]) -> ToolRun:
-        try:
-            if not self.made:
-                with self.session() as conn:
-                    _execute(conn, self.table)
-                self.made = True
-            with self.locked() as conn:
-                conn.execute(f"SELECT * FROM {self.history}".encode())
-                act(conn)
-        except psycopg.Error as exc:
-            return ToolRun(1, str(exc))
-        return ToolRun(0, "")
-
-    def _up(self, conn: Connection) -> None:
-        for script in self.scripts[len(self.applied) :]:
-            self._move(conn, script, on=True)
-
-    def _move(self, conn: Connection, script: Script, *, on: bool) -> None:
-        self.move(conn, script, script.up if on else script.down, self.row if on else self.gone)
-        if on:
-            self.applied.append(script)
-        else:
-            self.applied.remove(script)
 
 
 class Supabase(Replay):
@@ -140,21 +53,43 @@ class Ecto(Replay):
 
 
 class EfCore(Replay):
-    """Row and DDL in one transaction, but for `suppressTransaction`."""
+    """A run is one transaction in which the table is locked; `suppressTransaction` commits it, and one goes on behind."""
 
     history = 'public."__EFMigrationsHistory"'
+    at_first = True
     table = (
         f'CREATE TABLE IF NOT EXISTS {history} ("MigrationId" varchar(150) NOT NULL, "ProductVersion" varchar(32)'
         ' NOT NULL, CONSTRAINT "PK___EFMigrationsHistory" PRIMARY KEY ("MigrationId"))',
     )
+    lock = f"LOCK TABLE {history} IN ACCESS EXCLUSIVE MODE"
     row = f"INSERT INTO {history} VALUES (%(whole)s, '9.0.0')"
     gone = f'DELETE FROM {history} WHERE "MigrationId" = %(whole)s'
+
+    def work(self, conn: Connection, act: Callable[[Connection], object]) -> None:
+        self.kept = list(self.applied)
+        try:
+            execute(conn, (*self.table, "BEGIN", self.lock))
+            super().work(conn, act)
+            conn.execute("COMMIT")
+        except psycopg.Error:
+            self.applied = self.kept
+            raise
+
+    def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
+        if script.transactional:
+            execute(conn, statements)
+        else:
+            conn.execute("COMMIT")
+            self.kept = list(self.applied)
+            execute(conn, (*statements, "BEGIN", self.lock))
+        self.write_row(conn, script, row)
 
 
 class Doctrine(Replay):
     """Row and DDL in one transaction, but for migrations that are not transactional."""
 
     history = "public.doctrine_migration_versions"
+    at_first = True
     table = (
         f"CREATE TABLE {history} (version varchar(191) NOT NULL, executed_at timestamp(0) DEFAULT NULL,"
         " execution_time int DEFAULT NULL, PRIMARY KEY (version))",
@@ -168,15 +103,24 @@ class Doctrine(Replay):
 
 
 class Phinx(Replay):
-    """Row and DDL in one transaction, where a migration uses one."""
+    """Row and DDL in one transaction, unless a migration commits that, and begins another behind its statement."""
 
     history = "public.phinxlog"
+    at_first = True
     table = (
         f"CREATE TABLE {history} (version bigint NOT NULL PRIMARY KEY, migration_name varchar(100), start_time timestamp(0),"
         " end_time timestamp(0), breakpoint boolean NOT NULL DEFAULT false)",
     )
     row = f"INSERT INTO {history} VALUES (%(number)s, %(name)s, {NOW}, {NOW})"
     gone = f"DELETE FROM {history} WHERE version = %(number)s"
+
+    def move(self, conn: Connection, script: Script, statements: tuple[str, ...], row: str) -> None:
+        with conn.transaction():
+            if script.transactional:
+                execute(conn, statements)
+            else:
+                execute(conn, ("COMMIT", *statements, "BEGIN"))
+            self.write_row(conn, script, row)
 
 
 class Prisma(Replay):
@@ -203,7 +147,7 @@ class Prisma(Replay):
         values = {**self.values(script), "id": str(uuid.uuid4())}
         conn.execute(row.encode(), values)
         try:
-            _execute(conn, statements)
+            execute(conn, statements)
         except psycopg.Error:
             conn.execute(f"UPDATE {self.history} SET logs = 'failed' WHERE id = %(id)s".encode(), values)
             raise
@@ -310,11 +254,6 @@ class ReplayedSqitch(Replay):
         with self.session("psql") as psql:
             if script.transactional:
                 with psql.transaction():
-                    _execute(psql, statements)
+                    execute(psql, statements)
             else:
-                _execute(psql, statements)
-
-
-def _execute(conn: Connection, statements: tuple[str, ...]) -> None:
-    for statement in statements:
-        conn.execute(statement.encode())
+                execute(psql, statements)
