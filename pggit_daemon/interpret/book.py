@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from pggit_daemon.interpret.departed import Departed, Gone
 from pggit_daemon.interpret.values import cell, milliseconds, moment
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.meaning import Meaning
@@ -42,6 +43,7 @@ class Book:
     id_of: dict[str, int] = field(default_factory=dict)
     status: dict[int, str] = field(default_factory=dict)
     begun: dict[int, LSN] = field(default_factory=dict)
+    departed: Departed = field(default_factory=Departed)
 
     # -- rows
 
@@ -187,8 +189,16 @@ class Book:
             since=self.begun.pop(number, None) if ended and number is not None else None,
         )
 
+    def leaves(self, key: str, row: LedgerRow, *, cleared: bool = False) -> None:
+        """Remember a row that goes, as it may come back; before its migration gets another status."""
+        number = row.migration_id
+        status = self.status.get(number) if number is not None else None
+        self.departed.leave(key, Gone(row.columns, number, status), cleared=cleared)
+
     def cleared(self, lsn: LSN, operation: str) -> tuple[HistoryChange, ...]:
         """Every row is gone at once: the table was truncated or dropped."""
+        for key, row in self.rows.items():
+            self.leaves(key, row, cleared=True)
         gone = [
             self.change(
                 lsn,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pggit_daemon.interpret.book import Book, LedgerRow
+from pggit_daemon.interpret.departed import Departed, Gone
 from pggit_daemon.interpret.models import MODELS
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
@@ -40,10 +41,12 @@ class Ledger:
         *,
         statuses: Mapping[int, str] | None = None,
         begun: Mapping[int, LSN] | None = None,
+        gone: Mapping[str, Gone] | None = None,
     ) -> Ledger:
         """A ledger from what is stored: the rows, and (migration_id, version) of every migration known.
 
-        `statuses` are those of the migrations, `begun` the places of the log where the unfinished ones began.
+        `statuses` are those of the migrations, `begun` the places of the log where the unfinished ones began,
+        `gone` the rows that left, by their keys.
         """
         known = {number: version for number, version in ids if number >= 0}
         named = {
@@ -54,9 +57,9 @@ class Ledger:
             unique = preset.unique_of(row.columns)
             if unique is not None and row.migration_id is not None and row.migration_id in known:
                 named.setdefault(unique, row.migration_id)
-        return cls(
-            source, preset, Book(source, preset, dict(rows), known, named, dict(statuses or {}), dict(begun or {}))
-        )
+        departed = Departed(dict(gone or {}))
+        book = Book(source, preset, dict(rows), known, named, dict(statuses or {}), dict(begun or {}), departed)
+        return cls(source, preset, book)
 
     @property
     def rows(self) -> Mapping[str, LedgerRow]:
@@ -67,6 +70,10 @@ class Ledger:
     def ids(self) -> Mapping[int, str | None]:
         """The migration ids in use, each with the version that has it."""
         return self._book.ids
+
+    def enter(self, transaction: object, *, alone: bool) -> None:
+        """What is read now is of this transaction; `alone`: which ran no DDL."""
+        self._book.departed.enter(transaction, alone=alone)
 
     def read(self, change: RowChange) -> tuple[HistoryChange, ...]:
         """What one change of the table means. Never raises on odd values: they are recorded as they are."""

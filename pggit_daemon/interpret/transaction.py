@@ -73,6 +73,7 @@ class Reader:
         self._brackets = set(brackets)
         self._api = api or Api()
         self._insert_only = insert_only
+        self._reading, self._alone = LSN(0), True
         self._calls = ApiCalls(registry, self._api, self._brackets)
 
     def read(self, transaction: Transaction) -> Changeset | NewTables:
@@ -93,6 +94,7 @@ class Reader:
         requests = [request_of(row) for row in rows if is_request(row)]
         self._writers = writers(requests)
         writes = bool(requests) and any(self._registry.at(row.table) is not None for row in rows)
+        self._reading, self._alone = transaction.commit_lsn, not statements
         deployment = self._calls.deployment(statements, requests)
         items = self._items(transaction, events, writes=writes, made=made)
         for item in items:
@@ -242,6 +244,7 @@ class Reader:
     def _ledger(self, source: str) -> Ledger:
         if source not in self._ledgers:
             self._ledgers[source] = Ledger(source, self._registry.sources[source].preset)
+        self._ledgers[source].enter(self._reading, alone=self._alone)
         return self._ledgers[source]
 
 

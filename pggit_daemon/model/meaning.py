@@ -22,6 +22,7 @@ class Meaning(StrEnum):
     CLEARED = "cleared"  # the whole table was emptied or dropped
     UNMARKED = "unmarked"  # counted as not run, without undoing
     MOVED = "moved"  # the state stands elsewhere now; nothing ran for that
+    RESTORED = "restored"  # the row came back as it had been; nothing ran
     OWN = "own"  # a row of the tool's own, about no migration
     TAGGED = "tagged"
     CHECKSUM_CHANGED = "checksum_changed"

@@ -16,6 +16,7 @@ import psycopg
 
 from pggit_daemon.db import catalog
 from pggit_daemon.db.connections import translated
+from pggit_daemon.interpret.departed import Gone
 from pggit_daemon.interpret.history_table import Ledger, LedgerRow
 from pggit_daemon.interpret.sql_api import SQL_API, Api
 from pggit_daemon.model.decision import Fact
@@ -170,6 +171,9 @@ async def _ledgers(
     ids: dict[str, list[tuple[int, str | None]]] = {}
     statuses: dict[str, dict[int, str]] = {}
     begun: dict[str, dict[int, LSN]] = {}
+    gone: dict[str, dict[str, Gone]] = {}
+    for source, key, columns, migration_id in await _fetch(conn, "gone"):
+        gone.setdefault(source, {})[key] = Gone(columns, migration_id)
     for source, migration_id, version, status, lsn in await _fetch(conn, "ids"):
         ids.setdefault(source, []).append((migration_id, version))
         statuses.setdefault(source, {})[migration_id] = status
@@ -183,6 +187,7 @@ async def _ledgers(
             ids.get(source.name, ()),
             statuses=statuses.get(source.name),
             begun=begun.get(source.name),
+            gone=gone.get(source.name),
         )
         for source in registry.histories
     }

@@ -349,3 +349,84 @@ def test_a_loaded_ledger_goes_on_as_the_one_that_was_stored() -> None:
 def test_a_baseline_reads_what_is_there() -> None:
     change = ledger().baseline(text(flyway_row(1, "1")) | {"success": "true"})
     assert (change.operation, change.meaning, migration(change).migration_id) == ("baseline", Meaning.APPLIED, 1)
+
+
+# -- rows that come back
+
+
+def test_a_table_that_is_filled_again_tells_of_no_migration() -> None:
+    """A dump was restored: the rows say to a part of a second when they were written, so they are the former ones."""
+    of = ledger()
+    row = flyway_row(1, "7", installed_on="2026-03-01 10:00:00.123")
+    insert(of, row)
+    of.cleared(AT, "drop")
+    of.enter("restore", alone=False)
+    back = insert(of, row)
+    assert (back.meaning, back.migration, back.ran_ddl) == (Meaning.RESTORED, None, False)
+    assert back.amends is not None
+    assert (back.amends.migration_id, back.amends.status) == (7, "applied")
+    assert of.rows[back.row_key].migration_id == 7
+
+
+@pytest.mark.parametrize("at", ["2026-03-01 10:00:01.5", "2026-03-01 10:00:00"])
+def test_a_tool_that_begins_anew_writes_other_rows(at: str) -> None:
+    """At another time, or so that the time proves nothing."""
+    of = ledger()
+    insert(of, flyway_row(1, "7", installed_on="2026-03-01 10:00:00"))
+    of.cleared(AT, "drop")
+    of.enter("anew", alone=False)
+    assert insert(of, flyway_row(1, "7", installed_on=at)).meaning is Meaning.APPLIED
+
+
+def test_what_one_transaction_clears_and_fills_again_is_as_it_was() -> None:
+    """Whatever the rows hold: no tool empties its history table in the transaction of a migration."""
+    of = ledger("dbmate")
+    insert(of, {"version": "1"})
+    of.enter("copy", alone=False)
+    of.cleared(AT, "truncate")
+    assert insert(of, {"version": "1"}).meaning is Meaning.RESTORED
+    of.enter("gone", alone=False)
+    of.cleared(AT, "truncate")
+    of.enter("anew", alone=False)
+    assert insert(of, {"version": "1"}).meaning is Meaning.APPLIED
+
+
+@pytest.mark.parametrize(("alone", "meaning"), [(True, Meaning.RESTORED), (False, Meaning.APPLIED)])
+def test_several_former_rows_at_once_are_copies_where_nothing_else_ran(alone: bool, meaning: Meaning) -> None:  # noqa: FBT001  # a table
+    of = ledger("dbmate")
+    for version in ("1", "2"):
+        insert(of, {"version": version})
+    of.cleared(AT, "drop")
+    of.enter("next", alone=alone)
+    run = [RowChange(AT, RowOp.INSERT, WHERE, {"version": version}, {}) for version in ("1", "2")]
+    assert [change.meaning for (change,) in of.read_run(run)] == [meaning, meaning]
+
+
+def test_a_row_that_is_deleted_and_written_anew_without_anything_between_is_no_rollback() -> None:
+    of = ledger("dbmate")
+    insert(of, {"version": "1"})
+    gone = RowChange(AT, RowOp.DELETE, WHERE, {}, {"version": "1"})
+    there = RowChange(AT, RowOp.INSERT, WHERE, {"version": "1"}, {})
+    assert [change.meaning for (change,) in of.read_run([gone, there])] == [Meaning.EDITED]
+    found = [change.meaning for (change,) in of.read_run([gone, there, gone])]
+    assert found == [Meaning.EDITED, Meaning.ROLLED_BACK]
+
+
+def test_rows_that_comparing_finds_again_are_as_they_were() -> None:
+    """A dump is restored before its table has its key, so the stream shows nothing of its rows."""
+    of = ledger("dbmate")
+    for version in ("1", "2"):
+        insert(of, {"version": version})
+    of.cleared(AT, "drop")
+    found = of.compare(AT, [{"version": "1"}, {"version": "2"}])
+    assert [change.meaning for change in found] == [Meaning.RESTORED, Meaning.RESTORED]
+    assert of.compare(AT, [{"version": "1"}, {"version": "2"}]) == ()
+
+
+def test_one_head_that_a_restored_table_has_again() -> None:
+    of = ledger("alembic")
+    insert(of, {"version_num": "a"})
+    of.enter("restore", alone=False)
+    of.cleared(AT, "drop")
+    back = insert(of, {"version_num": "a"})
+    assert (back.meaning, back.ran_ddl) == (Meaning.RESTORED, False)

@@ -25,6 +25,10 @@ class Events:
         self._rows = Rows(book)
 
     def read(self, run: Run) -> Iterator[Changes]:
+        coming = [change for change in run if change.op is RowOp.INSERT]
+        if len(coming) == len(run):
+            yield from self._rows.read(run)
+            return
         for change in run:
             if change.op is RowOp.INSERT:
                 yield from self._rows.read([change])
@@ -50,4 +54,5 @@ class Events:
 
     def _forgotten(self, lsn: LSN, operation: str, key: str) -> HistoryChange:
         row = self._book.rows.pop(key)
+        self._book.leaves(key, row, cleared=operation == "truncate")
         return self._book.change(lsn, operation, Meaning.EDITED, key, old=row.columns)

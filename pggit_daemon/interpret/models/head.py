@@ -84,6 +84,12 @@ class Head:
 
     def _entered(self, lsn: LSN, new: TextRow, operation: str, *, purged: bool) -> HistoryChange:
         book, key, version = self._book, self._book.key_of(new), self._book.version(new)
+        gone = book.departed.returning(key, new, book.preset.migration, copied=False)
+        book.departed.back(key)
+        if gone is not None:
+            book.rows[key] = LedgerRow(new, gone.migration_id)
+            amends = book.amend(gone.migration_id, gone.status or "applied")
+            return book.change(lsn, operation, Meaning.RESTORED, key, new=new, amends=amends)
         if book.is_applied(version):
             book.rows[key] = LedgerRow(new, book.id_of[version or ""])
             return book.change(lsn, operation, Meaning.MOVED, key, new=new)

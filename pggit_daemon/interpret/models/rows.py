@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pggit_daemon.interpret.book import BASELINE, Book, LedgerRow, first
+from pggit_daemon.interpret.departed import Gone
 from pggit_daemon.interpret.models.base import Changes, Run
 from pggit_daemon.interpret.values import cell, milliseconds
 from pggit_daemon.model.lsn import LSN
@@ -22,8 +24,29 @@ class Rows:
         self._book = book
 
     def read(self, run: Run) -> Iterator[Changes]:
-        for change in run:
-            yield tuple(self._change(change))
+        coming = [(place, as_text(one.new)) for place, one in enumerate(run) if one.op is RowOp.INSERT]
+        keyed = [(self.key_of(new), new) for _, new in coming]
+        copied = self._book.departed.are_copies(keyed)
+        times = Counter(key for key, _ in keyed)
+        last = {key: (place, new) for (key, new), (place, _) in zip(keyed, coming, strict=True) if times[key] == 1}
+        kept: set[int] = set()  # the places of rows that were only written anew
+        for place, change in enumerate(run):
+            if change.op is RowOp.DELETE and (at := self._written_anew(change, place, last)) is not None:
+                kept.add(at)
+            elif place in kept:
+                yield (self._rewritten(change),)
+            else:
+                yield tuple(self._change(change, copied=copied))
+
+    def _written_anew(self, deletion: RowChange, place: int, coming: Mapping[str, tuple[int, TextRow]]) -> int | None:
+        """At which later place the deleted row is inserted again as it was."""
+        key = self._book.find(as_text(deletion.identity))
+        at, new = coming.get(key or "", (-1, {}))
+        return at if key is not None and at > place and new == self._book.rows[key].columns else None
+
+    def _rewritten(self, change: RowChange) -> HistoryChange:
+        new = as_text(change.new)
+        return self._book.change(change.lsn, "insert", Meaning.EDITED, self.key_of(new), old=new, new=new)
 
     def baseline(self, row: TextRow) -> HistoryChange:
         return next(iter(self._inserted(LSN(0), row, BASELINE)))
@@ -48,10 +71,13 @@ class Rows:
         )
         for key in gone:
             yield self._taken_back(lsn, "reconcile", key)
+        fresh = [(key, row) for key, row in found.items() if moved.get(key, key) not in book.rows]
+        book.departed.enter(None, alone=True)
+        copied = book.departed.are_copies(fresh)
         for key, row in sorted(found.items(), key=lambda item: book.order(item[1])):
             known = book.rows.get(moved.get(key, key))
             if known is None:
-                yield from self._inserted(lsn, row, "reconcile")
+                yield from self._inserted(lsn, row, "reconcile", copied=copied)
             elif any(known.columns.get(name) != row.get(name) for name in book.preset.read):
                 yield from self._updated(lsn, row, known.columns if key in moved else {}, "reconcile")
 
@@ -70,10 +96,10 @@ class Rows:
                 new.setdefault(tuple(values.get(name) for name in columns), []).append(key)
         return {keys[0]: gone[same][0] for same, keys in new.items() if len(keys) == len(gone.get(same, ())) == 1}
 
-    def _change(self, change: RowChange) -> Iterable[HistoryChange]:
+    def _change(self, change: RowChange, *, copied: bool) -> Iterable[HistoryChange]:
         match change.op:
             case RowOp.INSERT:
-                return self._inserted(change.lsn, as_text(change.new), "insert")
+                return self._inserted(change.lsn, as_text(change.new), "insert", copied=copied)
             case RowOp.UPDATE:
                 return self._updated(change.lsn, as_text(change.new), as_text(change.identity), "update")
             case RowOp.DELETE:
@@ -81,12 +107,17 @@ class Rows:
             case RowOp.TRUNCATE:
                 return self._book.cleared(change.lsn, "truncate")
 
-    def _inserted(self, lsn: LSN, new: TextRow, operation: str) -> Iterator[HistoryChange]:
+    def _inserted(self, lsn: LSN, new: TextRow, operation: str, *, copied: bool = False) -> Iterator[HistoryChange]:
         book = self._book
         key = book.key_of(new)
+        gone = book.departed.returning(key, new, book.preset.migration, copied=copied)
+        if gone is not None and key not in book.rows:
+            yield self._restored(lsn, new, operation, gone)
+            return
         if key in book.rows:
             # A key comes again only after its row went, which decoding does not show without a replica identity.
             yield self._taken_back(lsn, "inferred", key)
+        book.departed.back(key)
         meaning = first(book.preset.insert, new, {})
         if meaning in UNDOES:
             original = book.of(new)
@@ -104,6 +135,19 @@ class Rows:
             migration = book.migration(new, STATUS.get(meaning, "applied"))
             book.rows[key] = LedgerRow(new, migration.migration_id)
             yield book.change(lsn, operation, meaning, key, new=new, migration=migration)
+
+    def _restored(self, lsn: LSN, new: TextRow, operation: str, gone: Gone) -> HistoryChange:
+        """A row that was there before: its migration is as it was, and linked as it was."""
+        book, key = self._book, self.key_of(new)
+        meaning = first(book.preset.insert, new, {})
+        status = gone.status or STATUS.get(meaning, "applied")
+        amended = gone.migration_id
+        if meaning in UNDOES:
+            amended, status = book.of(new), UNDOES[meaning] or status
+        book.departed.back(key)
+        book.rows[key] = LedgerRow(new, gone.migration_id)
+        amends = book.amend(amended, status) if meaning not in SILENT else None
+        return book.change(lsn, operation, Meaning.RESTORED, key, new=new, amends=amends)
 
     def _updated(self, lsn: LSN, changed: TextRow, identity: TextRow, operation: str) -> Iterator[HistoryChange]:
         book = self._book
@@ -138,6 +182,7 @@ class Rows:
     def _taken_back(self, lsn: LSN, operation: str, key: str) -> HistoryChange:
         book = self._book
         row = book.rows.pop(key)
+        book.leaves(key, row)
         meaning = first(book.preset.delete, {}, row.columns)
         if meaning is not Meaning.ROLLED_BACK or row.migration_id is None:
             means = meaning if meaning in {Meaning.OWN, Meaning.UNMARKED} else Meaning.REMOVED

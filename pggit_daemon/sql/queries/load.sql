@@ -30,6 +30,17 @@ SELECT name, preset, schema_name, table_name, lock_table, origin, objid::bigint 
 -- name: rows
 SELECT source, row_key, columns, migration_id FROM pggit_daemon.source_row;
 
+-- name: gone
+-- The rows that history tables held and hold no more, as they were last, with the migrations that they stood for. The
+-- rollback of a migration has its negative id; zero has none.
+SELECT DISTINCT ON (event.source, event.row_key) event.source, event.row_key, event.old_columns,
+       CASE WHEN event.migration_id = -1000000000000000000 THEN 0 ELSE abs(event.migration_id) END
+FROM pggit_daemon.history_event AS event
+WHERE event.new_columns IS NULL AND event.old_columns IS NOT NULL AND event.operation <> 'update'
+  AND NOT EXISTS (SELECT FROM pggit_daemon.source_row AS there
+                  WHERE there.source = event.source AND there.row_key = event.row_key)
+ORDER BY event.source, event.row_key, event.id DESC;
+
 -- name: runs
 -- What sessions have begun through the SQL API and not ended, in the order in which they began it.
 SELECT run_key, state, pid, backend_start::text, user_name, started_at, migration_id, tool_name, name, xact, wrapped, waits,

@@ -109,7 +109,8 @@ class Liquibase:
     def insert(self, **more: Any) -> LSN:
         self.order += 1
         tx = self.wal.begin(self.a)
-        lsn = tx.insert(self.table, **liquibase_row(self.order, **more))
+        at = f"{self.wal.now:%Y-%m-%d %H:%M:%S.%f}1"
+        lsn = tx.insert(self.table, **liquibase_row(self.order, **({"dateexecuted": at} | more)))
         tx.commit()
         return lsn
 
