@@ -86,7 +86,8 @@ class Reader:
             if isinstance(event, DdlEvent)
             for seen in created_tables(event)
         }
-        new = tuple(table for table, seen in left.items() if self._registry.look(seen))
+        in_order = sorted(left.values(), key=lambda seen: seen.lsn or LSN(0))
+        new = tuple(seen.table for seen in in_order if self._registry.look(seen))
         if new:
             return NewTables(new)
         statements = [event for event in events.values() if isinstance(event, DdlEvent)]

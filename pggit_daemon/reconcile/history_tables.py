@@ -35,7 +35,7 @@ from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.glances import Glances
 from pggit_daemon.reconcile.history_reading import Noted, read_history
-from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers
+from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers, waiting
 from pggit_daemon.reconcile.steps import AGAIN, Steps
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.reconcile.writers import commits_of
@@ -112,8 +112,8 @@ class HistoryTables:
 
     def observe(self, changeset: Changeset) -> None:
         """Count the source's rows as they come through; and see where a table moves without any."""
-        sources = self._registry.sources
-        waits = {name: sources[name].table for name, (state, _) in self._states.items() if state is TableState.MISSING}
+        missing = {name for name, (state, _) in self._states.items() if state is TableState.MISSING}
+        waits = waiting(self._registry.histories, self._state.ledgers, missing) if changeset.events else {}
         for source in self._steps.observe(changeset) | made_of(waits, changeset.events):
             self._compare_soon(source)
         for item in changeset.items:

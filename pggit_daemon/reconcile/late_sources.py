@@ -9,7 +9,7 @@ by `history_tables.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ from pggit_daemon.model.decision import Link, LinkedCommit
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.row_text import TextRow
+from pggit_daemon.model.transaction import TableName
+from pggit_daemon.tools.source import Source
 from pggit_daemon.versioning.plan import Step
 
 
@@ -40,6 +42,14 @@ NOTHING = Ran()
 def is_new(ledger: Ledger) -> bool:
     """Whether nothing of the source was ever recorded."""
     return not ledger.rows and not ledger.ids
+
+
+def waiting(sources: Iterable[Source], ledgers: Mapping[str, Ledger], missing: Collection[str]) -> dict[str, TableName]:
+    """The tables that are missing, or were emptied or dropped: what makes one again may have filled it unseen, as the
+    restoring of a dump does, which gives it its key in the end.
+    """
+    empty = {name for name, ledger in ledgers.items() if not ledger.rows and ledger.ids}
+    return {source.name: source.table for source in sources if source.name in missing or source.name in empty}
 
 
 def lacks_writers(ledger: Ledger, table: TableReading) -> bool:

@@ -7,7 +7,7 @@ and the tables that must be streamed for them. Pure; owned by the database's wor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,17 +23,8 @@ from pggit_daemon.tools.housekeeping import Housekeeping
 from pggit_daemon.tools.identity import parse_table
 from pggit_daemon.tools.lock_tables import LockTables
 from pggit_daemon.tools.preset import Preset
-from pggit_daemon.tools.seen import Seen
+from pggit_daemon.tools.seen import Seen, Wanted
 from pggit_daemon.tools.source import DEFAULT_GRACE, Source
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which tables of the catalog the registry wants to look at: by sets of columns, by name, and these."""
-
-    columns: frozenset[frozenset[str]]
-    companions: frozenset[str]
-    tables: frozenset[TableName]
 
 
 class Registry:
@@ -152,6 +143,9 @@ class Registry:
         before = self._seen.get(seen.table)
         if before is not None and before.lsn is not None and seen.lsn is not None and seen.lsn <= before.lsn:
             return False
+        if any(seen.is_former_name_of(one) for one in self._seen.values()):
+            return False
+        self._part_from_former(seen)
         renamed = self._renamed(seen)
         if self._is_part(seen):
             return self._add_part(seen)
@@ -174,7 +168,7 @@ class Registry:
         return changed or renamed
 
     def _wonder(self, seen: Seen) -> None:
-        """Of tables that a tool might have made, people should know that they are not followed."""
+        """People should know of tables like a tool's that are not followed."""
         if seen.table.table in self._usual and self._discovery.allows(seen.table):
             found = doubt(self._presets, seen.table, seen.shape)
             self._doubts += [found] if found is not None else []
@@ -201,12 +195,12 @@ class Registry:
 
     def _renamed(self, seen: Seen) -> bool:
         """Whether it is the table of a source under another name or in another schema, which keeps its source."""
-        known = next(
-            (one.table for one in self._seen.values() if one.oid is not None and one.oid == seen.oid), seen.table
-        )
-        source = self.at(known)
-        if known == seen.table or source is None or source.origin == "config" or seen.table in source.former:
+        was = next((one for one in self._seen.values() if one.oid is not None and one.oid == seen.oid), seen)
+        known, source = was.table, self.at(was.table)
+        if known == seen.table or source is None or source.origin == "config":
             return False
+        if seen.table in source.former and None in {seen.lsn, was.lsn}:
+            return False  # which of both names is the later one is not known
         del self._seen[known]
         taken = self.at(seen.table)
         if taken is not None and taken.name != source.name:
@@ -214,6 +208,14 @@ class Registry:
         former = (source.former | {known}) - {seen.table}
         self.sources[source.name] = replace(source, table=seen.table, former=former)
         return True
+
+    def _part_from_former(self, seen: Seen) -> None:
+        """A table that is made under the former name of another is not that one."""
+        source = self.at(seen.table)
+        if source is None or seen.table not in source.former or None in {seen.lsn, seen.oid}:
+            return
+        if self.oid(source.table) not in {None, seen.oid}:
+            self.sources[source.name] = replace(source, former=source.former - {seen.table})
 
     def _is_part(self, seen: Seen) -> bool:
         parent = parse_table(seen.shape.parent) if seen.shape.parent is not None else None

@@ -27,6 +27,21 @@ class Seen:
     oid: int | None = None
     lsn: LSN | None = None
 
+    def is_former_name_of(self, now: Seen) -> bool:
+        """Whether this is how a table was called before it got the name that it is known under."""
+        if self.oid is None or self.oid != now.oid or self.table == now.table or self.lsn is None:
+            return False
+        return now.lsn is not None and self.lsn <= now.lsn
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tables of the catalog the registry wants to look at: by sets of columns, by name, and these."""
+
+    columns: frozenset[frozenset[str]]
+    companions: frozenset[str]
+    tables: frozenset[TableName]
+
 
 def created_tables(event: DdlEvent) -> Iterator[Seen]:
     """The tables that a statement made or changed."""

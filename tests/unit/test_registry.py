@@ -232,6 +232,33 @@ def test_a_table_that_was_renamed_while_nobody_looked() -> None:
     assert [one.table.table for one in registry.histories] == ["history"]
 
 
+def test_a_table_that_is_renamed_and_back() -> None:
+    """It is followed under the name that it has in the end; what the log says of it again changes nothing."""
+    registry = Registry(PRESETS)
+    whole, other = shape(FLYWAY, "installed_rank"), TableName("public", "other")
+    registry.look(seen(FSH, whole))
+    for _ in range(2):
+        registry.look(seen(FSH, whole, at=2))
+        registry.look(seen(other, whole, at=3))
+        registry.look(seen(FSH, whole, at=4))
+        assert [one.table for one in registry.histories] == [FSH]
+    assert registry.at(other) is registry.at(FSH)
+
+
+def test_a_table_made_under_the_former_name_of_another_is_another() -> None:
+    """Its rows are not those of the one that was put aside."""
+    registry = Registry(PRESETS)
+    whole, aside = shape(FLYWAY, "installed_rank"), TableName("public", "aside")
+    registry.look(seen(FSH, whole))
+    registry.look(seen(aside, whole, at=2))
+    assert registry.look(seen(FSH, whole, oid=2, at=3))
+    put, made = registry.at(aside), registry.at(FSH)
+    assert put is not None
+    assert made is not None
+    assert (put.name, made.name) == (str(FSH), '"public"."flyway_schema_history"')
+    assert put.table == aside
+
+
 @pytest.mark.parametrize("kind", [TableKind.PARTITION, TableKind.CHILD])
 def test_rows_of_a_part_are_rows_of_the_whole(kind: TableKind) -> None:
     """Decoding names the partition."""
