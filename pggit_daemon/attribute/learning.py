@@ -87,8 +87,10 @@ def see_foreign(state: State, segment: OpenSegment, source: str, now: datetime) 
 
 def outlived(state: State, session: SessionKey, since: LSN) -> None:
     """The session is there at this place: what it ran is no child's of a tool whose row was written before."""
-    for segment in state.pool.of_session(session):
-        for source in [name for name in segment.claims if state.sources[name].is_run_by_children]:
+    waited = {name for name, rows in state.rows.items() if rows and state.sources[name].is_run_by_children}
+    # A script may have run thousands of statements before this one, and mostly no such row waits.
+    for segment in state.pool.of_session(session) if waited else ():
+        for source in [name for name in segment.claims if name in waited]:
             rows = (row for row in state.rows.get(source, ()) if not row.matched and row.commit_lsn <= since)
             if any(segment.stands_before(row.lsn, row.commit_lsn) for row in rows):
                 see_foreign(state, segment, source, segment.time)

@@ -69,10 +69,11 @@ def wanted(state: State) -> Wanted:
                 newest[segment.session] = max(*moments, newest.get(segment.session, segment.time))
                 at_once = at_once or not all(seen.was_seen_since(segment.session, moment) for moment in moments)
     seen.keep({segment.session for segment in state.in_sight.values()})
+    sources = {name for segment in asked for name in segment.claims}
     return Wanted(
         frozenset(segment.session for segment in asked),
         frozenset(segment.user for segment in asked),
-        frozenset(one.table for segment in asked for name in segment.claims for one in state.sources[name].tables),
+        frozenset(one.table for name in sources for one in state.sources[name].tables),
         at_once=at_once,
         moments=newest,
     )

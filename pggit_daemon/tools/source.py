@@ -116,7 +116,7 @@ class Source:
         """Whether one of several connections runs its DDL, and never one that uses the history table."""
         return self.preset.company is not None
 
-    @property
+    @cached_property
     def is_run_by_children(self) -> bool:
         """Whether a session for each migration runs its DDL, while another holds its lock, and ends before its row."""
         by_lock_row = self.preset.lock_row is not None
