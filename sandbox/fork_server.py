@@ -216,7 +216,7 @@ def _make_what_is_always_the_same() -> None:
     from pggit_daemon.tools.preset import packaged  # noqa: PLC0415
     from pggit_daemon.tools.registry import Registry  # noqa: PLC0415
 
-    Registry(dict(packaged()))  # compiles patterns, which `re` keeps
+    Registry(dict(packaged()))  # compiles patterns, which are kept
     typer.main.get_command = functools.cache(typer.main.get_command)  # called anew whenever a program begins
     typer.main.get_command(app)
 
