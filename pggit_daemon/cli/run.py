@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
@@ -16,8 +16,9 @@ import typer
 from pggit_daemon.cli.options import ConfigOption, DsnOption, choose
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.query.references import UsageError
-from pggit_daemon.runtime.process import LogLevel, Process
-from pggit_daemon.telemetry import logging
+
+if TYPE_CHECKING:
+    from pggit_daemon.runtime.process import LogLevel
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,10 @@ def run(
     ] = None,
 ) -> None:
     """Follow the databases until a signal ends it."""
+    # Imported here: other commands need no metrics and no status pages.
+    from pggit_daemon.runtime.process import Process  # noqa: PLC0415
+    from pggit_daemon.telemetry import logging  # noqa: PLC0415
+
     for_people = logging.is_console("auto", sys.stderr)
     if not for_people:
         # Whoever reads the log finds there, too, why the configuration is wrong.

@@ -16,9 +16,8 @@ from pggit_daemon.cli.options import ConfigOption, DatabaseOption, DsnOption, Js
 from pggit_daemon.cli.output import print_json, print_text
 from pggit_daemon.decode.plugin import VERIFY
 from pggit_daemon.errors import REPAIR, RESTORED, NotAsRecorded, PggitDaemonError, PrerequisiteError
-from pggit_daemon.model.differences import Difference, certain, read, readable
+from pggit_daemon.model.differences import CHUNK, LOOKS, Difference, certain, read, readable
 from pggit_daemon.query.connect import Connection, connection
-from pggit_daemon.reconcile.verification import CHUNK, LOOKS
 from pggit_daemon.sql import load_queries
 
 if TYPE_CHECKING:

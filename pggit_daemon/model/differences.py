@@ -17,6 +17,12 @@ from typing import Any
 
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp
 
+CHUNK = 200
+"""Objects in one query."""
+
+LOOKS = 5
+"""How often what keeps changing is looked at before it is left to the next comparison."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -29,7 +29,7 @@ from pggit_daemon.db.activity import Gate
 from pggit_daemon.db.catalog import ChangeCounters
 from pggit_daemon.model.changeset import Changeset, Ddl
 from pggit_daemon.model.ddl_event import OUTBOX
-from pggit_daemon.model.differences import Difference, certain, readable
+from pggit_daemon.model.differences import CHUNK, LOOKS, Difference, certain, readable
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import ObjectId
 from pggit_daemon.model.part import Part
@@ -40,12 +40,6 @@ from pggit_daemon.store.loader import State
 from pggit_daemon.store.writer import Store
 from pggit_daemon.tools.registry import Registry
 from pggit_daemon.versioning.plan import Step
-
-CHUNK = 200
-"""Objects in one query."""
-
-LOOKS = 5
-"""How often what keeps changing is looked at before it is left to the next comparison."""
 
 SHARE = 50
 """A watch rests so many times as long as its last look took: 2 % of a core; but not longer than `MOST_REST`."""
