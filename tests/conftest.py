@@ -7,6 +7,7 @@ failure, not a reason to skip. `database` and `installed_database` are fresh for
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from typing import TYPE_CHECKING
@@ -16,13 +17,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sandbox.cluster import Cluster
-from sandbox.container import ContainerCluster, engine_answers
 from tests import cost, examples
 from tests.acceptance.oracle.figures import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sandbox.container import ContainerCluster
     from sandbox.databases import Databases
 
 # How fast examples come tells of the machine, not of the code. What fails is printed so that anybody can run it again.
@@ -89,9 +90,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items += others
 
 
+def pytest_collection_finish() -> None:
+    """What is there by now lives to the end: the collector need not go through all of it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster | ContainerCluster]:
     """Give a running server; `PGGIT_TEST_SERVER=local` prefers the private cluster over Docker."""
+    # Imported here: the pure tests need no Docker, whose client takes long to import.
+    from sandbox.container import ContainerCluster, engine_answers  # noqa: PLC0415
+
     if os.environ.get("PGGIT_TEST_SERVER") != "local" and engine_answers():
         with ContainerCluster() as container:
             yield container

@@ -121,14 +121,14 @@ def _same(owner: tuple[str, str] | None, to: tuple[str, str]) -> bool:
 @examples(400)
 @given(scenes())
 def test_two_tools_beside_two_hands_no_link_is_wrong(scene: Scene) -> None:
-    note(repr(scene))
+    note(scene)
     check(scene, scene.follower().feed(*scene.wal.transactions).finish(scene.wal))
 
 
 @examples(150)
 @given(scenes(integrated=True))
 def test_integrated_tools_beside_hands_every_link_is_exact(scene: Scene) -> None:
-    note(repr(scene))
+    note(scene)
     check(scene, scene.follower().feed(*scene.wal.transactions).finish(scene.wal))
 
 
@@ -136,7 +136,7 @@ def test_integrated_tools_beside_hands_every_link_is_exact(scene: Scene) -> None
 @given(scenes(), st.sets(st.integers(0, 40), max_size=4) | st.just(set(range(500))))
 def test_a_cut_at_any_point_decides_nothing_else(scene: Scene, cuts: set[int]) -> None:
     """All that attribution knows is stored, but for what looks at sessions showed: who has not seen links less."""
-    note(repr(scene))
+    note(scene)
     whole, cut, unseeing = scene.follower(), scene.follower(), scene.follower()
     for number, transaction in enumerate(scene.wal.transactions):
         for follower in (whole, cut, unseeing):
