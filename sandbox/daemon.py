@@ -12,10 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +30,7 @@ READY_TIMEOUT = 60.0  # seconds; a baseline of a big catalog on a busy machine
 CAUGHT_UP_TIMEOUT = 60.0  # seconds without any progress of the slots; more than the grace time of a source
 WAIT_TIMEOUT = 60.0  # seconds; all this waits for takes one or two on a quiet machine
 STOP_TIMEOUT = 30.0  # seconds; the daemon itself promises 10
+ASK_AGAIN = 0.2  # seconds after which a daemon that says nothing new in its log is asked again whether it is ready
 
 OPEN = "SELECT count(*) FROM pggit_daemon.attribution WHERE kind IN ('claim', 'row')"
 """Commits that somebody may still claim, and history rows that wait for theirs."""
@@ -57,6 +57,7 @@ class Daemon:
         self.cold = cold
         self._process: subprocess.Popen[bytes] | fork_server.ForkedProcess | None = None
         self._log_start = 0
+        self._address: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -84,7 +85,8 @@ class Daemon:
     def start(self) -> None:
         """Start it, without waiting for anything."""
         assert self._process is None, "the daemon is running already"
-        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
+        self._log_start = self.log_size
+        self._address = None
         command = ["run", *self.arguments, "--http", "127.0.0.1:0"]
         with self.log_file.open("ab") as log, Path(os.devnull).open() as nothing:
             start = _start_cold if self.cold else fork_server.start
@@ -118,6 +120,15 @@ class Daemon:
         return code
 
     @property
+    def runs(self) -> bool:
+        return self._process is not None and self.exit_code is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, by itself."""
+        return self._process.poll() if self._process is not None else None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "the daemon is not running"
         return self._process.pid
@@ -126,7 +137,20 @@ class Daemon:
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:
         """Wait until /readyz says that every database is streamed."""
-        self.wait_for(lambda: self.page("/readyz")[0] == 200, "ready", timeout)
+        self.wait_for(self.told_anew(lambda: self.page("/readyz")[0] == 200), "ready", timeout)
+
+    def told_anew(self, ask: Callable[[], bool]) -> Callable[[], bool]:
+        """Ask only where the log has grown, or now and then: asking costs a thousand times as much as looking there."""
+        size, again = -1, 0.0
+
+        def asked() -> bool:
+            nonlocal size, again
+            if size == self.log_size and time.monotonic() < again:
+                return False
+            size, again = self.log_size, time.monotonic() + ASK_AGAIN
+            return ask()
+
+        return asked
 
     def wait_caught_up(
         self,
@@ -169,9 +193,8 @@ class Daemon:
         """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over."""
         deadline = time.monotonic() + timeout
         while not reached():
-            code = self._process.poll() if self._process else None
-            if self._process is None or code is not None:
-                raise DaemonFailed(f"the daemon ended ({code}) before it was {what}:\n{self.log_tail()}")
+            if not self.runs:
+                raise DaemonFailed(f"the daemon ended ({self.exit_code}) before it was {what}:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise DaemonFailed(f"the daemon is not {what} after {timeout} s:\n{self.log_tail()}")
             time.sleep(0.02)
@@ -183,22 +206,27 @@ class Daemon:
         lines = self.log_file.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
         return [json.loads(line) if line.startswith("{") and line.endswith("}") else {"raw": line} for line in lines]
 
+    @property
+    def log_size(self) -> int:
+        return self.log_file.stat().st_size if self.log_file.exists() else 0
+
     def log_tail(self) -> str:
         return self.log_file.read_text(errors="replace")[-4000:] if self.log_file.exists() else ""
 
     def page(self, path: str) -> tuple[int, str]:
         """Get one of its pages: status and body; status 0 while it does not listen yet."""
-        listening = [event for event in self.events() if event.get("event") == "http_listening"]
-        if not listening:
-            return 0, ""
-        url = f"http://{listening[-1]['address']}:{listening[-1]['port']}{path}"
-        try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
+        if self._address is None:
+            listening = [event for event in self.events() if event.get("event") == "http_listening"]
+            if not listening:
+                return 0, ""
+            self._address = listening[-1]["address"], listening[-1]["port"]
+        with closing(HTTPConnection(*self._address, timeout=30)) as connection:
+            try:
+                connection.request("GET", path)
+                answer = connection.getresponse()
                 return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.read().decode()
-        except OSError:
-            return 0, ""
+            except (OSError, HTTPException):
+                return 0, ""
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that carry these labels; 0 when there is none."""
