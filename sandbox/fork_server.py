@@ -5,7 +5,8 @@ What every start makes anew is made there, too: presets, commands, patterns.
 In: arguments, environment and standard streams. Out: a process like `subprocess.Popen`'s, with its own pid, signals
 and exit code. It ends as an interpreter does, but leaves its memory to the kernel. The server is one for each process
 that asks, and ends with it.
-Called by `daemon.py` and the tests; `python -m sandbox.fork_server FD` is the server itself.
+Called by `daemon.py` and the tests; `python -m sandbox.fork_server FD` is the server itself. `forked_tools.py` has
+servers of the same kind for migration tools.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from typing import IO
 
 HERE = Path(__file__).resolve().parent.parent
 STATUS_BYTES = 16  # of an exit code, in decimal
+OURS = (sys.executable, "-m", "sandbox.fork_server")
+"""The server of pggit-daemon's processes; a server is known by its command."""
+
 _asking = threading.Lock()
 
 
@@ -75,19 +79,21 @@ def start(
     stdout: int,
     stderr: int,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    server: tuple[str, ...] = OURS,
 ) -> ForkedProcess:
-    """Start `pggit-daemon ARGUMENTS` on these file descriptors."""
+    """Start `pggit-daemon ARGUMENTS` (or what another server makes of them) on these file descriptors."""
     request = {
         "arguments": list(arguments),
         "environment": dict(os.environ if environment is None else environment),
-        "folder": str(Path.cwd()),
+        "folder": str(folder or Path.cwd()),
     }
     reading, writing = os.pipe()
     try:
         with _asking:
-            server = _server(os.getpid())
-            socket.send_fds(server, [json.dumps(request).encode() + b"\n"], [stdin, stdout, stderr, writing])
-            answer = server.recv(64)
+            connection = _server(os.getpid(), server)
+            socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [stdin, stdout, stderr, writing])
+            answer = connection.recv(64)
     finally:
         os.close(writing)
     if not answer:
@@ -117,13 +123,14 @@ def _read(file: IO[bytes]) -> str:
 
 
 @functools.cache
-def _server(_owner: int) -> socket.socket:
+def _server(_owner: int, command: tuple[str, ...]) -> socket.socket:
     """Start the server of this process. A fork of this process (its pid is another) gets one of its own."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.fork_server", str(theirs.fileno())],
+            [*command, str(theirs.fileno())],
             cwd=HERE,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},  # compiling anew takes longer than all imports
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
@@ -141,7 +148,7 @@ def _end(owner: int, connection: socket.socket, process: subprocess.Popen[bytes]
 # ---------------------------------------------------------------------- inside the server
 
 
-def _serve(connection: socket.socket) -> list[str] | None:
+def serve(connection: socket.socket) -> list[str] | None:
     """Fork for each request. Returns in each child, with its arguments; in the server None, at the end."""
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -221,7 +228,7 @@ def _make_what_is_always_the_same() -> None:
     typer.main.get_command(app)
 
 
-def _end_at_once(main: Callable[[], None]) -> None:
+def end_at_once(main: Callable[[], None]) -> None:
     """Run the program and end as an interpreter does, but leave the memory to the kernel.
 
     Taking hundreds of modules apart is most of what a short command costs, and copies every page that is shared.
@@ -246,13 +253,13 @@ def _main() -> None:
     _make_what_is_always_the_same()
     gc.collect()
     gc.freeze()  # the children share these pages
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
-        arguments = _serve(connection)
+    with socket.socket(fileno=int(sys.argv[-1])) as connection:
+        arguments = serve(connection)
     if arguments is not None:
         faulthandler.enable()  # a child that the kernel ends by SIGSEGV says where it was, in its log
         sys.modules["__main__"].__package__ = ""  # the program's name in its messages is the first argument's
         sys.argv = ["pggit-daemon", *arguments]
-        _end_at_once(main)
+        end_at_once(main)
 
 
 if __name__ == "__main__":

@@ -147,23 +147,11 @@ class Project(ABC):
 
         `answer` is what it reads.
         """
-        environment = {
-            **os.environ,
-            "PGHOST": str(self.parts["host"]),
-            "PGPORT": str(self.parts["port"]),
-            "PGUSER": str(self.parts["user"]),
-            "PGDATABASE": str(self.parts["dbname"]),
-            "PGPASSWORD": "none",
-            "DATABASE_URL": self.url,
-            "PYTHONDONTWRITEBYTECODE": "",  # compiling the packages takes longer than a run
-            **self.variables,
-            **variables,
-        }
         try:
             done = subprocess.run(
                 command,
                 cwd=self.folder,
-                env=environment,
+                env=self.environment(variables),
                 check=False,
                 input=answer,
                 stdout=subprocess.PIPE,
@@ -175,9 +163,29 @@ class Project(ABC):
             if self.folder.exists():
                 raise ToolMissing(f"{command[0]} is not installed; `sandbox/setup.sh tools` installs it") from exc
             raise
-        except subprocess.TimeoutExpired as late:
-            return ToolRun(-1, f"{(late.stdout or b'').decode()}\nnot done after {RUN_TIMEOUT} s")
+        except subprocess.TimeoutExpired as exc:
+            return late(exc)
         return ToolRun(done.returncode, done.stdout)
+
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """What a run has: libpq's variables, the project's, and these."""
+        return {
+            **os.environ,
+            "PGHOST": str(self.parts["host"]),
+            "PGPORT": str(self.parts["port"]),
+            "PGUSER": str(self.parts["user"]),
+            "PGDATABASE": str(self.parts["dbname"]),
+            "PGPASSWORD": "none",
+            "DATABASE_URL": self.url,
+            "PYTHONDONTWRITEBYTECODE": "",  # compiling the packages takes longer than a run
+            **self.variables,
+            **variables,
+        }
+
+
+def late(exc: subprocess.TimeoutExpired) -> ToolRun:
+    """How a run ended that took too long."""
+    return ToolRun(-1, f"{(exc.stdout or b'').decode()}\nnot done after {RUN_TIMEOUT} s")
 
 
 def lines(statements: tuple[str, ...]) -> str:

@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from sandbox.forked_tools import run_python
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
-from sandbox.tools.project import Project, Script, lines
+from sandbox.tools.project import RUN_TIMEOUT, Project, Script, late, lines
 
 
 class _PythonProject(Project):
+    imports: ClassVar[tuple[str, ...]]
+    """What it imports at each start."""
+
     def module(self, name: str, *words: str, **variables: str) -> ToolRun:
-        return self.run(fetch.python() / "python", "-m", name, *words, **variables)
+        return self._forked("-m", name, *words, **variables)
 
     def entry(self, module: str, function: str, *words: str, answer: str = "", **variables: str) -> ToolRun:
         """Run what the tool's own program is made of."""
         call = f"from {module} import {function}; {function}()"
-        return self.run(fetch.python() / "python", "-c", call, *words, answer=answer, **variables)
+        return self._forked("-c", call, *words, answer=answer, **variables)
+
+    def _forked(self, *words: str, answer: str = "", **variables: str) -> ToolRun:
+        python, environment = fetch.python() / "python", self.environment(variables)
+        try:
+            done = run_python(
+                python,
+                self.imports,
+                *words,
+                folder=self.folder,
+                environment=environment,
+                answer=answer,
+                timeout=RUN_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as exc:
+            return late(exc)
+        return ToolRun(done.returncode, done.stdout)
 
 
 class Alembic(_PythonProject):
     """Revisions; the table holds the newest one, in a row that moves. All of a run is one transaction."""
 
     history = "public.alembic_version"
+    imports = (
+        "alembic.command",
+        "alembic.config",
+        "alembic.runtime.environment",
+        "sqlalchemy.dialects.postgresql.psycopg",
+    )
     options: ClassVar[str] = ""
 
     def prepare(self) -> None:
@@ -90,6 +117,12 @@ class Django(_PythonProject):
     """One application, `shop`: models whose foreign keys and unique columns are deferred SQL, and SQL of its own."""
 
     history = "public.django_migrations"
+    imports = (
+        "django.core.management.commands.migrate",
+        "django.db.backends.postgresql.base",
+        "django.db.migrations.executor",
+        "django.db.models",
+    )
 
     def prepare(self) -> None:
         settings = {
@@ -169,6 +202,7 @@ class Yoyo(_PythonProject):
     """Steps in Python; a log of what was applied and reverted beside the table."""
 
     history = "public._yoyo_log"
+    imports = ("yoyo.scripts.main", "yoyo.backends.core.postgresql", "psycopg")
 
     def prepare(self) -> None:
         (self.folder / "migrations").mkdir()
@@ -211,6 +245,7 @@ class PeeweeMigrate(_PythonProject):
     """Functions in Python, each in one transaction with its row."""
 
     history = "public.migratehistory"
+    imports = ("peewee_migrate.cli", "psycopg2")
     mixes = False
 
     def prepare(self) -> None:
@@ -238,6 +273,7 @@ class PgMigrate(_PythonProject):
     """Plain SQL; what is new runs in one transaction, what cannot run in one by itself. No way back."""
 
     history = "public.schema_version"
+    imports = ("pgmigrate",)
     application_name = "pgmigrate-1"
     reverts = False
 
@@ -257,6 +293,7 @@ class Pogo(_PythonProject):
     """Plain SQL in files that name what they depend on."""
 
     history = "public._pogo_migration"
+    imports = ("pogo_migrate.cli", "asyncpg")
 
     def prepare(self) -> None:
         (self.folder / "migrations").mkdir()
