@@ -11,6 +11,7 @@ from pggit_daemon.decode.plugins import PLUGINS
 from sandbox.databases import Databases
 from sandbox.tools import TOOLS, Project
 from tests.acceptance.scenes import Scene, make_hand
+from tests.acceptance.shared import Shared
 
 BOTH_PLUGINS = pytest.mark.parametrize("plugin", PLUGINS, indirect=True)
 
@@ -39,6 +40,17 @@ def plugin(request: pytest.FixtureRequest) -> str:
     return str(getattr(request, "param", "auto"))
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """The daemon of this worker's scenes."""
+    shared = Shared(tmp_path_factory.mktemp("shared"))
+    try:
+        yield shared
+        shared.end()
+    finally:
+        shared.kill()
+
+
 @pytest.fixture
 def unfollowed(  # noqa: PLR0917  # fixtures come by name
     request: pytest.FixtureRequest,
@@ -48,9 +60,10 @@ def unfollowed(  # noqa: PLR0917  # fixtures come by name
     installed_template: str,
     tmp_path: Path,
     plugin: str,
+    shared: Shared,
 ) -> Iterator[Scene]:
-    """A scene whose daemon the test starts itself."""
-    scene = Scene(cluster, installed_database, tmp_path, installed_template, plugin)
+    """A scene that the test has followed itself."""
+    scene = Scene(cluster, installed_database, tmp_path, installed_template, plugin, shared)
     try:
         yield scene
         if not request.node.stash.get(_failed, True) and scene.daemon is not None:

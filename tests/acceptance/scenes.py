@@ -31,6 +31,7 @@ from sandbox.flyway import Flyway
 from sandbox.liquibase import Liquibase
 from sandbox.recorded import assert_in_wal_order
 from sandbox.servers import find_server
+from tests.acceptance.shared import Shared
 
 HAND = "ada"
 NOT_TRANSACTIONAL = "executeInTransaction=false"
@@ -99,6 +100,8 @@ class Scene:
     folder: Path
     empty: str
     plugin: str = "auto"
+    shared: Shared | None = None
+    """The daemon that follows the scene's database among others; without, it has one of its own."""
     daemon: Daemon | None = None
     moments: list[Moment] = field(default_factory=list)
     _looking: psycopg.Connection[Any] | None = None
@@ -106,11 +109,15 @@ class Scene:
     # ------------------------------------------------------------------ who acts
 
     def follow(self, sources: str = "", **settings: Any) -> Daemon:
-        """Start the daemon; `sources` is TOML to put below the database's section."""
+        """Have a daemon follow it; `sources` is TOML to put below the database's section."""
         lines = "".join(f"{key} = {value}\n" for key, value in ({"plugin": f'"{self.plugin}"'} | settings).items())
+        name = f"scene_{next(_numbers)}"
+        section = f'[[database]]\nname = "{name}"\ndsn = "{self.dsn}"\nslot = "{name}"\n{lines}\n{sources}\n'
+        if self.shared is not None:
+            self.daemon = self.shared.follow(name, self.dsn, section)
+            return self.daemon
         config = self.folder / "config.toml"
-        slot = f"scene_{next(_numbers)}"
-        config.write_text(f'[[database]]\nname = "scene"\ndsn = "{self.dsn}"\nslot = "{slot}"\n{lines}\n{sources}\n')
+        config.write_text(section)
         self.daemon = Daemon(self.dsn, self.folder, ["--config", str(config)])
         self.daemon.__enter__()
         return self.daemon

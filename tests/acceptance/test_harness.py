@@ -6,9 +6,12 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.acceptance.harness import Daemon, DaemonFailed, pggit
+from tests.acceptance.scenes import Scene
+from tests.acceptance.shared import Shared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +55,34 @@ def test_a_forked_daemon_is_a_process_of_its_own(database: str, tmp_path: Path) 
         assert daemon.stop() == 0
     finally:
         daemon.kill()
+
+
+def test_scenes_that_share_a_daemon_see_their_own_part(unfollowed: Scene, tmp_path: Path) -> None:
+    """Log and metrics of its own; no slot is left. One that died fails the wait, and the next scene has another."""
+    scene, shared = unfollowed, Shared(tmp_path)
+    scene.shared = shared
+    try:
+        first = scene.follow()
+        scene.script("CREATE TABLE made (id int)")
+        scene.caught_up()
+        assert first.metric("pggit_out_of_band_changes_total") == 1
+        pid = first.pid
+        assert first.stop() == 0
+        with psycopg.connect(scene.dsn) as conn:
+            slots = conn.execute("SELECT FROM pg_replication_slots WHERE database = current_database()").fetchall()
+        assert slots == []
+
+        second = scene.follow()
+        assert second.pid == pid, "a scene that ends well leaves the daemon to the next"
+        assert second.metric("pggit_out_of_band_changes_total") == 0
+        [streaming] = [event for event in second.events() if event.get("event") == "streaming"]
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(DaemonFailed, match=rf"(?s)the daemon ended \(-9\) before .*{streaming['position']}"):
+            second.wait_for(lambda: False, "anything")
+        third = scene.follow()
+        assert third.pid != pid
+        assert third.stop() == 0
+        shared.end()
+    finally:
+        shared.kill()
+        scene.daemon = None
