@@ -87,8 +87,7 @@ class Pipeline:
         )
         self._memory = Memory(state, registry, link)
         self._recording = Recording()
-        self._head = state.progress.head
-        self._chain = state.progress.chain
+        self._head, self._chain = state.progress.head, state.progress.chain
         self._scheduler = scheduler
         self._refresh = DefinitionRefresh(
             link, scheduler.visibility, scheduler.suspect, is_standby=lambda: feed.is_standby
@@ -123,9 +122,8 @@ class Pipeline:
                     return
         finally:
             stopping.cancel()
-            self._surroundings.close()
-            self._looks.close()
-            self._patience.close()
+            for beside in (self._surroundings, self._looks, self._patience):
+                beside.close()
             await batches.aclose()
 
     async def _interrupt(self, stop: asyncio.Event) -> None:
@@ -136,8 +134,8 @@ class Pipeline:
         """Record a batch and store it, piece by piece where that takes long; False when told to stop before its end."""
         if batch.transactions or batch.messages:
             self._timing.came(self._now())
-        if not self._patience.rests:
-            self._looks.came(batch.transactions)
+        for beside in () if self._patience.rests else (self._looks, self._surroundings):
+            beside.came(batch.transactions)
         if batch.transactions:
             self._store.expect()
             await self._surroundings.ask_who_may_write()

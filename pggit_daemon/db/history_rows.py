@@ -79,11 +79,12 @@ def misfit(reading: TableReading, table: TableName, misses: tuple[str, ...]) -> 
 async def glance(conn: psycopg.AsyncConnection[Any], table: TableName) -> tuple[TextRow, int, LSN] | None:
     """The only row of a table, the transaction that wrote it, and a place of the WAL behind that; None: not known.
 
-    One round trip, as what follows a change within milliseconds would hide it.
+    One round trip, as what follows a change within milliseconds would hide it; and hardly a wait for who has it locked.
     """
     name = sql.Identifier(table.schema, table.table)
     try:
         cursor = await conn.execute(sql.SQL(_GLANCE).format(wrote=sql.SQL(_WRITER), table=name))
+        cursor.nextset()
         found = await cursor.fetchall()
     except psycopg.Error as exc:
         if exc.sqlstate is None:
@@ -128,8 +129,11 @@ _WRITER = """
 """
 """Rows that are older than what the table was frozen up to may bear a number that has come again since."""
 
-_GLANCE = "SELECT {wrote}, pg_catalog.pg_current_wal_insert_lsn()::text, t.* FROM {table} AS t LIMIT 2"
-"""The place is later than what the statement sees, which is from its beginning."""
+_GLANCE = """
+    SET LOCAL lock_timeout = '10ms';
+    SELECT {wrote}, pg_catalog.pg_current_wal_insert_lsn()::text, t.* FROM {table} AS t LIMIT 2
+"""
+"""Both are one transaction. The place is later than what the statement sees, which is from its beginning."""
 
 
 def _refused(exc: psycopg.Error, table: TableName, conn: psycopg.AsyncConnection[Any]) -> TableReading:

@@ -33,7 +33,6 @@ from pggit_daemon.model.part import Part
 from pggit_daemon.model.row_text import TextRow
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.reconcile.barrier import Barrier
-from pggit_daemon.reconcile.glances import Glances
 from pggit_daemon.reconcile.history_reading import Noted, read_history
 from pggit_daemon.reconcile.late_sources import Ran, baseline, found, is_new, lacks_writers, waiting
 from pggit_daemon.reconcile.steps import AGAIN, Steps
@@ -102,7 +101,6 @@ class HistoryTables:
         self._writers_asked: set[str] = set()
         self._put_off: dict[str, float] = {}
         self._asked = asyncio.Event()
-        self.glances = Glances(registry)
         self._steps = Steps(registry, insert_only)
         self._states: dict[str, tuple[TableState, str | None]] = {}
         self._queries = load_queries("reconcile")
@@ -119,8 +117,6 @@ class HistoryTables:
         for item in changeset.items:
             if isinstance(item, (HistoryRowEvent, UndecodableRow)):
                 self._seen[item.source] += 1
-            if isinstance(item, UndecodableRow) and self.glances.want(item.source):
-                self._asked.set()
 
     def _compare_soon(self, source: str) -> None:
         if source not in self._todo:
@@ -200,8 +196,6 @@ class HistoryTables:
     async def run(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """Read what an undecodable row waits for, or else compare what is due: the former holds up the stream."""
         self._asked.clear()
-        if await self.glances.look(conn):
-            self._barrier.ask()
         for source in sorted(self._wanted - set(self._readings)):
             self._readings[source] = await self._read(conn, source)
             self._barrier.ask()

@@ -29,7 +29,6 @@ from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.model.changeset import Changeset
-from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.migration import HistoryChange
 from pggit_daemon.model.part import Part
@@ -195,10 +194,6 @@ class Scheduler:
     def failed(self, job: str) -> None:
         """Something beside the stream failed and is tried again; its own log line says why."""
         self._listeners.failed(job)
-
-    def held(self, received: LSN) -> list[Held]:
-        """What history tables held that were read right after an undecodable row came."""
-        return self._tables.glances.passed(received)
 
     def differences(
         self, source: str, received: LSN, left: Sequence[TextRow]

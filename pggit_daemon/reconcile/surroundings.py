@@ -7,7 +7,7 @@ correlator once the stream has passed the moment they are of. Called by `pipelin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.db import catalog
@@ -15,6 +15,8 @@ from pggit_daemon.db.catalog import Probe
 from pggit_daemon.db.on_demand import OnDemand
 from pggit_daemon.model.changeset import Ddl, Item
 from pggit_daemon.model.lsn import LSN
+from pggit_daemon.model.transaction import Transaction
+from pggit_daemon.reconcile.glances import Glances
 from pggit_daemon.reconcile.scheduler import Scheduler
 from pggit_daemon.tools.registry import Registry
 
@@ -50,6 +52,7 @@ class Surroundings:
         self._correlator = correlator
         self._scheduler = scheduler
         self._registry = registry
+        self._glances = Glances(registry, link)
         self._ask = ask
         self._have_ledgers = have_ledgers
         self._probe: Probe | None = None
@@ -59,16 +62,22 @@ class Surroundings:
 
     def close(self) -> None:
         """Ask for nothing more."""
+        self._glances.close()
         if self._asking is not None:
             self._asking.cancel()
+
+    def came(self, transactions: Collection[Transaction]) -> None:
+        """Begin at once to read what these have just changed in a history table, and do not show."""
+        self._glances.came(transactions)
 
     async def look_around(self, received: LSN) -> bool:
         """Where something is pending, let the stream's time pass, see who is gone, compare what could not be seen.
 
         Whether anything was.
         """
+        glanced = await self._glances.take_in()
         if not self._correlator.needs_looking:
-            return False
+            return glanced
         if self._correlator.undecoded():
             await self._have_ledgers()
         probe = self._probe
@@ -84,7 +93,7 @@ class Surroundings:
             self._probed_at = now
             async with self._link.use() as conn:
                 self._probe = await catalog.probe(conn, self._correlator.watched(), self._correlator.newest)
-        self._correlator.hold(self._scheduler.held(received))
+        self._correlator.hold(self._glances.passed(received))
         for source in self._correlator.undecoded():
             compared = self._scheduler.differences(source, received, self._correlator.left(source))
             if compared is not None:
