@@ -5,13 +5,14 @@ the book, read by the models.
 
 A table that is restored from a dump, moved to another by copying, or emptied and filled again holds rows that were
 there before. They tell of no migration that ran now. But a tool that begins anew writes rows of the same keys, so a row
-must prove that it is the former one.
+must prove that it is the former one. The same of rows that are copied from another table of the tool: they count as
+migrated, and ran nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pggit_daemon.interpret.values import cell
@@ -20,6 +21,14 @@ from pggit_daemon.tools.preset import MigrationColumns
 
 _FINE = re.compile(r":\d\d\.\d*[1-9]")
 """A time with a part of a second: no tool that begins anew hits it again."""
+
+
+Elsewhere = Callable[[str, TextRow], bool]
+"""Whether another history table of the same tool holds a row, under this key and with these values."""
+
+
+def _nowhere(_key: str, _row: TextRow) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +48,18 @@ class Departed:
     now: set[str] = field(default_factory=set)
     at: object = None
     alone: bool = False
+    elsewhere: Elsewhere = field(default=_nowhere)
 
-    def enter(self, transaction: object, *, alone: bool) -> None:
-        """What comes now is of this transaction; `alone`: which ran no DDL."""
+    def enter(self, transaction: object, *, alone: bool, elsewhere: Elsewhere = _nowhere) -> None:
+        """What comes now is of this transaction; `alone`: which ran no DDL; `elsewhere`: what others hold."""
         if transaction != self.at:
             self.at = transaction
             self.now.clear()
-        self.alone = alone
+        self.alone, self.elsewhere = alone, elsewhere
+
+    def is_copy(self, key: str, new: TextRow, columns: MigrationColumns) -> bool:
+        """Whether another table of the tool holds this very row: a schema was cloned, or its history put aside."""
+        return is_stamped(new, columns) and self.elsewhere(key, new)
 
     def leave(self, key: str, row: Gone, *, cleared: bool) -> None:
         """A row is gone; `cleared`: with all others."""

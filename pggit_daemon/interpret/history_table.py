@@ -8,7 +8,7 @@ Pure; called by `interpret/transaction.py` and by the baseline.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pggit_daemon.interpret.book import Book, LedgerRow
 from pggit_daemon.interpret.departed import Departed, Gone
@@ -71,9 +71,18 @@ class Ledger:
         """The migration ids in use, each with the version that has it."""
         return self._book.ids
 
-    def enter(self, transaction: object, *, alone: bool) -> None:
-        """What is read now is of this transaction; `alone`: which ran no DDL."""
-        self._book.departed.enter(transaction, alone=alone)
+    def enter(self, transaction: object, *, alone: bool, beside: Collection[Ledger] = ()) -> None:
+        """What is read now is of this transaction; `alone`: which ran no DDL; `beside`: ledgers of all tables."""
+
+        def elsewhere(key: str, row: TextRow) -> bool:
+            return any(one.holds(key, row) for one in beside if one is not self and one.preset is self.preset)
+
+        self._book.departed.enter(transaction, alone=alone, elsewhere=elsewhere)
+
+    def holds(self, key: str, row: TextRow) -> bool:
+        """Whether the ledger has this row, all of it."""
+        there = self._book.rows.get(key)
+        return there is not None and there.columns == row
 
     def read(self, change: RowChange) -> tuple[HistoryChange, ...]:
         """What one change of the table means. Never raises on odd values: they are recorded as they are."""

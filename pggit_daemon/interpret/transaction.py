@@ -245,7 +245,7 @@ class Reader:
     def _ledger(self, source: str) -> Ledger:
         if source not in self._ledgers:
             self._ledgers[source] = Ledger(source, self._registry.sources[source].preset)
-        self._ledgers[source].enter(self._reading, alone=self._alone)
+        self._ledgers[source].enter(self._reading, alone=self._alone, beside=self._ledgers.values())
         return self._ledgers[source]
 
 

@@ -430,3 +430,16 @@ def test_one_head_that_a_restored_table_has_again() -> None:
     of.cleared(AT, "drop")
     back = insert(of, {"version_num": "a"})
     assert (back.meaning, back.ran_ddl) == (Meaning.RESTORED, False)
+
+
+@pytest.mark.parametrize(
+    ("at", "meaning"), [("2026-03-01 10:00:00.123", Meaning.MARKED), ("2026-03-01 10:00:00", Meaning.APPLIED)]
+)
+def test_a_row_that_is_copied_from_another_table_of_the_tool_ran_nothing(at: str, meaning: Meaning) -> None:
+    """A schema was cloned with its history, or the history put aside; tenants that the tool migrates differ in time."""
+    of, clone = ledger(), Ledger("tenant.history", PRESETS["flyway"])
+    insert(of, flyway_row(1, "7", installed_on=at))
+    clone.enter("clone", alone=False, beside=(of, clone))
+    copied = insert(clone, flyway_row(1, "7", installed_on=at))
+    assert (copied.meaning, migration(copied).migration_id) == (meaning, 7)
+    assert insert(clone, flyway_row(2, "8", installed_on=at)).meaning is Meaning.APPLIED

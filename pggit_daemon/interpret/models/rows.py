@@ -119,6 +119,8 @@ class Rows:
             yield self._taken_back(lsn, "inferred", key)
         book.departed.back(key)
         meaning = first(book.preset.insert, new, {})
+        if meaning.ran_ddl and operation != BASELINE and book.departed.is_copy(key, new, book.preset.migration):
+            meaning = COPIED.get(meaning, Meaning.EDITED)
         if meaning in UNDOES:
             original = book.of(new)
             book.rows[key] = LedgerRow(new, None)
@@ -226,6 +228,13 @@ STATUS = {
     Meaning.MARKED: "marked",
     Meaning.STARTED: "started",
 }
+COPIED = {
+    Meaning.APPLIED: Meaning.MARKED,
+    Meaning.RERAN: Meaning.MARKED,
+    Meaning.ROLLED_BACK: Meaning.UNMARKED,
+}
+"""What rows mean that are copied from another table of the tool: the same, but nothing ran."""
+
 SILENT = {Meaning.OWN, Meaning.EDITED, Meaning.MOVED, Meaning.TAGGED}
 """New rows that are about no migration."""
 
