@@ -57,7 +57,9 @@ class WaitingRow:
     @property
     def may_run_ddl(self) -> bool:
         """Whether DDL may be its; of a change that is not known yet, so it may."""
-        return isinstance(self.event, UndecodableRow) or (self.event is not None and self.event.ran_ddl)
+        if not isinstance(self.event, HistoryRowEvent):
+            return self.event is not None
+        return self.event.ran_ddl and not self.event.loaded
 
     @property
     def writer(self) -> SessionKey | None:

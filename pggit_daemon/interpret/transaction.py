@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from pggit_daemon.interpret.api_calls import ApiCalls, is_request, request_of, writers
 from pggit_daemon.interpret.history_table import Ledger
+from pggit_daemon.interpret.loaded import tell_loaded
 from pggit_daemon.interpret.requests import Request
 from pggit_daemon.interpret.sql_api import Api
 from pggit_daemon.model.changeset import (
@@ -97,7 +98,7 @@ class Reader:
         writes = bool(requests) and any(self._registry.at(row.table) is not None for row in rows)
         self._reading, self._alone = transaction.commit_lsn, not statements
         deployment = self._calls.deployment(statements, requests)
-        items = self._items(transaction, events, writes=writes, made=made)
+        items = tell_loaded(self._items(transaction, events, writes=writes, made=made), self._registry.sources, made)
         for item in items:
             if isinstance(item, Ddl) and item.part_of is not None:
                 self._api.ran_part(item.part_of.principal.row_key, transaction.commit_lsn)

@@ -52,7 +52,8 @@ class HistoryRowEvent:
 
     `session` is the one that wrote the row, where an integrated table named it. The rest is known of migrations that
     the SQL API reported: they take only what lies after `since`, are linked with the evidence `certain`, and without
-    DDL in their own transaction belong to the commit of the one at `late`.
+    DDL in their own transaction belong to the commit of the one at `late`. `loaded`: it came with a schema that was
+    loaded, so it ran nothing itself.
     """
 
     changes: tuple[HistoryChange, ...]
@@ -60,6 +61,7 @@ class HistoryRowEvent:
     since: LSN | None = None
     certain: Evidence | None = None
     late: LSN | None = None
+    loaded: bool = False
 
     @property
     def lsn(self) -> LSN:

@@ -44,7 +44,8 @@ class Place(StrEnum):
 
 class Offered:
     """`is_lock`: the tool holds a lock while its DDL runs. `reaches_out`: DDL outside of the row's own transaction may
-    be its. `outlives_session`: also where its session has ended before the row.
+    be its. `outlives_session`: also where its session has ended before the row. `takes_before`: of the row's own
+    transaction only what stands before it. `has_transactions_alone`: no two migrations share one.
     """
 
     __slots__ = ()
@@ -55,14 +56,31 @@ class Offered:
     def outlives_session(self) -> bool:
         return False
 
+    @property
+    def takes_before(self) -> bool:
+        return False
+
+    @property
+    def has_transactions_alone(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class InTransaction(Offered):
-    """Row and DDL share a transaction."""
+    """Row and DDL share a transaction. `alone`: that of each migration is its own."""
 
     reaches_out = False
 
     takes: Takes = Takes.ALL
+    alone: bool = False
+
+    @property
+    def takes_before(self) -> bool:
+        return self.takes is Takes.BEFORE
+
+    @property
+    def has_transactions_alone(self) -> bool:
+        return self.alone
 
 
 @dataclass(frozen=True, slots=True)

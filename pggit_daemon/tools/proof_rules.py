@@ -38,9 +38,10 @@ class Data(BaseModel):
 class TransactionProof(Data):
     by: Literal["transaction"]
     takes: Takes = Takes.ALL
+    alone: bool = False
 
     def of(self, followed: Followed) -> InTransaction:  # noqa: ARG002  # as of all proofs
-        return InTransaction(self.takes)
+        return InTransaction(self.takes, self.alone)
 
 
 class AdvisoryProof(Data):

@@ -85,6 +85,16 @@ class Source:
         """The strongest proof of DDL outside of a row's own transaction; `InTransaction` where it has none."""
         return next((type(one) for one in self.proofs if one.reaches_out), InTransaction)
 
+    @cached_property
+    def takes_before(self) -> bool:
+        """Whether a row that is alone in its transaction takes nothing of what stands behind it."""
+        return any(proof.takes_before for proof in self.proofs)
+
+    @cached_property
+    def has_transactions_alone(self) -> bool:
+        """Whether the tool writes no two migrations in one transaction."""
+        return any(proof.has_transactions_alone for proof in self.proofs)
+
     @property
     def holds_lock(self) -> bool:
         """Whether the tool holds a lock while its DDL runs."""

@@ -14,7 +14,6 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.model.changeset import Evidence
 from pggit_daemon.model.lsn import LSN
-from pggit_daemon.model.proof import InTransaction, Takes
 from pggit_daemon.tools.source import Source
 
 
@@ -43,6 +42,6 @@ def taker(rows: Sequence[WaitingRow], statement: LSN, sources: Mapping[str, Sour
     if inside:
         return inside[0]
     others = [row for row in rows if row not in bounded]
-    is_only = len(others) == 1 and InTransaction(Takes.BEFORE) not in sources[others[0].source].proofs
+    is_only = len(others) == 1 and not sources[others[0].source].takes_before
     after = others if is_only else [row for row in others if row.lsn > statement]
     return after[0] if after else None
