@@ -2,13 +2,13 @@
 
 In: a tree and what changed. Out: a new tree that shares all that did not change. Called by `versioning/plan.py`.
 The hash is the root of a Merkle tree: schema, type of object, one of 256 buckets by the SHA-256 of the
-identity, identity. A change costs its bucket and the nodes above it, not the tree.
+identity, identity. A change costs its bucket and the nodes above it, not the tree. (Shelves are in no hash.)
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -27,22 +27,12 @@ class Leaf:
 
 def blob_hash(blob: Blob) -> bytes:
     """The address of a definition: SHA-256 over all its parts, each with its length before it."""
-    return _digest(_parts(blob))
-
-
-def _parts(blob: Blob) -> Iterator[bytes]:
-    yield blob.definition.encode()
-    yield b"" if blob.later is None else b"+" + blob.later.encode()
-    for needed in blob.depends:
-        yield needed.encode()
-
-
-def _digest(parts: Iterable[bytes]) -> bytes:
-    return hashlib.sha256(b"".join(map(_framed, parts))).digest()
-
-
-def _framed(part: bytes) -> bytes:
-    return len(part).to_bytes(8, "big") + part
+    later = "" if blob.later is None else f"+{blob.later}"
+    framed = bytearray()
+    for part in (blob.definition, later, *blob.depends):
+        encoded = part.encode()
+        framed += len(encoded).to_bytes(8, "big") + encoded
+    return hashlib.sha256(framed).digest()
 
 
 def _entry(name: str, digest: bytes) -> bytes:
@@ -66,9 +56,11 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A level above the buckets: children by name (schema, then type, then bucket number), in the order of their names.
+    """A level above the buckets: children by name, in the order of their names.
 
-    There are hundreds of buckets, and each commit hashes all of them: it must not sort them, too.
+    Schemas, then types, then shelves, then buckets. There are hundreds of buckets, and each commit hashes the entries
+    of all of them: a shelf holds those with the same first digit, and its entry is theirs, one behind the other. So a
+    commit copies and gathers shelves, and not all buckets.
     """
 
     children: Mapping[str, _Node | _Bucket]
@@ -78,6 +70,10 @@ class _Node:
     def of(cls, name: str, children: Mapping[str, _Node | _Bucket]) -> _Node:
         entries = [child.entry for child in children.values()]
         return cls(children, _entry(name, hashlib.sha256(b"".join(entries)).digest()))
+
+    @classmethod
+    def shelf(cls, buckets: Mapping[str, _Node | _Bucket]) -> _Node:
+        return cls(buckets, b"".join([bucket.entry for bucket in buckets.values()]))
 
     @property
     def digest(self) -> bytes:
@@ -114,9 +110,10 @@ class Tree:
         return Tree(_rebuilt("", self.root, grouped) or _EMPTY) if grouped else self
 
 
-def _path(key: ObjectKey) -> tuple[str, str, str]:
+def _path(key: ObjectKey) -> tuple[str, str, str, str]:
     # A schema's name cannot be empty, so the empty name is free for what lies outside schemas.
-    return (key.schema or "", key.type, _bucket(key.identity))
+    bucket = _bucket(key.identity)
+    return (key.schema or "", key.type, bucket[0], bucket)
 
 
 @lru_cache(maxsize=256)
@@ -146,7 +143,9 @@ def _rebuilt(
             children[name] = new
     if grows:
         children = dict(sorted(children.items()))
-    return _Node.of(named, children) if children else None
+    if not children:
+        return None
+    return _Node.shelf(children) if any(() in part for part in below.values()) else _Node.of(named, children)
 
 
 def _merged(name: str, bucket: _Bucket | None, leaves: Mapping[str, Leaf | None]) -> _Bucket | None:
