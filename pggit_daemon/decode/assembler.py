@@ -192,6 +192,7 @@ class Assembler:
     def _complete(self, frame: bytes) -> None:
         found, self._changes = self._changes, []
         commit = self._passed(frame)
+        self._last_empty = b""  # it lies before this one
         changes = tuple(_placed(change, commit.lsn, len(found) - index) for index, change in enumerate(found))
         if commit.lsn <= self._after:
             self._repeats += 1

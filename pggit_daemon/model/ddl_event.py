@@ -8,7 +8,7 @@ it, under whose lock) and by `versioning/` (what each object became). The format
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,7 +56,7 @@ class DdlEvent:
 def parse_event(change: RowChange) -> DdlEvent:
     """Read a row of the outbox; ValueError or KeyError where it is not one."""
     row: Mapping[str, Any] = change.new
-    histories = json.loads(row.get("used_histories") or "[]")
+    histories = _listed(row.get("used_histories"))
     profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
     session = Session(
         SessionKey.of(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
@@ -68,7 +68,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         tag=str(row["command_tag"]),
         statement=_text(row.get("statement")),
         session=session,
-        locks=tuple(parse_lock(lock) for lock in json.loads(row["locks"] or "[]")),
+        locks=tuple(parse_lock(lock) for lock in _listed(row["locks"])),
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
@@ -78,6 +78,11 @@ def parse_event(change: RowChange) -> DdlEvent:
         held=tuple(_held(one, change.lsn) for one in histories if not isinstance(one, str) and "row" in one),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
+
+
+def _listed(text: object) -> Sequence[Any]:
+    """The elements of a JSON array; there is none as a rule."""
+    return json.loads(str(text)) if text else ()
 
 
 def _held(item: Mapping[str, Any], lsn: LSN) -> Held:

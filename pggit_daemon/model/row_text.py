@@ -34,7 +34,7 @@ def _spelt(value: Value) -> str | None:
 
 def row_key(row: TextRow, columns: Iterable[str]) -> str:
     """The identity of a row: a JSON array of its key columns, or a hash of it where it is too long for an index."""
-    key = json.dumps([row.get(name) for name in columns], ensure_ascii=False)
+    key = _JSON.encode([row.get(name) for name in columns])
     if len(key) <= LONGEST_KEY:
         return key
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
@@ -54,6 +54,9 @@ def boolean(text: str | None) -> bool | None:
         return None
     return {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}.get(text.lower())
 
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
+"""Made once: making one costs more than writing a key."""
 
 SYNTHETIC = 10**18
 """Migration ids from here on are ours: for migrations whose own id is not a plain integer."""
