@@ -36,6 +36,7 @@ from pggit_daemon.reconcile.scheduler import Intervals, Listeners, Scheduler
 from pggit_daemon.replication.connection import ReplicationConnection
 from pggit_daemon.replication.feed import Feed, RenewalError
 from pggit_daemon.runtime.beginning import Beginning
+from pggit_daemon.runtime.garbage import tidy
 from pggit_daemon.runtime.polling import Polling
 from pggit_daemon.runtime.publishing import Publishing
 from pggit_daemon.runtime.pulse import pulses
@@ -262,6 +263,7 @@ class Database:
                 observer.handled(batch, waiting)
                 if start is not None:
                     start.note(batch)
+                tidy()
 
             async with feed, scheduler:
                 pipeline = Pipeline(
