@@ -10,7 +10,6 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
 from pggit_daemon.cli.options import ConfigOption, DsnOption, choose
@@ -19,8 +18,6 @@ from pggit_daemon.query.references import UsageError
 
 if TYPE_CHECKING:
     from pggit_daemon.runtime.process import LogLevel
-
-log = structlog.get_logger(__name__)
 
 
 def run(
@@ -40,10 +37,13 @@ def run(
     ] = None,
 ) -> None:
     """Follow the databases until a signal ends it."""
-    # Imported here: other commands need no metrics and no status pages.
+    # Imported here: other commands need no log, no metrics and no status pages.
+    import structlog  # noqa: PLC0415
+
     from pggit_daemon.runtime.process import Process  # noqa: PLC0415
     from pggit_daemon.telemetry import logging  # noqa: PLC0415
 
+    log = structlog.get_logger(__name__)
     for_people = logging.is_console("auto", sys.stderr)
     if not for_people:
         # Whoever reads the log finds there, too, why the configuration is wrong.

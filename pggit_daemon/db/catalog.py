@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pggit_daemon.db.connections import translated
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.model.differences import Difference, read
 from pggit_daemon.model.lsn import LSN, ZERO
 from pggit_daemon.model.objects import Blob, ObjectEvent, ObjectId, ObjectKey, ObjectOp

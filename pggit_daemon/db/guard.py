@@ -5,75 +5,34 @@ state that say what is waited for; and where the bytes are lost, an end of the c
 error. Called by `connections.py` for each query and by `replication/frames.py` for the stream.
 
 Silence proves nothing: comparing a catalog, a lock, or a huge transaction that is decoded and filtered may take
-minutes. So another session asks the same server what the silent one is doing. A peer that is dead or cut off answers
-neither; a backend that waits for its client while we wait for it means that a proxy or firewall swallows the bytes.
+minutes. So another session asks the same server what the silent one is doing (`beside.py`). A peer that is dead or cut
+off answers neither; a backend that waits for its client while we wait for it means that a proxy or firewall swallows
+the bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import psycopg
 import structlog
-from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.db import session
-from pggit_daemon.sql import load_queries
+from pggit_daemon.db.beside import LOOK_INTERVAL, SILENCE, Verdict, beside, same_server, shut_down
 
 log = structlog.get_logger(__name__)
-
-SILENCE = 10.0
-"""Seconds of silence after which the connection is suspect."""
 
 FIRST_LOOK = 3.0
 """Seconds until somebody wants to know what a query waits for."""
 
-LOOK_INTERVAL = 5.0
-"""Seconds between looks."""
-
-LOOK_TIMEOUT = 5
-"""Seconds in which another session must answer."""
-
 REPEAT = 60.0
 """Seconds until a wait is reported again."""
-
-
-class Look(Enum):
-    """What was seen beside a silent connection."""
-
-    WORKING = "working"
-    NOT_WORKING = "the server waits for us, and we for it"
-    NO_ANSWER = "the server does not answer"
-    REFUSED = "the server lets nobody else in"
-
-
-LOST = {Look.NOT_WORKING: 2, Look.NO_ANSWER: 2, Look.REFUSED: 6}
-"""Looks in a row with which a connection is given up. At the first a last result may be on its way, or the machine be
-short of time; and a server whose connections are all taken refuses us and works all the same."""
-
-
-class Verdict:
-    """Counts looks in a row. Pure."""
-
-    def __init__(self) -> None:
-        self._last = Look.WORKING
-        self._row = 0
-
-    def lost(self, look: Look) -> bool:
-        """Note a look; whether the connection is lost."""
-        self._row = self._row + 1 if look is self._last else 1
-        self._last = look
-        return self._row >= LOST.get(look, self._row + 1)
 
 
 @dataclass(slots=True)
@@ -194,47 +153,3 @@ class Guard:
         self._reported = (waits_for, now)
         self._sessions.waits(waits_for)
         log.warning("waiting", waits_for=waits_for)
-
-
-def same_server(conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], dsn: str) -> str:
-    """Return a connection string for the very server of this connection, as `dsn` may name several."""
-    info = conn.info
-    return make_conninfo(
-        dsn, host=info.host or None, hostaddr=info.hostaddr or None, port=info.port, connect_timeout=LOOK_TIMEOUT
-    )
-
-
-async def beside(dsn: str, pid: int) -> tuple[Look, str]:
-    """Ask the server in another session what the session `pid` is doing, and whom it waits for."""
-    try:
-        async with asyncio.timeout(LOOK_TIMEOUT):
-            conn = await psycopg.AsyncConnection.connect(
-                make_conninfo(dsn, application_name="pggit-daemon watch"), autocommit=True
-            )
-    except (TimeoutError, psycopg.errors.ConnectionTimeout):
-        return Look.NO_ANSWER, ""
-    except psycopg.Error:
-        return Look.REFUSED, ""
-    # Not a timeout that cancels: psycopg would first ask the server to cancel, and wait for that.
-    limit = asyncio.get_running_loop().call_later(LOOK_TIMEOUT, shut_down, conn)
-    try:
-        # Compiling the query for a server that compiles everything would take longer than its answer may.
-        pins = session.settings(conn.info.server_version, lock_timeout="0")
-        await conn.execute(session.statements(pins).encode())
-        cursor = await conn.execute(load_queries("session")["beside"], {"pid": pid})
-        row = await cursor.fetchone()
-    except psycopg.OperationalError:
-        return Look.NO_ANSWER, ""
-    finally:
-        limit.cancel()
-        await conn.close()
-    working, blockers = row or (False, [])
-    who = "; ".join(f"{who} since {since}" if since else str(who) for who, since in blockers)
-    return Look.WORKING if working else Look.NOT_WORKING, who
-
-
-def shut_down(conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
-    """Shut the socket down: libpq then reports a connection that is closed, to whoever waits on it."""
-    if not conn.closed:
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(conn.pgconn.socket)) as line:
-            line.shutdown(socket.SHUT_RDWR)

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from pggit_daemon.db.catalog import between_pages
-from pggit_daemon.db.connections import translated
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.row_text import TextRow, as_text
 from pggit_daemon.model.transaction import TableName

@@ -18,8 +18,9 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from pggit_daemon.db.connections import connect, translated
+from pggit_daemon.db.connections import connect
 from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.errors import PggitDaemonError
 from pggit_daemon.sql import load_queries
 

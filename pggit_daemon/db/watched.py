@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.waiting import Ready
 
-from pggit_daemon.db.guard import Guard, shut_down
+from pggit_daemon.db.beside import shut_down
+
+if TYPE_CHECKING:
+    from pggit_daemon.db.guard import Guard
 
 RV = TypeVar("RV")
 

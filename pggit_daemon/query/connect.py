@@ -17,8 +17,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.config import redact, redact_dsn
 from pggit_daemon.db import session
-from pggit_daemon.db.connections import CHECK_LOGIN, check_encoding, libpq_said, right_missing, transport
-from pggit_daemon.db.guard import LOOK_INTERVAL, SILENCE, Verdict, beside, same_server, shut_down
+from pggit_daemon.db.beside import LOOK_INTERVAL, SILENCE, Verdict, beside, same_server, shut_down
+from pggit_daemon.db.refusals import CHECK_LOGIN, check_encoding, libpq_said, right_missing
+from pggit_daemon.db.transport import transport
 from pggit_daemon.db.watched import RV, heard
 from pggit_daemon.errors import ConnectError, PggitDaemonError, PrerequisiteError
 

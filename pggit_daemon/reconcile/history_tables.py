@@ -23,8 +23,8 @@ import structlog
 
 from pggit_daemon.db import catalog
 from pggit_daemon.db.activity import Gate
-from pggit_daemon.db.connections import translated
 from pggit_daemon.db.history_rows import TableReading, TableState
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.interpret.history_table import Ledger
 from pggit_daemon.model.changeset import Changeset, HistoryRowEvent, UndecodableRow
 from pggit_daemon.model.lsn import LSN

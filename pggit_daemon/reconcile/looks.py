@@ -19,8 +19,8 @@ import psycopg
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.attribute.looking import Wanted
-from pggit_daemon.db.connections import translated
 from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Activity, Look
 from pggit_daemon.model.transaction import Transaction

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 
 from pggit_daemon.db import catalog
-from pggit_daemon.db.connections import STORING, translated
+from pggit_daemon.db.connections import STORING
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.reconcile.barrier import Barrier
 from pggit_daemon.reconcile.visibility import Visibility
 from pggit_daemon.store.writer import Store

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from pggit_daemon.db.connections import translated
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.reconcile.late_sources import Ran
 from pggit_daemon.sql import load_queries
 

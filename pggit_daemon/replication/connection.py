@@ -18,8 +18,10 @@ from psycopg import pq, sql
 from psycopg._encodings import pg2pyenc
 
 from pggit_daemon.db import session
-from pggit_daemon.db.connections import connect, refused, transport
+from pggit_daemon.db.connections import connect
 from pggit_daemon.db.guard import Guard
+from pggit_daemon.db.refusals import refused
+from pggit_daemon.db.transport import transport
 from pggit_daemon.db.watched import WatchedConnection
 from pggit_daemon.errors import ConnectError, PggitDaemonError, ServerAway, StreamError
 from pggit_daemon.model.lsn import LSN

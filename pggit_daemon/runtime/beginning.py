@@ -13,7 +13,7 @@ import psycopg
 import structlog
 
 from pggit_daemon.config.model import Database as DatabaseConfig
-from pggit_daemon.db.connections import translated
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.decode.pgoutput import PLUGIN as PGOUTPUT
 from pggit_daemon.decode.plugins import AUTO, PLUGINS, candidates
 from pggit_daemon.errors import PluginRefused, PrerequisiteError, SlotInUse

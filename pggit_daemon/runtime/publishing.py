@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from pggit_daemon.db.connections import translated
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.model.transaction import TableName
 from pggit_daemon.sql import load_queries
 from pggit_daemon.tools.registry import Registry

@@ -22,8 +22,8 @@ from typing import Any
 import psycopg
 import structlog
 
-from pggit_daemon.db.connections import translated
 from pggit_daemon.db.on_demand import Lender
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.decode.assembler import Batch
 from pggit_daemon.errors import ConnectError, PggitDaemonError, StreamEnded, StreamError, UndecodableError
 from pggit_daemon.model.lsn import LSN

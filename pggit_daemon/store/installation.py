@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from pggit_daemon.db.connections import connect, translated
+from pggit_daemon.db.connections import connect
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.errors import REPAIR, RESTORED, AnotherVersion, PggitDaemonError, PrerequisiteError
 from pggit_daemon.sql import functions_digest, load_queries, schema_version
 

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from pggit_daemon.db import catalog
-from pggit_daemon.db.connections import translated
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.interpret.departed import Gone
 from pggit_daemon.interpret.history_table import Ledger, LedgerRow
 from pggit_daemon.interpret.sql_api import SQL_API, Api

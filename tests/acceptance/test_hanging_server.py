@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pggit_daemon.db.connections import connect, translated
-from pggit_daemon.db.guard import LOOK_INTERVAL, LOOK_TIMEOUT, SILENCE
+from pggit_daemon.db.beside import LOOK_INTERVAL, LOOK_TIMEOUT, SILENCE
+from pggit_daemon.db.connections import connect
+from pggit_daemon.db.refusals import translated
 from pggit_daemon.errors import RightMissing
 from pggit_daemon.install import install
 from pggit_daemon.query.connect import connection

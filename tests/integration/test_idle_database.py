@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.config.model import Database as DatabaseConfig
 from pggit_daemon.db import activity, guard, server
+from pggit_daemon.db.beside import Look
 from pggit_daemon.db.server import Server, Servers
 from pggit_daemon.install import install
 from pggit_daemon.reconcile import scheduler
@@ -172,9 +173,9 @@ async def test_an_idle_stream_is_not_taken_for_a_silent_one(idle: str, monkeypat
     """Promise: the signs of life that it is asked for come often enough that nobody looks what the server is doing."""
     looked: list[int] = []
 
-    async def beside(_dsn: str, pid: int) -> tuple[guard.Look, str]:
+    async def beside(_dsn: str, pid: int) -> tuple[Look, str]:
         looked.append(pid)
-        return guard.Look.WORKING, ""
+        return Look.WORKING, ""
 
     async with followed(idle):
         await until(lambda: ours(idle) == ["pggit-daemon"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg import OperationalError
 
-from pggit_daemon.db.connections import libpq_said
+from pggit_daemon.db.refusals import libpq_said
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
--- What another session of ours is doing, asked beside it while it says nothing. Read by db/guard.py.
+-- What another session of ours is doing, asked beside it while it says nothing. Read by db/beside.py.
 
 -- name: beside
 -- One row. `working`: the server is busy with what that session asked for; not so when it waits for its client (types
