@@ -91,9 +91,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is there by now lives to the end: the collector need not go through all of it again and again."""
+    """What is there by now lives to the end: the collector need not go through all of it again and again.
+
+    And most of what a test makes is gone before it is looked for.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")
