@@ -16,14 +16,14 @@ test: .venv/ready
 	@$(MAKE) -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) --no-print-directory lint fetched
 	$(RUN)/pytest -n auto --dist worksteal --cost
 
-# What needs no server: lint, types and the pure tests, in half a minute. Properties are tried with a quarter of the
+# What needs no server: lint, types and the pure tests, in half a minute. Properties are tried with a fifth of the
 # examples of `make test`.
 check: .venv/ready
 	@$(MAKE) -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) --no-print-directory lint pure
 
 pure: .venv/ready
 	sandbox/setup.sh promtool systemd
-	HYPOTHESIS_SHARE=4 $(RUN)/pytest -n auto --maxprocesses $$(getconf _NPROCESSORS_ONLN) --dist worksteal tests/unit
+	HYPOTHESIS_SHARE=5 $(RUN)/pytest -n auto --maxprocesses $$(getconf _NPROCESSORS_ONLN) --dist worksteal tests/unit
 
 # Every migration tool that can be had, beside hands that change the schema: the table of docs/tools.md. A quarter of an hour.
 test-tools: .venv/ready
