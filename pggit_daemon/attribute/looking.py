@@ -22,6 +22,7 @@ from pggit_daemon.attribute.presence import LOOK_FOR, Presence
 from pggit_daemon.attribute.proofs import PROOFS
 from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
+from pggit_daemon.attribute.sessions import ToolSessions
 from pggit_daemon.attribute.state import State
 from pggit_daemon.model.ddl_event import OUTBOX
 from pggit_daemon.model.session import SessionKey
@@ -88,27 +89,28 @@ def foreseen(state: State, transactions: Iterable[Transaction]) -> Wanted:
     asked = Wanted()
     for transaction in transactions if sources else ():
         rows = [change for change in transaction.changes if isinstance(change, RowChange)]
+        first = next((row for row in rows if row.table == OUTBOX), None)
         free = [one for one in sources if not any(one.holds(row.table) for row in rows)]
-        for row in rows if free else ():
-            if row.table == OUTBOX and row.new.get("used_histories"):
-                with suppress(KeyError, TypeError, ValueError):  # whoever reads all of it says that it is not ours
-                    asked |= _of_statement(state, row.new, free, transaction.commit_time)
+        if first is not None and free:
+            with suppress(KeyError, TypeError, ValueError):  # whoever reads all of it says that it is not ours
+                asked |= _of_statement(state, first.new, free, transaction.commit_time)
     return asked
 
 
 def _of_statement(state: State, row: Row, sources: Iterable[Source], time: datetime) -> Wanted:
-    """Who ran a captured statement, where one of the sources may ask about that session."""
+    """Who ran a transaction's first statement, where one of the sources may ask about that session."""
     session = SessionKey.of(int(str(row["pid"])), str(row["backend_start"]))
-    used = json.loads(str(row["used_histories"]))
-    read = [one for one in sources if one.name in used and {"wrote": one.name} not in used]
-    known = state.known.sessions
-    tables = frozenset(
-        table.table for one in read if not known.of(one.name).has_written(session, time) for table in one.tables
-    )
+    used = json.loads(str(row.get("used_histories") or "[]"))
+    tables = set[str]()
+    for one in sources:
+        tool = state.known.sessions.tools.get(one.name) or ToolSessions()
+        reads = one.name in used or tool.is_own(session, time)
+        if reads and {"wrote": one.name} not in used and not tool.has_written(session, time):
+            tables.update(table.table for table in one.tables)
     if not tables:
         return Wanted()
     user = frozenset({str(row["session_user_name"])})
-    return Wanted(frozenset({session}), user, tables, at_once=True, moments={session: time})
+    return Wanted(frozenset({session}), user, frozenset(tables), at_once=True, moments={session: time})
 
 
 def looked_at(state: State, look: Look) -> None:

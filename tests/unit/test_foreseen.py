@@ -32,6 +32,18 @@ def test_who_had_read_the_table_and_ran_ddl_is_asked_about() -> None:
     assert after.moments == before.moments == {TOOL.key: scene.wal.transactions[0].commit_time}
 
 
+def test_who_had_read_it_earlier_still_is() -> None:
+    """Promise: the capture sees that only for a second, and what it said then is remembered."""
+    scene = django()
+    scene.look(TOOL)
+    scene.run(TOOL, "shop 0001")
+    scene.wal.sleep(5)
+    scene.run(TOOL, "shop 0001")
+    follower = Follower(scene.source, wal=scene.wal).feed(scene.wal.transactions[0])
+    assert follower.correlator.foreseen([last(scene)]).sessions == {TOOL.key}
+    assert not Follower(scene.source).correlator.foreseen([last(scene)]).sessions
+
+
 def test_nobody_is_where_the_row_has_come_with_it() -> None:
     """Promise: what most tools do costs no look."""
     scene = django()
