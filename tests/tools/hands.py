@@ -22,6 +22,8 @@ OTHERS = (("ada", "psql"), ("deploy", "psql"), ("ada", ""))
 """User and application_name of sessions that do not look like the tool's."""
 
 PAUSE = 0.25  # seconds between statements of a hand
+CHANGES = (1, 3, 2)
+"""Tables of a session, in turn: brief ones among longer. Its first DDL costs the server as much as five more."""
 
 LOOKS: tuple[tuple[str, bool], ...] = (
     ("", False),
@@ -62,17 +64,21 @@ def hands(dsn: str, looks: Sequence[tuple[str, str]], history: str | None) -> It
 
 def _work(dsn: str, looks: Sequence[tuple[str, str]], history: str | None, stop: threading.Event) -> None:
     reading = itertools.cycle(LOOKS if history is not None else NO_LOOK)
-    for (user, application), (look, together) in zip(itertools.cycle(looks), reading, strict=False):
-        if stop.is_set():
-            return
-        number = next(_numbers)
+    for (user, application), changes in zip(itertools.cycle(looks), itertools.cycle(CHANGES), strict=False):
         with psycopg.connect(make_conninfo(dsn, user=user, application_name=application), autocommit=True) as conn:
-            with conn.transaction() if together else nullcontext():
-                _look(conn, look.format(history))
-                conn.execute(f"CREATE TABLE public.hand_{number} (id int)".encode())
-            stop.wait(PAUSE)
-            conn.execute(f"ALTER TABLE public.hand_{number} ADD COLUMN note text".encode())
-            stop.wait(PAUSE)
+            for look, together in itertools.islice(reading, changes):
+                if stop.is_set():
+                    return
+                _change(conn, next(_numbers), look.format(history), stop, together=together)
+
+
+def _change(conn: Connection, number: int, look: str, stop: threading.Event, *, together: bool) -> None:
+    with conn.transaction() if together else nullcontext():
+        _look(conn, look)
+        conn.execute(f"CREATE TABLE public.hand_{number} (id int)".encode())
+    stop.wait(PAUSE)
+    conn.execute(f"ALTER TABLE public.hand_{number} ADD COLUMN note text".encode())
+    stop.wait(PAUSE)
 
 
 def _look(conn: Connection, statement: str) -> None:
