@@ -1,6 +1,6 @@
 """Migration tools in JavaScript that an application calls: Umzug, Drizzle, MikroORM, marv, postgrator and others.
 
-The applications are the small programs of `sandbox/tools/node/`.
+The applications are the small programs of `sandbox/tools/node/`. As such do, each stays from run to run.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Umzug(NodeProject):
         self.file(f"migrations/202601010000{number:02}-{script.name}.js", ways(template, call, script))
 
     def up(self) -> ToolRun:
-        return self.script("umzug.js", "up")
+        return self.application("umzug.js", "up")
 
     def down(self) -> ToolRun:
-        return self.script("umzug.js", "down")
+        return self.application("umzug.js", "down")
 
 
 class Drizzle(NodeProject):
@@ -49,7 +49,7 @@ class Drizzle(NodeProject):
         self._journal(self.scripts)
 
     def up(self) -> ToolRun:
-        return self.script("drizzle.js")
+        return self.application("drizzle.js")
 
     @classmethod
     def labels(cls, migration_id: int, version: str | None, name: str | None) -> frozenset[int]:  # noqa: ARG003
@@ -87,7 +87,7 @@ class MikroOrm(NodeProject):
 
     def _mikro_orm(self, command: str) -> ToolRun:
         together = all(script.transactional for script in self.scripts)
-        return self.script("mikro-orm.js", command, str(together).lower())
+        return self.application("mikro-orm.js", command, str(together).lower())
 
 
 class PostgresMigrations(NodeProject):
@@ -101,7 +101,7 @@ class PostgresMigrations(NodeProject):
         self.file(f"migrations/{number}_{script.name}.sql", mark + lines(script.up))
 
     def up(self) -> ToolRun:
-        return self.script("postgres-migrations.js")
+        return self.application("postgres-migrations.js")
 
 
 class Marv(NodeProject):
@@ -115,7 +115,7 @@ class Marv(NodeProject):
         self.file(f"migrations/{number:03}.{script.name}.sql", lines(script.up))
 
     def up(self) -> ToolRun:
-        return self.script("marv.js")
+        return self.application("marv.js")
 
 
 class Postgrator(NodeProject):
@@ -130,8 +130,8 @@ class Postgrator(NodeProject):
 
     def up(self) -> ToolRun:
         self.reverted = 0
-        return self.script("postgrator.mjs", "max")
+        return self.application("postgrator.mjs", "max")
 
     def down(self) -> ToolRun:
         self.reverted = getattr(self, "reverted", 0) + 1
-        return self.script("postgrator.mjs", str(self.scripts[-1 - self.reverted].number))
+        return self.application("postgrator.mjs", str(self.scripts[-1 - self.reverted].number))

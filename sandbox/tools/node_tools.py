@@ -9,13 +9,16 @@ from typing import ClassVar
 
 from sandbox.jars import ToolRun
 from sandbox.tools import fetch
-from sandbox.tools.project import Project, Script, lines
+from sandbox.tools.application import Application
+from sandbox.tools.project import RUN_TIMEOUT, Project, Script, lines
 
 HERE = Path(__file__).resolve().parent
 
 
 class NodeProject(Project):
     """A folder with `migrations`; what is installed is found from there."""
+
+    _application: Application | None = None
 
     def prepare(self) -> None:
         (self.folder / "node_modules").symlink_to(fetch.node())
@@ -25,10 +28,12 @@ class NodeProject(Project):
     def node(self, program: str, *words: str, **variables: str) -> ToolRun:
         return self.run("node", fetch.node() / ".bin" / program, *words, **variables)
 
-    def script(self, name: str, *words: str) -> ToolRun:
-        """Run a program of `sandbox/tools/node`, as an application calls the tool."""
-        self.file(name, (HERE / "node" / name).read_text())
-        return self.run("node", name, *words)
+    def application(self, name: str, *words: str) -> ToolRun:
+        """Have an application that stays run its migrations: `name` is its program in `sandbox/tools/node`."""
+        if self._application is None or self._application.ended:
+            self.file(name, (HERE / "node" / name).read_text())
+            self._application = Application(name, self.folder, self.environment({}))
+        return self._application.run(*words, timeout=RUN_TIMEOUT)
 
 
 class Knex(NodeProject):

@@ -3,12 +3,13 @@ const {drizzle} = require('drizzle-orm/node-postgres');
 const {migrate} = require('drizzle-orm/node-postgres/migrator');
 const {Pool} = require('pg');
 
-const pool = new Pool();
-migrate(drizzle(pool), {
-    migrationsFolder: 'migrations', migrationsSchema: process.env.HISTORY_SCHEMA, migrationsTable: process.env.HISTORY,
-})
-    .then(() => pool.end())
-    .catch((error) => {
-        console.error(error);
-        process.exit(1);
-    });
+module.exports = async () => {
+    const pool = new Pool();
+    try {
+        await migrate(drizzle(pool), {
+            migrationsFolder: 'migrations', migrationsSchema: process.env.HISTORY_SCHEMA, migrationsTable: process.env.HISTORY,
+        });
+    } finally {
+        await pool.end();
+    }
+};

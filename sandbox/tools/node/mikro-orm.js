@@ -5,16 +5,16 @@ const {Migrator} = require('@mikro-orm/migrations');
 const {EntitySchema} = require('@mikro-orm/core');
 
 const {PGHOST, PGPORT, PGUSER, PGDATABASE} = process.env;
-const nothing = new EntitySchema({name: 'Nothing', properties: {id: {type: 'number', primary: true}}});
 
-(async () => {
+module.exports = async (command, together) => {
+    const nothing = new EntitySchema({name: 'Nothing', properties: {id: {type: 'number', primary: true}}});
     const orm = await MikroORM.init({
         host: PGHOST, port: +PGPORT, user: PGUSER, dbName: PGDATABASE, entities: [nothing], extensions: [Migrator],
-        migrations: {path: 'migrations', glob: '*.js', allOrNothing: process.argv[3] === 'true', snapshot: false, emit: 'js'},
+        migrations: {path: 'migrations', glob: '*.js', allOrNothing: together === 'true', snapshot: false, emit: 'js'},
     });
-    await orm.getMigrator()[process.argv[2]]();
-    await orm.close();
-})().catch((error) => {
-    console.error(error);
-    process.exit(1);
-});
+    try {
+        await orm.getMigrator()[command]();
+    } finally {
+        await orm.close();
+    }
+};

@@ -2,11 +2,12 @@
 const {Client} = require('pg');
 const {migrate} = require('postgres-migrations');
 
-const client = new Client();
-client.connect()
-    .then(() => migrate({client}, 'migrations'))
-    .then(() => client.end())
-    .catch((error) => {
-        console.error(error);
-        process.exit(1);
-    });
+module.exports = async () => {
+    const client = new Client();
+    await client.connect();
+    try {
+        await migrate({client}, 'migrations');
+    } finally {
+        await client.end();
+    }
+};
