@@ -36,9 +36,11 @@ BEGIN
         WHEN kind = 'FOREIGN SERVER' THEN ARRAY['pg_foreign_server']
         ELSE '{}' END;
     FOREACH class IN ARRAY catalogs LOOP
+        -- Our own functions alone are hundreds, which init grants again and again.
         RETURN QUERY EXECUTE format(
             'SELECT $1::oid, c.oid FROM %s c
-              WHERE age(c.xmin) <= $2 AND c.cmin::text::bigint > $3 AND pggit_daemon.is_own_xid(c.xmin)', class)
+              WHERE age(c.xmin) <= $2 AND c.cmin::text::bigint > $3 %s AND pggit_daemon.is_own_xid(c.xmin)', class,
+            CASE WHEN class = 'pg_proc'::regclass THEN 'AND c.pronamespace <> ''pggit_daemon''::regnamespace' END)
             USING class, oldest, since;
     END LOOP;
 END $$;
