@@ -104,6 +104,7 @@ def load_queries(*names: str) -> Mapping[str, str]:
     return MappingProxyType(queries)
 
 
+@cache
 def _folder(folder: str) -> tuple[SqlFile, ...]:
     """Read a folder's files. What is sent is ASCII, which every server encoding has, also where a released step is not.
 
