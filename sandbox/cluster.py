@@ -111,6 +111,7 @@ class Cluster(Databases):
 
     def remove(self) -> None:
         """Stop the server and delete its folder."""
+        self._leave()
         try:
             self.stop()
         finally:

@@ -60,6 +60,7 @@ class ContainerCluster(Databases):
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._leave()
         if self._container is not None:
             self._container.stop()
 
