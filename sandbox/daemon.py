@@ -31,6 +31,7 @@ CAUGHT_UP_TIMEOUT = 60.0  # seconds without any progress of the slots; more than
 WAIT_TIMEOUT = 60.0  # seconds; all this waits for takes one or two on a quiet machine
 STOP_TIMEOUT = 30.0  # seconds; the daemon itself promises 10
 ASK_AGAIN = 0.2  # seconds after which a daemon that says nothing new in its log is asked again whether it is ready
+OFTEN, SELDOM = 0.02, 0.2  # seconds between two looks at what is waited for, at first and after two seconds
 
 OPEN = "SELECT count(*) FROM pggit_daemon.attribution WHERE kind IN ('claim', 'row')"
 """Commits that somebody may still claim, and history rows that wait for theirs."""
@@ -190,14 +191,17 @@ class Daemon:
             self.wait_for(lambda: conn.execute(OPEN).fetchone() == (0,), "sure whose each commit is", timeout)
 
     def wait_for(self, reached: Callable[[], bool], what: str, timeout: float = WAIT_TIMEOUT) -> None:
-        """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over."""
-        deadline = time.monotonic() + timeout
+        """Poll until `reached`; DaemonFailed when the daemon ends before or the time is over.
+
+        The longer it takes, the seldomer: a look may cost both sides more than what they do meanwhile.
+        """
+        begun = time.monotonic()
         while not reached():
             if not self.runs:
                 raise DaemonFailed(f"the daemon ended ({self.exit_code}) before it was {what}:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
+            if time.monotonic() > begun + timeout:
                 raise DaemonFailed(f"the daemon is not {what} after {timeout} s:\n{self.log_tail()}")
-            time.sleep(0.02)
+            pause(begun)
 
     # ------------------------------------------------------------------ what it says
 
@@ -245,6 +249,11 @@ def pggit(*arguments: str, cold: bool = False) -> subprocess.CompletedProcess[st
         return fork_server.run(arguments)
     command = [sys.executable, "-m", "pggit_daemon", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+def pause(begun: float) -> None:
+    """Wait until the next look at what has been waited for since `begun` (of `time.monotonic`)."""
+    time.sleep(min(SELDOM, max(OFTEN, (time.monotonic() - begun) / 10)))
 
 
 def _is_other(look: Callable[[], object], seen: object) -> bool:

@@ -44,10 +44,11 @@ _WITHOUT_DDL = """
 
 @dataclass
 class Followed:
-    """A followed database. `mark` and `since` give only what a test itself made."""
+    """A followed database. `mark` and `since` give only what a test itself made; `reads` is for what it looks at."""
 
     dsn: str
     daemon: Daemon
+    reads: Connection
     mark: int = 0
     link_mark: int = 0
 
@@ -56,23 +57,23 @@ class Followed:
 
     def start(self) -> None:
         """What comes from here on is the test's."""
-        self.daemon.wait_caught_up()
+        self.daemon.wait_caught_up(session=self.reads)
         self.mark = self.value("SELECT max(id) FROM pggit.commits")
         self.link_mark = self.value("SELECT coalesce(max(id), 0) FROM pggit_daemon.link")
 
     def commits(self) -> list[str]:
         """`kind tool:id/evidence[+]: tables, views and indexes` of each commit since the start."""
-        self.daemon.wait_caught_up()
+        self.daemon.wait_caught_up(session=self.reads)
         return [row[0] for row in self.rows(_COMMITS, self.mark)]
 
     def without_ddl(self) -> list[str]:
         """`tool:id/evidence` of each migration since the start that ran no DDL and so made no commit."""
-        self.daemon.wait_caught_up()
+        self.daemon.wait_caught_up(session=self.reads)
         return [row[0] for row in self.rows(_WITHOUT_DDL, self.link_mark)]
 
     def migration(self, migration_id: int, *columns: str, tool: str = "custom") -> tuple[Any, ...] | None:
         """These columns of a migration that is recorded."""
-        self.daemon.wait_caught_up()
+        self.daemon.wait_caught_up(session=self.reads)
         found = self.rows(
             f"SELECT {', '.join(columns)} FROM pggit.external_migrations WHERE migration_id = %s AND tool_name = %s",
             migration_id,
@@ -82,8 +83,7 @@ class Followed:
         return found[0] if found else None
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            return conn.execute(query.encode(), values or None).fetchall()
+        return self.reads.execute(query.encode(), values or None).fetchall()
 
     def value(self, query: str, *values: Any) -> Any:
         found = self.rows(query, *values)
@@ -100,8 +100,11 @@ def following(cluster: Databases, template: str, folder: Path, **settings: float
         config = folder / f"{name}.toml"
         lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
         config.write_text(f'[[database]]\nname = "{name}"\ndsn = "{dsn}"\nslot = "{name}"\n{lines}')
-        with Daemon(dsn, folder, ["--config", str(config)], name=name) as daemon:
-            yield Followed(dsn, daemon)
+        with (
+            psycopg.connect(dsn, autocommit=True) as reads,
+            Daemon(dsn, folder, ["--config", str(config)], name=name) as daemon,
+        ):
+            yield Followed(dsn, daemon, reads)
     finally:
         cluster.drop_database(name)
 

@@ -303,7 +303,7 @@ def test_what_was_told_before_the_history_began(cluster: Databases, installed_te
         conn.execute("SELECT pggit.end_migration(3)")
         conn.execute("SELECT pggit.begin_migration(4, 'custom', 'four')")
         with Daemon(dsn, tmp_path) as daemon:
-            followed = Followed(dsn, daemon)
+            followed = Followed(dsn, daemon, conn)
             assert followed.value("SELECT count(*) FROM pggit_daemon.request") == 0
             conn.execute("CREATE TABLE four (id integer)")
             conn.execute("SELECT pggit.end_migration(4)")

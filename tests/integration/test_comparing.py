@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from sandbox.daemon import Daemon
+from sandbox.daemon import Daemon, pause
 from sandbox.recorded import commits
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def _daemon(dsn: str, folder: Path, verify: float) -> Daemon:
 
 
 def _wait(reached: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while not reached():
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.05)
+        assert time.monotonic() < begun + seconds, "it did not come in time"
+        pause(begun)
 
 
 def test_ddl_that_no_event_told_of_becomes_a_snapshot(installed_database: str, tmp_path: Path) -> None:

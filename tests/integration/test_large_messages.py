@@ -16,7 +16,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pggit_daemon.install import install
-from sandbox.daemon import Daemon
+from sandbox.daemon import Daemon, pause
 from sandbox.recorded import commits
 
 ROLE = "large_daemon"
@@ -52,14 +52,14 @@ class Followed:
         resource.prlimit(self.daemon.pid, resource.RLIMIT_AS, (size + SPARE, resource.RLIM_INFINITY))
 
     def wait_recorded(self, table: str) -> None:
-        deadline = time.monotonic() + DEADLINE
+        begun = time.monotonic()
         while not any(table in one.changed for one in commits(self.dsn)):
-            assert time.monotonic() < deadline, self.daemon.log_tail()
-            time.sleep(0.05)
+            assert time.monotonic() < begun + DEADLINE, self.daemon.log_tail()
+            pause(begun)
 
 
 def follow(database: str, folder: Path) -> Iterator[Followed]:
-    """Give an empty database with a daemon under the documented role."""
+    """Give a database, in which we are installed, with a daemon under the documented role."""
     with psycopg.connect(database) as conn:
         install(conn, daemon_role=ROLE)
         if conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [STRANGER]).fetchone() is None:
@@ -70,8 +70,8 @@ def follow(database: str, folder: Path) -> Iterator[Followed]:
 
 
 @pytest.fixture
-def followed(database: str, tmp_path: Path) -> Iterator[Followed]:
-    yield from follow(database, tmp_path)
+def followed(installed_database: str, tmp_path: Path) -> Iterator[Followed]:
+    yield from follow(installed_database, tmp_path)
 
 
 @pytest.mark.parametrize("transactional", [False, True])

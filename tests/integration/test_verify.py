@@ -19,7 +19,7 @@ from psycopg import sql
 from pggit_daemon.model.objects import Blob
 from pggit_daemon.reconcile.verification import MOST_REST
 from pggit_daemon.versioning.tree import blob_hash
-from sandbox.daemon import Daemon, pggit
+from sandbox.daemon import Daemon, pause, pggit
 from sandbox.recorded import Commit, commits
 from tests.integration.reach_support import captured, run
 from tests.integration.silent_changes import SILENT, SilentChange
@@ -52,10 +52,10 @@ def follow(dsn: str, folder: Path, *, verify: float = FAR, watch: float = 0.2) -
 
 
 def wait(reached: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while not (found := reached()):
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.05)
+        assert time.monotonic() < begun + seconds, "it did not come in time"
+        pause(begun)
     return found
 
 
