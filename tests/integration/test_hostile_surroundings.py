@@ -73,14 +73,14 @@ class Followed:
 
 
 @pytest.fixture
-def unfollowed(database: str, tmp_path: Path) -> Followed:
+def unfollowed(installed_database: str, tmp_path: Path) -> Followed:
     """Installed, the source's table there with one migration; the daemon is not started."""
-    with psycopg.connect(database) as conn:
+    with psycopg.connect(installed_database) as conn:
         install(conn, daemon_role=ROLE)
         conn.execute(TABLE.format(name="ops").encode())
         conn.execute("INSERT INTO ops VALUES (1)")
         conn.execute(f"GRANT SELECT ON ops TO {ROLE}".encode())
-    return Followed(database, tmp_path)
+    return Followed(installed_database, tmp_path)
 
 
 @pytest.fixture

@@ -37,9 +37,9 @@ SOURCE = {"name": "applied", "table": "public.applied", "columns": {"id": "id"}}
 
 
 @pytest.fixture
-def idle(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def idle(installed_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database with a history table, and a worker that takes everything for idle at once."""
-    with psycopg.connect(database) as conn:
+    with psycopg.connect(installed_database) as conn:
         install(conn, daemon_role=ROLE)
         conn.execute(TABLE)
         conn.execute(f"GRANT SELECT ON applied TO {ROLE}".encode())
@@ -52,7 +52,7 @@ def idle(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(scheduler, "KEPT", 0.3)
     monkeypatch.setattr(scheduler, "SHORTLY_KEPT", 0.3)
     monkeypatch.setattr("pggit_daemon.db.server.KEPT", 0.1)
-    return database
+    return installed_database
 
 
 @asynccontextmanager

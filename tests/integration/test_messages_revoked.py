@@ -29,15 +29,15 @@ def statements(server_version: int, role: str) -> list[str]:
 
 
 @pytest.fixture
-def dsn(database: str) -> Iterator[str]:
+def dsn(installed_database: str) -> Iterator[str]:
     daemon, migrator = ROLES
-    with psycopg.connect(database, autocommit=True) as conn:
+    with psycopg.connect(installed_database, autocommit=True) as conn:
         conn.execute(f"DROP ROLE IF EXISTS {migrator}; CREATE ROLE {migrator} LOGIN".encode())
         install(conn, daemon_role=daemon, read_all_data=True, migrators=(migrator,))
         conn.execute(f"GRANT CREATE ON SCHEMA public TO {migrator}".encode())
         for statement in statements(conn.info.server_version, daemon):
             conn.execute(statement.encode())
-        yield database
+        yield installed_database
         for role in ROLES:
             conn.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
 

@@ -18,8 +18,8 @@ FAILED = "SELECT count(*) FROM pggit.external_migrations WHERE migration_id = 1 
 
 
 @pytest.fixture
-def followed(database: str, tmp_path: Path) -> Iterator[Followed]:
-    yield from follow(database, tmp_path)
+def followed(installed_database: str, tmp_path: Path) -> Iterator[Followed]:
+    yield from follow(installed_database, tmp_path)
 
 
 def fail_a_migration(followed: Followed) -> None:
