@@ -137,18 +137,29 @@ def test_the_capture_outlives_the_installers_right(database: str) -> None:
 # ------------------------------------------------------------------ restored elsewhere
 
 
-@pytest.fixture
-def restored(conn: Connection, cluster: Databases) -> Iterator[Connection]:
+@pytest.fixture(scope="module")
+def restored_template(cluster: Databases, installed_template: str) -> Iterator[str]:
     """Give a database made of a dump of another one's schema: triggers live, our tables without a row."""
-    conn.execute("CREATE TABLE public.orders (id int PRIMARY KEY)")
-    command = [str(find_server() / "pg_dump"), "--schema-only", "-d", cluster.dsn(conn.info.dbname)]
+    cluster.create_database("dumped_schema", installed_template)
+    dsn = cluster.dsn("dumped_schema")
+    with psycopg.connect(dsn) as conn:
+        conn.execute("CREATE TABLE public.orders (id int PRIMARY KEY)")
+    command = [str(find_server() / "pg_dump"), "--schema-only", "-d", dsn]
     dumped = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    cluster.create_database("restored_schema")
+    cluster.drop_database("dumped_schema")
+    cluster.create_database("restored_template")
+    script = [str(find_server() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn("restored_template")]
+    subprocess.run(script, input=dumped, text=True, capture_output=True, check=True)
+    yield "restored_template"
+    cluster.drop_database("restored_template")
+
+
+@pytest.fixture
+def restored(cluster: Databases, restored_template: str) -> Iterator[Connection]:
+    """Give a database that was restored so."""
+    cluster.create_database("restored_schema", restored_template)
     try:
-        dsn = cluster.dsn("restored_schema")
-        script = [str(find_server() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", dsn]
-        subprocess.run(script, input=dumped, text=True, capture_output=True, check=True)
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(cluster.dsn("restored_schema"), autocommit=True) as connection:
             yield connection
     finally:
         cluster.drop_database("restored_schema")
