@@ -52,8 +52,10 @@ def _is_loaded(rows: Sequence[HistoryRowEvent], items: Iterable[Item], source: S
     )
 
 
-def _gets_its_key_later(row: LSN, events: Iterable[DdlEvent], source: Source) -> bool:
+def _gets_its_key_later(row: LSN, events: Sequence[DdlEvent], source: Source) -> bool:
     """Whether the table has no key yet when its rows come, as in a dump, which adds keys to tables that are full."""
+    if all(event.lsn < row for event in events):
+        return False
     keys = [
         (event.lsn, bool(seen.shape.key))
         for event in events

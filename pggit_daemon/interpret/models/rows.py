@@ -24,6 +24,9 @@ class Rows:
         self._book = book
 
     def read(self, run: Run) -> Iterator[Changes]:
+        if len(run) == 1:  # as nearly always: neither copied nor written anew by another of its run
+            yield tuple(self._change(run[0], copied=False))
+            return
         coming = [(place, as_text(one.new)) for place, one in enumerate(run) if one.op is RowOp.INSERT]
         keyed = [(self.key_of(new), new) for _, new in coming]
         copied = self._book.departed.are_copies(keyed)
