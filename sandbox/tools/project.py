@@ -1,7 +1,8 @@
 """A project of one migration tool: scripts in the tool's own form, run and reverted by the tool itself.
 
 In: a database, an empty folder, scripts as plain SQL. Out: exit code and output; a script that fails does not raise.
-Each call is a process of its own, with the tool's defaults for everything that is not said here.
+Each call is a process of its own (of libraries that an application calls: a run in one that stays), with the tool's
+defaults for everything that is not said here.
 """
 
 from __future__ import annotations
