@@ -1,7 +1,8 @@
-// db-migrate's own `up`, one migration at a time: the history of Unleash.
+// db-migrate's own `up`, from one look to the next: the history of Unleash.
 //
-// In: PGHOST, PGPORT, PGUSER, PGDATABASE. Out: a line `point NAME` after each migration; it goes on when a line comes
-// in. Runs in the folder that `node.json` was installed into; started by `sandbox/histories/run.py`.
+// In: PGHOST, PGPORT, PGUSER, PGDATABASE, and LOOKS: after which of the migrations to wait. Out: a line `point NAME` for
+// each migration; after those it goes on when a line comes in. Runs in the folder that `node.json` was installed into;
+// started by `sandbox/histories/run.py`.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -25,10 +26,12 @@ const custom = {
 async function main() {
     process.argv.splice(2);
     const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-    for (const name of names) {
+    let done = 0;
+    for (const look of process.env.LOOKS.split(',').map(Number)) {
         const migrate = dbMigrate.getInstance(true, { cwd: unleash, config: { custom }, env: 'custom' });
-        await migrate.up(path.basename(name, '.js'));
-        process.stdout.write(`point ${name}\n`);
+        await migrate.up(path.basename(names[look - 1], '.js'));
+        process.stdout.write(names.slice(done, look).map((name) => `point ${name}\n`).join(''));
+        done = look;
         await answers.next();
     }
     process.exit(0);

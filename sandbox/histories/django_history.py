@@ -1,9 +1,11 @@
 """Django's own `migrate`, migration by migration: its own applications, and some that many people install.
 
-In: PGHOST, PGPORT, PGUSER, PGDATABASE. Out: a line `point NAME` after each migration; it goes on when a line comes in.
+In: PGHOST, PGPORT, PGUSER, PGDATABASE, and LOOKS: after which of the migrations to wait. Out: a line `point NAME` after
+each; after those it goes on when a line comes in.
 Runs with the packages of `python.txt` on its path; started by `sandbox/histories/run.py`.
 """
 
+import itertools
 import os
 import sys
 
@@ -35,11 +37,16 @@ settings.configure(
 django.setup()
 
 
+numbers = map(str, itertools.count(1))
+looks = os.environ["LOOKS"].split(",")
+
+
 def progress(action: str, migration: object = None, _fake: object = None) -> None:
-    """Stop after each migration that was applied."""
+    """Tell of each migration that was applied, and wait where somebody looks."""
     if action == "apply_success":
         print(f"point {migration}", flush=True)
-        sys.stdin.readline()
+        if next(numbers) in looks:
+            sys.stdin.readline()
 
 
 executor = MigrationExecutor(connection, progress)

@@ -92,7 +92,7 @@ class Watched:
 
     def compare(self, where: str) -> None:
         """Incremental tree = snapshot: keys, definitions, what comes later, what it depends on."""
-        self._daemon.wait_caught_up()
+        self._daemon.wait_caught_up(session=self._conn)
         objects, differences = self._row(COMPARE)
         self.figures.comparisons += 1
         self.figures.compared_objects += objects
