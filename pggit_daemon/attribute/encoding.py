@@ -29,6 +29,7 @@ def segment_state(segment: OpenSegment) -> dict[str, Any]:
     return {
         "commit": segment.commit,
         "time": segment.time.isoformat(),
+        **({"began": segment.began.isoformat()} if segment.began is not None else {}),
         "session": session_state(segment.session),
         "application": segment.application,
         "user": segment.user,
@@ -57,6 +58,7 @@ def loaded_segment(one: Stored) -> OpenSegment:
         place=(LSN.parse(lsn), int(ordinal)),
         commit=one["commit"],
         time=datetime.fromisoformat(one["time"]),
+        began=datetime.fromisoformat(one["began"]) if "began" in one else None,
         session=loaded_session(one["session"]),
         application=one["application"],
         user=one.get("user", ""),

@@ -67,6 +67,7 @@ def opened(one: RecordedSegment, first: LSN) -> OpenSegment:
         ),
         summary=one.summary,
         deployment=changeset.deployment.name if changeset.deployment is not None else None,
+        began=next((event.began for event in changeset.events if event.began is not None), None),
         siblings=frozenset(key for event in changeset.events for key in event.siblings or ()),
     )
 

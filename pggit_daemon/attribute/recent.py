@@ -90,7 +90,7 @@ def _in_one_go(found: Sequence[Late], grace: timedelta) -> list[Late]:
     """The last of these and what came before it without a long pause."""
     chain = [found[-1]]
     for late in reversed(found[:-1]):
-        if chain[-1].segment.time - late.segment.time > grace:
+        if chain[-1].segment.start - late.segment.time > grace:
             break
         chain.append(late)
     return chain[::-1]

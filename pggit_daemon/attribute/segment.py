@@ -53,7 +53,7 @@ class OpenSegment:
     What no row takes is `tool`'s where that is known: its housekeeping, or (`orphan`) DDL whose row never came.
     `kind` is what was said of the commit last. `may_call_back`: the tools that it may be a callback of, by its looks;
     `callback_of`: those that it waits to be known as a callback of. `ended`: its session is known to have; that is not
-    stored, as whoever looks again finds it so.
+    stored, as whoever looks again finds it so. `began`: when its transaction did, where that took long.
     """
 
     place: Place
@@ -77,6 +77,12 @@ class OpenSegment:
     ended: bool = False
     gone_before: LSN | None = None
     kind: CommitKind | None = None
+    began: datetime | None = None
+
+    @property
+    def start(self) -> datetime:
+        """When its transaction began, as far as that is known: where it took long. No clock goes back in it."""
+        return self.time if self.began is None else min(self.began, self.time)
 
     @property
     def commit_lsn(self) -> LSN:

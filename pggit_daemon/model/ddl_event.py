@@ -50,6 +50,7 @@ class DdlEvent:
     used: frozenset[str] = frozenset()
     wrote: frozenset[str] = frozenset()
     held: tuple[Held, ...] = ()
+    began: datetime | None = None
     snapshot: Snapshot | None = None
 
 
@@ -76,6 +77,7 @@ def parse_event(change: RowChange) -> DdlEvent:
         used=frozenset(one for one in histories if isinstance(one, str)),
         wrote=frozenset(_word(one["wrote"]) for one in histories if not isinstance(one, str) and "wrote" in one),
         held=tuple(_held(one, change.lsn) for one in histories if not isinstance(one, str) and "row" in one),
+        began=next((_moment(one["began"]) for one in histories if not isinstance(one, str) and "began" in one), None),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
 
@@ -83,6 +85,10 @@ def parse_event(change: RowChange) -> DdlEvent:
 def _listed(text: object) -> Sequence[Any]:
     """The elements of a JSON array; there is none as a rule."""
     return json.loads(str(text)) if text else ()
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(_word(text))
 
 
 def _held(item: Mapping[str, Any], lsn: LSN) -> Held:

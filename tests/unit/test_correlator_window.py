@@ -219,3 +219,20 @@ def test_a_script_after_a_pause_does_not_take_what_was_before(wal: Wal) -> None:
     row(wal, 1)
     follower = Follower(source(ddl="after")).feed(*wal.transactions)
     assert follower.taken == {hand: "out_of_band", one: 'own ["1"]'}
+
+
+@pytest.mark.parametrize(("pause", "taken"), [(5.0, 'own ["1"]'), (12.0, "out_of_band")])
+def test_a_statement_that_takes_longer_than_the_grace_is_no_pause(wal: Wal, pause: float, taken: str) -> None:
+    """An index made CONCURRENTLY after a column was added: the session was at work all the time, or not."""
+    own = source(ddl="after")
+    ddl(wal, "app.first")
+    row(wal, 0)
+    one = ddl(wal, "app.a")
+    wal.sleep(pause)
+    tx = wal.begin(TOOL)
+    wal.sleep(60)
+    two = tx.create("app.b")
+    tx.commit()
+    row(wal, 1)
+    follower = Follower(own).feed(*wal.transactions)
+    assert (follower.taken[one], follower.taken[two]) == (taken, 'own ["1"]')

@@ -193,7 +193,7 @@ def _in_one_go(
         if moment - segment.time > longest:
             break
         chain.append(segment)
-        moment, longest = segment.time, pause
+        moment, longest = segment.start, pause
     return chain[::-1]
 
 

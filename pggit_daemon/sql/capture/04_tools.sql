@@ -215,7 +215,8 @@ $$;
 -- to a table in the session's own memory, and adds it to the statistics when the session idles, at most once a second. Or
 -- which it asked for. So what is found is certain, and what is not found proves nothing. NULL: none.
 -- After these names come objects: {"wrote": name} where it has written to them (rows of the history, any change of the lock
--- table), as people who only look do not, and what `held_numbers` found.
+-- table), as people who only look do not, what `held_numbers` found, and {"began": time} where the transaction began more than a
+-- second ago: a session that runs a statement for long has made no pause.
 CREATE OR REPLACE FUNCTION pggit_daemon.used_histories() RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -239,5 +240,6 @@ BEGIN
     IF pg_sequence_last_value('pggit_daemon.tool_watch') > 2 THEN
         used := nullif(coalesce(used, '[]') || pggit_daemon.held_numbers(), '[]');
     END IF;
-    RETURN used;
+    RETURN CASE WHEN clock_timestamp() - now() > interval '1 second'
+                THEN coalesce(used, '[]') || jsonb_build_object('began', now()) ELSE used END;
 END $$;

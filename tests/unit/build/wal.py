@@ -108,6 +108,7 @@ class Tx:
     introduced: bool = False
     leaves: dict[TableName, Number] = field(default_factory=dict)
     began: datetime | None = None
+    opened: datetime | None = None
 
     def ddl(self, tag: str, *objects: dict[str, Any], path: str | None = None, truth: object = None) -> int:
         """Run a statement; its event's id. `truth` is kept for the test."""
@@ -193,7 +194,7 @@ class Wal:
 
     def begin(self, session: Who) -> Tx:
         self._xid += 1
-        return Tx(self, session, self._xid)
+        return Tx(self, session, self._xid, opened=self.now)
 
     def event(self, tx: Tx, tag: str, objects: Iterable[dict[str, Any]], path: str | None) -> int:
         self._event += 1
@@ -213,7 +214,7 @@ class Wal:
             "locks": None if tx.introduced else json.dumps(self._seen(who_)),
             "search_path": None if tx.introduced else path,
             "sisters": None if tx.introduced or self.connected is None else json.dumps(self._siblings(who_)),
-            "used_histories": None if tx.introduced else json.dumps(self._histories(tx)),
+            "used_histories": None if tx.introduced else json.dumps([*self._histories(tx), *self._long(tx)]),
             "objects": json.dumps(list(objects)),
             "failure": None,
         }
@@ -222,6 +223,11 @@ class Wal:
         tx.changes.append(RowChange(self.next_lsn(), RowOp.INSERT, OUTBOX, row, {}))
         tx.does(began)
         return self._event
+
+    def _long(self, tx: Tx) -> list[dict[str, str]]:
+        """When the transaction began, where its first statement took long."""
+        long = tx.opened is not None and self.now - tx.opened > timedelta(seconds=1)
+        return [{"began": tx.opened.isoformat()}] if long and tx.opened is not None else []
 
     def _seen(self, session: Who) -> list[dict[str, Any]]:
         return [
