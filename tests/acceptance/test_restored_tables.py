@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sandbox.daemon import Daemon
 from sandbox.servers import find_server
 from tests.acceptance.scenes import Scene
 
@@ -46,20 +47,29 @@ def test_a_restored_dump_runs_no_migration(scene: Scene, tmp_path: Path, how: li
     ]
 
 
-def test_rows_come_back_over_a_restart(scene: Scene) -> None:
+def test_rows_come_back_over_a_restart(installed_database: str, tmp_path: Path) -> None:
     """Emptied, then filled again from a copy in one statement."""
-    scene.script(TABLE, "CREATE TABLE kept (version varchar(128))")
-    migrate(scene, 1)
-    migrate(scene, 2)
-    scene.script("INSERT INTO kept SELECT * FROM schema_migrations", "TRUNCATE schema_migrations")
-    assert scene.migrations() == ["1 1 cleared transaction", "2 2 cleared transaction"]
-    assert scene.daemon is not None
-    scene.daemon.stop()
-    scene.daemon.start()
-    scene.daemon.wait_ready()
-    scene.script("INSERT INTO schema_migrations SELECT * FROM kept")
-    assert scene.migrations() == ["1 1 applied transaction", "2 2 applied transaction"]
-    assert scene.events()[-2:] == ["restored insert 1", "restored insert 2"]
+    seen = "SELECT version || ' ' || status || ' ' || evidence FROM pggit.external_migrations ORDER BY 1"
+    with (
+        Daemon(installed_database, tmp_path) as daemon,
+        psycopg.connect(installed_database, autocommit=True) as conn,
+    ):
+        conn.execute(TABLE)
+        conn.execute("CREATE TABLE kept (version varchar(128))")
+        for number in (1, 2):
+            with conn.transaction():
+                conn.execute(f"CREATE TABLE a{number} (id integer)".encode())
+                conn.execute("INSERT INTO schema_migrations VALUES (%s)", [str(number)])
+        conn.execute("INSERT INTO kept SELECT * FROM schema_migrations")
+        conn.execute("TRUNCATE schema_migrations")
+        daemon.wait_decided()
+        assert conn.execute(seen).fetchall() == [("1 cleared transaction",), ("2 cleared transaction",)]
+        daemon.stop()
+        daemon.start()
+        daemon.wait_ready()
+        conn.execute("INSERT INTO schema_migrations SELECT * FROM kept")
+        daemon.wait_decided()
+        assert conn.execute(seen).fetchall() == [("1 applied transaction",), ("2 applied transaction",)]
 
 
 def test_a_table_that_is_renamed_and_back_is_followed(scene: Scene) -> None:
