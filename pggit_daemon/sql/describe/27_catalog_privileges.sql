@@ -71,13 +71,15 @@ BEGIN
     RETURN pggit_daemon.grants(x.acl, coalesce(initial, acldefault(x.kind, x.owner)), x.kind, x.what, x.owner);
 END $$;
 
--- Which of them may have privileges of their own: `describe` decides.
+-- Which of them may have privileges of their own: `describe` decides. Nothing is recorded of information_schema, whose views
+-- have no initial privileges to be equal to.
 CREATE OR REPLACE FUNCTION pggit_daemon.catalog_addresses() RETURNS SETOF pggit_daemon.object_address
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
     SELECT x.classid, x.objid FROM (
-        SELECT 'pg_catalog.pg_class'::regclass::oid, c.oid, 0, c.relacl FROM pg_catalog.pg_class c WHERE c.oid < 16384
+        SELECT 'pg_catalog.pg_class'::regclass::oid, c.oid, 0, c.relacl FROM pg_catalog.pg_class c
+         WHERE c.oid < 16384 AND c.relnamespace = 'pg_catalog'::regnamespace
         UNION ALL
         SELECT 'pg_catalog.pg_class'::regclass, a.attrelid, a.attnum, a.attacl
           FROM pg_catalog.pg_attribute a WHERE a.attrelid < 16384 AND a.attacl IS NOT NULL
