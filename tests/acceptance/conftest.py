@@ -27,11 +27,14 @@ def hand(cluster: Databases) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Let the fixture know that the test failed: its closing checks would only hide the reason."""
+    """Let the fixture know that the test failed, as its closing checks would only hide the reason; show the log."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy's Result, which pytest does not declare
     if report.when == "call":
         item.stash[_failed] = report.failed
+        scene = getattr(item, "funcargs", {}).get("unfollowed")
+        if report.failed and isinstance(scene, Scene) and scene.daemon is not None:
+            report.sections.append(("daemon", scene.daemon.log_tail()))
 
 
 @pytest.fixture

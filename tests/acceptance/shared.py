@@ -111,6 +111,8 @@ class Share(Daemon):
                     raise DaemonFailed(f"the database was not left:\n{self.log_tail()}")
                 time.sleep(0.02)
             conn.execute(f"SELECT pg_drop_replication_slot(slot_name) {slots}")
+        if not self.runs:
+            raise DaemonFailed(f"the daemon ended ({self.exit_code}) during the scene:\n{self.log_tail()}")
         if broken := [event for event in self.events() if event.get("event") in BROKEN]:
             raise DaemonFailed(f"it went wrong meanwhile: {broken}")
         return 0
