@@ -75,9 +75,16 @@ class Ledger:
         """What is read now is of this transaction; `alone`: which ran no DDL; `beside`: ledgers of all tables."""
 
         def elsewhere(key: str, row: TextRow) -> bool:
-            return any(one.holds(key, row) for one in beside if one is not self and one.preset is self.preset)
+            """What one transaction writes to two tables, as of two tenants, may bear one time and is no copy."""
+            others = (one for one in beside if one is not self and one.preset is self.preset)
+            return any(one.holds(key, row) and one.entered != transaction for one in others)
 
         self._book.departed.enter(transaction, alone=alone, elsewhere=elsewhere)
+
+    @property
+    def entered(self) -> object:
+        """The transaction that its rows were read of last."""
+        return self._book.departed.at
 
     def holds(self, key: str, row: TextRow) -> bool:
         """Whether the ledger has this row, all of it."""

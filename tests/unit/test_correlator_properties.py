@@ -24,6 +24,7 @@ from tests.unit.build import (
     Liquibase,
     Wal,
     element,
+    fine_time,
     flyway_source,
     liquibase_row,
     liquibase_source,
@@ -193,7 +194,7 @@ def liquibase(run: Liquibase, truth: Truth, runs: list[list[int]], *, made: bool
             yield
             history = run.wal.begin(run.a)
             run.order += 1
-            history.insert(run.table, **liquibase_row(run.order))
+            history.insert(run.table, **liquibase_row(run.order, dateexecuted=fine_time(run.wal)))
             yield
             history.commit()
             yield

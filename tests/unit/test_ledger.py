@@ -443,3 +443,12 @@ def test_a_row_that_is_copied_from_another_table_of_the_tool_ran_nothing(at: str
     copied = insert(clone, flyway_row(1, "7", installed_on=at))
     assert (copied.meaning, migration(copied).migration_id) == (meaning, 7)
     assert insert(clone, flyway_row(2, "8", installed_on=at)).meaning is Meaning.APPLIED
+
+
+def test_rows_that_one_transaction_writes_for_two_tenants_are_no_copies() -> None:
+    """The tool runs in one transaction for both, and now() is the same in all of it."""
+    row = flyway_row(1, "7", installed_on="2026-03-01 10:00:00.123")
+    first, second = ledger(), Ledger("tenant.history", PRESETS["flyway"])
+    for of in (first, second):
+        of.enter("run", alone=False, beside=(first, second))
+        assert insert(of, row).meaning is Meaning.APPLIED

@@ -17,7 +17,7 @@ from pggit_daemon.config.sources import configured_source
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import RowOp, TableName
 from pggit_daemon.tools.source import Source
-from tests.unit.build import PRESETS, Follower, Tx, Wal, Who, element, flyway_row, liquibase_row, who
+from tests.unit.build import PRESETS, Follower, Tx, Wal, Who, element, fine_time, flyway_row, liquibase_row, who
 from tests.unit.test_api_requests import ask
 
 Script = Iterator[None]
@@ -201,7 +201,7 @@ KITS = {
         Kit(
             "liquibase",
             "databasechangelog",
-            lambda tx, table, n: _insert_row(tx, table, liquibase_row(n)),
+            lambda tx, table, n: _insert_row(tx, table, liquibase_row(n, dateexecuted=fine_time(tx.wal))),
             lambda _: "",
             ("after", "data"),
             lock_table="databasechangeloglock",

@@ -8,6 +8,7 @@ from tests.unit.build.liquibase import (
     LOG_COLUMNS,
     LOG_LOCK,
     Liquibase,
+    fine_time,
     liquibase_row,
     liquibase_source,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Who",
     "dropped",
     "element",
+    "fine_time",
     "flyway_key",
     "flyway_row",
     "flyway_source",

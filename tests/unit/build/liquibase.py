@@ -37,6 +37,11 @@ def liquibase_row(number: int, name: str | None = None, **more: Any) -> dict[str
     return row | more
 
 
+def fine_time(wal: Wal) -> str:
+    """The time in the log, to a part of a second that no other row has."""
+    return f"{wal.now:%Y-%m-%d %H:%M:%S.%f}1"
+
+
 def liquibase_source(schema: str = "public") -> Source:
     table = TableName(schema, "databasechangelog")
     lock = TableName(schema, "databasechangeloglock")
@@ -109,8 +114,7 @@ class Liquibase:
     def insert(self, **more: Any) -> LSN:
         self.order += 1
         tx = self.wal.begin(self.a)
-        at = f"{self.wal.now:%Y-%m-%d %H:%M:%S.%f}1"
-        lsn = tx.insert(self.table, **liquibase_row(self.order, **({"dateexecuted": at} | more)))
+        lsn = tx.insert(self.table, **liquibase_row(self.order, **({"dateexecuted": fine_time(self.wal)} | more)))
         tx.commit()
         return lsn
 
