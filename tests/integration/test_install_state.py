@@ -189,6 +189,7 @@ OLDER = """
     ALTER TABLE pggit_daemon.history_event DROP COLUMN note;
     ALTER TABLE pggit_daemon.progress DROP COLUMN starts, DROP COLUMN chain;
     DROP TABLE pggit_daemon.logged_otherwise;
+    DROP INDEX pggit_daemon.history_event_gone;
 """
 
 
