@@ -85,8 +85,10 @@ def read_folder(folder: Path) -> Mapping[str, Preset]:
 
 def read_file(path: Path) -> Preset:
     """The preset of a file."""
+    document: dict[str, Any] = {}
     try:
-        return _preset(tomllib.loads(path.read_text(encoding="utf-8")))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _preset(document)
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror or type(exc).__name__}") from exc
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
@@ -94,4 +96,12 @@ def read_file(path: Path) -> Preset:
     except ValueError as exc:
         lines = exc.lines if isinstance(exc, _WrongPresetError) else [str(exc)]
         listed = "".join(f"\n  {line}" for line in lines)
-        raise ConfigError(f"{path}: {exc}" if len(lines) == 1 else f"{path}: {len(lines)} errors{listed}") from exc
+        # The whole configuration, or its section as it stands there.
+        nested = "database" in document or isinstance(document.get("tool"), list)
+        raise ConfigError(
+            f"{path}: {exc}" if len(lines) == 1 else f"{path}: {len(lines)} errors{listed}",
+            hint="a preset's file holds its keys at the top, not under [[tool]]; for a configuration: "
+            "pggit-daemon config check --config FILE"
+            if nested
+            else None,
+        ) from exc
