@@ -36,6 +36,8 @@ def check(*, config: ConfigOption = None, dsn: DsnOption = None, json: JsonOptio
         return
     print_text(f"{origin}: correct")
     print_pairs(sorted(chosen.daemon.model_dump().items()))
+    if own := chosen.databases[0].own_presets:
+        print_text(f"presets of your own: {', '.join(sorted(own))}")
     for one in chosen.databases:
         if given := list(_given(one)):
             print_text(f"{one.name}, where it differs from the defaults:")

@@ -187,6 +187,11 @@ class Database(Section):
         """How tools keep their history: the package's presets, and over them those of the whole file."""
         return {**dict(packaged()), **self._own_presets}
 
+    @property
+    def own_presets(self) -> Mapping[str, Preset]:
+        """Those of the file and its folder alone."""
+        return self._own_presets
+
     def with_presets(self, own: Mapping[str, Preset]) -> Self:
         """The same with these of the user's own."""
         copy = self.model_copy()
