@@ -77,6 +77,7 @@ def explain(
         if bare is not None:
             name = _only(conn, bare)
         shape, beside = _look(conn, name)
+        followed = _followed(conn, name)
     misses = {stem: list(preset.table.misses(name, shape, beside)) for stem, preset in chosen.presets.items()}
     fitting = _best(chosen.presets, [stem for stem, lacks in misses.items() if not lacks])
     near = sorted(
@@ -91,14 +92,12 @@ def explain(
             "fits": fitting,
             "looked_at": looked_at,
             "configured": configured,
+            "followed": followed and {"source": followed[0], "tool": followed[1]},
             "misses": {one: misses[one] for one in near},
         }
         print_json(document)
         return
-    if configured is not None:
-        print_text(f"{name} is the source {configured} of the configuration")
-    elif not looked_at:
-        print_text(f"{name} is not looked at: discover in the configuration leaves it out")
+    _print_following(name, followed, configured, fitting, looked_at=looked_at)
     if len(fitting) == 1:
         print_text(f"{name} is a history table of {chosen.presets[fitting[0]].tool} (preset {fitting[0]})")
         return
@@ -108,6 +107,20 @@ def explain(
     print_text(f"{name} fits no preset. The nearest:")
     for stem in near[:NEAR]:
         print_text(f"  {stem}: {'; '.join(misses[stem])}")
+
+
+def _print_following(
+    name: TableName, followed: tuple[str, str] | None, configured: str | None, fitting: list[str], *, looked_at: bool
+) -> None:
+    """Whether a table is followed, for another reason than its looks."""
+    if configured is not None:
+        print_text(f"{name} is the source {configured} of the configuration")
+    elif followed is not None and not fitting:
+        # Its section or preset stands in the daemon's configuration, which is not the one that was given here.
+        source, tool = followed
+        print_text(f"{name} is followed as source {source} of {tool}, by the daemon's own configuration")
+    elif not looked_at:
+        print_text(f"{name} is not looked at: discover in the configuration leaves it out")
 
 
 @app.command("check")
@@ -164,6 +177,13 @@ def _look(conn: Connection, table: TableName) -> tuple[Shape, frozenset[str]]:
             f"there is no table {table}", hint="write it as in SQL: folded to lower case unless in double quotes"
         )
     return Shape.parse(row[0]), frozenset(row[1])
+
+
+def _followed(conn: Connection, table: TableName) -> tuple[str, str] | None:
+    """The source and the tool as which the daemon follows a table."""
+    values = {"schema": table.schema, "table": table.table}
+    row = conn.execute(load_queries("cli")["source_of_table"], values).fetchone()
+    return None if row is None else (row[0], row[1])
 
 
 def _only(conn: Connection, table: str) -> TableName:

@@ -47,6 +47,9 @@ def test_presets_of_the_configuration_are_listed_however_it_is_found(tmp_path: P
     config.write_text('[daemon]\ntools_folder = "tools"\n[[database]]\nname = "a"\ndsn = "dbname=a"\n')
     for done in (run("tools", "list", "-c", str(config)), run("tools", "list", PGGIT_DAEMON_CONFIG=str(config))):
         assert (done.code, "house" in done.out) == (0, True), done.err
+    assert "presets of your own: house\n" in run("config", "check", "-c", str(config)).out
+    wrong = run("tools", "check", str(config))
+    assert (wrong.code, "pggit-daemon config check --config FILE" in wrong.err) == (2, True), wrong.err
     assert "house" not in run("tools", "list").out
     assert run("tools", "list", PGGIT_DAEMON_CONFIG=str(tmp_path / "none.toml")).code == 2
 
@@ -91,6 +94,22 @@ def test_a_configured_table_is_said_to_be_followed(tables: str, tmp_path: Path) 
     assert done.out.startswith("public.wider is the source ops of the configuration\n")
     assert "not looked at" not in done.out
     assert run("tools", "explain", "public.wider", "--json", "--config", str(config)).json["configured"] == "ops"
+
+
+def test_a_table_that_the_daemon_follows_is_said_to_be_without_its_configuration(tables: str) -> None:
+    """Who asks by a connection string gives no sections and presets; the record knows what came of them."""
+    with psycopg.connect(tables) as conn:
+        conn.execute(
+            "INSERT INTO pggit_daemon.source (name, tool_name, preset, schema_name, table_name, origin)"
+            " VALUES ('ops', 'mine', 'columns', 'public', 'wider', 'config')"
+        )
+    done = run("tools", "explain", "public.wider", dsn=tables)
+    assert done.out.startswith("public.wider is followed as source ops of mine, by the daemon's own configuration\n")
+    assert run("tools", "explain", "public.wider", "--json", dsn=tables).json["followed"] == {
+        "source": "ops",
+        "tool": "mine",
+    }
+    assert "is followed as" not in run("tools", "explain", "public.copied", dsn=tables).out
 
 
 def test_no_such_table(tables: str) -> None:

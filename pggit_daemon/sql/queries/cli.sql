@@ -146,6 +146,11 @@ JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
 WHERE class.relname = %(table)s AND class.relkind IN ('r', 'p') AND namespace.nspname !~ '^pg_(temp|toast)'
 ORDER BY 1;
 
+-- name: source_of_table
+-- As which tool's source the daemon follows a table, by its own record.
+SELECT s.name, s.tool_name FROM pggit_daemon.source AS s
+WHERE s.schema_name = %(schema)s AND s.table_name = %(table)s AND s.present;
+
 -- name: table_shape
 -- The looks of one table, and the names of the tables beside it.
 SELECT pggit_daemon.table_shape(class.oid),
