@@ -133,7 +133,7 @@ def _print(name: str, document: Mapping[str, Any]) -> None:
 _TABLE_STATES = {
     "read": "",
     "missing": " (waiting for its table)",
-    "unreadable": " (may not be read)",
+    "unreadable": " (is not read)",
     "locked": " (locked by others)",
 }
 

@@ -102,6 +102,17 @@ def test_a_column_that_a_table_lacks_is_named_once_also_where_the_table_came_lat
     assert len(events(late, "source_does_not_fit_its_table")) == 1
 
 
+def test_a_table_without_the_configured_id_is_said_not_to_be_read_and_why(late: Late) -> None:
+    """No right is missing, so status does not speak of one."""
+    late.run("CREATE TABLE later (nr integer PRIMARY KEY)")
+    late.configure("discover = false\n" + SOURCE.replace("history", "later").replace('"own"', '"later"'))
+    late.daemon.wait_for(lambda: late.states().get("later") == "unreadable", "that it is not read")
+    told = run("status", dsn=late.dsn).out
+    assert "public.later (is not read)" in told
+    assert "source later: public.later does not fit its configuration: it has no column version" in told
+    assert "may not be read" not in told
+
+
 def test_a_table_that_is_waited_for_is_read_as_soon_as_it_is_made(late: Late) -> None:
     """Not with the next comparison, which may be minutes away."""
     later = SOURCE.replace('"public.history"', "'public.\"La ter\"'").replace('"own"', '"later"') + 'name = "titel"\n'
