@@ -68,8 +68,8 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto` two for each core: a good part of the tests wait for a daemon or a clock."""
-    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+    """With `-n auto` one more than cores: some tests wait, and each worker more costs caches, a server and a JVM."""
+    return min(len(os.sched_getaffinity(0)) + 1, MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
