@@ -24,7 +24,7 @@ from pggit_daemon.tools.identity import parse_table
 from pggit_daemon.tools.lock_tables import LockTables
 from pggit_daemon.tools.preset import Preset
 from pggit_daemon.tools.seen import Seen, Wanted
-from pggit_daemon.tools.source import DEFAULT_GRACE, Source
+from pggit_daemon.tools.source import DEFAULT_GRACE, Source, source_name
 
 
 class Registry:
@@ -205,8 +205,7 @@ class Registry:
         taken = self.at(seen.table)
         if taken is not None and taken.name != source.name:
             return False
-        former = (source.former | {known}) - {seen.table}
-        self.sources[source.name] = replace(source, table=seen.table, former=former)
+        self.sources[source.name] = replace(source, table=seen.table, former=(source.former | {known}) - {seen.table})
         return True
 
     def _part_from_former(self, seen: Seen) -> None:
@@ -266,9 +265,10 @@ class Registry:
             # It grew, or what stands beside it tells another tool: the same source under another preset.
             self.sources[known.name] = replace(known, preset=preset, preset_name=fitting[0])
             return True
-        name = self._name(table)
-        source = Source(name, preset, table, grace=self._grace, preset_name=fitting[0], database=self._database)
-        self.sources[name] = source
+        name = source_name(table, self.sources)
+        self.sources[name] = Source(
+            name, preset, table, grace=self._grace, preset_name=fitting[0], database=self._database
+        )
         return True
 
     def _know_better(self, source: Source, fitting: tuple[str, ...]) -> bool:
@@ -288,12 +288,6 @@ class Registry:
             if rule.fits(seen.table, seen.shape, beside)
         ]
         return tuple(stem for rank, stem in found if rank == max(rank for rank, _ in found))
-
-    def _name(self, table: TableName) -> str:
-        """`schema.table`, or with quotes where another source has that name: dots may be part of either."""
-        if str(table) not in self.sources:
-            return str(table)
-        return ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.table))
 
     # -- housekeeping
 

@@ -6,6 +6,7 @@ dropped and made again goes on; a table that is renamed keeps its source. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -145,3 +146,10 @@ class Source:
     @cached_property
     def _also(self) -> frozenset[TableName]:
         return self.parts | self.former
+
+
+def source_name(table: TableName, taken: Container[str]) -> str:
+    """`schema.table`, or with quotes where another source has that name: dots may be part of either."""
+    if str(table) not in taken:
+        return str(table)
+    return ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.table))
