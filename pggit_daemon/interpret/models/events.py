@@ -25,8 +25,7 @@ class Events:
         self._rows = Rows(book)
 
     def read(self, run: Run) -> Iterator[Changes]:
-        coming = [change for change in run if change.op is RowOp.INSERT]
-        if len(coming) == len(run):
+        if all(change.op is RowOp.INSERT for change in run):
             yield from self._rows.read(run)
             return
         for change in run:
