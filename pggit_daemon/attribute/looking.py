@@ -10,7 +10,6 @@ is not looked at in time stays unknown; that a row then has no link is all that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from pggit_daemon.attribute.row import WaitingRow
 from pggit_daemon.attribute.segment import OpenSegment
 from pggit_daemon.attribute.sessions import ToolSessions
 from pggit_daemon.attribute.state import State
-from pggit_daemon.model.ddl_event import OUTBOX
+from pggit_daemon.model.ddl_event import OUTBOX, histories_of, session_of
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Look
 from pggit_daemon.model.transaction import Row, RowChange, Transaction
@@ -99,18 +98,17 @@ def foreseen(state: State, transactions: Iterable[Transaction]) -> Wanted:
 
 def _of_statement(state: State, row: Row, sources: Iterable[Source], time: datetime) -> Wanted:
     """Who ran a transaction's first statement, where one of the sources may ask about that session."""
-    session = SessionKey.of(int(str(row["pid"])), str(row["backend_start"]))
-    used = json.loads(str(row.get("used_histories") or "[]"))
+    session, (used, wrote) = session_of(row), histories_of(row)
     tables = set[str]()
     for one in sources:
         tool = state.known.sessions.tools.get(one.name) or ToolSessions()
-        reads = one.name in used or tool.is_own(session, time)
-        if reads and {"wrote": one.name} not in used and not tool.has_written(session, time):
+        reads = one.name in used or tool.is_own(session.key, time)
+        if reads and one.name not in wrote and not tool.has_written(session.key, time):
             tables.update(table.table for table in one.tables)
     if not tables:
         return Wanted()
-    user = frozenset({str(row["session_user_name"])})
-    return Wanted(frozenset({session}), user, frozenset(tables), at_once=True, moments={session: time})
+    key, user = session.key, session.profile.user
+    return Wanted(frozenset({key}), frozenset({user}), frozenset(tables), at_once=True, moments={key: time})
 
 
 def looked_at(state: State, look: Look) -> None:

@@ -8,7 +8,7 @@ it, under whose lock) and by `versioning/` (what each object became). The format
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,28 +58,45 @@ def parse_event(change: RowChange) -> DdlEvent:
     """Read a row of the outbox; ValueError or KeyError where it is not one."""
     row: Mapping[str, Any] = change.new
     histories = _listed(row.get("used_histories"))
-    profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
-    session = Session(
-        SessionKey.of(int(row["pid"]), str(row["backend_start"])), profile, role=str(row["current_user_name"])
-    )
     return DdlEvent(
         event_id=int(row["id"]),
         lsn=change.lsn,
         kind=str(row["kind"]),
         tag=str(row["command_tag"]),
         statement=_text(row.get("statement")),
-        session=session,
+        session=session_of(row),
         locks=tuple(parse_lock(lock) for lock in _listed(row["locks"])),
         objects=tuple(parse_object(item) for item in json.loads(row["objects"])),
         failure=_text(row["failure"]),
         search_path=_text(row["search_path"]),
         siblings=_siblings(row["sisters"]),
-        used=frozenset(one for one in histories if isinstance(one, str)),
-        wrote=frozenset(_word(one["wrote"]) for one in histories if not isinstance(one, str) and "wrote" in one),
+        used=_used(histories),
+        wrote=_wrote(histories),
         held=tuple(_held(one, change.lsn) for one in histories if not isinstance(one, str) and "row" in one),
         began=next((_moment(one["began"]) for one in histories if not isinstance(one, str) and "began" in one), None),
         snapshot=Snapshot.parse(str(row["snapshot"])) if row.get("snapshot") is not None else None,
     )
+
+
+def session_of(row: Mapping[str, Any]) -> Session:
+    """Whose statement a row of the outbox tells of; ValueError or KeyError where it is not one."""
+    profile = Profile(str(row["session_user_name"]), str(row["application_name"]), _text(row["client_addr"]))
+    key = SessionKey.of(int(row["pid"]), str(row["backend_start"]))
+    return Session(key, profile, role=str(row["current_user_name"]))
+
+
+def histories_of(row: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """The sources whose history tables the session had used, and those that it had written."""
+    histories = _listed(row.get("used_histories"))
+    return _used(histories), _wrote(histories)
+
+
+def _used(histories: Iterable[Any]) -> frozenset[str]:
+    return frozenset(one for one in histories if isinstance(one, str))
+
+
+def _wrote(histories: Iterable[Any]) -> frozenset[str]:
+    return frozenset(_word(one["wrote"]) for one in histories if not isinstance(one, str) and "wrote" in one)
 
 
 def _listed(text: object) -> Sequence[Any]:
