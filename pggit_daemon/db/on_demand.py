@@ -142,3 +142,14 @@ def _is_quiet(conn: Connection) -> bool:
     poll = select.poll()
     poll.register(conn.pgconn.socket, select.POLLIN)
     return not poll.poll(0)
+
+
+def abandon(task: asyncio.Task[Any]) -> None:
+    """End a task that uses a connection, whatever comes of it: nobody asks any more."""
+    task.cancel()
+    task.add_done_callback(_pass_over)
+
+
+def _pass_over(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

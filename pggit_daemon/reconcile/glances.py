@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 
 from pggit_daemon.db.history_rows import glance
-from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.on_demand import OnDemand, abandon
 from pggit_daemon.model.held import Held
 from pggit_daemon.model.lsn import LSN
 from pggit_daemon.model.transaction import Transaction, UndecodableChange
@@ -33,8 +33,7 @@ class Glances:
     def close(self) -> None:
         """Read nothing more."""
         if self._looking is not None:
-            self._looking.cancel()
-            self._looking.add_done_callback(_forget)
+            abandon(self._looking)
 
     def came(self, transactions: Collection[Transaction]) -> None:
         """Begin to read where these have just come, and hide what a table of one row holds."""
@@ -75,9 +74,3 @@ class Glances:
                     if found is not None:
                         row, xid, at = found
                         self._held.append(Held(name, xid, row, at))
-
-
-def _forget(looking: asyncio.Task[None]) -> None:
-    """Whatever came of it: nobody asks any more."""
-    if not looking.cancelled():
-        looking.exception()

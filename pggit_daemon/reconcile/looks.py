@@ -19,7 +19,7 @@ import psycopg
 
 from pggit_daemon.attribute.correlator import Correlator
 from pggit_daemon.attribute.looking import Wanted
-from pggit_daemon.db.on_demand import OnDemand
+from pggit_daemon.db.on_demand import OnDemand, abandon
 from pggit_daemon.db.refusals import translated
 from pggit_daemon.model.session import SessionKey
 from pggit_daemon.model.sighting import Activity, Look
@@ -48,8 +48,7 @@ class Looks:
         if self._asking is not None:
             self._asking.cancel()
         if self._looking is not None:
-            self._looking.cancel()
-            self._looking.add_done_callback(_forget)
+            abandon(self._looking)
 
     def came(self, transactions: Collection[Transaction]) -> None:
         """Begin a look where these have just come, and say so much of one that they will ask about it."""
@@ -101,12 +100,6 @@ class Looks:
         self._asking = None
         self.begin()
         self._ask()
-
-
-def _forget(looking: asyncio.Task[Look]) -> None:
-    """Whatever came of it: nobody asks any more."""
-    if not looking.cancelled():
-        looking.exception()
 
 
 async def activity(conn: psycopg.AsyncConnection[Any], wanted: Wanted) -> Look:
