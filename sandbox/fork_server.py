@@ -102,24 +102,43 @@ def start(
 
 
 def run(
-    arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 120
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    server: tuple[str, ...] = OURS,
+    answer: str = "",
+    merged: bool = False,
+    timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and return what it printed."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open() as nothing:
+    """Run a command to its end, with `answer` to read, and return what it printed; `merged`: errors in the output.
+
+    Raises `subprocess.TimeoutExpired` with the output so far, once it has been killed.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
+        given.write(answer.encode())
+        given.seek(0)
         process = start(
-            arguments, stdin=nothing.fileno(), stdout=out.fileno(), stderr=err.fileno(), environment=environment
+            arguments,
+            stdin=given.fileno(),
+            stdout=out.fileno(),
+            stderr=(out if merged else err).fileno(),
+            environment=environment,
+            folder=folder,
+            server=server,
         )
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise
-        return subprocess.CompletedProcess(list(arguments), code, _read(out), _read(err))
+            process.wait()
+            raise subprocess.TimeoutExpired(list(arguments), timeout, _read(out)) from None
+        return subprocess.CompletedProcess(list(arguments), code, _read(out).decode(), _read(err).decode())
 
 
-def _read(file: IO[bytes]) -> str:
+def _read(file: IO[bytes]) -> bytes:
     file.seek(0)
-    return file.read().decode()
+    return file.read()
 
 
 @functools.cache

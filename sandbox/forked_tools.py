@@ -15,11 +15,10 @@ import runpy
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.fork_server import end_at_once, serve, start
+from sandbox.fork_server import end_at_once, run, serve
 
 
 def run_python(
@@ -33,30 +32,9 @@ def run_python(
 ) -> subprocess.CompletedProcess[str]:
     """Run it as `python WORDS` does, in this folder, with `answer` to read; raises `subprocess.TimeoutExpired`."""
     server = (str(python), "-m", "sandbox.forked_tools", *imports)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as given:
-        given.write(answer.encode())
-        given.seek(0)
-        process = start(
-            words,
-            stdin=given.fileno(),
-            stdout=out.fileno(),
-            stderr=out.fileno(),
-            environment=environment,
-            folder=folder,
-            server=server,
-        )
-        late = False
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            late = True
-        out.seek(0)
-        output = out.read()
-    if late:
-        raise subprocess.TimeoutExpired(list(words), timeout, output)
-    return subprocess.CompletedProcess(list(words), code, output.decode())
+    return run(
+        words, environment=environment, folder=folder, server=server, answer=answer, merged=True, timeout=timeout
+    )
 
 
 # ---------------------------------------------------------------------- inside the server
